@@ -1,0 +1,1 @@
+//! Kubernetes API types of the `dorgu.io` group, exactly as on the wire.

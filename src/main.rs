@@ -1,0 +1,3 @@
+//! The `dorgu` command.
+
+fn main() {}

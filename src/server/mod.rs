@@ -1,0 +1,1 @@
+//! Listeners, TLS, probes and shutdown. Knows HTTP and certificates, and no persona.
