@@ -108,7 +108,10 @@ fn fit(lines: Vec<String>, charges: &[Charge<'_>]) -> Vec<String> {
         keep[position] = true;
     }
     let gone = keep.iter().filter(|kept| !**kept).count();
-    let kept = lines.into_iter().zip(keep).filter_map(|(line, kept)| kept.then_some(line));
+    let kept = lines
+        .into_iter()
+        .zip(keep)
+        .filter_map(|(line, kept)| kept.then_some(line));
     kept.chain([format!("and {gone} more findings, not shown")]).collect()
 }
 

@@ -79,11 +79,19 @@ impl<'a> Charge<'a> {
     /// A finding under a persona's effective mode: only an error refuses, and only where it is enforced.
     fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
         let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
-        Charge { finding, persona, refuses }
+        Charge {
+            finding,
+            persona,
+            refuses,
+        }
     }
 
     fn note(finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
-        Charge { finding, persona, refuses: false }
+        Charge {
+            finding,
+            persona,
+            refuses: false,
+        }
     }
 }
 
@@ -131,23 +139,38 @@ impl<'a> Decision<'a> {
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let complete = rulebook.set == RuleSet::Complete;
     let governors = governors(rulebook.set, question);
-    let namespace_mode = if complete { question.namespace_mode.or_stricter(rulebook.mode) } else { rulebook.mode };
+    let namespace_mode = if complete {
+        question.namespace_mode.or_stricter(rulebook.mode)
+    } else {
+        rulebook.mode
+    };
     let mut mode = namespace_mode;
     let mut charges: Vec<Charge<'a>> = Vec::new();
     let mut old: Option<Option<Workload<'a>>> = None;
 
     for governor in &governors {
         let persona = governor.persona;
-        let effective = if complete { persona.mode.or_stricter(namespace_mode) } else { namespace_mode };
+        let effective = if complete {
+            persona.mode.or_stricter(namespace_mode)
+        } else {
+            namespace_mode
+        };
         mode = mode.max(effective);
         let mut findings = Vec::new();
-        let context = Context { set: rulebook.set, subject: question.subject, workload: question.new, persona };
+        let context = Context {
+            set: rulebook.set,
+            subject: question.subject,
+            workload: question.new,
+            persona,
+        };
         rules::judge(&context, &mut findings);
         let matters = effective == Mode::Enforcing && findings.iter().any(|f| f.severity() == Severity::Error);
         let excused = match (&question.old, matters && complete) {
             (Some(before), true) => {
                 let stored = old.get_or_insert_with(|| (before.workload)());
-                stored.as_ref().map_or_else(Vec::new, |stored| excused(&findings, stored, &context))
+                stored
+                    .as_ref()
+                    .map_or_else(Vec::new, |stored| excused(&findings, stored, &context))
             }
             _ => vec![false; findings.len()],
         };
@@ -161,18 +184,41 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         }
         if question.subject == Subject::Deployment {
             for problem in &persona.problems {
-                let fact = Fact::Unreadable { persona: &persona.name, problem };
+                let fact = Fact::Unreadable {
+                    persona: &persona.name,
+                    problem,
+                };
                 let place = Place::Object(problem.field);
-                charges.push(Charge::note(Finding { rule: Rule::PersonaValueUnreadable, place, fact }, &persona.name));
+                charges.push(Charge::note(
+                    Finding {
+                        rule: Rule::PersonaValueUnreadable,
+                        place,
+                        fact,
+                    },
+                    &persona.name,
+                ));
             }
         }
         if complete && let ModeWish::Unknown(observed) = &persona.mode {
-            charges.push(unknown_mode(ModeHolder::Persona(&persona.name), observed, &persona.name));
+            charges.push(unknown_mode(
+                ModeHolder::Persona(&persona.name),
+                observed,
+                &persona.name,
+            ));
         }
     }
     if complete {
-        let before = question.old.as_ref().map(|old| old.governed).filter(|old| old.app != question.governed.app);
-        charges.extend([Some(question.governed), before].into_iter().flatten().filter_map(duplicates));
+        let before = question
+            .old
+            .as_ref()
+            .map(|old| old.governed)
+            .filter(|old| old.app != question.governed.app);
+        charges.extend(
+            [Some(question.governed), before]
+                .into_iter()
+                .flatten()
+                .filter_map(duplicates),
+        );
         if let (ModeWish::Unknown(observed), Some(first)) = (question.namespace_mode, governors.first()) {
             let holder = ModeHolder::Namespace(question.namespace);
             charges.push(unknown_mode(holder, observed, &first.persona.name));
@@ -182,12 +228,26 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     charges.sort_by_key(|charge| {
         let finding = &charge.finding;
         let is_error = finding.severity() == Severity::Error;
-        (is_error, finding.rule.paragraph(), finding.place.ordinal(finding.rule), finding.rule)
+        (
+            is_error,
+            finding.rule.paragraph(),
+            finding.place.ordinal(finding.rule),
+            finding.rule,
+        )
     });
     let (refusals, warnings) = charges.into_iter().partition(|charge| charge.refuses);
-    let mut personas: Vec<&str> = governors.iter().map(|governor| governor.persona.name.as_str()).collect();
+    let mut personas: Vec<&str> = governors
+        .iter()
+        .map(|governor| governor.persona.name.as_str())
+        .collect();
     personas.sort_unstable();
-    Decision { refusals, warnings, mode, set: rulebook.set, personas }
+    Decision {
+        refusals,
+        warnings,
+        mode,
+        set: rulebook.set,
+        personas,
+    }
 }
 
 /// A persona that is held against the object.
@@ -202,10 +262,22 @@ fn governors<'a>(set: RuleSet, question: &Question<'a>) -> SmallVec<[Governor<'a
     let now = question.governed.personas;
     if set == RuleSet::Upstream {
         // Contract 2.3: one persona; of several, the lowest metadata.name.
-        return now.iter().take(1).map(|persona| Governor { persona, escaped_from: None }).collect();
+        return now
+            .iter()
+            .take(1)
+            .map(|persona| Governor {
+                persona,
+                escaped_from: None,
+            })
+            .collect();
     }
-    let mut governors: SmallVec<[Governor<'a>; 2]> =
-        now.iter().map(|persona| Governor { persona, escaped_from: None }).collect();
+    let mut governors: SmallVec<[Governor<'a>; 2]> = now
+        .iter()
+        .map(|persona| Governor {
+            persona,
+            escaped_from: None,
+        })
+        .collect();
     if let Some(old) = &question.old
         && question.subject == Subject::Deployment
     {
@@ -222,17 +294,27 @@ fn governors<'a>(set: RuleSet, question: &Question<'a>) -> SmallVec<[Governor<'a
 /// For each finding, whether the stored object already had it, no better than now (the ratchet of design 3).
 fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_>) -> Vec<bool> {
     let mut before = Vec::new();
-    let context = Context { set: context.set, subject: context.subject, workload: stored, persona: context.persona };
+    let context = Context {
+        set: context.set,
+        subject: context.subject,
+        workload: stored,
+        persona: context.persona,
+    };
     rules::judge(&context, &mut before);
     let had = |finding: &Finding<'_>| {
-        before.iter().any(|old| finding.same_subject(old) && !finding.is_worse_than(old))
+        before
+            .iter()
+            .any(|old| finding.same_subject(old) && !finding.is_worse_than(old))
     };
     findings.iter().map(had).collect()
 }
 
 /// Adds a charge; on the same subject the strictest limit is told, and it refuses if any of them does.
 fn merge<'a>(charges: &mut Vec<Charge<'a>>, charge: Charge<'a>) {
-    match charges.iter_mut().find(|other| other.finding.same_subject(&charge.finding)) {
+    match charges
+        .iter_mut()
+        .find(|other| other.finding.same_subject(&charge.finding))
+    {
         None => charges.push(charge),
         Some(other) => {
             // The name that is kept is the one a denial may show: of those that refuse, the lowest.
@@ -251,11 +333,28 @@ fn merge<'a>(charges: &mut Vec<Charge<'a>>, charge: Charge<'a>) {
 fn duplicates<'a>(governed: Governed<'a>) -> Option<Charge<'a>> {
     let [first, _, ..] = governed.personas else { return None };
     let personas = governed.personas.iter().map(|persona| persona.name.as_str()).collect();
-    let fact = Fact::Duplicate { personas, app: &first.app };
-    Some(Charge::note(Finding { rule: Rule::PersonaDuplicate, place: Place::Object(""), fact }, &first.name))
+    let fact = Fact::Duplicate {
+        personas,
+        app: &first.app,
+    };
+    Some(Charge::note(
+        Finding {
+            rule: Rule::PersonaDuplicate,
+            place: Place::Object(""),
+            fact,
+        },
+        &first.name,
+    ))
 }
 
 fn unknown_mode<'a>(holder: ModeHolder<'a>, observed: &'a str, persona: &'a str) -> Charge<'a> {
     let fact = Fact::ModeUnknown { holder, observed };
-    Charge::note(Finding { rule: Rule::ModeUnknown, place: Place::Object(""), fact }, persona)
+    Charge::note(
+        Finding {
+            rule: Rule::ModeUnknown,
+            place: Place::Object(""),
+            fact,
+        },
+        persona,
+    )
 }

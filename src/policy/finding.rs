@@ -1,6 +1,5 @@
 //! What a rule found, as data: which rule, where, what was observed and what the persona allows. Words are in `render`.
 
-
 use super::persona::Problem;
 use super::quantity::Quantity;
 
@@ -8,20 +7,23 @@ use super::quantity::Quantity;
 ///
 /// The order of the variants is the order in which findings of one container are told (contract 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "docs/rules.md has a section on each; the contract rows stand beside the variants")]
+#[expect(
+    missing_docs,
+    reason = "docs/rules.md has a section on each; the contract rows stand beside the variants"
+)]
 pub enum Rule {
     CpuLimitAbovePersona,    // W1, R1
     MemoryLimitAbovePersona, // W2, R2
     CpuLimitMissing,
     MemoryLimitMissing,
-    RequestsMissing,        // R3
-    ReplicasBelowMinimum,   // E1, R4
-    ReplicasAboveMaximum,   // W3, R5
-    LivenessProbeMissing,   // W4, R6
-    LivenessPathDiffers,    // R7
-    ReadinessProbeMissing,  // W5, R8
-    RunAsNonRoot,           // E2, R9
-    PrivilegeEscalation,    // E3, R11
+    RequestsMissing,       // R3
+    ReplicasBelowMinimum,  // E1, R4
+    ReplicasAboveMaximum,  // W3, R5
+    LivenessProbeMissing,  // W4, R6
+    LivenessPathDiffers,   // R7
+    ReadinessProbeMissing, // W5, R8
+    RunAsNonRoot,          // E2, R9
+    PrivilegeEscalation,   // E3, R11
     PrivilegeEscalationUnset,
     WritableRootFilesystem, // R10
     AppLabelRemoved,
@@ -359,7 +361,11 @@ pub struct Finding<'a> {
 impl<'a> Finding<'a> {
     /// A finding about a container's field.
     pub(super) fn container(rule: Rule, container: ContainerRef<'a>, field: &'static str, fact: Fact<'a>) -> Self {
-        Finding { rule, place: Place::Container(container, field), fact }
+        Finding {
+            rule,
+            place: Place::Container(container, field),
+            fact,
+        }
     }
 
     /// How much it weighs.
@@ -373,10 +379,9 @@ impl<'a> Finding<'a> {
             && self.place == other.place
             && match (&self.fact, &other.fact) {
                 // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
-                (
-                    Fact::Escalation(Escalation::Capability(a, _)),
-                    Fact::Escalation(Escalation::Capability(b, _)),
-                ) => capability(a).eq_ignore_ascii_case(capability(b)),
+                (Fact::Escalation(Escalation::Capability(a, _)), Fact::Escalation(Escalation::Capability(b, _))) => {
+                    capability(a).eq_ignore_ascii_case(capability(b))
+                }
                 (Fact::Unreadable { persona: a, .. }, Fact::Unreadable { persona: b, .. }) => a == b,
                 (Fact::ModeUnknown { holder: a, .. }, Fact::ModeUnknown { holder: b, .. }) => match (a, b) {
                     (ModeHolder::Namespace(a), ModeHolder::Namespace(b)) => a == b,
@@ -393,12 +398,15 @@ impl<'a> Finding<'a> {
         match (&self.fact, &old.fact) {
             (Fact::LimitAbove { observed: new, .. }, Fact::LimitAbove { observed: old, .. }) => new > old,
             (Fact::Replicas { observed: new, .. }, Fact::Replicas { observed: old, .. }) => {
-                if self.rule == Rule::ReplicasBelowMinimum { new < old } else { new > old }
+                if self.rule == Rule::ReplicasBelowMinimum {
+                    new < old
+                } else {
+                    new > old
+                }
             }
-            (
-                Fact::NonRootNotDemanded { containers: new, .. },
-                Fact::NonRootNotDemanded { containers: old, .. },
-            ) => new.iter().any(|name| !old.contains(name)),
+            (Fact::NonRootNotDemanded { containers: new, .. }, Fact::NonRootNotDemanded { containers: old, .. }) => {
+                new.iter().any(|name| !old.contains(name))
+            }
             (Fact::RunsAsRoot { certain: new, .. }, Fact::RunsAsRoot { certain: old, .. }) => *new && !*old,
             _ => false,
         }
@@ -411,7 +419,11 @@ impl<'a> Finding<'a> {
             (Fact::LimitAbove { allowed: a, .. }, Fact::LimitAbove { allowed: b, .. })
             | (Fact::LimitMissing { allowed: a }, Fact::LimitMissing { allowed: b }) => a < b,
             (Fact::Replicas { allowed: a, .. }, Fact::Replicas { allowed: b, .. }) => {
-                if self.rule == Rule::ReplicasBelowMinimum { a > b } else { a < b }
+                if self.rule == Rule::ReplicasBelowMinimum {
+                    a > b
+                } else {
+                    a < b
+                }
             }
             _ => false,
         }

@@ -69,14 +69,24 @@ impl Persona {
         let mut problems = Vec::new();
         let mut quantity = |text: Option<&String>, field: &'static str| {
             let text = text.filter(|text| !text.is_empty())?;
-            Quantity::parse(text).map_err(|_| problems.push(Problem { field, value: text.clone() })).ok()
+            Quantity::parse(text)
+                .map_err(|_| {
+                    problems.push(Problem {
+                        field,
+                        value: text.clone(),
+                    })
+                })
+                .ok()
         };
         let resources = spec.resources.as_ref();
         let limits = resources.and_then(|resources| resources.limits.as_ref());
         let requests = resources.and_then(|resources| resources.requests.as_ref());
         let limits = PersonaResources {
             cpu: quantity(limits.and_then(|list| list.cpu.as_ref()), "spec.resources.limits.cpu"),
-            memory: quantity(limits.and_then(|list| list.memory.as_ref()), "spec.resources.limits.memory"),
+            memory: quantity(
+                limits.and_then(|list| list.memory.as_ref()),
+                "spec.resources.limits.memory",
+            ),
         };
         // Requests are checked for presence only, so one that cannot be read skips no check: it is just not offered.
         let offer = |text: Option<&String>| text.and_then(|text| Quantity::parse(text).ok());
@@ -98,11 +108,17 @@ impl Persona {
             requests,
             min_replicas: scaling.and_then(|scaling| scaling.min_replicas),
             max_replicas: scaling.and_then(|scaling| scaling.max_replicas),
-            liveness_path: health.and_then(|health| health.liveness_path.clone()).filter(|path| !path.is_empty()),
-            readiness_path: health.and_then(|health| health.readiness_path.clone()).filter(|path| !path.is_empty()),
+            liveness_path: health
+                .and_then(|health| health.liveness_path.clone())
+                .filter(|path| !path.is_empty()),
+            readiness_path: health
+                .and_then(|health| health.readiness_path.clone())
+                .filter(|path| !path.is_empty()),
             probe_port: health.and_then(|health| health.port),
             run_as_non_root: security.and_then(|security| security.run_as_non_root) == Some(true),
-            run_as_user: security.and_then(|security| security.run_as_user).filter(|user| *user != 0),
+            run_as_user: security
+                .and_then(|security| security.run_as_user)
+                .filter(|user| *user != 0),
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
             problems,

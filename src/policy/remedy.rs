@@ -16,7 +16,10 @@ pub fn patch(finding: &Finding<'_>, object: &Value) -> Option<Patch> {
 
 /// One patch for several findings on the same object; the order is that of the findings.
 pub fn patch_all<'a>(findings: impl IntoIterator<Item = &'a Finding<'a>>, object: &Value) -> Patch {
-    let mut editor = Editor { object: object.clone(), operations: Vec::new() };
+    let mut editor = Editor {
+        object: object.clone(),
+        operations: Vec::new(),
+    };
     for finding in findings {
         editor.fix(finding);
     }
@@ -38,7 +41,10 @@ impl Editor {
                     _ => "memory",
                 };
                 let base = self.base(place);
-                self.set(&join(&base, &["resources", "limits", resource]), json!(allowed.to_string()));
+                self.set(
+                    &join(&base, &["resources", "limits", resource]),
+                    json!(allowed.to_string()),
+                );
                 // A request above its limit is invalid.
                 let request = join(&base, &["resources", "requests", resource]);
                 if self.quantity(&request).is_some_and(|request| request > **allowed) {
@@ -50,8 +56,13 @@ impl Editor {
                 for (resource, wanted) in [("cpu", cpu), ("memory", memory)] {
                     let Some(wanted) = wanted else { continue };
                     let limit = self.quantity(&join(&base, &["resources", "limits", resource]));
-                    let wanted = limit.filter(|limit| limit < wanted).unwrap_or_else(|| (*wanted).clone());
-                    self.set(&join(&base, &["resources", "requests", resource]), json!(wanted.to_string()));
+                    let wanted = limit
+                        .filter(|limit| limit < wanted)
+                        .unwrap_or_else(|| (*wanted).clone());
+                    self.set(
+                        &join(&base, &["resources", "requests", resource]),
+                        json!(wanted.to_string()),
+                    );
                 }
             }
             (_, Fact::Replicas { allowed, .. }) => self.set(&path(&["spec", "replicas"]), json!(allowed)),
@@ -63,15 +74,25 @@ impl Editor {
             (place, Fact::Escalation(how)) => self.fix_escalation(place, *how),
             (place, Fact::EscalationUnset) => {
                 let base = self.base(place);
-                self.set(&join(&base, &["securityContext", "allowPrivilegeEscalation"]), json!(false));
+                self.set(
+                    &join(&base, &["securityContext", "allowPrivilegeEscalation"]),
+                    json!(false),
+                );
             }
             (place, Fact::WritableRoot { .. }) => {
                 let base = self.base(place);
-                self.set(&join(&base, &["securityContext", "readOnlyRootFilesystem"]), json!(true));
+                self.set(
+                    &join(&base, &["securityContext", "readOnlyRootFilesystem"]),
+                    json!(true),
+                );
             }
             (place, Fact::ProbeMissing { path: asked, port }) => {
                 let base = self.base(place);
-                let kind = if finding.rule == Rule::LivenessProbeMissing { "livenessProbe" } else { "readinessProbe" };
+                let kind = if finding.rule == Rule::LivenessProbeMissing {
+                    "livenessProbe"
+                } else {
+                    "readinessProbe"
+                };
                 let first = self.at(&join(&base, &["ports", "0", "containerPort"])).cloned();
                 if let Some(port) = port.map(|port| json!(port)).or(first) {
                     self.set(&join(&base, &[kind]), json!({"httpGet": {"path": asked, "port": port}}));
@@ -150,7 +171,10 @@ impl Editor {
             Place::Pod(_) => path(&pod),
             Place::Container(ContainerRef { kind, index, name }, _) => {
                 let base = join(&path(&pod), &[kind.list(), &index.to_string()]);
-                let test = TestOperation { path: join(&base, &["name"]), value: json!(name) };
+                let test = TestOperation {
+                    path: join(&base, &["name"]),
+                    value: json!(name),
+                };
                 let test = PatchOperation::Test(test);
                 if !self.operations.contains(&test) {
                     self.operations.push(test);
@@ -184,7 +208,10 @@ impl Editor {
     fn put(&mut self, path: PointerBuf, value: Value) {
         match self.object.pointer(path.as_str()).cloned() {
             Some(current) => {
-                self.push(PatchOperation::Test(TestOperation { path: path.clone(), value: current }));
+                self.push(PatchOperation::Test(TestOperation {
+                    path: path.clone(),
+                    value: current,
+                }));
                 self.push(PatchOperation::Replace(ReplaceOperation { path, value }));
             }
             None => self.push(PatchOperation::Add(AddOperation { path, value })),
@@ -193,7 +220,10 @@ impl Editor {
 
     fn remove(&mut self, path: &PointerBuf) {
         if let Some(value) = self.object.pointer(path.as_str()).cloned() {
-            self.push(PatchOperation::Test(TestOperation { path: path.clone(), value }));
+            self.push(PatchOperation::Test(TestOperation {
+                path: path.clone(),
+                value,
+            }));
             self.push(PatchOperation::Remove(RemoveOperation { path: path.clone() }));
         }
     }

@@ -18,10 +18,17 @@ impl Display for Message<'_> {
         };
         match (&finding.place, &finding.fact) {
             (Place::Container(c, _), Fact::LimitAbove { observed, allowed }) => {
-                write!(f, "[{}] {resource} limit {observed} exceeds persona limit {allowed}", Shown(c.name))
+                write!(
+                    f,
+                    "[{}] {resource} limit {observed} exceeds persona limit {allowed}",
+                    Shown(c.name)
+                )
             }
             (_, Fact::LimitAbove { observed, allowed }) => {
-                write!(f, "pod-level {resource} limit {observed} exceeds persona limit {allowed}")
+                write!(
+                    f,
+                    "pod-level {resource} limit {observed} exceeds persona limit {allowed}"
+                )
             }
             (place, Fact::LimitMissing { allowed }) => {
                 write!(f, "{}no {resource} limit; persona limit {allowed}", Who(place))
@@ -45,13 +52,24 @@ impl Display for Message<'_> {
             (place, Fact::Escalation(how)) => write!(f, "{}{}", Who(place), Gain(*how)),
             (place, Fact::EscalationUnset) => {
                 let who = Who(place);
-                write!(f, "{who}allowPrivilegeEscalation not set, which means true; persona forbids it")
+                write!(
+                    f,
+                    "{who}allowPrivilegeEscalation not set, which means true; persona forbids it"
+                )
             }
             (place, Fact::WritableRoot { .. }) => {
-                write!(f, "{}root filesystem writable; persona requires readOnlyRootFilesystem", Who(place))
+                write!(
+                    f,
+                    "{}root filesystem writable; persona requires readOnlyRootFilesystem",
+                    Who(place)
+                )
             }
             (place, Fact::ProbeMissing { path, .. }) => {
-                let kind = if finding.rule == Rule::LivenessProbeMissing { "liveness" } else { "readiness" };
+                let kind = if finding.rule == Rule::LivenessProbeMissing {
+                    "liveness"
+                } else {
+                    "readiness"
+                };
                 write!(f, "{}no {kind} probe; persona expects path {}", Who(place), Shown(path))
             }
             (place, Fact::PathDiffers { observed, allowed }) => {
@@ -63,7 +81,11 @@ impl Display for Message<'_> {
                 if observed.is_empty() {
                     f.write_str("removed")?;
                 } else {
-                    write!(f, "changed to '{}', which no ApplicationPersona governs", Shown(observed))?;
+                    write!(
+                        f,
+                        "changed to '{}', which no ApplicationPersona governs",
+                        Shown(observed)
+                    )?;
                 }
                 write!(f, "; ApplicationPersona '{}' governs this Deployment", Shown(persona))
             }
@@ -91,7 +113,10 @@ impl Display for Message<'_> {
                     }
                 }
                 let observed = Shown(observed);
-                write!(f, " dorgu.io/mode '{observed}' is not one of advisory, enforcing; ignored")
+                write!(
+                    f,
+                    " dorgu.io/mode '{observed}' is not one of advisory, enforcing; ignored"
+                )
             }
         }
     }
@@ -138,12 +163,25 @@ impl Display for FieldPath<'_> {
             // Findings about the persona or the namespace name no field of the object under review.
             (_, Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. }) => Ok(()),
             // The user was found in another field than the one that would demand non-root.
-            (_, Fact::RunsAsRoot { user: RootUser::Pod, .. }) => {
-                f.write_str("spec.template.spec.securityContext.runAsUser")
-            }
-            (Place::Container(c, _), Fact::RunsAsRoot { user: RootUser::Container, .. }) => {
+            (
+                _,
+                Fact::RunsAsRoot {
+                    user: RootUser::Pod, ..
+                },
+            ) => f.write_str("spec.template.spec.securityContext.runAsUser"),
+            (
+                Place::Container(c, _),
+                Fact::RunsAsRoot {
+                    user: RootUser::Container,
+                    ..
+                },
+            ) => {
                 let list = c.kind.list();
-                write!(f, "spec.template.spec.{list}[{}].securityContext.runAsUser", Shown(c.name))
+                write!(
+                    f,
+                    "spec.template.spec.{list}[{}].securityContext.runAsUser",
+                    Shown(c.name)
+                )
             }
             (Place::Object(path), _) => f.write_str(path),
             (Place::Pod(path), _) => write!(f, "spec.template.spec.{path}"),
@@ -168,11 +206,17 @@ impl Display for FixLine<'_> {
                 f.write_str("unset ->")?;
                 cpu.iter().try_for_each(|cpu| write!(f, " cpu {cpu}"))?;
                 memory.iter().try_for_each(|memory| write!(f, " memory {memory}"))?;
-                if cpu.is_none() && memory.is_none() { f.write_str(" set") } else { Ok(()) }
+                if cpu.is_none() && memory.is_none() {
+                    f.write_str(" set")
+                } else {
+                    Ok(())
+                }
             }
             Fact::Replicas { observed, allowed } => write!(f, "{observed} -> {allowed}"),
             Fact::NonRootNotDemanded { observed, .. } => write!(f, "{} -> true", Flag(*observed)),
-            Fact::RunsAsRoot { user: RootUser::Unset, .. } => f.write_str("false -> true"),
+            Fact::RunsAsRoot {
+                user: RootUser::Unset, ..
+            } => f.write_str("false -> true"),
             Fact::RunsAsRoot { wanted: Some(user), .. } => write!(f, "0 -> {user}"),
             Fact::RunsAsRoot { wanted: None, .. } => f.write_str("0 -> a user other than 0"),
             Fact::Escalation(Escalation::Capability(name, _)) => write!(f, "{} -> removed", Shown(name)),

@@ -253,7 +253,10 @@ impl ScaleStatus<'_> {
     pub fn required_label(&self, key: &str) -> Option<&str> {
         self.selector.as_str().split(',').find_map(|requirement| {
             let value = requirement.strip_prefix(key)?;
-            value.strip_prefix("==").or_else(|| value.strip_prefix('=')).filter(|value| !value.is_empty())
+            value
+                .strip_prefix("==")
+                .or_else(|| value.strip_prefix('='))
+                .filter(|value| !value.is_empty())
         })
     }
 }
@@ -270,7 +273,11 @@ fn non_zero_quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     if raw == "null" {
         return Ok(None);
     }
-    let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(raw).trim();
+    let text = raw
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(raw)
+        .trim();
     let quantity = Quantity::parse(text).map_err(de::Error::custom)?;
     Ok(Some(quantity).filter(|quantity| !quantity.is_zero()))
 }

@@ -7,8 +7,16 @@ use crate::policy::persona::Persona;
 /// governed by none. `before` is the name by which the old object was found.
 pub(in crate::policy) fn escaped<'a>(persona: &'a Persona, before: &'a str, now: &'a str) -> Finding<'a> {
     Finding {
-        rule: if now.is_empty() { Rule::AppLabelRemoved } else { Rule::AppLabelChanged },
+        rule: if now.is_empty() {
+            Rule::AppLabelRemoved
+        } else {
+            Rule::AppLabelChanged
+        },
         place: Place::Object("metadata.labels[app.kubernetes.io/name]"),
-        fact: Fact::Label { observed: now, allowed: before, persona: &persona.name },
+        fact: Fact::Label {
+            observed: now,
+            allowed: before,
+            persona: &persona.name,
+        },
     }
 }

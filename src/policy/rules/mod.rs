@@ -60,19 +60,41 @@ impl<'a> Context<'a> {
 
     /// The containers in the order they are told: app containers, then init containers, which upstream never looks at.
     fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
-        let init: &'a [Container<'a>] = if self.complete() { &self.pod().init_containers } else { &[] };
+        let init: &'a [Container<'a>] = if self.complete() {
+            &self.pod().init_containers
+        } else {
+            &[]
+        };
         let app = self.app_containers();
         app.chain(init.iter().enumerate().map(|(index, container)| {
             let sidecar = container.restart_policy.as_str() == "Always";
-            let kind = if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init };
-            (ContainerRef { kind, index, name: &container.name }, container)
+            let kind = if sidecar {
+                ContainerKind::Sidecar
+            } else {
+                ContainerKind::Init
+            };
+            (
+                ContainerRef {
+                    kind,
+                    index,
+                    name: &container.name,
+                },
+                container,
+            )
         }))
     }
 
     /// `containers` only.
     fn app_containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
         self.pod().containers.iter().enumerate().map(|(index, container)| {
-            (ContainerRef { kind: ContainerKind::App, index, name: &container.name }, container)
+            (
+                ContainerRef {
+                    kind: ContainerKind::App,
+                    index,
+                    name: &container.name,
+                },
+                container,
+            )
         })
     }
 }

@@ -12,13 +12,21 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
             match &spec.liveness_probe {
                 None => {
                     let fact = Fact::ProbeMissing { path, port };
-                    findings.push(Finding::container(Rule::LivenessProbeMissing, container, "livenessProbe", fact));
+                    findings.push(Finding::container(
+                        Rule::LivenessProbeMissing,
+                        container,
+                        "livenessProbe",
+                        fact,
+                    ));
                 }
                 Some(probe) => {
                     if let Some(get) = &probe.http_get
                         && get.path.as_str() != path
                     {
-                        let fact = Fact::PathDiffers { observed: &get.path, allowed: path };
+                        let fact = Fact::PathDiffers {
+                            observed: &get.path,
+                            allowed: path,
+                        };
                         let field = "livenessProbe.httpGet.path";
                         findings.push(Finding::container(Rule::LivenessPathDiffers, container, field, fact));
                     }
@@ -29,7 +37,12 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
             && spec.readiness_probe.is_none()
         {
             let fact = Fact::ProbeMissing { path, port };
-            findings.push(Finding::container(Rule::ReadinessProbeMissing, container, "readinessProbe", fact));
+            findings.push(Finding::container(
+                Rule::ReadinessProbeMissing,
+                container,
+                "readinessProbe",
+                fact,
+            ));
         }
     }
 }

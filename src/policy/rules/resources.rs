@@ -43,7 +43,9 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
     let pod = &context.pod().resources;
     for (container, spec) in context.containers() {
         for kind in &KINDS {
-            let Some(allowed) = (kind.of_persona)(&persona.limits) else { continue };
+            let Some(allowed) = (kind.of_persona)(&persona.limits) else {
+                continue;
+            };
             limit(context, kind, container, &spec.resources, allowed, findings);
         }
         let runs_with_the_app = container.kind != ContainerKind::Init;
@@ -62,7 +64,11 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
             };
             if observed > allowed {
                 let fact = Fact::LimitAbove { observed, allowed };
-                findings.push(Finding { rule: kind.above, place: Place::Pod(kind.pod_field), fact });
+                findings.push(Finding {
+                    rule: kind.above,
+                    place: Place::Pod(kind.pod_field),
+                    fact,
+                });
             }
         }
     }

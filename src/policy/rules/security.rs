@@ -1,6 +1,5 @@
 //! Root users (E2), privilege escalation (E3) and writable root filesystems (R10).
 
-
 use super::Context;
 use crate::policy::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule, capability};
 use crate::policy::workload::{Container, SecurityContext};
@@ -21,7 +20,12 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
             let observed = spec.security_context.read_only_root_filesystem;
             if observed != Some(true) {
                 let (rule, field) = (Rule::WritableRootFilesystem, "securityContext.readOnlyRootFilesystem");
-                findings.push(Finding::container(rule, container, field, Fact::WritableRoot { observed }));
+                findings.push(Finding::container(
+                    rule,
+                    container,
+                    field,
+                    Fact::WritableRoot { observed },
+                ));
             }
         }
     }
@@ -40,8 +44,15 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
         not_demanding.extend(silent.map(|(container, _)| container.name));
     }
     if !demanded_by_pod && (!context.complete() || !not_demanding.is_empty()) {
-        let fact = Fact::NonRootNotDemanded { observed, containers: not_demanding };
-        findings.push(Finding { rule: Rule::RunAsNonRoot, place: Place::Pod(FIELD), fact });
+        let fact = Fact::NonRootNotDemanded {
+            observed,
+            containers: not_demanding,
+        };
+        findings.push(Finding {
+            rule: Rule::RunAsNonRoot,
+            place: Place::Pod(FIELD),
+            fact,
+        });
     }
     if !context.complete() {
         return;
@@ -52,7 +63,11 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
         let switched_off = own.run_as_non_root == Some(false);
         if user != RootUser::Unset || switched_off {
             let wanted = context.persona.run_as_user;
-            let fact = Fact::RunsAsRoot { certain: user != RootUser::Unset, user, wanted };
+            let fact = Fact::RunsAsRoot {
+                certain: user != RootUser::Unset,
+                user,
+                wanted,
+            };
             findings.push(Finding::container(Rule::RunAsNonRoot, container, FIELD, fact));
         }
     }
@@ -62,7 +77,11 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
 fn root_user(own: &SecurityContext<'_>, pod: &SecurityContext<'_>) -> RootUser {
     // The kubelet reads this Windows account as root when runAsNonRoot is true.
     let administrator = |context: &SecurityContext<'_>| {
-        context.windows_options.run_as_user_name.as_str().eq_ignore_ascii_case("ContainerAdministrator")
+        context
+            .windows_options
+            .run_as_user_name
+            .as_str()
+            .eq_ignore_ascii_case("ContainerAdministrator")
     };
     match own.run_as_user {
         Some(0) => return RootUser::Container,
