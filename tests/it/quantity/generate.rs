@@ -251,14 +251,16 @@ impl Generator {
         format!("{sign}{number}{}", BINARY[unit])
     }
 
-    /// A binary number with a long fraction that comes out even, or beside even, somewhere around a nano.
+    /// A binary number with a long fraction that comes out even, or beside even, somewhere around a nano or the cap.
     fn halves(&mut self) -> String {
-        let number = match self.random.below(3) {
-            0 => self.random.below(1 << 12),
-            1 => u64::MAX >> self.random.between(1, 60),
-            _ => self.random.below(u64::MAX),
+        let unit = self.random.between(0, 6);
+        let (number, times) = match self.random.below(4) {
+            0 => (self.random.below(1 << 12), self.random.between(1, 90)),
+            1 => (u64::MAX >> self.random.between(1, 60), self.random.between(1, 90)),
+            2 => (self.random.below(u64::MAX), self.random.between(1, 90)),
+            _ => ((1 << 63) - 3 + self.random.below(4), 10 * unit),
         };
-        let mut text = halved(number, self.random.between(1, 90));
+        let mut text = halved(number, times);
         match self.random.below(4) {
             0 => {
                 text.pop();
@@ -267,7 +269,7 @@ impl Generator {
             _ => {}
         }
         let sign = self.random.pick(&["", "", "-"]);
-        format!("{sign}{text}{}", self.random.pick(&BINARY))
+        format!("{sign}{text}{}", BINARY[unit])
     }
 
     /// A quantity with a few changes.
