@@ -6,6 +6,8 @@
 //! for how long, is in `track`.
 
 pub mod address;
+pub mod body;
+pub mod budget;
 pub mod drain;
 pub mod limits;
 pub mod shutdown;
