@@ -12,3 +12,4 @@ pub mod drain;
 pub mod limits;
 pub mod shutdown;
 pub mod stats;
+pub mod tls;
