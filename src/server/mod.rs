@@ -8,8 +8,14 @@
 pub mod address;
 pub mod body;
 pub mod budget;
+mod connection;
 pub mod drain;
 pub mod limits;
+pub mod listen;
+mod registry;
+mod service;
 pub mod shutdown;
 pub mod stats;
 pub mod tls;
+mod track;
+mod wire;
