@@ -6,6 +6,7 @@
 //! for how long, is in `track`.
 
 pub mod address;
+pub mod admin;
 pub mod body;
 pub mod budget;
 mod connection;
