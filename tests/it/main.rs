@@ -6,6 +6,8 @@
 
 // `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
 #[cfg(test)]
+mod bed;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod generated;
