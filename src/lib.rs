@@ -4,6 +4,7 @@
 //! the exact table and fails on an import that is not in it.
 
 pub mod api;
+pub mod files;
 pub mod manifest;
 pub mod policy;
 pub mod schema;
