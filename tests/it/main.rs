@@ -1,1 +1,3 @@
 //! The one integration binary: each file below is a topic.
+
+mod server;
