@@ -116,17 +116,29 @@ impl Keeper {
         }
     }
 
-    /// Watches every folder that matters now.
+    /// Watches every folder that matters now. A folder that came between looking and watching has told nobody, so the
+    /// look is repeated until it finds what is watched; whoever makes folders faster than that is left to the poll.
     fn watch_folders(&mut self) {
-        let walk = walk(self.folder.roots());
-        self.stamp = walk.stamp;
+        let mut found = walk(self.folder.roots());
+        for _ in 0..10 {
+            let folders = found.folders.clone();
+            self.watch_only(found.folders);
+            found = walk(self.folder.roots());
+            if found.folders == folders {
+                break;
+            }
+        }
+        self.stamp = found.stamp;
+    }
+
+    fn watch_only(&mut self, folders: BTreeSet<PathBuf>) {
         let Some(notify) = &mut self.notify else { return };
         for folder in std::mem::take(&mut self.watched) {
             // A folder that is gone took its watch with it.
             let _ = notify.unwatch(&folder);
         }
         let was_complete = std::mem::replace(&mut self.complete, true);
-        for folder in walk.folders {
+        for folder in folders {
             match notify.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.watched.insert(folder);
