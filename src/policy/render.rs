@@ -228,7 +228,9 @@ impl Display for FixLine<'_> {
             Fact::PathDiffers { observed, allowed } => {
                 write!(f, "{} -> {}", Shown(observed), Shown(allowed))
             }
-            Fact::Label { observed: "", allowed, .. } => {
+            Fact::Label {
+                observed: "", allowed, ..
+            } => {
                 write!(f, "removed -> {}", Shown(allowed))
             }
             Fact::Label { observed, allowed, .. } => {
