@@ -136,6 +136,23 @@ fn a_build_happens_once_and_again_for_other_versions() {
 }
 
 #[test]
+fn the_readme_builds_by_hand_what_is_pinned() {
+    let readme = include_str!("../../../bed/README.md");
+    for version in super::super::build::versions().unwrap().lines() {
+        assert!(
+            readme.contains(&format!("'{version}'")),
+            "tests/bed/README.md does not stamp {version}"
+        );
+    }
+    for stage in super::super::build::STAGES {
+        assert!(
+            readme.contains(stage.trim_end_matches(".yaml")),
+            "tests/bed/README.md does not read {stage}"
+        );
+    }
+}
+
+#[test]
 fn a_build_that_fails_shows_what_go_said_and_leaves_nothing_half_done() {
     let home = TempDir::new().unwrap();
     let go = pretended_go(home.path(), "echo 'dial tcp: no route to host' >&2; exit 1");
