@@ -1,6 +1,6 @@
 //! The test bed: a real Kubernetes control plane on a plain machine, and the `dorgu` process beside it.
 //!
-//! ```ignore
+//! ```text
 //! let Some(bed) = Bed::shared(Needs::ApiServer) else { return };
 //! let namespace = bed.namespace("advisory", &[("dorgu.io/validate", "true")]);
 //! let dorgu = Dorgu::with_personas(&folder, &["--webhook-mode", "advisory"]);
