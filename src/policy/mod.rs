@@ -1,3 +1,28 @@
 //! What a persona demands and whether a workload meets it. Pure: no IO, no clock, no async, no logger.
+//!
+//! Start reading at [`decide`]: it asks the rules (`rules/`, one file a family) for findings, excuses what an update
+//! merely keeps, applies the mode last, and returns a [`Decision`], which [`answer`] puts into words and [`remedy`]
+//! into JSON patches.
 
+pub mod answer;
+pub mod decision;
+pub mod finding;
+pub mod json;
+pub mod mode;
+pub mod persona;
 pub mod quantity;
+pub mod remedy;
+pub mod render;
+mod rules;
+pub mod text;
+pub mod workload;
+
+pub use decision::{Charge, Decision, Governed, Old, Personas, Question, Rulebook, decide};
+pub use finding::{Finding, Rule, Severity};
+pub use mode::{Mode, ModeWish};
+pub use persona::Persona;
+pub use rules::{RuleSet, Subject};
+pub use workload::Workload;
+
+#[cfg(test)]
+mod tests;

@@ -35,13 +35,13 @@ use serde_json::json;
 
 use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
-use kubectl::Output;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
 use skip::skip;
 use supervised::Supervised;
 
 pub(crate) use dorgu::Dorgu;
+pub(crate) use kubectl::Output;
 pub(crate) use registration::Registration;
 pub(crate) use supervised::wait_until;
 

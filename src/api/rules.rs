@@ -1,0 +1,102 @@
+//! What the schemas say in another language than keywords, each written twice side by side: in CEL or as a regular
+//! expression for the API server, and as a Rust predicate for files.
+//!
+//! A rule or pattern of a CRD that is missing in [`ALL`] or [`PATTERNS`] would be enforced by a cluster and not by a
+//! folder; the schema engine refuses such a schema. The quantity grammar lives in `policy`, which this module may not
+//! know, so it comes as an argument.
+
+use super::names;
+use serde_json::{Value, json};
+
+/// Decides whether a text is a Kubernetes quantity, as CEL's `isQuantity` does.
+pub type IsQuantity = fn(&str) -> bool;
+
+/// One rule, in both languages.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The CEL expression, true for a good value. The Rust twin is found by this text.
+    pub cel: &'static str,
+    /// What a person reads when the rule is broken: what is wrong and what to do.
+    pub message: &'static str,
+    /// The field to blame, relative to the value that carries the rule (`.minReplicas`), or none for the value itself.
+    pub field_path: Option<&'static str>,
+    /// The twin: same verdict as `cel` for every value whose type the schema has already accepted.
+    pub holds: fn(&Value, IsQuantity) -> bool,
+}
+
+impl Rule {
+    /// The value of `x-kubernetes-validations` for a field that carries this rule alone.
+    pub fn to_schema(self) -> Value {
+        let mut rule = json!({ "rule": self.cel, "message": self.message });
+        if let Some(path) = self.field_path {
+            rule["fieldPath"] = path.into();
+        }
+        json!([rule])
+    }
+}
+
+/// A quantity, or the empty text, which existing clients write for "not set".
+pub const QUANTITY: Rule = Rule {
+    cel: "self == '' || isQuantity(self)",
+    message: "must be a Kubernetes quantity such as 500m, 2 or 512Mi, or '' for not set",
+    field_path: None,
+    holds: |value, is_quantity| value.as_str().is_some_and(|text| text.is_empty() || is_quantity(text)),
+};
+
+/// A range that some replica count can satisfy.
+pub const MIN_MAX: Rule = Rule {
+    cel: "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+    message: "minReplicas must not be above maxReplicas: lower minReplicas or raise maxReplicas",
+    field_path: Some(".minReplicas"),
+    holds: |value, _| match (
+        value.get("minReplicas").and_then(Value::as_f64),
+        value.get("maxReplicas").and_then(Value::as_f64),
+    ) {
+        (Some(min), Some(max)) => min <= max,
+        _ => true,
+    },
+};
+
+/// Every rule that a CRD of this group may carry.
+pub const ALL: &[Rule] = &[QUANTITY, MIN_MAX];
+
+/// A regular expression, in both languages.
+#[derive(Debug, Clone, Copy)]
+pub struct Pattern {
+    /// What the schema says. The Rust twin is found by this text.
+    pub regex: &'static str,
+    /// The twin: whether a text matches.
+    pub matches: fn(&str) -> bool,
+}
+
+/// `type` of a condition: a CamelCase word, perhaps after a domain and a slash.
+pub const CONDITION_TYPE: Pattern = Pattern {
+    regex: r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+    matches: |text| {
+        let (prefix, name) = text.split_once('/').unwrap_or(("any", text));
+        prefix.split('.').all(names::is_dns_label) && names::is_label_value(name)
+    },
+};
+
+/// `reason` of a condition: a CamelCase word.
+pub const CONDITION_REASON: Pattern = Pattern {
+    regex: "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+    matches: |text| {
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        match text.as_bytes() {
+            [] => false,
+            [first, rest @ ..] => {
+                first.is_ascii_alphabetic()
+                    && rest.iter().all(|byte| word(*byte) || matches!(byte, b',' | b':'))
+                    && rest.last().is_none_or(|last| word(*last))
+            }
+        }
+    },
+};
+
+/// Every pattern that a CRD of this group may carry.
+pub const PATTERNS: &[Pattern] = &[CONDITION_TYPE, CONDITION_REASON];
+
+/// Longest quantity text that the schema takes: far beyond any real one, and a bound that keeps the API server's
+/// estimate of a rule's cost small.
+pub const MAX_QUANTITY_LENGTH: u32 = 256;

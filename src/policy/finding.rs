@@ -1,0 +1,439 @@
+//! What a rule found, as data: which rule, where, what was observed and what the persona allows. Words are in `render`.
+
+use super::persona::Problem;
+use super::quantity::Quantity;
+
+/// Every rule there is. The name is stable: it appears in answers, metrics, reports and docs.
+///
+/// The order of the variants is the order in which findings of one container are told (contract 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    missing_docs,
+    reason = "docs/rules.md has a section on each; the contract rows stand beside the variants"
+)]
+pub enum Rule {
+    CpuLimitAbovePersona,    // W1, R1
+    MemoryLimitAbovePersona, // W2, R2
+    CpuLimitMissing,
+    MemoryLimitMissing,
+    RequestsMissing,       // R3
+    ReplicasBelowMinimum,  // E1, R4
+    ReplicasAboveMaximum,  // W3, R5
+    LivenessProbeMissing,  // W4, R6
+    LivenessPathDiffers,   // R7
+    ReadinessProbeMissing, // W5, R8
+    RunAsNonRoot,          // E2, R9
+    PrivilegeEscalation,   // E3, R11
+    PrivilegeEscalationUnset,
+    WritableRootFilesystem, // R10
+    AppLabelRemoved,
+    AppLabelChanged,
+    PersonaValueUnreadable,
+    PersonaDuplicate,
+    ModeUnknown,
+    ObjectUnreadable,
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Told in status and by the command line only.
+    Info,
+    /// Told as a warning in every mode.
+    Warning,
+    /// Refuses the request where its persona enforces; told as a warning elsewhere.
+    Error,
+}
+
+impl Severity {
+    /// The word used in status, metrics and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+impl Rule {
+    /// All rules, in the order of the contract.
+    pub const ALL: [Rule; 20] = [
+        Rule::CpuLimitAbovePersona,
+        Rule::MemoryLimitAbovePersona,
+        Rule::CpuLimitMissing,
+        Rule::MemoryLimitMissing,
+        Rule::RequestsMissing,
+        Rule::ReplicasBelowMinimum,
+        Rule::ReplicasAboveMaximum,
+        Rule::LivenessProbeMissing,
+        Rule::LivenessPathDiffers,
+        Rule::ReadinessProbeMissing,
+        Rule::RunAsNonRoot,
+        Rule::PrivilegeEscalation,
+        Rule::PrivilegeEscalationUnset,
+        Rule::WritableRootFilesystem,
+        Rule::AppLabelRemoved,
+        Rule::AppLabelChanged,
+        Rule::PersonaValueUnreadable,
+        Rule::PersonaDuplicate,
+        Rule::ModeUnknown,
+        Rule::ObjectUnreadable,
+    ];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::CpuLimitAbovePersona => "cpu-limit-above-persona",
+            Rule::MemoryLimitAbovePersona => "memory-limit-above-persona",
+            Rule::CpuLimitMissing => "cpu-limit-missing",
+            Rule::MemoryLimitMissing => "memory-limit-missing",
+            Rule::RequestsMissing => "requests-missing",
+            Rule::ReplicasBelowMinimum => "replicas-below-minimum",
+            Rule::ReplicasAboveMaximum => "replicas-above-maximum",
+            Rule::LivenessProbeMissing => "liveness-probe-missing",
+            Rule::LivenessPathDiffers => "liveness-path-differs",
+            Rule::ReadinessProbeMissing => "readiness-probe-missing",
+            Rule::RunAsNonRoot => "run-as-non-root",
+            Rule::PrivilegeEscalation => "privilege-escalation",
+            Rule::PrivilegeEscalationUnset => "privilege-escalation-unset",
+            Rule::WritableRootFilesystem => "writable-root-filesystem",
+            Rule::AppLabelRemoved => "app-label-removed",
+            Rule::AppLabelChanged => "app-label-changed",
+            Rule::PersonaValueUnreadable => "persona-value-unreadable",
+            Rule::PersonaDuplicate => "persona-duplicate",
+            Rule::ModeUnknown => "mode-unknown",
+            Rule::ObjectUnreadable => "object-unreadable",
+        }
+    }
+
+    /// How much a finding of this rule weighs.
+    pub fn severity(self) -> Severity {
+        match self {
+            Rule::ReplicasBelowMinimum
+            | Rule::RunAsNonRoot
+            | Rule::PrivilegeEscalation
+            | Rule::AppLabelRemoved
+            | Rule::AppLabelChanged => Severity::Error,
+            Rule::LivenessPathDiffers => Severity::Info,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// Which paragraph of the answer a finding belongs to: errors come apart, so only warnings are interleaved here.
+    /// Contract 2.4: per container the limits, then replicas, then per container the probes; ours follow.
+    pub(super) fn paragraph(self) -> u8 {
+        match self {
+            Rule::CpuLimitAbovePersona
+            | Rule::MemoryLimitAbovePersona
+            | Rule::CpuLimitMissing
+            | Rule::MemoryLimitMissing
+            | Rule::RequestsMissing => 0,
+            Rule::ReplicasBelowMinimum | Rule::ReplicasAboveMaximum => 1,
+            Rule::LivenessProbeMissing | Rule::LivenessPathDiffers | Rule::ReadinessProbeMissing => 2,
+            Rule::RunAsNonRoot => 3,
+            Rule::PrivilegeEscalation | Rule::PrivilegeEscalationUnset | Rule::WritableRootFilesystem => 4,
+            Rule::AppLabelRemoved | Rule::AppLabelChanged => 5,
+            Rule::PersonaValueUnreadable => 6,
+            Rule::PersonaDuplicate => 7,
+            Rule::ModeUnknown => 8,
+            Rule::ObjectUnreadable => 9,
+        }
+    }
+}
+
+/// Which of the two lists a container stands in, and what it is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContainerKind {
+    /// `containers`.
+    App,
+    /// `initContainers` with `restartPolicy: Always`: runs beside the app.
+    Sidecar,
+    /// `initContainers` that run once, before the app.
+    Init,
+}
+
+impl ContainerKind {
+    /// The list it stands in.
+    pub fn list(self) -> &'static str {
+        match self {
+            ContainerKind::App => "containers",
+            ContainerKind::Sidecar | ContainerKind::Init => "initContainers",
+        }
+    }
+}
+
+/// A container, by where it stands and what it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct ContainerRef<'a> {
+    /// List and purpose.
+    pub kind: ContainerKind,
+    /// Position in its list.
+    pub index: usize,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// Where in the object a finding is. Two findings are about the same thing when rule and place are equal; the
+/// position of a container does not count, its list and name do.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// A field of the object itself, such as `spec.replicas`; empty for findings about no field.
+    Object(&'static str),
+    /// A field below `spec.template.spec`.
+    Pod(&'static str),
+    /// A field of a container.
+    Container(ContainerRef<'a>, &'static str),
+}
+
+impl PartialEq for Place<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Place::Object(a), Place::Object(b)) | (Place::Pod(a), Place::Pod(b)) => a == b,
+            (Place::Container(a, field), Place::Container(b, other_field)) => {
+                field == other_field && a.name == b.name && a.kind.list() == b.kind.list()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The order in which places are told: the object, then app containers, then init containers, the pod level last.
+    pub(super) fn ordinal(&self, rule: Rule) -> (u8, usize) {
+        match self {
+            Place::Object(_) => (0, 0),
+            // E2 speaks of the pod before its containers; pod-level limits come after the containers'.
+            Place::Pod(_) if rule == Rule::RunAsNonRoot => (0, 0),
+            Place::Container(c, _) if c.kind == ContainerKind::App => (1, c.index),
+            Place::Container(c, _) => (2, c.index),
+            Place::Pod(_) => (3, 0),
+        }
+    }
+}
+
+/// How a container gains privileges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escalation<'a> {
+    /// `allowPrivilegeEscalation: true` (E3).
+    Allowed,
+    /// `privileged: true`, which implies it.
+    Privileged,
+    /// An added capability that implies it, as written, and its position in the list.
+    Capability(&'a str, usize),
+    /// `windowsOptions.hostProcess: true`: the Windows form of privileged.
+    HostProcess,
+    /// `procMount: Unmasked`.
+    ProcMount,
+}
+
+/// What was observed and what the persona allows.
+#[derive(Clone, Debug)]
+pub enum Fact<'a> {
+    /// A limit above the persona's.
+    LimitAbove {
+        /// The container's or pod's limit.
+        observed: &'a Quantity,
+        /// The persona's limit.
+        allowed: &'a Quantity,
+    },
+    /// No limit where the persona sets one.
+    LimitMissing {
+        /// The persona's limit.
+        allowed: &'a Quantity,
+    },
+    /// Neither CPU nor memory requested.
+    RequestsMissing {
+        /// What the persona would request.
+        cpu: Option<&'a Quantity>,
+        /// What the persona would request.
+        memory: Option<&'a Quantity>,
+    },
+    /// A replica count out of range; the rule says on which side.
+    Replicas {
+        /// The desired count.
+        observed: i32,
+        /// The bound it breaks.
+        allowed: i32,
+    },
+    /// The pod level does not demand a non-root user.
+    NonRootNotDemanded {
+        /// What the pod level says.
+        observed: Option<bool>,
+        /// The containers that do not demand it themselves either; empty under upstream rules, which do not look.
+        containers: Vec<&'a str>,
+    },
+    /// A container says it may run as root, or will.
+    RunsAsRoot {
+        /// True when the effective user is root, false when only the demand is switched off.
+        certain: bool,
+        /// Where the effective user was found.
+        user: RootUser,
+        /// The user the persona names instead.
+        wanted: Option<i64>,
+    },
+    /// A container gains privileges.
+    Escalation(Escalation<'a>),
+    /// `allowPrivilegeEscalation` unset, which Kubernetes reads as true.
+    EscalationUnset,
+    /// The root filesystem is writable.
+    WritableRoot {
+        /// What the container says.
+        observed: Option<bool>,
+    },
+    /// No probe of a kind for which the persona names a path.
+    ProbeMissing {
+        /// The persona's path.
+        path: &'a str,
+        /// The persona's port, if any.
+        port: Option<i32>,
+    },
+    /// A liveness probe asks for another path.
+    PathDiffers {
+        /// The probe's path.
+        observed: &'a str,
+        /// The persona's path.
+        allowed: &'a str,
+    },
+    /// The label that named the app is gone or names another app, which no persona governs.
+    Label {
+        /// The new value; empty when removed.
+        observed: &'a str,
+        /// The value it had.
+        allowed: &'a str,
+        /// The persona that governed the workload.
+        persona: &'a str,
+    },
+    /// A value of the persona cannot be read.
+    Unreadable {
+        /// `metadata.name` of the persona.
+        persona: &'a str,
+        /// Which value, and what is wrong with it.
+        problem: &'a Problem,
+    },
+    /// Several personas claim one app.
+    Duplicate {
+        /// Their `metadata.name`s, sorted.
+        personas: Vec<&'a str>,
+        /// The `spec.name` they share.
+        app: &'a str,
+    },
+    /// A `dorgu.io/mode` nobody defined.
+    ModeUnknown {
+        /// Who carries it.
+        holder: ModeHolder<'a>,
+        /// What is written there.
+        observed: &'a str,
+    },
+}
+
+/// Where an effective `runAsUser: 0` (or Windows' administrator) was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootUser {
+    /// The container itself says so.
+    Container,
+    /// The container inherits it from the pod.
+    Pod,
+    /// No user is set; only `runAsNonRoot: false` is.
+    Unset,
+}
+
+/// Who carries a `dorgu.io/mode`.
+#[derive(Clone, Copy, Debug)]
+pub enum ModeHolder<'a> {
+    /// A namespace, by label.
+    Namespace(&'a str),
+    /// A persona, by annotation.
+    Persona(&'a str),
+}
+
+/// One thing that is not as the persona says.
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    /// Which rule speaks.
+    pub rule: Rule,
+    /// Where.
+    pub place: Place<'a>,
+    /// What was seen and what is allowed.
+    pub fact: Fact<'a>,
+}
+
+impl<'a> Finding<'a> {
+    /// A finding about a container's field.
+    pub(super) fn container(rule: Rule, container: ContainerRef<'a>, field: &'static str, fact: Fact<'a>) -> Self {
+        Finding {
+            rule,
+            place: Place::Container(container, field),
+            fact,
+        }
+    }
+
+    /// How much it weighs.
+    pub fn severity(&self) -> Severity {
+        self.rule.severity()
+    }
+
+    /// Whether `other`, found in another version of the object or for another persona, is about the same thing.
+    pub fn same_subject(&self, other: &Finding<'_>) -> bool {
+        self.rule == other.rule
+            && self.place == other.place
+            && match (&self.fact, &other.fact) {
+                // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
+                (Fact::Escalation(Escalation::Capability(a, _)), Fact::Escalation(Escalation::Capability(b, _))) => {
+                    capability(a).eq_ignore_ascii_case(capability(b))
+                }
+                (Fact::Unreadable { persona: a, .. }, Fact::Unreadable { persona: b, .. }) => a == b,
+                (Fact::ModeUnknown { holder: a, .. }, Fact::ModeUnknown { holder: b, .. }) => match (a, b) {
+                    (ModeHolder::Namespace(a), ModeHolder::Namespace(b)) => a == b,
+                    (ModeHolder::Persona(a), ModeHolder::Persona(b)) => a == b,
+                    _ => false,
+                },
+                _ => true,
+            }
+    }
+
+    /// Whether this finding is further from what is allowed than `old`, a finding on the same subject (design 3,
+    /// ratchet): an equal or smaller distance is an old breach that an update may keep.
+    pub fn is_worse_than(&self, old: &Finding<'_>) -> bool {
+        match (&self.fact, &old.fact) {
+            (Fact::LimitAbove { observed: new, .. }, Fact::LimitAbove { observed: old, .. }) => new > old,
+            (Fact::Replicas { observed: new, .. }, Fact::Replicas { observed: old, .. }) => {
+                if self.rule == Rule::ReplicasBelowMinimum {
+                    new < old
+                } else {
+                    new > old
+                }
+            }
+            (Fact::NonRootNotDemanded { containers: new, .. }, Fact::NonRootNotDemanded { containers: old, .. }) => {
+                new.iter().any(|name| !old.contains(name))
+            }
+            (Fact::RunsAsRoot { certain: new, .. }, Fact::RunsAsRoot { certain: old, .. }) => *new && !*old,
+            _ => false,
+        }
+    }
+
+    /// Whether this finding is stricter than `other` on the same subject, found for another persona: the limit that
+    /// would satisfy both is the one to tell.
+    pub fn is_stricter_than(&self, other: &Finding<'_>) -> bool {
+        match (&self.fact, &other.fact) {
+            (Fact::LimitAbove { allowed: a, .. }, Fact::LimitAbove { allowed: b, .. })
+            | (Fact::LimitMissing { allowed: a }, Fact::LimitMissing { allowed: b }) => a < b,
+            (Fact::Replicas { allowed: a, .. }, Fact::Replicas { allowed: b, .. }) => {
+                if self.rule == Rule::ReplicasBelowMinimum {
+                    a > b
+                } else {
+                    a < b
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A capability without the `CAP_` that some write before it.
+pub(super) fn capability(name: &str) -> &str {
+    match name.get(..4) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("CAP_") => &name[4..],
+        _ => name,
+    }
+}

@@ -1,0 +1,83 @@
+//! Advisory or enforcing, and which of several wishes wins.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Whether findings of severity error refuse a request or only warn about it (contract 2.5).
+///
+/// Ordered by strictness, so that the strictest of several is their maximum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Every finding comes back as a warning; nothing is refused.
+    #[default]
+    Advisory,
+    /// A finding of severity error refuses the request.
+    Enforcing,
+}
+
+impl Mode {
+    /// The word used in flags, labels, annotations and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Advisory => "advisory",
+            Mode::Enforcing => "enforcing",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A mode was spelled in a way nobody defined; upstream read such a value silently as advisory.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("mode '{0}' is not one of advisory, enforcing")]
+pub struct UnknownMode(pub String);
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        match text {
+            "advisory" => Ok(Mode::Advisory),
+            "enforcing" => Ok(Mode::Enforcing),
+            other => Err(UnknownMode(other.to_owned())),
+        }
+    }
+}
+
+/// What a label or an annotation `dorgu.io/mode` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ModeWish {
+    /// Nothing was written there.
+    #[default]
+    Unset,
+    /// A known mode was written there.
+    Set(Mode),
+    /// Something else was written there: it counts as unset and is named in a warning.
+    Unknown(Box<str>),
+}
+
+impl ModeWish {
+    /// The label (namespace) or annotation (persona) that carries the wish.
+    pub const KEY: &str = "dorgu.io/mode";
+
+    /// Reads the value found under [`ModeWish::KEY`], if any.
+    pub fn read(value: Option<&str>) -> ModeWish {
+        match value.map(|text| (text, Mode::from_str(text))) {
+            None => ModeWish::Unset,
+            Some((_, Ok(mode))) => ModeWish::Set(mode),
+            Some((text, Err(_))) => ModeWish::Unknown(text.into()),
+        }
+    }
+
+    /// The stricter of what is wished here and `other`: a wish can opt in to enforcing and never out of it.
+    pub fn or_stricter(&self, other: Mode) -> Mode {
+        match self {
+            ModeWish::Set(mode) => other.max(*mode),
+            ModeWish::Unset | ModeWish::Unknown(_) => other,
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Text to [`Quantity`]: what is accepted, how it is capped and rounded, and which text is later printed verbatim.
+//!
+//! Two ways lead to a value, as in Go, and which one is taken can be seen from outside: only the quick way keeps a text
+//! verbatim, only the long way rounds, caps, and insists on a digit.
+
+use super::{Family, Number, Quantity, QuantityError};
+
+/// As many decimal digits always fit an `i64`.
+const QUICK_DIGITS: usize = 18;
+
+/// The power of ten of the finest value there is, one nano. What is finer is rounded up, away from zero.
+const NANO: i32 = -9;
+
+impl Quantity {
+    /// Reads a quantity. There is no trimming: a space before or after the text is an error, and so is an empty text.
+    ///
+    /// # Errors
+    ///
+    /// Whatever Go's `ParseQuantity` refuses, with the same message.
+    pub fn parse(text: &str) -> Result<Quantity, QuantityError> {
+        let parts = Parts::split(text)?;
+        match Suffix::read(parts.suffix)? {
+            Suffix::Ten { power, family } => decimal(text, &parts, power, family),
+            Suffix::Two { power } => binary(text, &parts, power),
+        }
+    }
+}
+
+/// The parts of a text that has the form of a quantity.
+struct Parts<'a> {
+    negative: bool,
+    /// Digits before the dot, without leading zeros.
+    integer: &'a str,
+    /// Digits after the dot.
+    fraction: &'a str,
+    suffix: &'a str,
+    /// Whether there is a digit at all, be it a leading zero.
+    has_digit: bool,
+    /// No plus sign, no leading zero and no dot: nothing of the number would be lost by printing it anew.
+    plain: bool,
+}
+
+impl<'a> Parts<'a> {
+    /// Splits a text; anything left over makes it malformed. The boundaries stand beside ASCII characters, so the
+    /// slices are cut between characters.
+    fn split(text: &'a str) -> Result<Self, QuantityError> {
+        let bytes = text.as_bytes();
+        if bytes.is_empty() {
+            return Err(QuantityError::Format);
+        }
+        let run = |start: usize, wanted: fn(&u8) -> bool| {
+            start + bytes[start..].iter().take_while(|byte| wanted(byte)).count()
+        };
+        let sign = bytes.first().copied().filter(|byte| matches!(byte, b'+' | b'-'));
+        let zeros = usize::from(sign.is_some());
+        let integer = run(zeros, |byte| *byte == b'0');
+        let integer_end = run(integer, u8::is_ascii_digit);
+        let dot = bytes.get(integer_end) == Some(&b'.');
+        let fraction = integer_end + usize::from(dot);
+        let suffix = if dot {
+            run(fraction, u8::is_ascii_digit)
+        } else {
+            fraction
+        };
+        let suffix_sign = run(suffix, |byte| b"eEinumkKMGTP".contains(byte));
+        let suffix_digits = suffix_sign + usize::from(matches!(bytes.get(suffix_sign), Some(b'+' | b'-')));
+        if run(suffix_digits, u8::is_ascii_digit) != bytes.len() {
+            return Err(QuantityError::Format);
+        }
+        Ok(Parts {
+            negative: sign == Some(b'-'),
+            integer: &text[integer..integer_end],
+            fraction: &text[fraction..suffix],
+            suffix: &text[suffix..],
+            has_digit: zeros < integer_end || fraction < suffix,
+            plain: sign != Some(b'+') && zeros == integer && !dot,
+        })
+    }
+
+    /// How many digits Go counts: it puts a 0 where there is nothing before the dot.
+    fn integer_length(&self) -> usize {
+        self.integer.len().max(1)
+    }
+
+    fn signed(&self, magnitude: i64) -> i64 {
+        if self.negative { -magnitude } else { magnitude }
+    }
+}
+
+/// What the number before it is multiplied with.
+enum Suffix {
+    Ten { power: i32, family: Family },
+    Two { power: u32 },
+}
+
+impl Suffix {
+    fn read(text: &str) -> Result<Self, QuantityError> {
+        let ten = |power| Suffix::Ten {
+            power,
+            family: Family::Decimal,
+        };
+        Ok(match text {
+            "" => ten(0),
+            "n" => ten(-9),
+            "u" => ten(-6),
+            "m" => ten(-3),
+            "k" => ten(3),
+            "M" => ten(6),
+            "G" => ten(9),
+            "T" => ten(12),
+            "P" => ten(15),
+            "E" => ten(18),
+            "Ki" => Suffix::Two { power: 10 },
+            "Mi" => Suffix::Two { power: 20 },
+            "Gi" => Suffix::Two { power: 30 },
+            "Ti" => Suffix::Two { power: 40 },
+            "Pi" => Suffix::Two { power: 50 },
+            "Ei" => Suffix::Two { power: 60 },
+            _ => {
+                let exponent = text.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
+                let exponent: i64 = exponent.parse().map_err(|_not_an_i64| QuantityError::Suffix)?;
+                // Go keeps the low 32 bits: 1e4294967299 is 1e3.
+                Suffix::Ten {
+                    power: exponent as i32,
+                    family: Family::Exponent,
+                }
+            }
+        })
+    }
+}
+
+/// Reads a number of the decimal and exponent families.
+fn decimal(text: &str, parts: &Parts<'_>, power: i32, family: Family) -> Result<Quantity, QuantityError> {
+    // Go subtracts in 32 bits. Below the smallest i32 that makes a large number of a small one.
+    let scale = power.wrapping_sub(parts.fraction.len() as i32);
+    if parts.integer_length() + parts.fraction.len() <= QUICK_DIGITS && scale >= NANO {
+        let mantissa = fold(parts.fraction, fold(parts.integer, 0)) as i64;
+        let verbatim = scale % 3 == 0 && mantissa % 1000 != 0 && !parts.integer.is_empty();
+        // A plain number is verbatim and canonical at once, but an exponent has many spellings (e3, E3, e+03).
+        let echo = verbatim && !(parts.plain && family == Family::Decimal);
+        return Ok(Quantity {
+            number: Number::Small {
+                mantissa: parts.signed(mantissa),
+                scale,
+            },
+            family,
+            echo: echo.then(|| text.into()),
+        });
+    }
+    if !parts.has_digit {
+        return Err(QuantityError::Numeric);
+    }
+    Ok(Quantity {
+        number: round_up_to_nano(parts, power),
+        family,
+        echo: None,
+    })
+}
+
+/// The value of a decimal number of any length and exponent.
+fn round_up_to_nano(parts: &Parts<'_>, power: i32) -> Number {
+    let mut exponent = i64::from(power) - parts.fraction.len() as i64;
+    let mut digits = [parts.integer, parts.fraction].concat();
+    if parts.integer.is_empty() {
+        digits = digits.trim_start_matches('0').to_owned();
+    }
+    let significant = digits.trim_end_matches('0').len();
+    if significant == 0 {
+        return Number::ZERO;
+    }
+    exponent += (digits.len() - significant) as i64;
+    digits.truncate(significant);
+    let too_fine = i64::from(NANO) - exponent;
+    if too_fine > 0 {
+        digits.truncate(significant.saturating_sub(usize::try_from(too_fine).unwrap_or(usize::MAX)));
+        exponent = i64::from(NANO);
+        // What was cut off ended in a digit other than 0, so there is always something to round up.
+        loop {
+            match digits.pop() {
+                Some('9') => exponent += 1,
+                Some(digit) => {
+                    digits.push(char::from(digit as u8 + 1));
+                    break;
+                }
+                None => {
+                    digits.push('1');
+                    break;
+                }
+            }
+        }
+    }
+    number(parts.negative, digits, exponent)
+}
+
+/// The smallest form of a number given as digits without zeros at either end.
+fn number(negative: bool, digits: String, exponent: i64) -> Number {
+    match i32::try_from(exponent) {
+        Ok(scale) if digits.len() <= QUICK_DIGITS => {
+            let mantissa = fold(&digits, 0) as i64;
+            Number::Small {
+                mantissa: if negative { -mantissa } else { mantissa },
+                scale,
+            }
+        }
+        _ => Number::Large {
+            negative,
+            digits: digits.into_boxed_str(),
+            exponent,
+        },
+    }
+}
+
+/// Reads a number of the binary family.
+fn binary(text: &str, parts: &Parts<'_>, power: u32) -> Result<Quantity, QuantityError> {
+    // Go takes 10 bits for 3 digits. This is why there is no quick way for Pi and Ei.
+    if parts.fraction.is_empty() && parts.integer_length() + (power as usize / 10 * 3) < 15 {
+        let integer = fold(parts.integer, 0) as i64;
+        let echo = integer % 8 != 0 && !parts.plain;
+        return Ok(Quantity {
+            number: Number::Small {
+                mantissa: parts.signed(integer << power),
+                scale: 0,
+            },
+            family: Family::Binary,
+            echo: echo.then(|| text.into()),
+        });
+    }
+    if !parts.has_digit {
+        return Err(QuantityError::Numeric);
+    }
+    let (whole, nanos) = capped(parts, power);
+    if nanos == 0 {
+        let family = if whole < 1024 { Family::Decimal } else { Family::Binary };
+        return Ok(Quantity {
+            number: Number::Small {
+                mantissa: parts.signed(whole),
+                scale: 0,
+            },
+            family,
+            echo: None,
+        });
+    }
+    let digits = format!("{whole}{nanos:09}");
+    let significant = digits.trim_end_matches('0').len();
+    let exponent = i64::from(NANO) + (digits.len() - significant) as i64;
+    let digits = digits[..significant].trim_start_matches('0').to_owned();
+    Ok(Quantity {
+        number: number(parts.negative, digits, exponent),
+        family: Family::Decimal,
+        echo: None,
+    })
+}
+
+/// The magnitude of a binary number as an integer and billionths: `i64::MAX` at most, else rounded up.
+fn capped(parts: &Parts<'_>, power: u32) -> (i64, u32) {
+    const CAP: (i64, u32) = (i64::MAX, 0);
+    const LIMB_DIGITS: usize = 18;
+    const LIMB: u128 = 10_u128.pow(LIMB_DIGITS as u32);
+    const LIMBS: usize = 4;
+
+    // With 20 digits it is above the cap; with fewer, shifted by 60 bits at most, it fits a u128.
+    if parts.integer.len() > 19 {
+        return CAP;
+    }
+    let mut whole = u128::from(fold(parts.integer, 0)) << power;
+
+    // The fraction is shifted 18 digits at a time. 72 digits are enough to be exact: whether the product reaches a
+    // billionth is decided by the first 9 + power ≤ 69 digits, since 10^(9 + power) / (10^9 × 2^power) is an integer;
+    // digits behind them only add something that is rounded up.
+    let head = parts.fraction.len().min(LIMBS * LIMB_DIGITS);
+    let (head, tail) = parts.fraction.split_at(head);
+    let mut limbs = [0; LIMBS];
+    for (limb, digits) in limbs.iter_mut().zip(head.as_bytes().chunks(LIMB_DIGITS)) {
+        *limb = digits
+            .iter()
+            .fold(0, |value, digit| value * 10 + u128::from(digit - b'0'));
+        *limb *= 10_u128.pow((LIMB_DIGITS - digits.len()) as u32);
+    }
+    let mut carry = 0;
+    for limb in limbs.iter_mut().rev() {
+        let shifted = (*limb << power) + carry;
+        *limb = shifted % LIMB;
+        carry = shifted / LIMB;
+    }
+    whole += carry;
+
+    let [first, rest @ ..] = limbs;
+    const BILLION: u128 = 1_000_000_000;
+    let mut nanos = first / BILLION;
+    if first % BILLION != 0 || rest != [0; LIMBS - 1] || tail.bytes().any(|digit| digit != b'0') {
+        nanos += 1;
+    }
+    whole += nanos / BILLION;
+    nanos %= BILLION;
+    match i64::try_from(whole) {
+        Ok(whole) if whole < i64::MAX => (whole, nanos as u32),
+        _ => CAP,
+    }
+}
+
+/// Appends decimal digits to a number. The caller sees to it that they fit: at most 19 in all.
+fn fold(digits: &str, start: u64) -> u64 {
+    digits
+        .bytes()
+        .fold(start, |value, digit| value * 10 + u64::from(digit - b'0'))
+}

@@ -1,0 +1,120 @@
+//! Text borrowed from a request, and how foreign text is shown to people.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+/// A string of the request: borrowed from its bytes, or owned where JSON escapes had to be undone.
+///
+/// `Option<Cow<str>>` would always copy (serde borrows a `Cow` only where it stands alone); this type borrows anywhere.
+/// `null` reads as the empty string, as Go reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True for the empty string, which Kubernetes treats as "not set" almost everywhere.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Text(Cow::Borrowed(text))
+    }
+}
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed("")))
+            }
+        }
+        // `deserialize_any` and not `deserialize_str`, so that null can be read as empty.
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Shows foreign text as printable ASCII on one line: an API server silently drops a warning that holds a control
+/// character, and one that holds bad UTF-8, so neither may come from a name.
+pub struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        for character in self.0.chars() {
+            match character {
+                ' '..='~' => f.write_char(character)?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                other => {
+                    let mut units = [0; 2];
+                    for unit in other.encode_utf16(&mut units) {
+                        write!(f, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Formats at most `limit` bytes of `shown`, which must be printable ASCII; what is longer is cut there and ends in
+/// `...`. The rest is never built, however long it is.
+pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
+    use fmt::Write;
+    struct Cut(String, usize);
+    impl Write for Cut {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let room = self.1 - self.0.len();
+            match text.get(..room) {
+                Some(head) if head.len() < text.len() => {
+                    self.0.push_str(head);
+                    // Stops the formatter here: what comes after would be cut away.
+                    Err(fmt::Error)
+                }
+                _ => {
+                    self.0.push_str(text);
+                    Ok(())
+                }
+            }
+        }
+    }
+    let mut line = Cut(String::new(), limit);
+    let whole = write!(line, "{shown}").is_ok();
+    let Cut(mut line, _) = line;
+    if !whole {
+        line.truncate(limit.saturating_sub(3));
+        line.push_str("...");
+    }
+    line
+}

@@ -1,0 +1,279 @@
+//! The few fields of a Deployment, or of its Scale, that rules look at: one serde type for every door.
+//!
+//! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is
+//! skipped without being built. Null and absent mean the same, as they do to the API server.
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny};
+use serde_json::value::RawValue;
+
+use super::json;
+use super::quantity::Quantity;
+use super::text::Text;
+
+/// A Deployment as the rules see it. A Scale is read by the same type: it has `spec.replicas` and `status.selector`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Workload<'a> {
+    /// Identity and labels.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub metadata: Metadata<'a>,
+    /// The desired state.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub spec: Spec<'a>,
+    /// Of a Scale only: how its pods are selected.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub status: ScaleStatus<'a>,
+}
+
+/// `metadata` of the object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata<'a> {
+    /// Name; empty on a create by `generateName`.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// Namespace; always filled by an API server.
+    #[serde(borrow, default)]
+    pub namespace: Text<'a>,
+    /// The labels that can name an app.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub labels: Labels<'a>,
+    /// Present once the object is being deleted.
+    #[serde(default)]
+    pub deletion_timestamp: Option<IgnoredAny>,
+}
+
+/// The labels that can name an app; all others are skipped.
+#[derive(Debug, Default, Deserialize)]
+pub struct Labels<'a> {
+    /// `app.kubernetes.io/name`, the join key with `spec.name` of a persona.
+    #[serde(borrow, default, rename = "app.kubernetes.io/name")]
+    pub name: Text<'a>,
+    /// `app`, read only by the matching chain (contract section 10, 0.8.0).
+    #[serde(borrow, default)]
+    pub app: Text<'a>,
+}
+
+/// `spec` of a Deployment or a Scale.
+#[derive(Debug, Default, Deserialize)]
+pub struct Spec<'a> {
+    /// Desired pods. Absent means 1 in a Deployment and 0 in a Scale, whose encoder leaves out a zero.
+    #[serde(default)]
+    pub replicas: Option<i32>,
+    /// Which pods belong to the Deployment.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub selector: Selector<'a>,
+    /// What its pods look like.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub template: Template<'a>,
+}
+
+/// `spec.selector`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Selector<'a> {
+    /// Equality requirements.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub match_labels: Labels<'a>,
+}
+
+/// `spec.template`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Template<'a> {
+    /// The pod itself.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub spec: PodSpec<'a>,
+}
+
+/// `spec.template.spec`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSpec<'a> {
+    /// App containers.
+    #[serde(borrow, default, deserialize_with = "json::objects")]
+    pub containers: Vec<Container<'a>>,
+    /// Run-once init containers and, with `restartPolicy: Always`, native sidecars.
+    #[serde(borrow, default, deserialize_with = "json::objects")]
+    pub init_containers: Vec<Container<'a>>,
+    /// Pod-level security settings, inherited by containers that say nothing.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub security_context: SecurityContext<'a>,
+    /// Pod-level resources (KEP-2837).
+    #[serde(default, deserialize_with = "json::object")]
+    pub resources: Resources,
+    /// The operating system, where stated.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub os: Os<'a>,
+}
+
+impl PodSpec<'_> {
+    /// Whether the pod says it runs on Windows, where the API server forbids the Linux-only security settings.
+    pub fn is_windows(&self) -> bool {
+        self.os.name.as_str() == "windows"
+    }
+}
+
+/// `spec.template.spec.os`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Os<'a> {
+    /// `linux` or `windows`.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+}
+
+/// One container.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container<'a> {
+    /// Name, unique in the pod.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// Requests and limits.
+    #[serde(default, deserialize_with = "json::object")]
+    pub resources: Resources,
+    /// Security settings of its own.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub security_context: SecurityContext<'a>,
+    /// How its liveness is probed.
+    #[serde(borrow, default, deserialize_with = "json::optional")]
+    pub liveness_probe: Option<Probe<'a>>,
+    /// How its readiness is probed.
+    #[serde(borrow, default, deserialize_with = "json::optional")]
+    pub readiness_probe: Option<Probe<'a>>,
+    /// `Always` makes an init container a native sidecar.
+    #[serde(borrow, default)]
+    pub restart_policy: Text<'a>,
+}
+
+/// A probe of any kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe<'a> {
+    /// Set where the probe is an HTTP one.
+    #[serde(borrow, default, deserialize_with = "json::optional")]
+    pub http_get: Option<HttpGet<'a>>,
+}
+
+/// `httpGet` of a probe.
+#[derive(Debug, Default, Deserialize)]
+pub struct HttpGet<'a> {
+    /// The path asked for.
+    #[serde(borrow, default)]
+    pub path: Text<'a>,
+}
+
+/// Requests and limits of a container or a pod.
+#[derive(Debug, Default, Deserialize)]
+pub struct Resources {
+    /// The most it may use.
+    #[serde(default, deserialize_with = "json::object")]
+    pub limits: ResourceList,
+    /// What it is scheduled by.
+    #[serde(default, deserialize_with = "json::object")]
+    pub requests: ResourceList,
+}
+
+/// The two resources a persona speaks of. A zero quantity is a missing one and never stored here.
+#[derive(Debug, Default, Deserialize)]
+pub struct ResourceList {
+    /// CPU cores.
+    #[serde(default, deserialize_with = "non_zero_quantity")]
+    pub cpu: Option<Quantity>,
+    /// Bytes of memory.
+    #[serde(default, deserialize_with = "non_zero_quantity")]
+    pub memory: Option<Quantity>,
+}
+
+impl ResourceList {
+    /// True when neither resource is set.
+    pub fn is_empty(&self) -> bool {
+        self.cpu.is_none() && self.memory.is_none()
+    }
+}
+
+/// `securityContext` of a pod or a container; pods lack the later fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityContext<'a> {
+    /// The kubelet refuses to start it as user 0.
+    #[serde(default)]
+    pub run_as_non_root: Option<bool>,
+    /// The user it runs as.
+    #[serde(default)]
+    pub run_as_user: Option<i64>,
+    /// Windows settings.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub windows_options: WindowsOptions<'a>,
+    /// Whether a process can gain more privileges than its parent; unset means true.
+    #[serde(default)]
+    pub allow_privilege_escalation: Option<bool>,
+    /// Full access to the host.
+    #[serde(default)]
+    pub privileged: Option<bool>,
+    /// Whether the root filesystem is mounted read-only; unset means false.
+    #[serde(default)]
+    pub read_only_root_filesystem: Option<bool>,
+    /// Linux capabilities.
+    #[serde(borrow, default, deserialize_with = "json::object")]
+    pub capabilities: Capabilities<'a>,
+    /// `Unmasked` opens the whole of `/proc`.
+    #[serde(borrow, default)]
+    pub proc_mount: Text<'a>,
+}
+
+/// `securityContext.windowsOptions`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowsOptions<'a> {
+    /// Runs on the host itself.
+    #[serde(default)]
+    pub host_process: Option<bool>,
+    /// The Windows account.
+    #[serde(borrow, default)]
+    pub run_as_user_name: Text<'a>,
+}
+
+/// `securityContext.capabilities`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Capabilities<'a> {
+    /// Capabilities added to the runtime's default set.
+    #[serde(borrow, default, deserialize_with = "json::or_default")]
+    pub add: Vec<Text<'a>>,
+}
+
+/// `status` of a Scale.
+#[derive(Debug, Default, Deserialize)]
+pub struct ScaleStatus<'a> {
+    /// The pod selector in its string form, such as `app.kubernetes.io/name=orders,tier=web`.
+    #[serde(borrow, default)]
+    pub selector: Text<'a>,
+}
+
+impl ScaleStatus<'_> {
+    /// The value the selector demands of one label, where it demands exactly one.
+    pub fn required_label(&self, key: &str) -> Option<&str> {
+        self.selector.as_str().split(',').find_map(|requirement| {
+            let value = requirement.strip_prefix(key)?;
+            value
+                .strip_prefix("==")
+                .or_else(|| value.strip_prefix('='))
+                .filter(|value| !value.is_empty())
+        })
+    }
+}
+
+/// Reads a quantity from its raw JSON, which may be a string or a bare number, as Go's decoder does: quotes off, blanks
+/// off, escapes not undone.
+fn non_zero_quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quantity>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    if raw == "null" {
+        return Ok(None);
+    }
+    let text = raw
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(raw)
+        .trim();
+    let quantity = Quantity::parse(text).map_err(de::Error::custom)?;
+    Ok(Some(quantity).filter(|quantity| !quantity.is_zero()))
+}

@@ -1,0 +1,231 @@
+//! What the webhook counts. No object name is ever a label: their number has no bound.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::policy::{Decision, Mode, Rule, Severity};
+use crate::webhook::review::Operation;
+
+/// A label value that is one of a few fixed words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Word(&'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        EncodeLabelValue::encode(&self.0, encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: Word,
+    decision: Word,
+    mode: Word,
+    dry_run: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    rule: Word,
+    severity: Word,
+    mode: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: Word,
+}
+
+/// What became of a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Allowed, nothing to tell.
+    Allowed,
+    /// Allowed, with warnings.
+    Warned,
+    /// Refused.
+    Denied,
+    /// Answered without a check: see `dorgu_admission_unchecked_total` for why.
+    Unchecked,
+}
+
+impl Verdict {
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Allowed => "allowed",
+            Verdict::Warned => "warned",
+            Verdict::Denied => "denied",
+            Verdict::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// Why a request was answered without a check. Every one of these is an object that went by unseen, or, in enforcing
+/// mode and for some, was refused for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unchecked {
+    /// The object could not be read.
+    Unreadable,
+    /// The body is no AdmissionReview.
+    Malformed,
+    /// The body is over the limit.
+    TooLarge,
+    /// A defect of ours, contained.
+    Panic,
+    /// A Scale whose Deployment is not known.
+    ScaleUnresolved,
+    /// Not synced yet: answered 503 with Retry-After.
+    NotSynced,
+    /// Too many bytes in flight: answered 503 with Retry-After.
+    Overloaded,
+    /// The body did not arrive in time or broke off.
+    Interrupted,
+}
+
+impl Unchecked {
+    fn as_str(self) -> &'static str {
+        match self {
+            Unchecked::Unreadable => "unreadable",
+            Unchecked::Malformed => "malformed",
+            Unchecked::TooLarge => "too_large",
+            Unchecked::Panic => "panic",
+            Unchecked::ScaleUnresolved => "scale_unresolved",
+            Unchecked::NotSynced => "not_synced",
+            Unchecked::Overloaded => "overloaded",
+            Unchecked::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// The webhook's metric families.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    duration: Family<OperationLabels, Histogram>,
+    findings: Family<FindingLabels, Counter>,
+    unchecked: Family<ReasonLabels, Counter>,
+    in_flight: Gauge,
+    bytes: Histogram,
+}
+
+impl Metrics {
+    /// Registers the families.
+    pub fn register(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics {
+            requests: Family::default(),
+            // From 10 µs, where an answer usually is, to 5 s, beyond any timeout of ours.
+            duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(10e-6, 2.0, 20))),
+            findings: Family::default(),
+            unchecked: Family::default(),
+            in_flight: Gauge::default(),
+            bytes: Histogram::new(exponential_buckets(1024.0, 2.0, 16)),
+        };
+        registry.register(
+            "dorgu_admission_requests",
+            "Reviews answered, by operation, decision, effective mode and dry run",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "dorgu_admission_duration_seconds",
+            "Time from the last byte of a review to its answer, without the network",
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "dorgu_admission_findings",
+            "Findings told, by rule, severity and effective mode",
+            metrics.findings.clone(),
+        );
+        registry.register(
+            "dorgu_admission_unchecked",
+            "Requests that no rule was held against, by reason",
+            metrics.unchecked.clone(),
+        );
+        registry.register(
+            "dorgu_admission_in_flight",
+            "Reviews being read or answered now",
+            metrics.in_flight.clone(),
+        );
+        registry.register(
+            "dorgu_admission_bytes",
+            "Size of the reviews read, in bytes",
+            metrics.bytes.clone(),
+        );
+        metrics
+    }
+
+    /// Counts one more review until the guard is dropped.
+    pub(super) fn enter(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    pub(super) fn unchecked(&self, reason: Unchecked) {
+        self.unchecked
+            .get_or_create(&ReasonLabels {
+                reason: Word(reason.as_str()),
+            })
+            .inc();
+    }
+
+    pub(super) fn answered(&self, record: &Record, took: Duration, bytes: usize) {
+        let labels = RequestLabels {
+            operation: Word(record.operation.as_str()),
+            decision: Word(record.verdict.as_str()),
+            mode: Word(record.mode.as_str()),
+            dry_run: Word(if record.dry_run { "true" } else { "false" }),
+        };
+        self.requests.get_or_create(&labels).inc();
+        let labels = OperationLabels {
+            operation: Word(record.operation.as_str()),
+        };
+        self.duration.get_or_create(&labels).observe(took.as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "a body is far below 2^52 bytes")]
+        self.bytes.observe(bytes as f64);
+    }
+
+    pub(super) fn found(&self, decision: &Decision<'_>) {
+        for charge in decision.charges() {
+            self.finding(charge.finding().rule, charge.finding().severity(), decision.mode);
+        }
+    }
+
+    fn finding(&self, rule: Rule, severity: Severity, mode: Mode) {
+        let labels = FindingLabels {
+            rule: Word(rule.name()),
+            severity: Word(severity.as_str()),
+            mode: Word(mode.as_str()),
+        };
+        self.findings.get_or_create(&labels).inc();
+    }
+}
+
+/// What is known of an answered review, for metrics and the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    pub(super) operation: Operation,
+    pub(super) verdict: Verdict,
+    pub(super) mode: Mode,
+    pub(super) dry_run: bool,
+}
+
+/// Counts a review as in flight while it lives.
+#[derive(Debug)]
+pub(super) struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,195 @@
+//! The corpus: `tests/cases/<family>/<sentence>.yaml`, each a question and the answer expected per rule set and mode.
+//! Every door reads it: `policy` asks the pure decision, `webhook` asks over HTTP, `cluster` through kubectl.
+
+mod policy;
+pub mod webhook;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use dorgu::api::ApplicationPersona;
+use dorgu::index::Snapshot;
+use dorgu::policy::{Mode, ModeWish, Persona, RuleSet};
+
+/// One file of the corpus.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Case {
+    /// ApplicationPersonas as stored, that is with the schema's defaults already in them.
+    pub personas: Vec<Value>,
+    /// Namespaces, for their labels.
+    #[serde(default)]
+    pub namespaces: Vec<Value>,
+    /// `--match`, `label` when absent.
+    #[serde(default)]
+    pub matching: Option<String>,
+    /// The Deployment to be stored.
+    #[serde(default)]
+    pub deployment: Option<Value>,
+    /// The stored Deployment: makes the question an update.
+    #[serde(default)]
+    pub old_deployment: Option<Value>,
+    /// The Scale to be stored; the question is an update.
+    #[serde(default)]
+    pub scale: Option<Value>,
+    /// The stored Scale.
+    #[serde(default)]
+    pub old_scale: Option<Value>,
+    /// The whole AdmissionReview, where it is itself the point.
+    #[serde(default)]
+    pub review: Option<Value>,
+    /// What must be answered.
+    pub expect: Expect,
+    /// The bypass classes of docs/bypass.md that this case closes.
+    #[serde(default)]
+    pub closes: Vec<u8>,
+    #[serde(skip)]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    pub complete: Option<Modes>,
+    pub upstream: Option<Modes>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modes {
+    pub advisory: Option<Answer>,
+    pub enforcing: Option<Answer>,
+    /// The same in both modes.
+    pub both: Option<Answer>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    pub allowed: bool,
+    pub message: String,
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+impl Case {
+    /// Every case with every rule set and mode it speaks of.
+    pub fn each(mut ask: impl FnMut(&Case, RuleSet, Mode, &Answer)) -> usize {
+        let mut asked = 0;
+        for case in Case::all() {
+            let sets = [
+                (RuleSet::Complete, &case.expect.complete),
+                (RuleSet::Upstream, &case.expect.upstream),
+            ];
+            for (set, modes) in sets.into_iter().filter_map(|(set, modes)| Some((set, modes.as_ref()?))) {
+                for (mode, answer) in [(Mode::Advisory, &modes.advisory), (Mode::Enforcing, &modes.enforcing)] {
+                    if let Some(answer) = answer.as_ref().or(modes.both.as_ref()) {
+                        ask(&case, set, mode, answer);
+                        asked += 1;
+                    }
+                }
+            }
+        }
+        asked
+    }
+
+    /// The corpus, sorted by path.
+    pub fn all() -> Vec<Case> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+        let mut files = Vec::new();
+        for family in std::fs::read_dir(&root).expect("tests/cases is there") {
+            let family = family.expect("readable").path();
+            if family.is_dir() {
+                let entries = std::fs::read_dir(&family).expect("readable");
+                files.extend(entries.map(|entry| entry.expect("readable").path()));
+            }
+        }
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+        files.sort();
+        files.into_iter().map(|file| Case::read(&file)).collect()
+    }
+
+    fn read(file: &Path) -> Case {
+        let text = std::fs::read_to_string(file).expect("readable");
+        let mut case: Case =
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        case.file = file.to_owned();
+        case
+    }
+
+    /// `family/sentence`.
+    pub fn name(&self) -> String {
+        let parts: Vec<_> = self
+            .file
+            .iter()
+            .rev()
+            .take(2)
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect();
+        format!("{}/{}", parts[1], parts[0].trim_end_matches(".yaml"))
+    }
+
+    /// What the index would hold.
+    pub fn snapshot(&self) -> Snapshot {
+        let personas = self.personas.iter().map(|value| {
+            let object: ApplicationPersona =
+                serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+            let mut persona = Persona::parse(&object);
+            if persona.namespace.is_empty() {
+                "default".clone_into(&mut persona.namespace);
+            }
+            persona.into()
+        });
+        let namespaces = self.namespaces.iter().map(|value| {
+            let name = value["metadata"]["name"]
+                .as_str()
+                .expect("a namespace has a name")
+                .to_owned();
+            (
+                name,
+                ModeWish::read(value["metadata"]["labels"][ModeWish::KEY].as_str()),
+            )
+        });
+        Snapshot::build(personas, namespaces)
+    }
+
+    /// The AdmissionReview an API server would send.
+    pub fn review(&self) -> Value {
+        if let Some(review) = &self.review {
+            return review.clone();
+        }
+        let (kind, new, old, subresource) = match (&self.deployment, &self.scale) {
+            (Some(new), None) => ("Deployment", new, &self.old_deployment, None),
+            (None, Some(new)) => ("Scale", new, &self.old_scale, Some("scale")),
+            _ => panic!("{}: exactly one of deployment, scale, review", self.name()),
+        };
+        let group = if kind == "Scale" { "autoscaling" } else { "apps" };
+        let namespace = new["metadata"]["namespace"].as_str().unwrap_or("default");
+        let stored = |object: &Value| {
+            let mut object = object.clone();
+            object["apiVersion"] = json!(format!("{group}/v1"));
+            object["kind"] = json!(kind);
+            object["metadata"]["namespace"] = json!(namespace);
+            object
+        };
+        let mut request = json!({
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": {"group": group, "version": "v1", "kind": kind},
+            "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
+            "name": new["metadata"]["name"],
+            "namespace": namespace,
+            "operation": if old.is_some() || kind == "Scale" { "UPDATE" } else { "CREATE" },
+            "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
+            "object": stored(new),
+            "oldObject": old.as_ref().map(stored),
+            "dryRun": false,
+            "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
+        });
+        if let Some(subresource) = subresource {
+            request["subResource"] = json!(subresource);
+        }
+        json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
+    }
+}

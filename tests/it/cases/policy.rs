@@ -1,0 +1,95 @@
+//! The corpus, asked of the pure decision.
+
+use dorgu::policy::answer::{ScaleTarget, message, warnings};
+use dorgu::policy::{Governed, Old, Question, Rulebook, Subject, Workload, decide};
+
+use super::{Answer, Case};
+
+#[test]
+fn the_decision_is_what_each_case_says() {
+    let mut wrong = Vec::new();
+    let asked = Case::each(|case, set, mode, expected| {
+        if case.matching.is_some() || case.review.is_some() {
+            return; // Finding the persona and reading odd reviews is the webhook's part.
+        }
+        let snapshot = case.snapshot();
+        let (subject, new, old) = match (&case.deployment, &case.scale) {
+            (Some(new), _) => (Subject::Deployment, new, &case.old_deployment),
+            (_, new) => (
+                Subject::Scale,
+                new.as_ref().expect("a deployment or a scale"),
+                &case.old_scale,
+            ),
+        };
+        let namespace = new["metadata"]["namespace"].as_str().unwrap_or("default");
+        let (new, old) = (new.to_string(), old.as_ref().map(ToString::to_string));
+        let Ok(new) = serde_json::from_str::<Workload<'_>>(&new) else {
+            return;
+        };
+        let app = |workload: &Workload<'_>| match subject {
+            Subject::Deployment => workload.metadata.labels.name.to_string(),
+            Subject::Scale => workload
+                .status
+                .required_label("app.kubernetes.io/name")
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let now = app(&new);
+        let governed = Governed {
+            app: &now,
+            personas: snapshot.find(namespace, &now),
+        };
+        let before = old
+            .as_deref()
+            .map(|text| app(&serde_json::from_str(text).expect("a stored object is readable")));
+        let read = || serde_json::from_str(old.as_deref()?).ok();
+        let old = before.as_deref().map(|before| match subject {
+            Subject::Deployment => Governed {
+                app: before,
+                personas: snapshot.find(namespace, before),
+            },
+            Subject::Scale => governed,
+        });
+        let nobody = governed.personas.is_empty() && old.is_none_or(|old| old.personas.is_empty());
+        let going = new.metadata.deletion_timestamp.is_some();
+        if nobody || going || (subject == Subject::Scale && set == dorgu::policy::RuleSet::Upstream) {
+            return; // Answered by the webhook without a decision.
+        }
+        let old = old.map(|governed| Old {
+            governed,
+            workload: &read,
+        });
+        let namespace_mode = snapshot.namespace_mode(namespace);
+        let question = Question {
+            subject,
+            new: &new,
+            governed,
+            old,
+            namespace,
+            namespace_mode,
+        };
+        let decision = decide(Rulebook { set, mode }, &question);
+        let scale = (subject == Subject::Scale).then_some(ScaleTarget {
+            namespace,
+            name: &new.metadata.name,
+        });
+        let got = Answer {
+            allowed: decision.allows(),
+            message: message(&decision, scale),
+            warnings: warnings(&decision),
+        };
+        if got != *expected {
+            wrong.push(format!(
+                "{} ({set:?}, {mode}):\n  expected {expected:#?}\n  got {got:#?}",
+                case.name()
+            ));
+        }
+    });
+    assert!(asked > 0, "the corpus is empty");
+    assert!(
+        wrong.is_empty(),
+        "{} of {asked} answers differ\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

@@ -1,0 +1,91 @@
+//! The corpus, asked of the webhook over HTTP.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use dorgu::index::Index;
+use dorgu::policy::Rulebook;
+use dorgu::server::budget::Budget;
+use dorgu::webhook::{Match, Metrics, PATH, Webhook, router};
+
+use super::{Answer, Case};
+
+/// Sends one body and returns the parsed answer.
+pub async fn post(webhook: Webhook, body: Vec<u8>) -> Value {
+    let request = Request::post(PATH)
+        .header("content-type", "application/json")
+        .header("content-length", body.len())
+        .body(Body::from(body))
+        .expect("a request");
+    let response = router(Arc::new(webhook))
+        .oneshot(request)
+        .await
+        .expect("the router never fails");
+    assert_eq!(response.status(), 200);
+    let bytes = response
+        .into_body()
+        .collect()
+        .await
+        .expect("a body in memory")
+        .to_bytes();
+    serde_json::from_slice(&bytes).expect("the answer is JSON")
+}
+
+/// A webhook in front of what a case says is stored.
+pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
+    let index = Arc::new(Index::default());
+    index.replace(case.snapshot());
+    let matching = match case.matching.as_deref() {
+        None | Some("label") => Match::Label,
+        Some("chain") => Match::Chain,
+        Some(other) => panic!("{}: matching {other}?", case.name()),
+    };
+    Webhook::new(
+        rulebook,
+        matching,
+        index,
+        Metrics::register(&mut Registry::default()),
+        Budget::new(64 << 20),
+    )
+}
+
+#[test]
+fn the_webhook_answers_what_each_case_says() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut wrong = Vec::new();
+    let asked = Case::each(|case, set, mode, expected| {
+        let review = case.review();
+        let webhook = webhook_for(case, Rulebook { set, mode });
+        let answer = runtime.block_on(post(webhook, serde_json::to_vec(&review).expect("JSON")));
+        let response = &answer["response"];
+        assert_eq!(answer["apiVersion"], review["apiVersion"], "{}", case.name());
+        assert_eq!(response["uid"], review["request"]["uid"], "{}", case.name());
+        let got = Answer {
+            allowed: response["allowed"].as_bool().expect("allowed is a bool"),
+            message: response["status"]["message"].as_str().expect("a message").to_owned(),
+            warnings: serde_json::from_value(response["warnings"].clone()).unwrap_or_default(),
+        };
+        if got != *expected {
+            wrong.push(format!(
+                "{} ({set:?}, {mode}):\n  expected {expected:#?}\n  got {got:#?}",
+                case.name()
+            ));
+        }
+    });
+    assert!(asked > 0, "the corpus is empty");
+    assert!(
+        wrong.is_empty(),
+        "{} of {asked} answers differ\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

@@ -1,0 +1,56 @@
+//! Files that are made from code say what the code says. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// The files of a folder by name; none when the folder does not exist.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return BTreeMap::new();
+    };
+    entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                std::fs::read_to_string(entry.path()).unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// Compares a generated folder with what it should hold, or rewrites it when asked to.
+fn assert_current(name: &str, wanted: BTreeMap<String, String>) {
+    let folder = folder(name);
+    if std::env::var_os("DORGU_REWRITE").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        for stale in files(&folder).keys().filter(|file| !wanted.contains_key(*file)) {
+            std::fs::remove_file(folder.join(stale)).unwrap();
+        }
+        for (file, text) in &wanted {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+    }
+    let found = files(&folder);
+    let differing: Vec<&String> = wanted
+        .keys()
+        .chain(found.keys())
+        .filter(|file| wanted.get(*file) != found.get(*file))
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{name}: {differing:?} differ from the code; run: DORGU_REWRITE=1 cargo test --test it generated"
+    );
+}
+
+#[test]
+fn custom_resource_definitions_are_current() {
+    assert_current(
+        "manifests/crds",
+        dorgu::api::crd::render().unwrap().into_iter().collect(),
+    );
+}
