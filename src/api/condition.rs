@@ -3,6 +3,8 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use super::rules;
+
 /// A list of conditions, at most one of each type, with the standard limits (contract 1.2).
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -18,7 +20,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                     "description": "Name of the aspect in CamelCase, such as Ready. At most one condition of each type.",
                     "type": "string",
                     "maxLength": 316,
-                    "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+                    "pattern": rules::CONDITION_TYPE.regex,
                 },
                 "status": {
                     "description": "Whether the condition holds: True, False or Unknown.",
@@ -42,7 +44,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                     "type": "string",
                     "minLength": 1,
                     "maxLength": 1024,
-                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+                    "pattern": rules::CONDITION_REASON.regex,
                 },
                 "message": {
                     "description": "Why, as a sentence for people. May be empty.",

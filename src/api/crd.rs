@@ -51,6 +51,7 @@ fn put_right(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             each_schema(schema, &mut |schema| {
                 schema.nullable = None;
+                schema.title = None;
                 schema.description = schema.description.take().map(|text| text.replace('\n', " "));
             });
         }

@@ -1,9 +1,11 @@
-//! The validation rules that a schema cannot say in keywords, each written twice side by side: in CEL for the API
-//! server and as a Rust predicate for files.
+//! What the schemas say in another language than keywords, each written twice side by side: in CEL or as a regular
+//! expression for the API server, and as a Rust predicate for files.
 //!
-//! A rule of a CRD that is missing in [`ALL`] would be enforced by a cluster and not by a folder; a test of the schema
-//! engine forbids that. The quantity grammar lives in `policy`, which this module may not know, so it comes as an argument.
+//! A rule or pattern of a CRD that is missing in [`ALL`] or [`PATTERNS`] would be enforced by a cluster and not by a
+//! folder; the schema engine refuses such a schema. The quantity grammar lives in `policy`, which this module may not
+//! know, so it comes as an argument.
 
+use super::names;
 use serde_json::{Value, json};
 
 /// Decides whether a text is a Kubernetes quantity, as CEL's `isQuantity` does.
@@ -57,6 +59,43 @@ pub const MIN_MAX: Rule = Rule {
 
 /// Every rule that a CRD of this group may carry.
 pub const ALL: &[Rule] = &[QUANTITY, MIN_MAX];
+
+/// A regular expression, in both languages.
+#[derive(Debug, Clone, Copy)]
+pub struct Pattern {
+    /// What the schema says. The Rust twin is found by this text.
+    pub regex: &'static str,
+    /// The twin: whether a text matches.
+    pub matches: fn(&str) -> bool,
+}
+
+/// `type` of a condition: a CamelCase word, perhaps after a domain and a slash.
+pub const CONDITION_TYPE: Pattern = Pattern {
+    regex: r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+    matches: |text| {
+        let (prefix, name) = text.split_once('/').unwrap_or(("any", text));
+        prefix.split('.').all(names::is_dns_label) && names::is_label_value(name)
+    },
+};
+
+/// `reason` of a condition: a CamelCase word.
+pub const CONDITION_REASON: Pattern = Pattern {
+    regex: "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+    matches: |text| {
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        match text.as_bytes() {
+            [] => false,
+            [first, rest @ ..] => {
+                first.is_ascii_alphabetic()
+                    && rest.iter().all(|byte| word(*byte) || matches!(byte, b',' | b':'))
+                    && rest.last().is_none_or(|last| word(*last))
+            }
+        }
+    },
+};
+
+/// Every pattern that a CRD of this group may carry.
+pub const PATTERNS: &[Pattern] = &[CONDITION_TYPE, CONDITION_REASON];
 
 /// Longest quantity text that the schema takes: far beyond any real one, and a bound that keeps the API server's
 /// estimate of a rule's cost small.

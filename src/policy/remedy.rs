@@ -5,7 +5,7 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use serde_json::{Value, json};
 
-use super::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule};
+use super::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule, capability};
 use super::quantity::Quantity;
 
 /// The patch for one finding. `None` where no value is known that would be right, such as a probe without a port.
@@ -56,9 +56,9 @@ impl Editor {
                 for (resource, wanted) in [("cpu", cpu), ("memory", memory)] {
                     let Some(wanted) = wanted else { continue };
                     let limit = self.quantity(&join(&base, &["resources", "limits", resource]));
-                    let wanted = limit
-                        .filter(|limit| limit < wanted)
-                        .unwrap_or_else(|| (*wanted).clone());
+                    // A request above its limit is invalid; a zero limit is none.
+                    let lower = limit.filter(|limit| limit < *wanted && !limit.is_zero());
+                    let wanted = lower.unwrap_or_else(|| (*wanted).clone());
                     self.set(
                         &join(&base, &["resources", "requests", resource]),
                         json!(wanted.to_string()),
@@ -152,11 +152,13 @@ impl Editor {
             }
             Escalation::Capability(name, _) => {
                 let list = join(&base, &["securityContext", "capabilities", "add"]);
-                let position = self
-                    .at(&list)
-                    .and_then(Value::as_array)
-                    .and_then(|added| added.iter().position(|added| added.as_str() == Some(name)));
-                if let Some(position) = position {
+                // The same capability may stand there twice, spelled differently.
+                let same = |added: &Value| {
+                    added.as_str().is_some_and(|added| capability(added).eq_ignore_ascii_case(capability(name)))
+                };
+                while let Some(added) = self.at(&list).and_then(Value::as_array)
+                    && let Some(position) = added.iter().position(same)
+                {
                     self.remove(&join(&list, &[&position.to_string()]));
                 }
             }

@@ -18,8 +18,8 @@
 //!   wrap-around of its 32-bit exponent: `1000e2147483647` prints `1e-2147483646`. Comparison, which Go cannot
 //!   finish, orders by the mantissa and exponent that Go holds.
 //! - Where Go cannot even finish reading, the number is what the text says, without any wrap-around of the exponent
-//!   once it is read: `1e-2147483647` is rounded up to `1n`, and 19 digits with `e2147483647` are above all that has
-//!   a smaller exponent.
+//!   once it is read: `1e-2147483647` is rounded up to `1n`, and 19 digits with `e2147483647` are above one digit
+//!   with it, where Go panics or would wrap around to `1n`.
 //!
 //! Start reading at [`Quantity::parse`].
 

@@ -1,0 +1,147 @@
+//! Where something is in an object, and what is wrong or odd there, in the API server's words.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// One step into an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// Into a field or a map entry.
+    Key(String),
+    /// Into a list item, counted from 0.
+    Index(usize),
+}
+
+/// The way from the root of an object to a field; prints as `spec.networking.ports[0].port`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Path(Vec<Step>);
+
+impl Path {
+    /// The steps from the root.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if i == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Something that makes an object unacceptable; prints as one line, path first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field to blame. For a missing field, the field that should be there.
+    pub path: Path,
+    /// What is wrong, such as `Invalid value: -1: should be greater than or equal to 0`.
+    pub message: String,
+}
+
+impl FieldError {
+    pub(super) fn new(at: &At<'_>, message: String) -> Self {
+        Self {
+            path: at.path(),
+            message,
+        }
+    }
+
+    pub(super) fn invalid(at: &At<'_>, value: &Value, why: &str) -> Self {
+        Self::new(at, format!("Invalid value: {}: {why}", short(value)))
+    }
+
+    pub(super) fn required(at: &At<'_>) -> Self {
+        Self::new(at, "Required value".to_owned())
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.0.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+/// Something odd that was put right, such as a field nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The field it is about.
+    pub path: Path,
+    /// What was odd, as the API server says it: `unknown field "spec.colour"`.
+    pub message: String,
+}
+
+impl Warning {
+    pub(super) fn unknown_field(at: &At<'_>) -> Self {
+        let path = at.path();
+        Self {
+            message: format!("unknown field \"{path}\""),
+            path,
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// A place during a walk: borrows its way back to the root, so that a good object costs no allocation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a>(Option<(&'a At<'a>, Next<'a>)>);
+
+#[derive(Debug, Clone, Copy)]
+enum Next<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl At<'static> {
+    pub(super) const ROOT: At<'static> = At(None);
+}
+
+impl<'a> At<'a> {
+    pub(super) fn key(&'a self, key: &'a str) -> At<'a> {
+        At(Some((self, Next::Key(key))))
+    }
+
+    pub(super) fn index(&'a self, index: usize) -> At<'a> {
+        At(Some((self, Next::Index(index))))
+    }
+
+    pub(super) fn path(&self) -> Path {
+        let mut steps = Vec::new();
+        let mut here = self;
+        while let At(Some((parent, next))) = here {
+            steps.push(match *next {
+                Next::Key(key) => Step::Key(key.to_owned()),
+                Next::Index(index) => Step::Index(index),
+            });
+            here = parent;
+        }
+        steps.reverse();
+        Path(steps)
+    }
+}
+
+/// A value as a person should see it in an error: its JSON, on one line (JSON escapes control characters), not too long.
+fn short(value: &Value) -> String {
+    const MOST: usize = 80;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}

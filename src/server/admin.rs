@@ -1,0 +1,154 @@
+//! Probes and metrics for a listener of their own. The answers look like kube-apiserver's, so that whoever can read one
+//! can read the other; unlike there, a failed check says why. Knows no check and no metric: it is given closures.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode, Uri};
+
+/// The content type of `/metrics`.
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Named checks, run in the order in which they were added at every request; so they must be quick and never wait.
+#[derive(Default)]
+pub struct Checks(Vec<(&'static str, Check)>);
+
+impl Checks {
+    /// No checks: always well.
+    #[must_use]
+    pub fn new() -> Checks {
+        Checks::default()
+    }
+
+    /// Adds a check. Its error is one line that says what is missing; it is shown to anyone who can reach the probe.
+    #[must_use]
+    pub fn with(
+        mut self,
+        name: &'static str,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Checks {
+        self.0.push((name, Box::new(check)));
+        self
+    }
+
+    /// Runs the checks that are not excluded.
+    fn report(&self, probe: &str, query: &Query<'_>) -> Report {
+        let mut failed = false;
+        let mut text = String::new();
+        let mut unknown = query.excluded.clone();
+        for (name, check) in &self.0 {
+            unknown.remove(name);
+            // Writing to a string does not fail.
+            let _ = if query.excluded.contains(name) {
+                writeln!(text, "[+]{name} excluded: ok")
+            } else {
+                match check() {
+                    Ok(()) => writeln!(text, "[+]{name} ok"),
+                    Err(reason) => {
+                        failed = true;
+                        writeln!(text, "[-]{name} failed: {}", reason.replace(['\n', '\r'], " "))
+                    }
+                }
+            };
+        }
+        let mut unknown: Vec<_> = unknown.into_iter().collect();
+        unknown.sort_unstable();
+        for name in unknown {
+            let _ = writeln!(text, "warn: no check is named {name:?}, so none was excluded");
+        }
+        let _ = writeln!(text, "{probe} check {}", if failed { "failed" } else { "passed" });
+        Report { failed, text }
+    }
+}
+
+struct Report {
+    failed: bool,
+    text: String,
+}
+
+/// What a probe may be asked: `?verbose` and any number of `exclude=name`.
+#[derive(Debug, Default)]
+struct Query<'a> {
+    verbose: bool,
+    excluded: HashSet<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    fn parse(query: &'a str) -> Query<'a> {
+        let mut parsed = Query::default();
+        for pair in query.split('&') {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                ("verbose", _) => parsed.verbose = true,
+                ("exclude", name) if !name.is_empty() => {
+                    parsed.excluded.insert(name);
+                }
+                _ => {}
+            }
+        }
+        parsed
+    }
+}
+
+/// `/livez` and `/healthz` answer from `live`, `/readyz` from `ready`: 200 `ok`, or 503 and a line for each check. With
+/// `?verbose` the lines come also when all is well; `?exclude=name` leaves a check out.
+///
+/// `/healthz` is liveness because upstream's chart probes liveness there.
+pub fn probes(live: Checks, ready: Checks) -> Router {
+    let live = Arc::new(live);
+    Router::new()
+        .route("/livez", probe("livez", Arc::clone(&live)))
+        .route("/healthz", probe("healthz", live))
+        .route("/readyz", probe("readyz", Arc::new(ready)))
+}
+
+fn probe(name: &'static str, checks: Arc<Checks>) -> axum::routing::MethodRouter {
+    get(move |uri: Uri| {
+        let query = Query::parse(uri.query().unwrap_or_default());
+        let report = checks.report(name, &query);
+        let (status, text) = match (report.failed, query.verbose) {
+            (true, _) => (StatusCode::SERVICE_UNAVAILABLE, report.text),
+            (false, true) => (StatusCode::OK, report.text),
+            (false, false) => (StatusCode::OK, "ok".to_owned()),
+        };
+        std::future::ready(answer(
+            status,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+            text,
+        ))
+    })
+}
+
+/// `/metrics`: whatever text `exposition` returns, as OpenMetrics.
+pub fn metrics(exposition: impl Fn() -> String + Send + Sync + 'static) -> Router {
+    let exposition = Arc::new(exposition);
+    Router::new().route(
+        "/metrics",
+        get(move || {
+            std::future::ready(answer(
+                StatusCode::OK,
+                HeaderValue::from_static(OPENMETRICS),
+                exposition(),
+            ))
+        }),
+    )
+}
+
+fn answer(status: StatusCode, content_type: HeaderValue, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! One connection from accept to close: handshake, requests, and the deadline that is due at each moment.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::limits::Limits;
+use super::service::Application;
+use super::stats::CloseReason;
+use super::track::Track;
+use super::wire::{TrackedWire, Wire, close_after_alert};
+
+/// What every connection of a listener is served with.
+pub(super) struct Host {
+    pub(super) application: Application,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) limits: Limits,
+    http: http1::Builder,
+}
+
+impl Host {
+    pub(super) fn new(application: Application, tls: Option<TlsAcceptor>, limits: Limits) -> Host {
+        let mut http = http1::Builder::new();
+        http
+            // One timer for slow heads and idle connections alike, 30 s unless switched off: the very fault this module
+            // avoids. Deadlines are ours, in `track`.
+            .header_read_timeout(None)
+            .max_header_size(limits.head_buffer())
+            .max_buf_size(limits.head_buffer())
+            // A client may close its half after its request and still read the answer; and hyper need not look for the
+            // end of the connection while a request is handled, which saves a read for each.
+            .half_close(true);
+        Host {
+            application,
+            tls,
+            limits,
+            http,
+        }
+    }
+
+    /// Serves one accepted connection to its end, and says what ended it.
+    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, track: Arc<Track>) -> CloseReason {
+        let wire = match &self.tls {
+            None => Wire::Plain(tcp),
+            Some(acceptor) => {
+                let agreed = tokio::select! {
+                    biased;
+                    agreed = acceptor.accept(tcp).into_fallible() => agreed,
+                    reason = track.overdue() => return reason,
+                };
+                match agreed {
+                    Ok(tls) => Wire::Tls(Box::new(tls)),
+                    Err((error, tcp)) => {
+                        tracing::debug!(%peer, %error, "TLS handshake failed");
+                        // Past the limit the peer has had its time to read the alert.
+                        let _past_the_limit = timeout(self.limits.linger, close_after_alert(tcp)).await;
+                        return CloseReason::HandshakeFailed;
+                    }
+                }
+            }
+        };
+        track.course().handshaken(Instant::now());
+
+        let service = service_fn(|request| self.application.answer(Arc::clone(&track), request));
+        let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&track)));
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut asked = None;
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => return asked.unwrap_or(match ended {
+                    Ok(()) => CloseReason::Finished,
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "connection broken");
+                        CloseReason::Broken
+                    }
+                }),
+                reason = track.overdue() => {
+                    if asked.is_some() || !may_say_goodbye(reason) {
+                        return asked.unwrap_or(reason);
+                    }
+                    // Between two requests: close the TLS session and our half in order, then wait for the peer's.
+                    track.course().closing(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                    asked = Some(reason);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the peer deserves an orderly end: it is between requests. A stalled one is simply dropped.
+fn may_say_goodbye(reason: CloseReason) -> bool {
+    matches!(reason, CloseReason::Idle | CloseReason::Evicted | CloseReason::Drained)
+}

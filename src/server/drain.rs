@@ -1,0 +1,112 @@
+//! The two phases of leaving without losing a request. Owns the state and its order; listeners ask it, nobody is told.
+//!
+//! Serving -> Closing: readiness has failed, so endpoints are being withdrawn, but callers still hold connections to us
+//! and new ones still come. Everything is answered, with `Connection: close`, so that each caller lets go of its
+//! connection at a moment when nothing can be lost on it.
+//! Closing -> Refusing: whoever still comes gets 503 with `Retry-After: 1`, which kube-apiserver retries within its own
+//! timeout, by then at another replica. What is in flight finishes, then idle connections are closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How far a drain has gone. It never goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum State {
+    /// Nothing is ending.
+    Serving = 0,
+    /// Readiness fails; everything is still answered, with `Connection: close`.
+    Closing = 1,
+    /// New requests get 503 with `Retry-After: 1`.
+    Refusing = 2,
+}
+
+/// The side that starts the drain. Clones start the same one.
+#[derive(Clone, Debug)]
+pub struct DrainHandle {
+    states: Arc<watch::Sender<State>>,
+    latest: Arc<AtomicU8>,
+}
+
+/// The side that listeners and readiness look at. Clones see the same drain.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    states: watch::Receiver<State>,
+    /// The same state again: one load per request, where a `watch` would take a lock.
+    latest: Arc<AtomicU8>,
+}
+
+impl Drain {
+    /// A drain that has not begun. When the handle is dropped it never will.
+    #[must_use]
+    pub fn new() -> (DrainHandle, Drain) {
+        let (sender, states) = watch::channel(State::Serving);
+        let latest = Arc::new(AtomicU8::new(State::Serving as u8));
+        (
+            DrainHandle {
+                states: Arc::new(sender),
+                latest: Arc::clone(&latest),
+            },
+            Drain { states, latest },
+        )
+    }
+
+    /// How far the drain has gone.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.latest.load(Ordering::Acquire) {
+            0 => State::Serving,
+            1 => State::Closing,
+            _ => State::Refusing,
+        }
+    }
+
+    /// Whether a drain has begun. Readiness fails from then on.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.state() != State::Serving
+    }
+
+    /// Waits until the drain has gone at least as far as `state`; for ever when it never does.
+    pub async fn reached(&self, state: State) {
+        let mut states = self.states.clone();
+        if states.wait_for(|now| *now >= state).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl DrainHandle {
+    /// Runs both phases: closing now, refusing after `shutdown_delay`. Returns when the second has begun; the listeners'
+    /// `serve` return when they are empty. A second call with a shorter delay shortens the first.
+    pub async fn begin(&self, shutdown_delay: Duration) {
+        self.advance(State::Closing);
+        if !shutdown_delay.is_zero() {
+            tokio::time::sleep(shutdown_delay).await;
+        }
+        self.advance(State::Refusing);
+    }
+
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        *self.states.borrow() != State::Serving
+    }
+
+    fn advance(&self, next: State) {
+        self.states.send_if_modified(|state| {
+            let forward = next > *state;
+            if forward {
+                *state = next;
+                self.latest.store(next as u8, Ordering::Release);
+            }
+            forward
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

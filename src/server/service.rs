@@ -1,0 +1,178 @@
+//! One request on one connection, around the application: the drain's say, the containment of panics, and the two bodies
+//! that tell the connection's [`Track`] when the request is read and the answer is out.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body as AppBody;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::drain::{Drain, State};
+use super::stats::Stats;
+use super::track::Track;
+
+/// What every request of a listener is answered with.
+pub(super) struct Application {
+    pub(super) router: Router,
+    pub(super) drain: Drain,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Application {
+    /// Answers one request. Never fails: hyper would answer an error by closing the connection.
+    pub(super) async fn answer(
+        &self,
+        track: Arc<Track>,
+        request: Request<Incoming>,
+    ) -> Result<Response<AnswerBody>, Infallible> {
+        let has_body = !request.body().is_end_stream();
+        track.course().head_read(has_body, Instant::now());
+
+        let mut response = if self.drain.state() == State::Refusing {
+            Stats::count(&self.stats.refused);
+            refusal()
+        } else {
+            let request = request.map(|incoming| {
+                AppBody::new(RequestBody {
+                    incoming,
+                    track: Arc::clone(&track),
+                })
+            });
+            match contained(async { self.router.clone().oneshot(request).await }).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(panic) => {
+                    Stats::count(&self.stats.panics);
+                    tracing::error!(panic = panic_message(panic.as_ref()), "a request handler panicked");
+                    plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+                }
+            }
+        };
+        // The connection ends with this answer when the drain wants its callers to let go, and when the rest of the
+        // request stands between this answer and the next head.
+        if self.drain.is_draining() || track.course().body_is_unread() {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| AnswerBody { body, track }))
+    }
+}
+
+/// The only polite "not now": kube-apiserver tries again within its own timeout instead of failing open.
+fn refusal() -> Response<AppBody> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<AppBody> {
+    let mut response = Response::new(AppBody::from(text));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Runs a future so that its panic ends it, and nothing else.
+async fn contained<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        // Unwind safety: the future is never polled again after a panic, and what it shared outlives it only behind
+        // locks and atomics.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+/// The text of a panic, where it is a text.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}
+
+/// A request's body that tells when it was read to its end, or left.
+struct RequestBody {
+    incoming: Incoming,
+    track: Arc<Track>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        match &polled {
+            Poll::Ready(None) => self.track.course().body_read(Instant::now()),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.track.course().body_read(Instant::now()),
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.track.course().body_left(Instant::now());
+    }
+}
+
+/// An answer's body; hyper drops it once the last of it is in its write buffer.
+pub(super) struct AnswerBody {
+    body: AppBody,
+    track: Arc<Track>,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.track.course().answered(Instant::now());
+    }
+}

@@ -1,0 +1,85 @@
+//! From signals to the drain. SIGTERM drains with the delay that lets endpoints be withdrawn, SIGINT (a person at a
+//! terminal) drains at once, and a second signal of either kind ends the wait.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+
+use super::drain::DrainHandle;
+
+/// A signal that asks the process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: what the kubelet sends.
+    Terminate,
+    /// SIGINT: what Ctrl-C sends.
+    Interrupt,
+}
+
+impl Signal {
+    /// The delay before requests are refused, of the one configured.
+    #[must_use]
+    pub fn delay(self, shutdown_delay: Duration) -> Duration {
+        match self {
+            Signal::Terminate => shutdown_delay,
+            Signal::Interrupt => Duration::ZERO,
+        }
+    }
+
+    /// The exit code of a process that this signal ends: 128 and its number.
+    #[must_use]
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Signal::Terminate => 128 + 15,
+            Signal::Interrupt => 128 + 2,
+        }
+    }
+}
+
+/// The signals, caught from the moment this exists: install it before anything else can want to end.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Listener,
+    interrupt: Listener,
+}
+
+impl Signals {
+    /// Catches SIGTERM and SIGINT from now on.
+    ///
+    /// # Errors
+    /// The system refuses to register a handler.
+    pub fn install() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next signal.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => Signal::Terminate,
+            Some(()) = self.interrupt.recv() => Signal::Interrupt,
+            // Both streams live as long as the process.
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the first signal, begins the drain, and resolves at the **second**, with which the caller exits at
+    /// once. A process that drains in time never sees this resolve.
+    pub async fn drain_then_abort(mut self, drain: DrainHandle, shutdown_delay: Duration) -> Signal {
+        let first = self.next().await;
+        let delay = first.delay(shutdown_delay);
+        tracing::info!(signal = ?first, ?delay, "draining; a second signal exits at once");
+        let mut draining = std::pin::pin!(drain.begin(delay));
+        let mut begun = false;
+        loop {
+            tokio::select! {
+                biased;
+                second = self.next() => return second,
+                () = draining.as_mut(), if !begun => begun = true,
+            }
+        }
+    }
+}

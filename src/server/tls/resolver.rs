@@ -1,0 +1,41 @@
+//! The bridge between certificates that change now and then and handshakes that read one without waiting.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// The certificate that the next handshake will present. Connections keep the one they began with.
+pub struct Resolver {
+    current: ArcSwap<CertifiedKey>,
+}
+
+impl Resolver {
+    /// Begins with this certificate.
+    #[must_use]
+    pub fn new(certificate: CertifiedKey) -> Arc<Resolver> {
+        Arc::new(Resolver {
+            current: ArcSwap::from_pointee(certificate),
+        })
+    }
+
+    /// Presents this certificate from the next handshake on.
+    pub fn replace(&self, certificate: CertifiedKey) {
+        self.current.store(Arc::new(certificate));
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! A certificate that needs nothing from outside: a CA of our own, whose key never leaves memory, and short-lived leaves
+//! signed by it. Callers trust the CA once; leaves change under them unseen.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::CertifiedKey;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::certificate::{CertificateFacts, TlsError, facts};
+use super::config::provider;
+use super::resolver::Resolver;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The CA lives as long as the process, whatever that comes to.
+const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+
+/// Short, because renewing costs nothing.
+const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A leaf is renewed when less than this is left: more than two days to notice that renewing fails.
+const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(56);
+
+/// For callers whose clocks are behind.
+const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often to compare with the wall clock. A timer set for the day of expiry would sleep through a suspended machine and
+/// a corrected clock.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+
+type WallClock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Our own CA and the leaf it has signed last.
+pub struct SelfSigned {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    names: Vec<String>,
+    clock: WallClock,
+    resolver: Arc<Resolver>,
+    facts: watch::Sender<CertificateFacts>,
+}
+
+impl SelfSigned {
+    /// Makes a CA and a leaf for these DNS names and IP addresses.
+    ///
+    /// # Errors
+    /// A name cannot stand in a certificate.
+    pub fn generate(names: &[String]) -> Result<SelfSigned, TlsError> {
+        SelfSigned::with_clock(names, Box::new(Timestamp::now))
+    }
+
+    pub(super) fn with_clock(names: &[String], clock: WallClock) -> Result<SelfSigned, TlsError> {
+        let now = clock();
+        let authority = authority(now).map_err(|source| TlsError::Make {
+            names: names.to_owned(),
+            source,
+        })?;
+        let (leaf, facts) = leaf(&authority, names, now)?;
+        let (facts, _) = watch::channel(facts);
+        Ok(SelfSigned {
+            authority,
+            names: names.to_owned(),
+            clock,
+            resolver: Resolver::new(leaf),
+            facts,
+        })
+    }
+
+    /// The CA that a caller should trust, as PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Writes [`SelfSigned::ca_pem`] to a file, whole or not at all: it is written beside the file and renamed. What is
+    /// there and is no regular file (a terminal, a pipe) is written to as it is.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_ca(&self, path: &Path) -> io::Result<()> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return std::fs::write(path, self.ca_pem());
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let beside = path.with_file_name(name);
+        let written = std::fs::File::create(&beside)
+            .and_then(|mut file| {
+                file.write_all(self.ca_pem().as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&beside, path));
+        if written.is_err() {
+            // The error that counts is the one being returned.
+            let _ = std::fs::remove_file(&beside);
+        }
+        written
+    }
+
+    /// What handshakes read.
+    #[must_use]
+    pub fn resolver(&self) -> Arc<Resolver> {
+        Arc::clone(&self.resolver)
+    }
+
+    /// What is served now, and how renewing went.
+    #[must_use]
+    pub fn facts(&self) -> watch::Receiver<CertificateFacts> {
+        self.facts.subscribe()
+    }
+
+    /// Renews the leaf in time, for ever.
+    pub async fn run(self) {
+        loop {
+            sleep(CHECK_EVERY).await;
+            self.renew_if_due();
+        }
+    }
+
+    fn renew_if_due(&self) {
+        let now = (self.clock)();
+        let (not_before, not_after) = {
+            let facts = self.facts.borrow();
+            (facts.not_before, facts.not_after)
+        };
+        // A clock that was set back makes the leaf one of the future.
+        if now >= not_before && now < not_after - RENEW_BEFORE {
+            return;
+        }
+        match leaf(&self.authority, &self.names, now) {
+            Ok((leaf, mut fresh)) => {
+                self.resolver.replace(leaf);
+                tracing::info!(serial = fresh.serial, not_after = %fresh.not_after, "renewed the serving certificate");
+                self.facts.send_modify(|facts| {
+                    fresh.reloads = std::mem::take(&mut facts.reloads);
+                    fresh.reloads.note(Ok(()));
+                    *facts = fresh;
+                });
+            }
+            Err(error) => {
+                tracing::error!(%error, "the serving certificate was not renewed, the old one stays");
+                self.facts
+                    .send_modify(|facts| facts.reloads.note(Err(error.to_string())));
+            }
+        }
+    }
+}
+
+fn authority(now: Timestamp) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "dorgu serving CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    // Older than any leaf, also after a clock was set back by some days.
+    params.not_before = SystemTime::from(now - 30 * DAY).into();
+    params.not_after = SystemTime::from(now + CA_LIFETIME).into();
+    CertifiedIssuer::self_signed(params, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)
+}
+
+fn leaf(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    names: &[String],
+    now: Timestamp,
+) -> Result<(CertifiedKey, CertificateFacts), TlsError> {
+    let make = || {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "dorgu");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = SystemTime::from(now - BACKDATED).into();
+        params.not_after = SystemTime::from(now + LEAF_LIFETIME).into();
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.signed_by(&key, authority)?;
+        Ok((certificate, key))
+    };
+    let (certificate, key) = make().map_err(|source| TlsError::Make {
+        names: names.to_owned(),
+        source,
+    })?;
+    let der = certificate.der().clone();
+    let facts = facts(&der).map_err(|problem| rustls::Error::General(format!("our own certificate {problem}")))?;
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    Ok((CertifiedKey::from_der(vec![der], key, &provider())?, facts))
+}

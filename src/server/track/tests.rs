@@ -1,0 +1,302 @@
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A course and a clock that only this test moves.
+struct Told {
+    course: Course,
+    now: Instant,
+}
+
+impl Told {
+    fn accepted() -> Told {
+        let now = Instant::now();
+        Told {
+            course: Course::new(Limits::default(), now),
+            now,
+        }
+    }
+
+    fn idle() -> Told {
+        let mut told = Told::accepted();
+        told.course.handshaken(told.now);
+        told
+    }
+
+    /// Idle again after one request.
+    fn used() -> Told {
+        let mut told = Told::idle();
+        told.request(false);
+        told.answer();
+        told
+    }
+
+    fn request(&mut self, has_body: bool) {
+        self.course.received(self.now);
+        self.course.head_read(has_body, self.now);
+    }
+
+    fn answer(&mut self) {
+        self.course.answered(self.now);
+        self.course.flushed(self.now);
+    }
+
+    fn pass(&mut self, seconds: u64) -> &mut Told {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+
+    /// In how many seconds it is due, and why.
+    fn due(&self) -> Option<(u64, CloseReason)> {
+        let due = self.course.due()?;
+        Some((due.at.saturating_duration_since(self.now).as_secs(), due.reason))
+    }
+}
+
+#[test]
+fn a_handshake_has_five_seconds_from_accept() {
+    let mut told = Told::accepted();
+    assert_eq!(told.pass(2).due(), Some((3, CloseReason::HandshakeTimeout)));
+    // What arrives meanwhile buys no time.
+    told.course.received(told.now);
+    assert_eq!(told.due(), Some((3, CloseReason::HandshakeTimeout)));
+}
+
+#[test]
+fn a_silent_finished_handshake_is_idle_and_not_stalled() {
+    assert_eq!(Told::idle().pass(100).due(), Some((80, CloseReason::Idle)));
+}
+
+#[test]
+fn the_header_deadline_runs_from_the_first_byte_and_later_bytes_do_not_move_it() {
+    let mut told = Told::used();
+    told.pass(170);
+    told.course.received(told.now);
+    assert_eq!(told.due(), Some((10, CloseReason::HeaderTimeout)));
+    told.pass(9);
+    told.course.received(told.now);
+    assert_eq!(told.due(), Some((1, CloseReason::HeaderTimeout)));
+}
+
+#[test]
+fn the_body_deadline_runs_from_the_end_of_the_head() {
+    let mut told = Told::idle();
+    told.course.received(told.now);
+    told.pass(8);
+    told.course.head_read(true, told.now);
+    // The reader answers at 10 s; a second later nobody has.
+    assert_eq!(told.due(), Some((11, CloseReason::BodyTimeout)));
+    told.pass(5);
+    told.course.received(told.now);
+    assert_eq!(told.due(), Some((6, CloseReason::BodyTimeout)));
+}
+
+#[test]
+fn a_handler_may_take_its_time() {
+    let mut told = Told::idle();
+    told.request(true);
+    assert!(told.course.body_is_unread());
+    told.course.body_read(told.now);
+    assert!(!told.course.body_is_unread());
+    assert_eq!(told.pass(1000).due(), None);
+    assert!(told.course.in_flight());
+}
+
+#[test]
+fn a_peer_that_does_not_read_has_ten_seconds_from_the_first_blocked_write() {
+    let mut told = Told::idle();
+    told.request(false);
+    told.course.blocked(told.now);
+    told.pass(4);
+    told.course.blocked(told.now);
+    assert_eq!(told.due(), Some((6, CloseReason::WriteTimeout)));
+    told.course.answered(told.now);
+    assert_eq!(told.due(), Some((6, CloseReason::WriteTimeout)));
+    told.course.flushed(told.now);
+    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
+}
+
+#[test]
+fn every_answer_starts_a_full_idle_time() {
+    let mut told = Told::used();
+    told.pass(179).request(false);
+    told.answer();
+    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
+}
+
+#[test]
+fn a_flush_before_the_answer_is_complete_is_not_its_end() {
+    let mut told = Told::idle();
+    told.request(false);
+    told.course.flushed(told.now);
+    assert!(told.course.in_flight());
+    told.course.answered(told.now);
+    assert!(told.course.in_flight());
+    told.course.flushed(told.now);
+    assert!(!told.course.in_flight());
+}
+
+#[test]
+fn the_beginning_of_a_request_that_came_before_the_last_answer_counts_as_a_head() {
+    let mut told = Told::idle();
+    told.request(false);
+    told.course.received(told.now);
+    told.answer();
+    assert_eq!(told.due(), Some((10, CloseReason::HeaderTimeout)));
+    // And only once.
+    told.course.head_read(false, told.now);
+    told.answer();
+    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
+}
+
+#[test]
+fn the_rest_of_an_abandoned_body_is_not_the_beginning_of_a_request() {
+    let mut told = Told::idle();
+    told.request(true);
+    told.course.body_left(told.now);
+    told.course.received(told.now);
+    told.answer();
+    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
+}
+
+#[test]
+fn closing_lasts_for_the_linger_limit_whatever_happens() {
+    let mut told = Told::used();
+    told.course.closing(told.now);
+    told.pass(1);
+    told.course.closing(told.now);
+    told.course.received(told.now);
+    told.course.flushed(told.now);
+    told.course.answered(told.now);
+    assert_eq!(told.due(), Some((1, CloseReason::Finished)));
+}
+
+#[test]
+fn room_is_made_by_the_stalled_then_the_unused_then_the_longest_idle() {
+    let ranks: Vec<_> = [
+        {
+            let mut closing = Told::used();
+            closing.course.closing(closing.now);
+            closing
+        },
+        {
+            let mut head = Told::used();
+            head.course.received(head.now);
+            head
+        },
+        Told::accepted(),
+        Told::idle(),
+        {
+            let mut older = Told::used();
+            older.course.since -= SECOND;
+            older
+        },
+        Told::used(),
+    ]
+    .iter_mut()
+    .map(|told| {
+        told.pass(3);
+        told.course.eviction_rank(told.now).unwrap()
+    })
+    .collect();
+    assert!(ranks.is_sorted_by_key(|rank| rank.class), "{ranks:?}");
+    assert!(ranks[4] < ranks[5], "the one idle longer goes first");
+}
+
+#[test]
+fn neither_a_request_nor_a_young_handshake_makes_room() {
+    let young = Told::accepted();
+    assert_eq!(young.course.eviction_rank(young.now), None);
+    let mut busy = Told::idle();
+    for has_body in [true, false] {
+        busy.request(has_body);
+        busy.pass(100);
+        assert_eq!(busy.course.eviction_rank(busy.now), None);
+        busy.answer();
+    }
+}
+
+#[test]
+fn an_eviction_of_a_connection_that_has_moved_on_is_void() {
+    let mut told = Told::used();
+    let rank = told.course.eviction_rank(told.now).unwrap();
+    told.course.evict(rank.turn);
+    assert_eq!(told.due(), Some((0, CloseReason::Evicted)));
+    assert_eq!(
+        told.course.eviction_rank(told.now),
+        None,
+        "it is on its way out already"
+    );
+    told.request(false);
+    assert_eq!(told.due(), None);
+    told.answer();
+    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
+}
+
+#[test]
+fn at_the_end_of_a_drain_idle_connections_go_and_young_ones_get_a_moment() {
+    let mut used = Told::used();
+    used.course.leave(used.now);
+    assert_eq!(used.due(), Some((0, CloseReason::Drained)));
+
+    let mut fresh = Told::idle();
+    fresh.course.leave(fresh.now);
+    assert_eq!(fresh.due(), Some((1, CloseReason::Drained)));
+
+    let mut parked = Told::idle();
+    parked.pass(60);
+    parked.course.leave(parked.now);
+    assert_eq!(parked.due(), Some((0, CloseReason::Drained)));
+
+    let mut head = Told::used();
+    head.course.received(head.now);
+    head.course.leave(head.now);
+    assert_eq!(head.due(), Some((1, CloseReason::Drained)));
+
+    let mut busy = Told::idle();
+    busy.request(false);
+    busy.course.leave(busy.now);
+    assert_eq!(busy.due(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_follows_a_deadline_that_moves_away_and_one_that_comes_nearer() {
+    let track = Track::new(Limits::default(), Instant::now());
+    track.course().handshaken(Instant::now());
+    let start = Instant::now();
+    let story = async {
+        tokio::time::sleep(100 * SECOND).await;
+        track.course().received(Instant::now());
+        tokio::time::sleep(5 * SECOND).await;
+        track.course().head_read(false, Instant::now());
+        tokio::time::sleep(300 * SECOND).await;
+        track.course().answered(Instant::now());
+        track.course().flushed(Instant::now());
+        tokio::time::sleep(170 * SECOND).await;
+        track.course().received(Instant::now());
+        std::future::pending().await
+    };
+    // In one task, as in `connection`: whatever moves the story polls the wait too.
+    let reason = tokio::select! {
+        biased;
+        reason = story => reason,
+        reason = track.overdue() => reason,
+    };
+    assert_eq!(reason, CloseReason::HeaderTimeout);
+    assert_eq!(start.elapsed().as_secs(), 100 + 5 + 300 + 170 + 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_change_wakes_the_wait() {
+    let track = std::sync::Arc::new(Track::new(Limits::default(), Instant::now()));
+    track.course().handshaken(Instant::now());
+    let waiting = tokio::spawn({
+        let track = std::sync::Arc::clone(&track);
+        async move { track.overdue().await }
+    });
+    tokio::time::sleep(20 * SECOND).await;
+    let leaving = Instant::now();
+    track.nudge(|course| course.leave(leaving));
+    assert_eq!(waiting.await.unwrap(), CloseReason::Drained);
+    assert!(leaving.elapsed() < SECOND);
+}
