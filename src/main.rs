@@ -1,3 +1,7 @@
-//! The `dorgu` command.
+//! The `dorgu` command: parse, run, exit code. Everything else is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dorgu::cli::main(std::env::args_os())
+}

@@ -38,9 +38,18 @@ impl Snapshot {
         };
         let personas = lists
             .into_iter()
-            .map(|(namespace, apps)| (namespace, apps.into_iter().map(|(app, list)| (app, sorted(list))).collect()))
+            .map(|(namespace, apps)| {
+                (
+                    namespace,
+                    apps.into_iter().map(|(app, list)| (app, sorted(list))).collect(),
+                )
+            })
             .collect();
-        Snapshot { personas, namespaces: namespaces.into_iter().collect(), count }
+        Snapshot {
+            personas,
+            namespaces: namespaces.into_iter().collect(),
+            count,
+        }
     }
 
     /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
@@ -48,7 +57,10 @@ impl Snapshot {
         if app.is_empty() {
             return &[];
         }
-        self.personas.get(namespace).and_then(|apps| apps.get(app)).map_or(&[], |list| list)
+        self.personas
+            .get(namespace)
+            .and_then(|apps| apps.get(app))
+            .map_or(&[], |list| list)
     }
 
     /// The namespace's label `dorgu.io/mode`.

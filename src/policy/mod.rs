@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod decision;
 pub mod finding;
+pub mod json;
 pub mod mode;
 pub mod persona;
 pub mod quantity;

@@ -154,7 +154,9 @@ impl Editor {
                 let list = join(&base, &["securityContext", "capabilities", "add"]);
                 // The same capability may stand there twice, spelled differently.
                 let same = |added: &Value| {
-                    added.as_str().is_some_and(|added| capability(added).eq_ignore_ascii_case(capability(name)))
+                    added
+                        .as_str()
+                        .is_some_and(|added| capability(added).eq_ignore_ascii_case(capability(name)))
                 };
                 while let Some(added) = self.at(&list).and_then(Value::as_array)
                     && let Some(position) = added.iter().position(same)

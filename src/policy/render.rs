@@ -228,7 +228,7 @@ impl Display for FixLine<'_> {
             Fact::PathDiffers { observed, allowed } => {
                 write!(f, "{} -> {}", Shown(observed), Shown(allowed))
             }
-            Fact::Label { observed, allowed, .. } if observed.is_empty() => {
+            Fact::Label { observed: "", allowed, .. } => {
                 write!(f, "removed -> {}", Shown(allowed))
             }
             Fact::Label { observed, allowed, .. } => {

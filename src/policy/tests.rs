@@ -15,8 +15,14 @@ fn persona() -> Persona {
         name: "orders".into(),
         app: "orders".into(),
         has_resources: true,
-        limits: persona::PersonaResources { cpu: quantity("500m"), memory: quantity("512Mi") },
-        requests: persona::PersonaResources { cpu: quantity("100m"), memory: quantity("128Mi") },
+        limits: persona::PersonaResources {
+            cpu: quantity("500m"),
+            memory: quantity("512Mi"),
+        },
+        requests: persona::PersonaResources {
+            cpu: quantity("100m"),
+            memory: quantity("128Mi"),
+        },
         min_replicas: Some(2),
         max_replicas: Some(5),
         liveness_path: Some("/live".into()),
@@ -34,9 +40,15 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
     let text = object.to_string();
     let new: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
     let before = old.map(ToString::to_string);
-    let governed = Governed { app: "orders", personas: &personas };
+    let governed = Governed {
+        app: "orders",
+        personas: &personas,
+    };
     let stored = || serde_json::from_str(before.as_deref()?).ok();
-    let old = old.map(|_| Old { governed, workload: &stored });
+    let old = old.map(|_| Old {
+        governed,
+        workload: &stored,
+    });
     let question = Question {
         subject: Subject::Deployment,
         new: &new,
@@ -45,33 +57,62 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
         namespace: "shop",
         namespace_mode: &ModeWish::Unset,
     };
-    read(&decide(Rulebook { set: RuleSet::Complete, mode }, &question))
+    read(&decide(
+        Rulebook {
+            set: RuleSet::Complete,
+            mode,
+        },
+        &question,
+    ))
 }
 
 /// Deployments of every shape the rules speak of.
 fn deployment() -> impl Strategy<Value = Value> {
     let flag = || prop_oneof![Just(Value::Null), Just(json!(true)), Just(json!(false))];
     let amount = |words: &'static [&'static str]| {
-        prop_oneof![Just(Value::Null), proptest::sample::select(words).prop_map(|word| json!(word))]
+        prop_oneof![
+            Just(Value::Null),
+            proptest::sample::select(words).prop_map(|word| json!(word))
+        ]
     };
     let cpu = || amount(&["100m", "500m", "0.5", "2", "0", "1e3"]);
     let memory = || amount(&["64Mi", "512Mi", "1Gi", "0", "600M"]);
-    let security = (flag(), prop_oneof![Just(Value::Null), Just(json!(0)), Just(json!(1000))], flag(), flag(), flag());
-    let added = proptest::sample::subsequence(vec!["NET_ADMIN", "SYS_ADMIN", "cap_sys_admin", "ALL"], 0..4);
-    let container = (cpu(), memory(), cpu(), memory(), security.clone(), added, flag(), any::<bool>()).prop_map(
-        |(lc, lm, rc, rm, (non_root, user, escalate, privileged, read_only), added, probed, sidecar)| {
-            let probe = if probed == json!(true) { json!({"httpGet": {"path": "/x", "port": 1}}) } else { Value::Null };
-            json!({
-                "resources": {"limits": {"cpu": lc, "memory": lm}, "requests": {"cpu": rc, "memory": rm}},
-                "securityContext": {
-                    "runAsNonRoot": non_root, "runAsUser": user, "allowPrivilegeEscalation": escalate,
-                    "privileged": privileged, "readOnlyRootFilesystem": read_only, "capabilities": {"add": added},
-                },
-                "livenessProbe": probe,
-                "restartPolicy": if sidecar { json!("Always") } else { Value::Null },
-            })
-        },
+    let security = (
+        flag(),
+        prop_oneof![Just(Value::Null), Just(json!(0)), Just(json!(1000))],
+        flag(),
+        flag(),
+        flag(),
     );
+    let added = proptest::sample::subsequence(vec!["NET_ADMIN", "SYS_ADMIN", "cap_sys_admin", "ALL"], 0..4);
+    let container = (
+        cpu(),
+        memory(),
+        cpu(),
+        memory(),
+        security.clone(),
+        added,
+        flag(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(lc, lm, rc, rm, (non_root, user, escalate, privileged, read_only), added, probed, sidecar)| {
+                let probe = if probed == json!(true) {
+                    json!({"httpGet": {"path": "/x", "port": 1}})
+                } else {
+                    Value::Null
+                };
+                json!({
+                    "resources": {"limits": {"cpu": lc, "memory": lm}, "requests": {"cpu": rc, "memory": rm}},
+                    "securityContext": {
+                        "runAsNonRoot": non_root, "runAsUser": user, "allowPrivilegeEscalation": escalate,
+                        "privileged": privileged, "readOnlyRootFilesystem": read_only, "capabilities": {"add": added},
+                    },
+                    "livenessProbe": probe,
+                    "restartPolicy": if sidecar { json!("Always") } else { Value::Null },
+                })
+            },
+        );
     let named = |prefix: &'static str, list: Vec<Value>| -> Vec<Value> {
         let name = |(position, mut container): (usize, Value)| {
             container["name"] = json!(format!("{prefix}{position}"));
@@ -182,11 +223,18 @@ fn a_patch_refuses_an_object_it_was_not_made_for() {
         "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "api"}]}}},
     });
     let patches = judged(&object, None, Mode::Enforcing, |decision| {
-        decision.refusals().iter().filter_map(|charge| remedy::patch(charge.finding(), &object)).collect::<Vec<_>>()
+        decision
+            .refusals()
+            .iter()
+            .filter_map(|charge| remedy::patch(charge.finding(), &object))
+            .collect::<Vec<_>>()
     });
     let mut other = object.clone();
     other["spec"]["replicas"] = json!(7);
-    assert!(json_patch::patch(&mut other, &patches[0]).is_err(), "the replica count had changed meanwhile");
+    assert!(
+        json_patch::patch(&mut other, &patches[0]).is_err(),
+        "the replica count had changed meanwhile"
+    );
 }
 
 #[test]
@@ -201,5 +249,8 @@ fn rule_names_are_unique_and_stable() {
 fn cut_text_never_exceeds_its_limit_and_says_that_it_was_cut() {
     assert_eq!(text::cut("abc", 3), "abc");
     assert_eq!(text::cut("abcdef", 5), "ab...");
-    assert_eq!(text::cut(text::Shown("a\nb\u{e9}\u{1f600}"), 99), "a\\nb\\u00e9\\ud83d\\ude00");
+    assert_eq!(
+        text::cut(text::Shown("a\nb\u{e9}\u{1f600}"), 99),
+        "a\\nb\\u00e9\\ud83d\\ude00"
+    );
 }

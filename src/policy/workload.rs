@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::json;
 use super::quantity::Quantity;
 use super::text::Text;
 
@@ -14,13 +15,13 @@ use super::text::Text;
 #[derive(Debug, Default, Deserialize)]
 pub struct Workload<'a> {
     /// Identity and labels.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub metadata: Metadata<'a>,
     /// The desired state.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub spec: Spec<'a>,
     /// Of a Scale only: how its pods are selected.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub status: ScaleStatus<'a>,
 }
 
@@ -35,7 +36,7 @@ pub struct Metadata<'a> {
     #[serde(borrow, default)]
     pub namespace: Text<'a>,
     /// The labels that can name an app.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub labels: Labels<'a>,
     /// Present once the object is being deleted.
     #[serde(default)]
@@ -60,10 +61,10 @@ pub struct Spec<'a> {
     #[serde(default)]
     pub replicas: Option<i32>,
     /// Which pods belong to the Deployment.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub selector: Selector<'a>,
     /// What its pods look like.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub template: Template<'a>,
 }
 
@@ -72,7 +73,7 @@ pub struct Spec<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Selector<'a> {
     /// Equality requirements.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub match_labels: Labels<'a>,
 }
 
@@ -80,7 +81,7 @@ pub struct Selector<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub struct Template<'a> {
     /// The pod itself.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub spec: PodSpec<'a>,
 }
 
@@ -89,19 +90,19 @@ pub struct Template<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct PodSpec<'a> {
     /// App containers.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::objects")]
     pub containers: Vec<Container<'a>>,
     /// Run-once init containers and, with `restartPolicy: Always`, native sidecars.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::objects")]
     pub init_containers: Vec<Container<'a>>,
     /// Pod-level security settings, inherited by containers that say nothing.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub security_context: SecurityContext<'a>,
     /// Pod-level resources (KEP-2837).
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "json::object")]
     pub resources: Resources,
     /// The operating system, where stated.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub os: Os<'a>,
 }
 
@@ -128,16 +129,16 @@ pub struct Container<'a> {
     #[serde(borrow, default)]
     pub name: Text<'a>,
     /// Requests and limits.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "json::object")]
     pub resources: Resources,
     /// Security settings of its own.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub security_context: SecurityContext<'a>,
     /// How its liveness is probed.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "json::optional")]
     pub liveness_probe: Option<Probe<'a>>,
     /// How its readiness is probed.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "json::optional")]
     pub readiness_probe: Option<Probe<'a>>,
     /// `Always` makes an init container a native sidecar.
     #[serde(borrow, default)]
@@ -149,7 +150,7 @@ pub struct Container<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Probe<'a> {
     /// Set where the probe is an HTTP one.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "json::optional")]
     pub http_get: Option<HttpGet<'a>>,
 }
 
@@ -165,10 +166,10 @@ pub struct HttpGet<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub struct Resources {
     /// The most it may use.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "json::object")]
     pub limits: ResourceList,
     /// What it is scheduled by.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "json::object")]
     pub requests: ResourceList,
 }
 
@@ -201,7 +202,7 @@ pub struct SecurityContext<'a> {
     #[serde(default)]
     pub run_as_user: Option<i64>,
     /// Windows settings.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub windows_options: WindowsOptions<'a>,
     /// Whether a process can gain more privileges than its parent; unset means true.
     #[serde(default)]
@@ -213,7 +214,7 @@ pub struct SecurityContext<'a> {
     #[serde(default)]
     pub read_only_root_filesystem: Option<bool>,
     /// Linux capabilities.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object")]
     pub capabilities: Capabilities<'a>,
     /// `Unmasked` opens the whole of `/proc`.
     #[serde(borrow, default)]
@@ -236,7 +237,7 @@ pub struct WindowsOptions<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub struct Capabilities<'a> {
     /// Capabilities added to the runtime's default set.
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "json::or_default")]
     pub add: Vec<Text<'a>>,
 }
 
@@ -259,11 +260,6 @@ impl ScaleStatus<'_> {
                 .filter(|value| !value.is_empty())
         })
     }
-}
-
-/// Null reads as the default, as in Go.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads a quantity from its raw JSON, which may be a string or a bare number, as Go's decoder does: quotes off, blanks

@@ -4,6 +4,7 @@
 //! What only a server fills in (uid, resourceVersion, timestamps, managedFields, ...) is read for its type and dropped.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -200,6 +201,32 @@ impl Metadata {
         }
     }
 
+    /// As [`Metadata::validate`], for a Namespace: its name has to fit into one label, and must be there.
+    pub(super) fn validate_namespace(&self, errors: &mut Vec<FieldError>) {
+        self.validate(false, errors);
+        let at = At::ROOT.key("metadata");
+        let name = at.key("name");
+        if self.name.is_empty() && errors.is_empty() {
+            errors.push(FieldError::required(&name));
+        } else if let (true, Err(why)) = (errors.is_empty(), names::dns_label(&self.name)) {
+            errors.push(FieldError::invalid(&name, &self.name.as_str().into(), why));
+        }
+    }
+
+    pub(super) fn into_name_and_labels(self) -> (String, BTreeMap<String, String>) {
+        let text = |value: Value| {
+            if let Value::String(text) = value {
+                text
+            } else {
+                String::new()
+            }
+        };
+        (
+            self.name,
+            self.labels.into_iter().map(|(key, value)| (key, text(value))).collect(),
+        )
+    }
+
     /// The metadata as JSON, empty fields left out.
     pub(super) fn into_value(self) -> Value {
         let mut out = Map::new();
@@ -316,7 +343,7 @@ impl Reading {
 impl Type {
     fn demand(self) -> &'static str {
         match self {
-            Self::Text => "must be of type string",
+            Self::Text => "must be of type string; quote it if it is one",
             Self::Number => "must be of type integer",
             Self::Flag => "must be of type boolean",
             Self::Texts => "must be a list of strings",

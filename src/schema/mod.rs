@@ -12,6 +12,8 @@ mod shape;
 mod structure;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Map, Value};
 
@@ -57,6 +59,26 @@ impl Kinds {
         self.0
             .iter()
             .find(|candidate| candidate.api_version == api_version && candidate.kind == kind)
+    }
+}
+
+/// Name and labels of a Namespace manifest.
+///
+/// # Errors
+/// What an API server would refuse about its metadata.
+pub fn namespace(object: Value) -> Result<(String, BTreeMap<String, String>), Vec<FieldError>> {
+    let metadata = match object {
+        Value::Object(mut fields) => fields.remove("metadata"),
+        _ => None,
+    };
+    let (mut metadata, _) = metadata::Metadata::read(metadata)?;
+    metadata.settle_namespace(false, "");
+    let mut errors = Vec::new();
+    metadata.validate_namespace(&mut errors);
+    if errors.is_empty() {
+        Ok(metadata.into_name_and_labels())
+    } else {
+        Err(errors)
     }
 }
 

@@ -173,14 +173,14 @@ fn types_are_checked_and_named() {
         refused_spec(json!({ "name": 5, "type": ["api"], "version": true, "health": "up" })),
         [
             r#"spec.health: Invalid value: "up": must be of type object, not string"#,
-            "spec.name: Invalid value: 5: must be of type string, not integer",
+            "spec.name: Invalid value: 5: must be of type string, not integer; quote it",
             r#"spec.type: Invalid value: ["api"]: must be of type string, not array"#,
-            "spec.version: Invalid value: true: must be of type string, not boolean",
+            "spec.version: Invalid value: true: must be of type string, not boolean; quote it",
         ]
     );
     assert_eq!(
         refused_spec(json!({ "resources": { "limits": { "cpu": 2 } } })),
-        ["spec.resources.limits.cpu: Invalid value: 2: must be of type string, not integer"]
+        ["spec.resources.limits.cpu: Invalid value: 2: must be of type string, not integer; quote it"]
     );
 }
 
@@ -324,8 +324,8 @@ fn metadata_of_the_wrong_type_is_refused() {
         [
             r#"metadata.annotations: Invalid value: ["x"]: must be an object whose values are strings"#,
             r#"metadata.finalizers: Invalid value: "x": must be a list of strings"#,
-            "metadata.labels.a: Invalid value: 1: must be of type string",
-            "metadata.name: Invalid value: 1: must be of type string",
+            "metadata.labels.a: Invalid value: 1: must be of type string; quote it if it is one",
+            "metadata.name: Invalid value: 1: must be of type string; quote it if it is one",
         ]
     );
 }

@@ -52,11 +52,13 @@ pub(super) fn validate(
         }
         (Value::Bool(_), Shape::Boolean) => {}
         (value, shape) => {
-            errors.push(FieldError::invalid(
-                at,
-                value,
-                &format!("must be of type {}, not {}", shape.name(), type_of(value)),
-            ));
+            // The usual slip in YAML: `cpu: 2`, `version: 1`, `name: on`.
+            let advice = match (shape, value) {
+                (Shape::Text { .. }, Value::Bool(_) | Value::Number(_)) => "; quote it",
+                _ => "",
+            };
+            let why = format!("must be of type {}, not {}{advice}", shape.name(), type_of(value));
+            errors.push(FieldError::invalid(at, value, &why));
         }
     }
     if errors.len() == before && !structure.allowed.is_empty() && !structure.allowed.contains(value) {

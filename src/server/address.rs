@@ -65,6 +65,18 @@ impl FromStr for BindAddress {
     }
 }
 
+impl BindAddress {
+    /// The name or address that a certificate for this listener should carry; none when it listens on all of them.
+    #[must_use]
+    pub fn certificate_name(&self) -> Option<String> {
+        match &self.host {
+            Host::All => None,
+            Host::Ip(ip) => (!ip.is_unspecified()).then(|| ip.to_string()),
+            Host::Name(name) => Some(name.clone()),
+        }
+    }
+}
+
 impl fmt::Display for BindAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {

@@ -43,17 +43,30 @@ const CAUSES: usize = 100;
 impl Answer {
     /// Allowed, with a message.
     pub fn allowed(message: impl Into<String>) -> Answer {
-        Answer { allowed: true, code: 200, message: message.into(), ..Answer::default() }
+        Answer {
+            allowed: true,
+            code: 200,
+            message: message.into(),
+            ..Answer::default()
+        }
     }
 
     /// Allowed although it was not checked: our trouble is not the user's, but they hear of it.
     pub fn unchecked(warning: String) -> Answer {
-        Answer { warnings: vec![warning], ..Answer::allowed("not checked") }
+        Answer {
+            warnings: vec![warning],
+            ..Answer::allowed("not checked")
+        }
     }
 
     /// Not allowed, for a reason that is not a finding.
     pub fn refused(code: u16, message: String) -> Answer {
-        Answer { allowed: false, code, message, ..Answer::default() }
+        Answer {
+            allowed: false,
+            code,
+            message,
+            ..Answer::default()
+        }
     }
 
     /// The answer to a decision; `message` and `warnings` come from `policy::answer`.
@@ -64,28 +77,51 @@ impl Answer {
             message: cut(Message(charge.finding()), 256),
             field: cut(FieldPath(charge.finding()), 512),
         };
-        let causes = if complete { decision.refusals().iter().take(CAUSES).map(cause).collect() } else { Vec::new() };
+        let causes = if complete {
+            decision.refusals().iter().take(CAUSES).map(cause).collect()
+        } else {
+            Vec::new()
+        };
         let audit = complete.then(|| {
             let mut rules: Vec<&str> = decision.charges().map(|charge| charge.finding().rule.name()).collect();
             rules.sort_unstable();
             rules.dedup();
             let persona = decision.personas.join(",");
-            Audit { mode: decision.mode.as_str(), persona, rules: rules.join(",") }
+            Audit {
+                mode: decision.mode.as_str(),
+                persona,
+                rules: rules.join(","),
+            }
         });
         let allowed = decision.allows();
-        Answer { allowed, code: if allowed { 200 } else { 403 }, message, warnings, causes, audit }
+        Answer {
+            allowed,
+            code: if allowed { 200 } else { 403 },
+            message,
+            warnings,
+            causes,
+            audit,
+        }
     }
 
     /// The AdmissionReview to send back.
     pub fn to_json(&self, version: Version, uid: &str) -> Vec<u8> {
         let (kind, api_version) = (Some("AdmissionReview"), Some(version.api_version()));
-        self.encode(&Envelope { kind, api_version, response: self.response(uid) })
+        self.encode(&Envelope {
+            kind,
+            api_version,
+            response: self.response(uid),
+        })
     }
 
     /// Contract 2.2's error body: no kind, no version, no uid, so that an API server regards the call as failed and
     /// applies its failurePolicy.
     pub fn to_broken_json(&self) -> Vec<u8> {
-        self.encode(&Envelope { kind: None, api_version: None, response: self.response("") })
+        self.encode(&Envelope {
+            kind: None,
+            api_version: None,
+            response: self.response(""),
+        })
     }
 
     fn encode(&self, envelope: &Envelope<'_>) -> Vec<u8> {
@@ -104,7 +140,13 @@ impl Answer {
             code: self.code,
         };
         let (warnings, audit_annotations) = (&self.warnings, self.audit.as_ref());
-        Response { uid, allowed: self.allowed, status, audit_annotations, warnings }
+        Response {
+            uid,
+            allowed: self.allowed,
+            status,
+            audit_annotations,
+            warnings,
+        }
     }
 }
 

@@ -157,7 +157,11 @@ impl Metrics {
             "Reviews being read or answered now",
             metrics.in_flight.clone(),
         );
-        registry.register("dorgu_admission_bytes", "Size of the reviews read, in bytes", metrics.bytes.clone());
+        registry.register(
+            "dorgu_admission_bytes",
+            "Size of the reviews read, in bytes",
+            metrics.bytes.clone(),
+        );
         metrics
     }
 
@@ -168,7 +172,11 @@ impl Metrics {
     }
 
     pub(super) fn unchecked(&self, reason: Unchecked) {
-        self.unchecked.get_or_create(&ReasonLabels { reason: Word(reason.as_str()) }).inc();
+        self.unchecked
+            .get_or_create(&ReasonLabels {
+                reason: Word(reason.as_str()),
+            })
+            .inc();
     }
 
     pub(super) fn answered(&self, record: &Record, took: Duration, bytes: usize) {
@@ -179,7 +187,9 @@ impl Metrics {
             dry_run: Word(if record.dry_run { "true" } else { "false" }),
         };
         self.requests.get_or_create(&labels).inc();
-        let labels = OperationLabels { operation: Word(record.operation.as_str()) };
+        let labels = OperationLabels {
+            operation: Word(record.operation.as_str()),
+        };
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "a body is far below 2^52 bytes")]
         self.bytes.observe(bytes as f64);
@@ -192,8 +202,11 @@ impl Metrics {
     }
 
     fn finding(&self, rule: Rule, severity: Severity, mode: Mode) {
-        let labels =
-            FindingLabels { rule: Word(rule.name()), severity: Word(severity.as_str()), mode: Word(mode.as_str()) };
+        let labels = FindingLabels {
+            rule: Word(rule.name()),
+            severity: Word(severity.as_str()),
+            mode: Word(mode.as_str()),
+        };
         self.findings.get_or_create(&labels).inc();
     }
 }

@@ -3,10 +3,10 @@
 //! [`Webhook::judge`] is the whole control flow of one review on one screen; `review` reads, `answer` writes,
 //! `crate::policy` decides.
 
-mod answer;
+pub mod answer;
 mod http;
-mod metrics;
-mod review;
+pub mod metrics;
+pub mod review;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -75,7 +75,15 @@ pub struct Webhook {
 impl Webhook {
     /// A webhook that decides by `policy`.
     pub fn new(rulebook: Rulebook, matching: Match, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
-        Webhook { rulebook, matching, index, metrics, limits: Limits::default(), budget, decide }
+        Webhook {
+            rulebook,
+            matching,
+            index,
+            metrics,
+            limits: Limits::default(),
+            budget,
+            decide,
+        }
     }
 
     /// Answers one review. Whatever happens inside, there is an answer: a panic is contained, counted, and allows.
@@ -95,7 +103,11 @@ impl Webhook {
         };
         let outline = &review.outline;
         if outline.operation == Operation::Other {
-            return self.finish(outline, &Answer::allowed("no opinion on delete/connect"), Verdict::Allowed);
+            return self.finish(
+                outline,
+                &Answer::allowed("no opinion on delete/connect"),
+                Verdict::Allowed,
+            );
         }
         if !matches!(outline.kind.as_str(), "" | "Deployment" | "Scale") {
             return self.unreadable(outline, "its kind is not Deployment");
@@ -103,13 +115,21 @@ impl Webhook {
         let Some(object) = &review.object else {
             return self.unreadable(outline, "there is no content to decode");
         };
-        let subject = if outline.scale { Subject::Scale } else { Subject::Deployment };
+        let subject = if outline.scale {
+            Subject::Scale
+        } else {
+            Subject::Deployment
+        };
         if subject == Subject::Scale && self.rulebook.set == RuleSet::Upstream {
             return self.finish(outline, &Answer::allowed("no opinion on scale"), Verdict::Allowed);
         }
         // Contract 2.3: the object's namespace, and the request's where the object has none.
         let stated = &object.metadata.namespace;
-        let namespace = if stated.is_empty() { outline.namespace.as_str() } else { stated.as_str() };
+        let namespace = if stated.is_empty() {
+            outline.namespace.as_str()
+        } else {
+            stated.as_str()
+        };
         let index = self.index.load();
         let governed = match subject {
             Subject::Deployment => self.governed(&index, namespace, &object.metadata, &object.spec.selector),
@@ -120,10 +140,13 @@ impl Webhook {
         let old = stored.map(|stored| {
             let governed = match subject {
                 // A selector cannot change, so that of the new object serves for both.
-                Subject::Deployment => self.governed(&index, namespace, &stored.metadata, &object.spec.selector),
+                Subject::Deployment => self.governed(&index, namespace, &stored.metadata.0, &object.spec.selector),
                 Subject::Scale => governed,
             };
-            Old { governed, workload: &read_stored }
+            Old {
+                governed,
+                workload: &read_stored,
+            }
         });
         let was_governed = old.as_ref().is_some_and(|old| !old.governed.personas.is_empty());
         let sticky = was_governed && self.rulebook.set == RuleSet::Complete;
@@ -135,13 +158,27 @@ impl Webhook {
             && self.rulebook.set == RuleSet::Complete
             && review.keeps_spec(body)
         {
-            return self.finish(outline, &Answer::allowed("being deleted with its spec unchanged"), Verdict::Allowed);
+            return self.finish(
+                outline,
+                &Answer::allowed("being deleted with its spec unchanged"),
+                Verdict::Allowed,
+            );
         }
         let namespace_mode = index.namespace_mode(namespace);
-        let question = Question { subject, new: object, governed, old, namespace, namespace_mode };
+        let question = Question {
+            subject,
+            new: object,
+            governed,
+            old,
+            namespace,
+            namespace_mode,
+        };
         let decision = (self.decide)(self.rulebook, &question);
         self.metrics.found(&decision);
-        let target = ScaleTarget { namespace, name: outline.name.as_str() };
+        let target = ScaleTarget {
+            namespace,
+            name: outline.name.as_str(),
+        };
         let scale = (subject == Subject::Scale).then_some(target);
         let answer = Answer::decided(&decision, message(&decision, scale), warnings(&decision));
         let verdict = match (answer.allowed, answer.warnings.is_empty()) {
@@ -161,25 +198,39 @@ impl Webhook {
         selector: &'s Selector<'s>,
     ) -> Governed<'s> {
         let by_label = metadata.labels.name.as_str();
-        let found = |app: &'s str| Governed { app, personas: index.find(namespace, app) };
+        let found = |app: &'s str| Governed {
+            app,
+            personas: index.find(namespace, app),
+        };
         if self.matching == Match::Label {
             return found(by_label);
         }
         let (labels, selected) = (&metadata.labels, &selector.match_labels);
         let rungs = [by_label, &labels.app, &metadata.name, &selected.name, &selected.app];
-        rungs.into_iter().map(found).find(|governed| !governed.personas.is_empty()).unwrap_or_else(|| found(by_label))
+        rungs
+            .into_iter()
+            .map(found)
+            .find(|governed| !governed.personas.is_empty())
+            .unwrap_or_else(|| found(by_label))
     }
 
     /// A Scale carries no labels; its selector says which pods it counts.
     fn governed_scale<'s>(&self, index: &'s Snapshot, namespace: &str, scale: &'s Workload<'s>) -> Governed<'s> {
         let selected = |key| scale.status.required_label(key).unwrap_or_default();
-        let found = |app: &'s str| Governed { app, personas: index.find(namespace, app) };
+        let found = |app: &'s str| Governed {
+            app,
+            personas: index.find(namespace, app),
+        };
         let by_label = selected("app.kubernetes.io/name");
         if self.matching == Match::Label {
             return found(by_label);
         }
         let rungs = [by_label, scale.metadata.name.as_str(), selected("app")];
-        rungs.into_iter().map(found).find(|governed| !governed.personas.is_empty()).unwrap_or_else(|| found(by_label))
+        rungs
+            .into_iter()
+            .map(found)
+            .find(|governed| !governed.personas.is_empty())
+            .unwrap_or_else(|| found(by_label))
     }
 
     fn nobody_governs(&self, outline: &Outline<'_>, object: &Workload<'_>, subject: Subject) -> (Vec<u8>, Record) {
@@ -199,23 +250,35 @@ impl Webhook {
     /// An object that cannot be read: upstream refuses it, we let it by with a warning, since the trouble is ours.
     fn unreadable(&self, outline: &Outline<'_>, reason: &str) -> (Vec<u8>, Record) {
         if outline.operation == Operation::Other {
-            return self.finish(outline, &Answer::allowed("no opinion on delete/connect"), Verdict::Allowed);
+            return self.finish(
+                outline,
+                &Answer::allowed("no opinion on delete/connect"),
+                Verdict::Allowed,
+            );
         }
         self.metrics.unchecked(Unchecked::Unreadable);
         let answer = match self.rulebook.set {
             RuleSet::Upstream => Answer::refused(400, reason.to_owned()),
-            RuleSet::Complete => {
-                Answer::unchecked(format!("dorgu could not read this object ({reason}); it was not checked"))
-            }
+            RuleSet::Complete => Answer::unchecked(format!(
+                "dorgu could not read this object ({reason}); it was not checked"
+            )),
         };
         self.finish(outline, &answer, Verdict::Unchecked)
     }
 
     /// Contract 2.2's error body: what an API server regards as a failed call.
     fn broken(&self, code: u16, reason: String) -> (Vec<u8>, Record) {
-        self.metrics.unchecked(if code == 413 { Unchecked::TooLarge } else { Unchecked::Malformed });
-        let record =
-            Record { operation: Operation::Other, verdict: Verdict::Unchecked, mode: self.rulebook.mode, dry_run: false };
+        self.metrics.unchecked(if code == 413 {
+            Unchecked::TooLarge
+        } else {
+            Unchecked::Malformed
+        });
+        let record = Record {
+            operation: Operation::Other,
+            verdict: Verdict::Unchecked,
+            mode: self.rulebook.mode,
+            dry_run: false,
+        };
         (Answer::refused(code, reason).to_broken_json(), record)
     }
 
@@ -223,7 +286,10 @@ impl Webhook {
     fn too_large(&self, length: Option<u64>, prefix: &[u8]) -> (Vec<u8>, Record) {
         const MIB: u64 = 1 << 20;
         let limit = BODY_LIMIT as u64 / MIB;
-        let size = length.map_or_else(|| format!("more than {limit}"), |length| length.div_ceil(MIB).to_string());
+        let size = length.map_or_else(
+            || format!("more than {limit}"),
+            |length| length.div_ceil(MIB).to_string(),
+        );
         let reason = format!("review of {size} MiB exceeds {limit} MiB");
         let Some((uid, version)) = addressee(prefix) else {
             return self.broken(413, reason);
@@ -233,7 +299,10 @@ impl Webhook {
             RuleSet::Upstream => self.rulebook.mode,
             RuleSet::Complete => {
                 let namespace = scan(prefix, "namespace").unwrap_or_default();
-                self.index.load().namespace_mode(namespace).or_stricter(self.rulebook.mode)
+                self.index
+                    .load()
+                    .namespace_mode(namespace)
+                    .or_stricter(self.rulebook.mode)
             }
         };
         let answer = match mode {
@@ -241,13 +310,26 @@ impl Webhook {
             Mode::Advisory => Answer::unchecked(format!("{reason}; it was not checked")),
         };
         let operation = Operation::Other;
-        (answer.to_json(version, uid), Record { operation, verdict: Verdict::Unchecked, mode, dry_run: false })
+        (
+            answer.to_json(version, uid),
+            Record {
+                operation,
+                verdict: Verdict::Unchecked,
+                mode,
+                dry_run: false,
+            },
+        )
     }
 
     fn after_panic(&self, body: &[u8]) -> (Vec<u8>, Record) {
         self.metrics.unchecked(Unchecked::Panic);
         let mode = self.rulebook.mode;
-        let record = Record { operation: Operation::Other, verdict: Verdict::Unchecked, mode, dry_run: false };
+        let record = Record {
+            operation: Operation::Other,
+            verdict: Verdict::Unchecked,
+            mode,
+            dry_run: false,
+        };
         let answer = Answer::unchecked("dorgu failed on this object (a defect of dorgu's); it was not checked".into());
         match addressee(body.get(..4096).unwrap_or(body)) {
             Some((uid, version)) => (answer.to_json(version, uid), record),
@@ -261,7 +343,15 @@ impl Webhook {
 
     /// Every review that has a uid ends here.
     fn finish_in(&self, mode: Mode, outline: &Outline<'_>, answer: &Answer, verdict: Verdict) -> (Vec<u8>, Record) {
-        let Outline { version, uid, operation, namespace, name, dry_run, .. } = outline;
+        let Outline {
+            version,
+            uid,
+            operation,
+            namespace,
+            name,
+            dry_run,
+            ..
+        } = outline;
         // Names only: what an object holds is never logged.
         if verdict == Verdict::Denied {
             tracing::info!(
@@ -284,7 +374,12 @@ impl Webhook {
                 "Answered a review"
             );
         }
-        let record = Record { operation: *operation, verdict, mode, dry_run: *dry_run };
+        let record = Record {
+            operation: *operation,
+            verdict,
+            mode,
+            dry_run: *dry_run,
+        };
         (answer.to_json(*version, uid), record)
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::policy::json::Object;
 use crate::policy::text::Text;
 use crate::policy::workload::{Metadata, Spec, Workload};
 
@@ -93,11 +94,11 @@ pub struct Review<'a> {
 }
 
 /// `oldObject`: its labels at once, its spec only when a finding makes it matter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Stored<'a> {
     /// Identity and labels.
     #[serde(borrow, default)]
-    pub metadata: Metadata<'a>,
+    pub metadata: Object<Metadata<'a>>,
     #[serde(borrow, default)]
     spec: Option<&'a RawValue>,
 }
@@ -106,10 +107,13 @@ impl<'a> Stored<'a> {
     /// Reads the spec. `None` when it is not what a Deployment or a Scale holds.
     pub fn workload(&self) -> Option<Workload<'a>> {
         let spec: Spec<'a> = match self.spec {
-            Some(spec) => serde_json::from_str(spec.get()).ok()?,
+            Some(spec) => serde_json::from_str::<Object<Spec<'a>>>(spec.get()).ok()?.0,
             None => Spec::default(),
         };
-        Some(Workload { spec, ..Workload::default() })
+        Some(Workload {
+            spec,
+            ..Workload::default()
+        })
     }
 }
 
@@ -119,7 +123,7 @@ pub enum Malformed<'a> {
     /// The envelope is fine and the object is not: there is a uid to answer to.
     Object {
         /// What is known.
-        outline: Outline<'a>,
+        outline: Box<Outline<'a>>,
         /// What is wrong, without any content of the object.
         reason: String,
     },
@@ -127,23 +131,31 @@ pub enum Malformed<'a> {
     Envelope(String),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a, Object, Old> {
+/// The body; `New` and `Old` are the two objects, or something that skips them.
+#[derive(Default, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    bound(deserialize = "'de: 'a, New: Default + Deserialize<'de>, Old: Default + Deserialize<'de>")
+)]
+struct Envelope<'a, New, Old> {
     #[serde(borrow, default)]
     api_version: Text<'a>,
     #[serde(borrow, default)]
     kind: Text<'a>,
-    request: Option<Request<'a, Object, Old>>,
+    #[serde(default)]
+    request: Option<Object<Request<'a, New, Old>>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request<'a, Object, Old> {
+#[derive(Default, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    bound(deserialize = "'de: 'a, New: Default + Deserialize<'de>, Old: Default + Deserialize<'de>")
+)]
+struct Request<'a, New, Old> {
     #[serde(borrow, default)]
     uid: Text<'a>,
     #[serde(borrow, default)]
-    kind: Kind<'a>,
+    kind: Object<Kind<'a>>,
     #[serde(borrow, default)]
     sub_resource: Text<'a>,
     #[serde(borrow, default)]
@@ -152,7 +164,9 @@ struct Request<'a, Object, Old> {
     namespace: Text<'a>,
     #[serde(borrow, default)]
     operation: Text<'a>,
-    object: Option<Object>,
+    #[serde(default)]
+    object: Option<New>,
+    #[serde(default)]
     old_object: Option<Old>,
     #[serde(default)]
     dry_run: Option<bool>,
@@ -164,8 +178,8 @@ struct Kind<'a> {
     kind: Text<'a>,
 }
 
-impl<'a, Object, Old> Envelope<'a, Object, Old> {
-    fn open(self) -> Result<(Outline<'a>, Option<Object>, Option<Old>), String> {
+impl<'a, New, Old> Envelope<'a, New, Old> {
+    fn open(self) -> Result<(Outline<'a>, Option<New>, Option<Old>), String> {
         let version = match self.api_version.as_str() {
             "admission.k8s.io/v1" => Version::V1,
             "admission.k8s.io/v1beta1" => Version::V1Beta1,
@@ -175,7 +189,7 @@ impl<'a, Object, Old> Envelope<'a, Object, Old> {
         if self.kind.as_str() != "AdmissionReview" {
             return Err("kind is not AdmissionReview".to_owned());
         }
-        let Some(request) = self.request else {
+        let Some(Object(request)) = self.request else {
             return Err("request is missing; an AdmissionReview without one asks nothing".to_owned());
         };
         if request.uid.is_empty() {
@@ -187,8 +201,8 @@ impl<'a, Object, Old> Envelope<'a, Object, Old> {
             operation: Operation::read(&request.operation),
             namespace: request.namespace,
             name: request.name,
-            scale: request.kind.kind.as_str() == "Scale" || request.sub_resource.as_str() == "scale",
-            kind: request.kind.kind,
+            scale: request.kind.0.kind.as_str() == "Scale" || request.sub_resource.as_str() == "scale",
+            kind: request.kind.0.kind,
             dry_run: request.dry_run.unwrap_or(false),
         };
         Ok((outline, request.object, request.old_object))
@@ -201,10 +215,14 @@ impl<'a> Review<'a> {
     /// # Errors
     /// [`Malformed`]: with the outline where only an object is unreadable.
     pub fn read(body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
-        match serde_json::from_slice::<Envelope<'a, Workload<'a>, Stored<'a>>>(body) {
-            Ok(envelope) => {
+        match serde_json::from_slice::<Object<Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>>>(body) {
+            Ok(Object(envelope)) => {
                 let (outline, object, old) = envelope.open().map_err(Malformed::Envelope)?;
-                Ok(Review { outline, object, old })
+                Ok(Review {
+                    outline,
+                    object: object.map(|new| new.0),
+                    old: old.map(|old| old.0),
+                })
             }
             Err(error) => Err(Self::malformed(body, &error)),
         }
@@ -212,9 +230,12 @@ impl<'a> Review<'a> {
 
     /// The second, tolerant pass, taken only when the first one failed: objects are skipped whatever they hold.
     fn malformed(body: &'a [u8], error: &serde_json::Error) -> Malformed<'a> {
-        match serde_json::from_slice::<Envelope<'a, IgnoredAny, IgnoredAny>>(body) {
-            Ok(envelope) => match envelope.open() {
-                Ok((outline, _, _)) => Malformed::Object { outline, reason: reason(error) },
+        match serde_json::from_slice::<Object<Envelope<'a, IgnoredAny, IgnoredAny>>>(body) {
+            Ok(Object(envelope)) => match envelope.open() {
+                Ok((outline, _, _)) => Malformed::Object {
+                    outline: Box::new(outline),
+                    reason: reason(error),
+                },
                 Err(reason) => Malformed::Envelope(reason),
             },
             Err(error) => Malformed::Envelope(format!("the body is not an AdmissionReview: {}", reason(&error))),
@@ -238,7 +259,9 @@ impl<'a> Review<'a> {
             #[serde(borrow, default)]
             spec: Option<&'a RawValue>,
         }
-        let new = serde_json::from_slice::<Outer<'_>>(body).ok().map(|outer| outer.request.object.spec);
+        let new = serde_json::from_slice::<Outer<'_>>(body)
+            .ok()
+            .map(|outer| outer.request.object.spec);
         let old = self.old.as_ref().map(|old| old.spec);
         match (new, old) {
             (Some(new), Some(old)) => new.map(RawValue::get) == old.map(RawValue::get),
@@ -261,7 +284,11 @@ pub fn scan<'a>(prefix: &'a [u8], key: &str) -> Option<&'a str> {
         Err(error) => std::str::from_utf8(prefix.get(..error.valid_up_to())?).ok()?,
     };
     let quoted = format!("\"{key}\"");
-    let after = text.get(text.find(&quoted)? + quoted.len()..)?.trim_start().strip_prefix(':')?.trim_start();
+    let after = text
+        .get(text.find(&quoted)? + quoted.len()..)?
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start();
     let value = after.strip_prefix('"')?;
     let value = value.get(..value.find('"')?)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);

@@ -1,10 +1,5 @@
 //! Files that are made from code say what the code says. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test helper that cannot read its own files has nothing better to do"
-)]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -153,8 +153,13 @@ fn missing(folder: &Path, names: &[&str]) -> String {
     missing.join(", ")
 }
 
-/// One line to the person who waits. Past the capture of `eprintln!`, which would keep it until the test fails.
-pub(crate) fn tell(line: &str) {
+/// A line of progress to the person who waits.
+pub(super) fn tell(line: &str) {
+    say(&format!("test bed: {line}"));
+}
+
+/// A whole line past the capture of `eprintln!`, which would keep it until the test fails.
+pub(super) fn say(line: &str) {
     // Without a standard error there is nobody to tell.
-    drop(std::io::stderr().write_all(format!("test bed: {line}\n").as_bytes()));
+    drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
 }

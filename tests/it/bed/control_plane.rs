@@ -131,29 +131,28 @@ impl ControlPlane {
     }
 
     fn until_ready(&mut self) -> Result<()> {
+        let (dir, url, token) = (self.scratch.path(), self.api_url(), self.token("admin")?.to_owned());
+        let (kubectl, address) = (&self.kubectl, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)));
         let server = self.api_server.as_mut().context("the API server was not started")?;
-        let (dir, kubectl, port) = (self.scratch.path(), &self.kubectl, self.port);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        wait_until(PATIENCE, "it listens", || {
-            // The inner error ends the wait: a process that ended will not listen.
+        wait_until(PATIENCE, "it is ready", || {
+            // The inner error ends the wait: a process that ended will not become ready. Looked at first each time,
+            // since somebody else's server on our port would answer in its place.
             if let Some(status) = server.exit_status()? {
                 return Ok(Err(anyhow!("it ended with {status}")));
             }
-            Ok(TcpStream::connect(address).map(drop).map(Ok)?)
-        })??;
-        let ca = dir.join("ca.crt");
-        fs::write(
-            &ca,
-            issuer(&fs::read_to_string(dir.join("certificates/apiserver.crt"))?)?,
-        )?;
-        kubectl.configure(&self.api_url(), &ca, self.token("admin")?)?;
-        wait_until(PATIENCE, "/readyz says ok and the first namespaces exist", || {
+            TcpStream::connect(address)?;
+            let ca = dir.join("ca.crt");
+            fs::write(
+                &ca,
+                issuer(&fs::read_to_string(dir.join("certificates/apiserver.crt"))?)?,
+            )?;
+            kubectl.configure(&url, &ca, &token)?;
             kubectl.run(&["get", "--raw=/readyz"], None)?.checked()?;
             kubectl
                 .run(&["get", "namespace", "default", "kube-system", "kube-node-lease"], None)?
-                .checked()
-        })?;
-        Ok(())
+                .checked()?;
+            Ok(Ok(()))
+        })?
     }
 
     /// Stops the API server and waits until its port is free; etcd keeps the objects.

@@ -35,7 +35,7 @@ use serde_json::json;
 
 use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
-use kubectl::Output;
+pub(crate) use kubectl::Output;
 use rollouts::Rollouts;
 use skip::skip;
 use supervised::Supervised;

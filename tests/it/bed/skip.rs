@@ -1,6 +1,6 @@
 //! What a test does that cannot run on this machine: it says so where a person sees it, and passes; or it must not.
 
-use super::assets::tell;
+use super::assets::say;
 
 /// Set to anything but `0` or nothing, it turns a skip into a failure: for machines that are meant to run everything.
 const MUST_NOT_SKIP: &str = "DORGU_TESTS_MUST_NOT_SKIP";
@@ -14,7 +14,7 @@ pub(super) fn skip<T>(reason: &str) -> Option<T> {
         reason,
         std::env::var(MUST_NOT_SKIP).ok().as_deref(),
     ) {
-        Ok(line) => tell(&line),
+        Ok(line) => say(&line),
         Err(line) => panic!("{line}"),
     }
     None

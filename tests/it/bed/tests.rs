@@ -135,7 +135,13 @@ fn a_restart_keeps_objects_and_address() {
     bed.apply(&deployment(&namespace, "web", 1)).expect_success();
 
     bed.stop_api_server();
-    TcpListener::bind(url.strip_prefix("https://").unwrap()).unwrap();
+    let squatter = TcpListener::bind(url.strip_prefix("https://").unwrap()).unwrap();
+    let error = format!("{:#}", bed.plane.start_api_server().unwrap_err());
+    assert!(
+        error.contains("it ended with") && error.contains("address already in use"),
+        "{error}"
+    );
+    drop(squatter);
     let error = bed.kubectl(&["get", "namespaces"]).expect_failure();
     assert!(error.contains("was refused"), "{error}");
 
@@ -268,9 +274,8 @@ fn a_killed_test_process_leaves_nothing_behind() {
         Ok(())
     });
     gone.unwrap();
-    // The logs stay for a look, and the next bed sweeps them.
-    drop(Scratch::new().unwrap());
-    assert!(!folder.exists());
+    // The logs stay for a look.
+    await_sweep(&folder);
 }
 
 #[test]
@@ -281,9 +286,18 @@ fn a_folder_is_swept_only_when_its_process_is_dead() {
         .with_file_name(format!("dorgu-bed-dead-{}", std::process::id()));
     fs::create_dir(&unlocked).unwrap();
     fs::write(unlocked.join("lock"), "").unwrap();
-    let another = Scratch::new().unwrap();
-    assert!(!unlocked.exists());
-    assert!(mine.path().exists() && another.path().exists());
+    await_sweep(&unlocked);
+    assert!(mine.path().join("lock").exists());
+}
+
+/// The next bed sweeps a dead one's folder, unless another process is just doing it.
+fn await_sweep(folder: &Path) {
+    let swept = wait_until(PATIENCE, "the folder is swept", || {
+        drop(Scratch::new()?);
+        ensure!(!folder.exists(), "{} is there", folder.display());
+        Ok(())
+    });
+    swept.unwrap();
 }
 
 #[test]
@@ -366,7 +380,9 @@ spec:
 fn rerun(test: &str) -> Command {
     let module = module_path!().split_once("::").unwrap().1;
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([&format!("{module}::{test}"), "--exact", "--nocapture"]);
+    command
+        .args([&format!("{module}::{test}"), "--exact", "--nocapture"])
+        .env_remove("RUST_TEST_THREADS");
     command
 }
 

@@ -2,6 +2,7 @@
 //! Every door reads it: `policy` asks the pure decision, `webhook` asks over HTTP, `cluster` through kubectl.
 
 mod policy;
+pub mod webhook;
 
 use std::path::{Path, PathBuf};
 

@@ -23,9 +23,17 @@ pub async fn post(webhook: Webhook, body: Vec<u8>) -> Value {
         .header("content-length", body.len())
         .body(Body::from(body))
         .expect("a request");
-    let response = router(Arc::new(webhook)).oneshot(request).await.expect("the router never fails");
+    let response = router(Arc::new(webhook))
+        .oneshot(request)
+        .await
+        .expect("the router never fails");
     assert_eq!(response.status(), 200);
-    let bytes = response.into_body().collect().await.expect("a body in memory").to_bytes();
+    let bytes = response
+        .into_body()
+        .collect()
+        .await
+        .expect("a body in memory")
+        .to_bytes();
     serde_json::from_slice(&bytes).expect("the answer is JSON")
 }
 
@@ -38,12 +46,21 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
         Some("chain") => Match::Chain,
         Some(other) => panic!("{}: matching {other}?", case.name()),
     };
-    Webhook::new(rulebook, matching, index, Metrics::register(&mut Registry::default()), Budget::new(64 << 20))
+    Webhook::new(
+        rulebook,
+        matching,
+        index,
+        Metrics::register(&mut Registry::default()),
+        Budget::new(64 << 20),
+    )
 }
 
 #[test]
 fn the_webhook_answers_what_each_case_says() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut wrong = Vec::new();
     let asked = Case::each(|case, set, mode, expected| {
         let review = case.review();
@@ -58,9 +75,17 @@ fn the_webhook_answers_what_each_case_says() {
             warnings: serde_json::from_value(response["warnings"].clone()).unwrap_or_default(),
         };
         if got != *expected {
-            wrong.push(format!("{} ({set:?}, {mode}):\n  expected {expected:#?}\n  got {got:#?}", case.name()));
+            wrong.push(format!(
+                "{} ({set:?}, {mode}):\n  expected {expected:#?}\n  got {got:#?}",
+                case.name()
+            ));
         }
     });
     assert!(asked > 0, "the corpus is empty");
-    assert!(wrong.is_empty(), "{} of {asked} answers differ\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {asked} answers differ\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

@@ -19,7 +19,7 @@ fn script(text: &str) -> Dorgu {
 }
 
 const SERVES: &str = "
-trap 'echo draining >&2; exit 3' TERM
+trap '(sleep 0.2; echo drained >&2) & exit 3' TERM
 echo 'probes listening on http://127.0.0.1:2'
 echo 'metrics listening on http://127.0.0.1:3/metrics'
 echo \"$GREETING\" >&2
@@ -42,7 +42,7 @@ fn a_signal_arrives_and_the_last_line_and_the_exit_code_come_back() {
     let mut process = script(SERVES);
     process.webhook_url();
     assert_eq!(process.stop().code(), Some(3));
-    assert_eq!(process.lines().last().map(String::as_str), Some("draining"));
+    assert_eq!(process.lines().last().map(String::as_str), Some("drained"));
     assert_eq!(process.stop().code(), Some(3), "stopping twice is harmless");
 }
 

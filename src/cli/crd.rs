@@ -1,0 +1,30 @@
+//! `dorgu crd`: the CustomResourceDefinitions, generated from the types.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::api::crd::render;
+
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// Write one file a kind into this folder, instead of printing.
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
+    let files = render().context("cannot write the CustomResourceDefinitions as YAML")?;
+    let Some(folder) = &flags.output else {
+        let documents: Vec<&str> = files.iter().map(|(_, yaml)| yaml.as_str()).collect();
+        super::print(&documents.join("---\n"));
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for (name, yaml) in files {
+        let file = folder.join(name);
+        std::fs::write(&file, yaml).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}

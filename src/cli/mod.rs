@@ -1,0 +1,85 @@
+//! The command line: one variant a command, one file a command.
+//!
+//! Exit codes (design 2): usage errors 2 everywhere; `serve`, `crd` and `version` otherwise 0 or 1.
+
+mod crd;
+mod go_flags;
+mod serve;
+mod values;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Holds every Deployment against the persona its platform team wrote down.
+#[derive(Debug, Parser)]
+#[command(name = "dorgu", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer admission reviews.
+    Serve(Box<serve::Flags>),
+    /// Print the CustomResourceDefinitions, or write them into a folder.
+    Crd(crd::Flags),
+    /// Print the version.
+    Version,
+}
+
+/// Runs one command line and tells how it ended.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (args, zap) = match go_flags::accept(args) {
+        Ok(accepted) => accepted,
+        Err(mistake) => return usage(&mistake),
+    };
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap; it knows which stream and which exit code they take.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(flags) => match serve::config(*flags, zap) {
+            Ok(config) => crate::serve::run(config),
+            Err(mistake) => return usage(&mistake),
+        },
+        Command::Crd(flags) => crd::run(&flags),
+        Command::Version => {
+            print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what failed, and why, outermost first.
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(mistake: &str) -> ExitCode {
+    complain(mistake);
+    ExitCode::from(2)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "what a person reads when a command could not start or go on"
+)]
+fn complain(line: &str) {
+    eprintln!("dorgu: {line}");
+}
+
+/// Prints data. A reader that went away (`| head`) is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,240 @@
+//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours (design 2).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::go_flags::Zap;
+use super::values;
+use crate::config::{Admin, ClientAuth, Config, Logging, Serving};
+use crate::policy::{Mode, RuleSet, Rulebook};
+use crate::server::address::BindAddress;
+use crate::telemetry::LogFormat;
+use crate::webhook::Match;
+
+/// Each flag is also read from the environment: `--webhook-mode` from `DORGU_WEBHOOK_MODE`; the flag wins.
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// Answer from the YAML files in this folder, watched for changes; contacts no cluster. Repeatable.
+    #[arg(long, value_name = "DIR", env = "DORGU_PERSONAS", value_delimiter = ',')]
+    personas: Vec<PathBuf>,
+    /// Where the webhook listens: ADDRESS:PORT, or :PORT for all addresses [default: :9443; with --personas 127.0.0.1:9443]
+    #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBHOOK_BIND_ADDRESS")]
+    webhook_bind_address: Option<BindAddress>,
+    /// advisory: warn. enforcing: refuse.
+    #[arg(long, value_name = "MODE", env = "DORGU_WEBHOOK_MODE", default_value = "advisory", value_parser = values::mode)]
+    webhook_mode: Mode,
+    /// complete: what a persona means. upstream: exactly what the Go operator checks.
+    #[arg(long, value_name = "SET", env = "DORGU_RULES", default_value = "complete", value_parser = values::rules)]
+    rules: RuleSet,
+    /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
+    #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", default_value = "label", value_parser = values::matching)]
+    matching: Match,
+    /// Folder with the webhook's certificate; empty: make one
+    #[arg(long, value_name = "DIR", env = "DORGU_WEBHOOK_CERT_PATH", default_value = "")]
+    webhook_cert_path: String,
+    /// File name of the certificate chain in it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DORGU_WEBHOOK_CERT_NAME",
+        default_value = "tls.crt"
+    )]
+    webhook_cert_name: String,
+    /// File name of the private key in it.
+    #[arg(long, value_name = "FILE", env = "DORGU_WEBHOOK_CERT_KEY", default_value = "tls.key")]
+    webhook_cert_key: String,
+    /// Write the CA that a client should trust into this file (with --personas, for a certificate made here).
+    #[arg(long, value_name = "FILE", env = "DORGU_WRITE_CA")]
+    write_ca: Option<PathBuf>,
+    /// Accept only clients whose certificate one of these authorities signed.
+    #[arg(long, value_name = "FILE", env = "DORGU_CLIENT_CA_FILE")]
+    client_ca_file: Option<PathBuf>,
+    /// Of those, only the ones with one of these names (common name or subject alternative name). Repeatable.
+    #[arg(long, value_name = "NAME", env = "DORGU_CLIENT_ALLOWED_NAMES", value_delimiter = ',')]
+    client_allowed_names: Vec<String>,
+    /// After SIGTERM, go on answering for this long before refusing.
+    #[arg(long, value_name = "DURATION", env = "DORGU_SHUTDOWN_DELAY", default_value = "10s", value_parser = values::duration)]
+    shutdown_delay: Duration,
+    /// Where /livez, /readyz and /healthz are, 0 for nowhere [default: :8081; with --personas 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS", env = "DORGU_HEALTH_PROBE_BIND_ADDRESS")]
+    health_probe_bind_address: Option<String>,
+    /// Where /metrics is, 0 for nowhere [default: 0; with --personas 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "DORGU_METRICS_BIND_ADDRESS")]
+    metrics_bind_address: Option<String>,
+    /// Serve /metrics over HTTPS [default: true; with --personas false, and never with a token]
+    #[arg(long, value_name = "BOOL", env = "DORGU_METRICS_SECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    metrics_secure: Option<bool>,
+    /// auto: text on a terminal, JSON elsewhere.
+    #[arg(long, value_name = "FORMAT", env = "DORGU_LOG_FORMAT", default_value = "auto", value_parser = values::log_format)]
+    log_format: LogFormat,
+    #[command(flatten)]
+    cluster: ClusterFlags,
+}
+
+/// Flags that mean something only with a cluster. They are accepted beside `--personas`, so that a manifest's arguments
+/// can be tried on a laptop, and named in the log as ignored.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With a cluster (no effect beside --personas)")]
+struct ClusterFlags {
+    /// Kubeconfig file; empty: the usual places, then in-cluster.
+    #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
+    kubeconfig: Option<String>,
+    /// Serve the webhook; --personas implies it.
+    #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBHOOK", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_webhook: Option<bool>,
+    /// Let one replica hold the Lease and write.
+    #[arg(long, value_name = "BOOL", env = "DORGU_LEADER_ELECT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    leader_elect: Option<bool>,
+    /// Watch Argo CD Applications, where their CRD exists.
+    #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_ARGOCD", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_argocd: Option<bool>,
+    /// Prometheus to learn baselines from.
+    #[arg(long, value_name = "URL", env = "DORGU_PROMETHEUS_URL")]
+    prometheus_url: Option<String>,
+    /// Serve the WebSocket stream.
+    #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBSOCKET", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_websocket: Option<bool>,
+    /// Where the WebSocket stream listens.
+    #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBSOCKET_ADDR")]
+    websocket_addr: Option<String>,
+    /// Offer HTTP/2 besides HTTP/1.1.
+    #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_HTTP2", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_http2: Option<bool>,
+    /// The ValidatingWebhookConfiguration whose caBundle is kept.
+    #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_CONFIG")]
+    webhook_config: Option<String>,
+    /// The Service that certificates are made for.
+    #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_SERVICE")]
+    webhook_service: Option<String>,
+    /// The Secret that holds our certificates.
+    #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_SECRET")]
+    webhook_secret: Option<String>,
+    /// The namespace the process lives in.
+    #[arg(long, value_name = "NAME", env = "DORGU_NAMESPACE")]
+    namespace: Option<String>,
+    /// How often every persona is looked at again.
+    #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
+    requeue_interval: Option<Duration>,
+    /// Folder with a certificate for /metrics.
+    #[arg(long, value_name = "DIR", env = "DORGU_METRICS_CERT_PATH")]
+    metrics_cert_path: Option<String>,
+    /// File name of the certificate chain in it.
+    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_NAME")]
+    metrics_cert_name: Option<String>,
+    /// File name of the private key in it.
+    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_KEY")]
+    metrics_cert_key: Option<String>,
+}
+
+impl ClusterFlags {
+    /// Which of them were given.
+    fn given(&self) -> Vec<String> {
+        let given = [
+            ("kubeconfig", self.kubeconfig.is_some()),
+            ("leader-elect", self.leader_elect.is_some()),
+            ("enable-argocd", self.enable_argocd.is_some()),
+            ("prometheus-url", self.prometheus_url.is_some()),
+            ("enable-websocket", self.enable_websocket.is_some()),
+            ("websocket-addr", self.websocket_addr.is_some()),
+            ("enable-http2", self.enable_http2.is_some()),
+            ("webhook-config", self.webhook_config.is_some()),
+            ("webhook-service", self.webhook_service.is_some()),
+            ("webhook-secret", self.webhook_secret.is_some()),
+            ("namespace", self.namespace.is_some()),
+            ("requeue-interval", self.requeue_interval.is_some()),
+            ("metrics-cert-path", self.metrics_cert_path.is_some()),
+            ("metrics-cert-name", self.metrics_cert_name.is_some()),
+            ("metrics-cert-key", self.metrics_cert_key.is_some()),
+        ];
+        given
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| format!("--{name}"))
+            .collect()
+    }
+}
+
+/// Upstream's default folder: a certificate that its users put there goes on being used.
+const UPSTREAM_CERTIFICATES: &str = "/tmp/k8s-webhook-server/serving-certs";
+
+/// Turns flags into a configuration.
+///
+/// # Errors
+/// One line that says which flag is wrong and what would be right.
+pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
+    if flags.personas.is_empty() {
+        return Err(
+            "nothing to answer from: pass --personas DIR, a folder with ApplicationPersona YAML; \
+                    a cluster (--kubeconfig, or in-cluster) cannot be watched by this version yet"
+                .to_owned(),
+        );
+    }
+    if flags.client_ca_file.is_none() && !flags.client_allowed_names.is_empty() {
+        return Err("--client-allowed-names needs --client-ca-file: a name proves nothing by itself".to_owned());
+    }
+    let certificates = match flags.webhook_cert_path.as_str() {
+        "" if PathBuf::from(UPSTREAM_CERTIFICATES)
+            .join(&flags.webhook_cert_name)
+            .exists() =>
+        {
+            Some(PathBuf::from(UPSTREAM_CERTIFICATES))
+        }
+        "" => None,
+        path => Some(PathBuf::from(path)),
+    };
+    if flags.write_ca.is_some() && certificates.is_some() {
+        return Err(
+            "--write-ca writes the CA of a certificate made here; with --webhook-cert-path there is none".to_owned(),
+        );
+    }
+    let mut ignored = zap.ignored;
+    ignored.extend(flags.cluster.given());
+    let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
+    let address = |flag: &str, given: Option<String>, otherwise: &str| match given.as_deref() {
+        Some("0" | "") => Ok(None),
+        given => {
+            let text = given.unwrap_or(otherwise);
+            text.parse().map(Some).map_err(|error| format!("{flag}: {error}"))
+        }
+    };
+    Ok(Config {
+        folders: flags.personas,
+        rulebook: Rulebook {
+            set: flags.rules,
+            mode: flags.webhook_mode,
+        },
+        matching: flags.matching,
+        serving: Serving {
+            address: match flags.webhook_bind_address {
+                Some(address) => address,
+                None => default("127.0.0.1:9443")?,
+            },
+            certificates: certificates.map(|folder| crate::config::CertificateFiles {
+                chain: folder.join(&flags.webhook_cert_name),
+                key: folder.join(&flags.webhook_cert_key),
+            }),
+            write_ca: flags.write_ca,
+            clients: flags.client_ca_file.map(|authority| ClientAuth {
+                authority,
+                names: flags.client_allowed_names,
+            }),
+            shutdown_delay: flags.shutdown_delay,
+        },
+        admin: Admin {
+            probes: address(
+                "--health-probe-bind-address",
+                flags.health_probe_bind_address,
+                "127.0.0.1:8081",
+            )?,
+            metrics: address("--metrics-bind-address", flags.metrics_bind_address, "127.0.0.1:8080")?,
+            metrics_secure: flags.metrics_secure.unwrap_or(false),
+        },
+        logging: Logging {
+            format: zap.format.unwrap_or(flags.log_format),
+            level: zap.level.unwrap_or(tracing::Level::INFO),
+        },
+        ignored,
+    })
+}

@@ -1,0 +1,81 @@
+//! The configuration of `dorgu serve`, parsed: every value in it is known to be usable as it stands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::policy::Rulebook;
+use crate::server::address::BindAddress;
+use crate::telemetry::LogFormat;
+use crate::webhook::Match;
+
+/// Everything `dorgu serve` needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folders with personas; never empty.
+    pub folders: Vec<PathBuf>,
+    /// Rules and mode.
+    pub rulebook: Rulebook,
+    /// How personas are found.
+    pub matching: Match,
+    /// The webhook's listener.
+    pub serving: Serving,
+    /// Probes and metrics.
+    pub admin: Admin,
+    /// Log lines.
+    pub logging: Logging,
+    /// Flags that were accepted and mean nothing here; named once at start.
+    pub ignored: Vec<String>,
+}
+
+/// The webhook's listener and its certificates.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Where it listens.
+    pub address: BindAddress,
+    /// Certificate files of the user; absent: one is made.
+    pub certificates: Option<CertificateFiles>,
+    /// Where the CA of a made certificate is written.
+    pub write_ca: Option<PathBuf>,
+    /// Which clients are let in; absent: all.
+    pub clients: Option<ClientAuth>,
+    /// How long requests are answered after SIGTERM.
+    pub shutdown_delay: Duration,
+}
+
+/// A certificate chain and its key, as PEM files.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    /// Leaf first, then intermediates.
+    pub chain: PathBuf,
+    /// The leaf's private key.
+    pub key: PathBuf,
+}
+
+/// Which clients are let in.
+#[derive(Clone, Debug)]
+pub struct ClientAuth {
+    /// PEM file with the authorities that sign them.
+    pub authority: PathBuf,
+    /// Names of which a certificate must carry one; empty: any.
+    pub names: Vec<String>,
+}
+
+/// Probes and metrics.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// `/livez`, `/readyz`, `/healthz`; absent: nowhere.
+    pub probes: Option<BindAddress>,
+    /// `/metrics`; absent: nowhere.
+    pub metrics: Option<BindAddress>,
+    /// HTTPS for metrics, with the webhook's certificate.
+    pub metrics_secure: bool,
+}
+
+/// Log lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Logging {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// The least that is logged, unless `RUST_LOG` says otherwise.
+    pub level: tracing::Level,
+}

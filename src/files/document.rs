@@ -1,0 +1,206 @@
+//! From the text of one file to the objects in it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::{DEFAULT_NAMESPACE, FileProblem, Loaded};
+use crate::api::{API_VERSION, ApplicationPersona, GROUP};
+use crate::manifest::{self, Content, Node};
+use crate::schema::{self, FieldError, Kinds, Step};
+
+/// What one version of a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) things: Vec<Thing>,
+    pub(super) problems: Vec<FileProblem>,
+    pub(super) warnings: Vec<FileProblem>,
+    pub(super) skipped: usize,
+}
+
+/// One object, and where it begins.
+#[derive(Debug)]
+pub(super) struct Thing {
+    pub(super) line: usize,
+    object: Object,
+}
+
+#[derive(Debug)]
+enum Object {
+    Application(Box<ApplicationPersona>),
+    /// Validated, and nothing more yet: no check of a Deployment reads a ClusterPersona.
+    Cluster(String),
+    Namespace(String, BTreeMap<String, String>),
+}
+
+impl Thing {
+    /// Kind, namespace and name: what no two objects may share.
+    pub(super) fn identity(&self) -> (&str, &str, &str) {
+        match &self.object {
+            Object::Application(persona) => {
+                let meta = &persona.metadata;
+                let namespace = meta.namespace.as_deref().unwrap_or_default();
+                (
+                    "ApplicationPersona",
+                    namespace,
+                    meta.name.as_deref().unwrap_or_default(),
+                )
+            }
+            Object::Cluster(name) => ("ClusterPersona", "", name),
+            Object::Namespace(name, _) => ("Namespace", "", name),
+        }
+    }
+
+    pub(super) fn add_to(&self, loaded: &mut Loaded) {
+        match &self.object {
+            Object::Application(persona) => loaded.personas.push((**persona).clone()),
+            Object::Namespace(name, labels) => loaded.namespaces.push((name.clone(), labels.clone())),
+            Object::Cluster(_) => {}
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.identity() {
+            (kind, "", name) => write!(f, "{kind} {name}"),
+            (kind, namespace, name) => write!(f, "{kind} {namespace}/{name}"),
+        }
+    }
+}
+
+/// Reads every object of a file's text.
+pub(super) fn load(file: &Path, text: &str, kinds: &Kinds) -> Contents {
+    let mut loading = Loading {
+        file,
+        kinds,
+        contents: Contents::default(),
+    };
+    let read = manifest::read(text);
+    for document in &read.documents {
+        loading.document(document);
+    }
+    if let Some(error) = read.error {
+        loading
+            .contents
+            .problems
+            .push(FileProblem::at(file, error.line, error.reason));
+    }
+    loading.contents
+}
+
+struct Loading<'a> {
+    file: &'a Path,
+    kinds: &'a Kinds,
+    contents: Contents,
+}
+
+impl Loading<'_> {
+    fn document(&mut self, node: &Node) {
+        let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
+            return self.skip(node, "it has no apiVersion and kind");
+        };
+        match (api_version, kind) {
+            ("v1", "List") | (API_VERSION, "ApplicationPersonaList" | "ClusterPersonaList") => self.list(node),
+            ("v1", "Namespace") => self.namespace(node),
+            (API_VERSION, "ApplicationPersona" | "ClusterPersona") => self.persona(node, api_version, kind),
+            _ if api_version.split('/').next() == Some(GROUP) => {
+                let reason = format!(
+                    "{kind:?} of {api_version:?} is no kind of ours; {API_VERSION} has ApplicationPersona and \
+                                      ClusterPersona"
+                );
+                self.problem(line_of(node, &[Step::Key("kind".to_owned())]), reason);
+            }
+            _ => self.skip(node, &format!("{api_version} {kind} is none of our business")),
+        }
+    }
+
+    fn list(&mut self, node: &Node) {
+        match node.entry("items").map(|entry| &entry.value) {
+            None => {}
+            Some(items) if matches!(items.content, Content::List(_) | Content::Null) => {
+                items.items().iter().for_each(|item| self.document(item));
+            }
+            Some(items) => self.problem(items.line, "items: must be a list".to_owned()),
+        }
+    }
+
+    fn persona(&mut self, node: &Node, api_version: &str, kind: &str) {
+        let Some(schema) = self.kinds.find(api_version, kind) else {
+            return self.problem(node.line, format!("no schema for {kind} of {api_version}"));
+        };
+        let created = match schema.create(node.to_value(), DEFAULT_NAMESPACE) {
+            Ok(created) => created,
+            Err(errors) => return self.refuse(node, &errors),
+        };
+        let Some(name) = created.object["metadata"]["name"].as_str().map(str::to_owned) else {
+            let line = line_of(
+                node,
+                &[Step::Key("metadata".to_owned()), Step::Key("generateName".to_owned())],
+            );
+            return self.problem(
+                line,
+                "metadata.name: Required value: nobody makes names up for files".to_owned(),
+            );
+        };
+        for warning in &created.warnings {
+            let line = line_of(node, warning.path.steps());
+            self.contents
+                .warnings
+                .push(FileProblem::at(self.file, line, warning.to_string()));
+        }
+        let object = match kind {
+            "ApplicationPersona" => match serde_json::from_value(created.object) {
+                Ok(persona) => Object::Application(Box::new(persona)),
+                Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
+            },
+            _ => Object::Cluster(name),
+        };
+        self.contents.things.push(Thing {
+            line: node.line,
+            object,
+        });
+    }
+
+    fn namespace(&mut self, node: &Node) {
+        match schema::namespace(node.to_value()) {
+            Ok((name, labels)) => {
+                let object = Object::Namespace(name, labels);
+                self.contents.things.push(Thing {
+                    line: node.line,
+                    object,
+                });
+            }
+            Err(errors) => self.refuse(node, &errors),
+        }
+    }
+
+    fn refuse(&mut self, node: &Node, errors: &[FieldError]) {
+        for error in errors {
+            self.problem(line_of(node, error.path.steps()), error.to_string());
+        }
+    }
+
+    fn problem(&mut self, line: usize, reason: String) {
+        self.contents.problems.push(FileProblem::at(self.file, line, reason));
+    }
+
+    fn skip(&mut self, node: &Node, why: &str) {
+        tracing::debug!(file = %self.file.display(), line = node.line, why, "document skipped");
+        self.contents.skipped += 1;
+    }
+}
+
+/// Line of the field that a path leads to, or of the last one on the way that is there.
+fn line_of(node: &Node, steps: &[Step]) -> usize {
+    let (mut here, mut line) = (node, node.line);
+    for step in steps {
+        let next = match step {
+            Step::Key(key) => here.entry(key).map(|entry| (&entry.value, entry.line)),
+            Step::Index(index) => here.items().get(*index).map(|item| (item, item.line)),
+        };
+        let Some(next) = next else { break };
+        (here, line) = next;
+    }
+    line
+}

@@ -1,0 +1,403 @@
+//! Tests of reading folders. What an API server accepts is tested with the schema engine; here it is about files.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A persona document; `more` are lines of its spec.
+pub(super) fn persona(name: &str, more: &str) -> String {
+    let more = more.replace('\n', "\n  ");
+    format!(
+        "apiVersion: dorgu.io/v1\nkind: ApplicationPersona\nmetadata:\n  name: {name}\nspec:\n  name: {name}\n  type: api\n  {more}\n"
+    )
+}
+
+/// A folder with files in it.
+pub(super) struct Files(TempDir);
+
+impl Files {
+    pub(super) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file in place, making its folder.
+    pub(super) fn write(&self, name: &str, text: &str) -> &Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub(super) fn remove(&self, name: &str) -> &Self {
+        fs::remove_file(self.path(name)).unwrap();
+        self
+    }
+
+    pub(super) fn link(&self, target: &str, name: &str) -> &Self {
+        symlink(target, self.path(name)).unwrap();
+        self
+    }
+
+    pub(super) fn rename(&self, from: &str, to: &str) -> &Self {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+        self
+    }
+
+    pub(super) fn open(&self) -> Folder {
+        Folder::open(&[self.0.path().to_owned()]).unwrap()
+    }
+
+    fn load(&self) -> Loaded {
+        self.open().reload()
+    }
+
+    /// Problems as a person sees them, with this folder as `.`.
+    fn say(&self, problems: &[FileProblem]) -> Vec<String> {
+        let root = format!("{}", self.0.path().display());
+        problems
+            .iter()
+            .map(|problem| problem.to_string().replace(&root, "."))
+            .collect()
+    }
+}
+
+/// `namespace/name` of every persona.
+pub(super) fn names(loaded: &Loaded) -> Vec<String> {
+    loaded
+        .personas
+        .iter()
+        .map(|persona| {
+            let meta = &persona.metadata;
+            format!(
+                "{}/{}",
+                meta.namespace.as_deref().unwrap(),
+                meta.name.as_deref().unwrap()
+            )
+        })
+        .collect()
+}
+
+fn tier(loaded: &Loaded) -> Option<api::application_persona::Tier> {
+    loaded.personas[0].spec.tier
+}
+
+#[test]
+fn manifests_of_all_endings_and_folders_are_read_and_others_are_not() {
+    let files = Files::new();
+    files
+        .write("b.yaml", &persona("b", ""))
+        .write("a.yml", &persona("a", ""))
+        .write("deep/er/c.YAML", &persona("c", ""))
+        .write(
+            "d.json",
+            r#"{"apiVersion":"dorgu.io/v1","kind":"ApplicationPersona","metadata":{"name":"d"},"spec":{"name":"d","type":"web"}}"#,
+        )
+        .write("README.md", "not: [yaml")
+        .write("a.yaml~", "not: [yaml")
+        .write(".hidden.yaml", "not: [yaml")
+        .write(".git/x.yaml", "not: [yaml");
+    let loaded = files.load();
+    assert_eq!(names(&loaded), ["default/a", "default/b", "default/d", "default/c"]);
+    assert_eq!(loaded.problems, []);
+}
+
+#[test]
+fn documents_of_every_kind_in_one_file_find_their_place() {
+    let files = Files::new();
+    let text = [
+        persona("orders", "").replace("  name: orders\nspec", "  name: orders\n  namespace: shop\nspec"),
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {dorgu.io/mode: enforcing}\n".to_owned(),
+        "apiVersion: dorgu.io/v1\nkind: ClusterPersona\nmetadata: {name: c}\nspec: {name: c}\n".to_owned(),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n".to_owned(),
+        "just: values\n".to_owned(),
+        "# nothing\n".to_owned(),
+        format!(
+            "apiVersion: v1\nkind: List\nitems:\n- {}",
+            persona("cart", "").replace('\n', "\n  ")
+        ),
+    ]
+    .join("---\n");
+    files.write("all.yaml", &text);
+    let loaded = files.load();
+    assert_eq!(files.say(&loaded.problems), [""; 0]);
+    assert_eq!(names(&loaded), ["shop/orders", "default/cart"]);
+    let labels = BTreeMap::from([("dorgu.io/mode".to_owned(), "enforcing".to_owned())]);
+    assert_eq!(loaded.namespaces, [("shop".to_owned(), labels)]);
+    assert_eq!(loaded.skipped, 2);
+}
+
+#[test]
+fn personas_are_defaulted_and_pruned_with_a_warning_at_its_line() {
+    let files = Files::new();
+    files.write("a.yaml", &persona("a", "policies: {security: {}}\ncolour: red"));
+    let loaded = files.load();
+    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::Standard));
+    let security = loaded.personas[0].spec.policies.clone().unwrap().security.unwrap();
+    assert_eq!(security.run_as_non_root, Some(true));
+    assert_eq!(
+        files.say(&loaded.warnings),
+        [r#"./a.yaml:9: unknown field "spec.colour""#]
+    );
+}
+
+#[test]
+fn every_mistake_is_named_with_file_line_and_reason() {
+    let files = Files::new();
+    files
+        .write("syntax.yaml", "a: [")
+        .write("twice.yaml", &persona("twice", "tier: critical\ntier: standard"))
+        .write(
+            "range.yaml",
+            &format!(
+                "# head\n---\n{}",
+                persona("range", "scaling:\n  minReplicas: -1\nresources:\n  limits: {cpu: abc}")
+            ),
+        )
+        .write("kind.yaml", "apiVersion: dorgu.io/v1\nkind: Persona\n")
+        .write("version.yaml", "apiVersion: dorgu.io/v2\nkind: ApplicationPersona\n")
+        .write(
+            "unnamed.yaml",
+            &persona("x", "").replace("  name: x\nspec", "  generateName: x\nspec"),
+        )
+        .write(
+            "namespace.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a.b\n",
+        )
+        .write("list.yaml", "apiVersion: v1\nkind: List\nitems: {a: 1}\n")
+        .write(
+            "missing.yaml",
+            "apiVersion: dorgu.io/v1\nkind: ApplicationPersona\nmetadata: {name: a}\nspec:\n  type: api\n",
+        );
+    fs::write(files.path("latin1.yaml"), b"a: 1\nb: caf\xe9\n").unwrap();
+    files.link("nowhere.yaml", "dangling.yaml");
+    let loaded = files.load();
+    assert_eq!(
+        files.say(&loaded.problems),
+        [
+            "./dangling.yaml: cannot be read: No such file or directory (os error 2)",
+            r#"./kind.yaml:2: "Persona" of "dorgu.io/v1" is no kind of ours; dorgu.io/v1 has ApplicationPersona and ClusterPersona"#,
+            "./latin1.yaml:2: not UTF-8 text; save the file as UTF-8",
+            "./list.yaml:3: items: must be a list",
+            "./missing.yaml:4: spec.name: Required value",
+            "./namespace.yaml:4: metadata.name: Invalid value: \"a.b\": must consist of lower case letters, digits or '-', and must \
+             start and end with a letter or digit (such as 'my-name')",
+            "./range.yaml:13: spec.resources.limits.cpu: Invalid value: \"abc\": must be a Kubernetes quantity such as 500m, 2 or \
+             512Mi, or '' for not set",
+            "./range.yaml:11: spec.scaling.minReplicas: Invalid value: -1: should be greater than or equal to 0",
+            "./syntax.yaml:1: not valid YAML: unclosed bracket '['",
+            "./twice.yaml:9: key \"tier\" is set twice, first at line 8",
+            "./unnamed.yaml:4: metadata.name: Required value: nobody makes names up for files",
+            r#"./version.yaml:2: "ApplicationPersona" of "dorgu.io/v2" is no kind of ours; dorgu.io/v1 has ApplicationPersona and ClusterPersona"#,
+        ]
+    );
+    assert_eq!(names(&loaded), [""; 0]);
+}
+
+#[test]
+fn a_problem_is_one_line_whatever_the_names_in_it() {
+    let files = Files::new();
+    files.write("a\n\u{1b}[31m.yaml", "a: [");
+    let said = files.say(&files.load().problems);
+    assert_eq!(said, [r"./a\n\u{1b}[31m.yaml:1: not valid YAML: unclosed bracket '['"]);
+}
+
+#[test]
+fn a_broken_file_goes_on_serving_its_last_good_version() {
+    let files = Files::new();
+    files
+        .write(
+            "a.yaml",
+            &[persona("a", "tier: critical"), persona("b", "")].join("---\n"),
+        )
+        .write("c.yaml", &persona("c", ""));
+    let mut folder = files.open();
+    assert_eq!(names(&folder.reload()).len(), 3);
+
+    // Broken, with another valid document changed: neither is taken.
+    files.write(
+        "a.yaml",
+        &[persona("a", "tier: best-effort"), persona("b", "tier: gold")].join("---\n"),
+    );
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded), ["default/a", "default/b", "default/c"]);
+    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::Critical));
+    assert_eq!(loaded.problems.len(), 1);
+
+    // Broken otherwise: still the same.
+    files.write("a.yaml", "a: [");
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded).len(), 3);
+    assert_eq!(
+        files.say(&loaded.problems),
+        ["./a.yaml:1: not valid YAML: unclosed bracket '['"]
+    );
+
+    files.write("a.yaml", &persona("a", "tier: best-effort"));
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded), ["default/a", "default/c"]);
+    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::BestEffort));
+    assert_eq!(loaded.problems, []);
+}
+
+#[test]
+fn a_file_that_was_never_good_serves_its_good_documents() {
+    let files = Files::new();
+    files.write(
+        "a.yaml",
+        &[persona("a", ""), persona("b", "tier: gold"), persona("c", "")].join("---\n"),
+    );
+    let mut folder = files.open();
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded), ["default/a", "default/c"]);
+    assert_eq!(loaded.problems.len(), 1);
+    // It still was never good, so the newest of what is good counts.
+    files.write("a.yaml", &[persona("a", ""), persona("b", "tier: gold")].join("---\n"));
+    assert_eq!(names(&folder.reload()), ["default/a"]);
+}
+
+#[test]
+fn a_removed_file_takes_its_personas_with_it_and_an_unreadable_folder_does_not() {
+    let files = Files::new();
+    files
+        .write("a.yaml", &persona("a", ""))
+        .write("b.yaml", &persona("b", ""))
+        .write("sub/c.yaml", &persona("c", ""));
+    let mut folder = files.open();
+    assert_eq!(names(&folder.reload()).len(), 3);
+    files.remove("a.yaml");
+    assert_eq!(names(&folder.reload()), ["default/b", "default/c"]);
+    fs::remove_dir_all(files.path("sub")).unwrap();
+    assert_eq!(names(&folder.reload()), ["default/b"]);
+
+    // The folder itself goes away, as when a volume is unmounted: that says nothing about its files.
+    let root = files.0.path();
+    let aside = root.with_extension("aside");
+    fs::rename(root, &aside).unwrap();
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded), ["default/b"]);
+    assert_eq!(
+        files.say(&loaded.problems),
+        [".: cannot be read: No such file or directory (os error 2)"]
+    );
+    fs::rename(&aside, root).unwrap();
+    assert_eq!(folder.reload().problems, []);
+}
+
+#[test]
+fn two_documents_of_one_name_are_a_problem_that_names_both_places() {
+    let files = Files::new();
+    files
+        .write(
+            "a.yaml",
+            &[persona("x", "tier: critical"), persona("q", "")].join("---\n"),
+        )
+        .write(
+            "b.yaml",
+            &[persona("z", ""), persona("x", "tier: best-effort")].join("---\n"),
+        )
+        .write("n.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n")
+        .write(
+            "other.yaml",
+            &persona("x", "").replace("metadata:\n", "metadata:\n  namespace: shop\n"),
+        );
+    let loaded = files.load();
+    assert_eq!(
+        files.say(&loaded.problems),
+        [
+            "./b.yaml:10: ApplicationPersona default/x is already defined at ./a.yaml:1, which is the one that serves; remove one of \
+          them"
+        ]
+    );
+    assert_eq!(names(&loaded), ["default/x", "default/q", "default/z", "shop/x"]);
+    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::Critical));
+}
+
+#[test]
+fn a_mounted_configmap_is_read_once_and_its_next_version_replaces_it() {
+    let files = Files::new();
+    files
+        .write("..2026_01/orders.yaml", &persona("orders", "tier: critical"))
+        .link("..2026_01", "..data")
+        .link("..data/orders.yaml", "orders.yaml");
+    let mut folder = files.open();
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded), ["default/orders"]);
+    assert_eq!(loaded.problems, []);
+    files
+        .write("..2026_02/orders.yaml", &persona("orders", "tier: best-effort"))
+        .link("..2026_02", "..data_tmp")
+        .rename("..data_tmp", "..data");
+    assert_eq!(tier(&folder.reload()), Some(api::application_persona::Tier::BestEffort));
+    // A broken version of the mount leaves the good one in place, although its file is another one.
+    files
+        .write("..2026_03/orders.yaml", "a: [")
+        .link("..2026_03", "..data_tmp")
+        .rename("..data_tmp", "..data");
+    let loaded = folder.reload();
+    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::BestEffort));
+    assert_eq!(loaded.problems.len(), 1);
+}
+
+#[test]
+fn links_are_followed_once_and_loops_end() {
+    let files = Files::new();
+    files
+        .write("real/a.yaml", &persona("a", ""))
+        .link("real", "again")
+        .link(".", "real/loop")
+        .link("real/a.yaml", "b.yaml");
+    let loaded = files.load();
+    assert_eq!(names(&loaded), ["default/a"]);
+    assert_eq!(loaded.problems, []);
+    let twice = [files.path("real"), files.0.path().to_owned()];
+    assert_eq!(names(&Folder::open(&twice).unwrap().reload()), ["default/a"]);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_named() {
+    let files = Files::new();
+    fs::File::create(files.path("big.yaml"))
+        .unwrap()
+        .set_len(LARGEST_FILE + 1)
+        .unwrap();
+    assert_eq!(
+        files.say(&files.load().problems),
+        ["./big.yaml: larger than 16777216 bytes; split it"]
+    );
+}
+
+#[test]
+fn refreshing_says_something_only_when_something_changed() {
+    let files = Files::new();
+    files.write("a.yaml", &persona("a", ""));
+    let mut folder = files.open();
+    folder.reload();
+    assert_eq!(folder.refresh(), None);
+    files.write("a.yaml", &persona("a", "# only a comment"));
+    assert_eq!(folder.refresh(), None);
+    files.write("a.yaml", &persona("a", "tier: critical"));
+    assert_eq!(
+        tier(&folder.refresh().unwrap()),
+        Some(api::application_persona::Tier::Critical)
+    );
+    files.write("b.yaml", "a: [");
+    assert_eq!(folder.refresh().unwrap().problems.len(), 1);
+}
+
+#[test]
+fn what_is_no_folder_is_refused_with_a_way_out() {
+    let files = Files::new();
+    files.write("a.yaml", "");
+    let refused = |name: &str| Folder::open(&[files.path(name)]).unwrap_err().to_string();
+    assert!(refused("a.yaml").ends_with("a.yaml: not a folder; name the folder that the file is in"));
+    assert!(
+        refused("none").ends_with("none: No such file or directory (os error 2); name a folder with personas in it")
+    );
+}

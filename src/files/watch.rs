@@ -1,0 +1,189 @@
+//! Reading again when something changes.
+//!
+//! The watch is on folders, never on files: an editor and a kubelet replace files, and a watch on one sees only its
+//! first replacement. All folders are watched anew after every change, since new ones may have come and links may lead
+//! elsewhere; then the files are read, so that nothing can fall between. A slow look at sizes and times catches what a
+//! file system does not report. All of it happens on a thread of its own.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::walk::walk;
+use super::{Folder, Loaded};
+
+/// How long nothing must happen before files are read: one save is several events.
+const QUIET: Duration = Duration::from_millis(50);
+/// The longest that unrest may put off reading.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How often sizes and times are looked at while every folder is watched.
+const SLOW_POLL: Duration = Duration::from_secs(5);
+/// The same while some folder cannot be watched.
+const FAST_POLL: Duration = Duration::from_millis(500);
+
+/// A running watch; ends when dropped.
+#[derive(Debug)]
+pub struct Watch {
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Message {
+    Changed,
+    Stop,
+}
+
+/// Keeps reading `folder` and hands over what it holds whenever that differs from what [`Folder::reload`] said last.
+/// `deliver` is called on the watch's own thread and may block it.
+///
+/// # Errors
+/// When no thread can be started. That folders cannot be watched is no error: they are looked at twice a second instead.
+pub fn watch(folder: Folder, deliver: impl FnMut(Loaded) + Send + 'static) -> io::Result<Watch> {
+    let (messages, inbox) = channel();
+    let notify = notifier(messages.clone())
+        .inspect_err(|error| tracing::warn!(%error, "folders cannot be watched; looking twice a second"));
+    launch(folder, notify.ok(), messages, inbox, deliver)
+}
+
+fn launch(
+    folder: Folder,
+    notify: Option<RecommendedWatcher>,
+    messages: Sender<Message>,
+    inbox: Receiver<Message>,
+    deliver: impl FnMut(Loaded) + Send + 'static,
+) -> io::Result<Watch> {
+    let keeper = Keeper {
+        folder,
+        notify,
+        watched: BTreeSet::new(),
+        complete: false,
+        stamp: 0,
+    };
+    let thread = std::thread::Builder::new()
+        .name("personas".to_owned())
+        .spawn(move || keeper.run(&inbox, deliver))?;
+    Ok(Watch {
+        messages,
+        thread: Some(thread),
+    })
+}
+
+/// Reports what happens in the folders it is given. Dropping it ends that.
+fn notifier(events: Sender<Message>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // An error of the reporter may stand for lost events. The inbox is gone only when the watch has ended.
+        if event.map_or(true, |event| matters(event.kind)) {
+            let _ = events.send(Message::Changed);
+        }
+    })
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // A closed inbox and a thread that has ended are what we want.
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's own state.
+struct Keeper {
+    folder: Folder,
+    notify: Option<RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
+    complete: bool,
+    stamp: u64,
+}
+
+impl Keeper {
+    fn run(mut self, inbox: &Receiver<Message>, mut deliver: impl FnMut(Loaded)) {
+        loop {
+            self.watch_folders();
+            if let Some(loaded) = self.folder.refresh() {
+                deliver(loaded);
+            }
+            if !self.wait(inbox) {
+                return;
+            }
+        }
+    }
+
+    /// Watches every folder that matters now. A folder that came between looking and watching has told nobody, so the
+    /// look is repeated until it finds what is watched; whoever makes folders faster than that is left to the poll.
+    fn watch_folders(&mut self) {
+        let mut found = walk(self.folder.roots());
+        for _ in 0..10 {
+            let folders = found.folders.clone();
+            self.watch_only(found.folders);
+            found = walk(self.folder.roots());
+            if found.folders == folders {
+                break;
+            }
+        }
+        self.stamp = found.stamp;
+    }
+
+    fn watch_only(&mut self, folders: BTreeSet<PathBuf>) {
+        let Some(notify) = &mut self.notify else { return };
+        for folder in std::mem::take(&mut self.watched) {
+            // A folder that is gone took its watch with it.
+            let _ = notify.unwatch(&folder);
+        }
+        let was_complete = std::mem::replace(&mut self.complete, true);
+        for folder in folders {
+            match notify.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    self.watched.insert(folder);
+                }
+                Err(error) => {
+                    if was_complete || self.watched.is_empty() {
+                        tracing::warn!(folder = %folder.display(), %error, "cannot be watched; looking twice a second");
+                    }
+                    self.complete = false;
+                }
+            }
+        }
+    }
+
+    /// Waits until something may have changed; false when the watch should end.
+    fn wait(&self, inbox: &Receiver<Message>) -> bool {
+        let poll = if self.complete { SLOW_POLL } else { FAST_POLL };
+        loop {
+            match inbox.recv_timeout(poll) {
+                Ok(Message::Changed) => return settle(inbox),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) if walk(self.folder.roots()).stamp != self.stamp => return true,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+/// Lets a burst of events pass; false when the watch should end.
+fn settle(inbox: &Receiver<Message>) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        match inbox.recv_timeout(QUIET) {
+            Ok(Message::Changed) => {}
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => break,
+        }
+    }
+    true
+}
+
+/// Whether an event can mean new contents. That a file was opened or read does not, and reading it is what we do ourselves.
+fn matters(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! From parser events to trees.
+
+use std::collections::HashMap;
+
+use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use super::{Content, DEEPEST, Documents, Entry, MOST_VALUES, Node, ReadError, scalar};
+
+/// Reads every document of a YAML or JSON text. What stands before a mistake is read.
+pub fn read(text: &str) -> Documents {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut composer = Composer::default();
+    for event in Parser::new_from_str_with_options(text.trim_start_matches('\u{feff}'), options) {
+        let step = match event {
+            Ok((event, span)) => composer.take(event, &span),
+            Err(error) => Err(syntax(&error)),
+        };
+        if let Err(error) = step {
+            return Documents {
+                documents: composer.documents,
+                error: Some(error),
+            };
+        }
+    }
+    Documents {
+        documents: composer.documents,
+        error: None,
+    }
+}
+
+fn syntax(error: &ScanError) -> ReadError {
+    ReadError {
+        line: error.marker().line(),
+        reason: format!("not valid YAML: {}", error.info()),
+    }
+}
+
+fn mistake<T>(line: usize, reason: impl Into<String>) -> Result<T, ReadError> {
+    Err(ReadError {
+        line,
+        reason: reason.into(),
+    })
+}
+
+#[derive(Default)]
+struct Composer {
+    documents: Vec<Node>,
+    /// Lists and maps that are not closed yet, the innermost last.
+    open: Vec<Open>,
+    /// Nodes with an anchor, by the parser's number for it.
+    anchors: HashMap<usize, Sized>,
+    /// How many values there are so far.
+    values: usize,
+    /// How many values the anchors hold, those of earlier documents included.
+    kept: usize,
+}
+
+struct Open {
+    line: usize,
+    anchor: usize,
+    size: Size,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        lines: HashMap<String, usize>,
+        key: Option<Key>,
+        merged: Vec<Node>,
+    },
+}
+
+/// A key that waits for its value.
+struct Key {
+    text: String,
+    line: usize,
+    merge: bool,
+}
+
+/// How many values a node holds, and how deep it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    depth: usize,
+}
+
+#[derive(Clone)]
+struct Sized {
+    node: Node,
+    size: Size,
+    /// The text `<<` unquoted, which means something as a key.
+    merge: bool,
+}
+
+impl Composer {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), ReadError> {
+        let line = span.start.line();
+        match event {
+            Event::DocumentStart(..) => self.anchors.clear(),
+            Event::Scalar(text, style, anchor, tag) => {
+                let content = match scalar_content(&text, style, tag.as_deref()) {
+                    Ok(content) => content,
+                    Err(reason) => return mistake(line, reason),
+                };
+                let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
+                let size = Size { values: 1, depth: 0 };
+                self.place(
+                    Sized {
+                        node: Node { line, content },
+                        size,
+                        merge,
+                    },
+                    anchor,
+                )?;
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.start(line, anchor, OpenKind::List(Vec::new()))?;
+            }
+            Event::MappingStart(_, anchor, _) => {
+                let kind = OpenKind::Map {
+                    entries: Vec::new(),
+                    lines: HashMap::new(),
+                    key: None,
+                    merged: Vec::new(),
+                };
+                self.start(line, anchor, kind)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
+            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
+                Some(copy) => self.place(copy, 0).map_err(|error| ReadError { line, ..error })?,
+                // The parser refuses unknown names, so this one is open still.
+                None => return mistake(line, "this alias stands inside the value that it names"),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, line: usize, anchor: usize, kind: OpenKind) -> Result<(), ReadError> {
+        if self.open.len() >= DEEPEST {
+            return mistake(line, format!("nested deeper than {DEEPEST} levels"));
+        }
+        self.open.push(Open {
+            line,
+            anchor,
+
+            size: Size { values: 1, depth: 0 },
+            kind,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), ReadError> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let content = match open.kind {
+            OpenKind::List(items) => Content::List(items),
+            OpenKind::Map {
+                entries, lines, merged, ..
+            } => Content::Map(merge(entries, lines, merged)?),
+        };
+        let node = Node {
+            line: open.line,
+            content,
+        };
+        // The children were counted when they were placed; only the collection itself is new.
+        self.values = self.values.saturating_sub(open.size.values.saturating_sub(1));
+        self.place(
+            Sized {
+                node,
+                size: open.size,
+                merge: false,
+            },
+            open.anchor,
+        )
+    }
+
+    /// Puts a finished node where it belongs: into the innermost open collection, or among the documents.
+    fn place(&mut self, placed: Sized, anchor: usize) -> Result<(), ReadError> {
+        self.values = self.values.saturating_add(placed.size.values);
+        if self.values > MOST_VALUES {
+            return mistake(placed.node.line, format!("more than {MOST_VALUES} values"));
+        }
+        if self.open.len() + placed.size.depth > DEEPEST {
+            return mistake(placed.node.line, format!("nested deeper than {DEEPEST} levels"));
+        }
+        if anchor != 0 {
+            // Every anchor keeps a copy, and anchored values may hold anchored values.
+            self.kept = self.kept.saturating_add(placed.size.values);
+            if self.kept > MOST_VALUES {
+                return mistake(placed.node.line, format!("anchors hold more than {MOST_VALUES} values"));
+            }
+            self.anchors.insert(anchor, placed.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            if placed.node.content != Content::Null {
+                self.documents.push(placed.node);
+            }
+            return Ok(());
+        };
+        open.size.values = open.size.values.saturating_add(placed.size.values);
+        open.size.depth = open.size.depth.max(placed.size.depth + 1);
+        match &mut open.kind {
+            OpenKind::List(items) => items.push(placed.node),
+            OpenKind::Map {
+                entries,
+                lines,
+                key,
+                merged,
+            } => match key.take() {
+                None => {
+                    let text = key_text(&placed.node)?;
+                    let line = placed.node.line;
+                    if let Some(first) = lines.insert(text.clone(), line) {
+                        return mistake(line, format!("key {text:?} is set twice, first at line {first}"));
+                    }
+                    *key = Some(Key {
+                        text,
+                        line,
+                        merge: placed.merge,
+                    });
+                }
+                Some(key) if key.merge => merged.push(placed.node),
+                Some(key) => entries.push(Entry {
+                    key: key.text,
+                    line: key.line,
+                    value: placed.node,
+                }),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// Adds what `<<` brings in: entries of other maps, wherever the map does not say otherwise itself.
+fn merge(
+    mut entries: Vec<Entry>,
+    mut lines: HashMap<String, usize>,
+    merged: Vec<Node>,
+) -> Result<Vec<Entry>, ReadError> {
+    lines.remove("<<");
+    let sources = merged.into_iter().flat_map(|node| match node.content {
+        Content::List(nodes) => nodes,
+        _ => vec![node],
+    });
+    for source in sources {
+        let Content::Map(others) = source.content else {
+            return mistake(source.line, "'<<' takes a map or a list of maps");
+        };
+        for entry in others {
+            if lines.insert(entry.key.clone(), entry.line).is_none() {
+                entries.push(entry);
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn scalar_content(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Content, String> {
+    let Some(tag) = tag else {
+        return match style {
+            ScalarStyle::Plain => scalar::resolve(text),
+            _ => Ok(Content::Text(text.to_owned())),
+        };
+    };
+    let wanted = if tag.handle() == "tag:yaml.org,2002:" {
+        tag.suffix()
+    } else {
+        "str"
+    };
+    let content = match wanted {
+        "str" | "timestamp" => Content::Text(text.to_owned()),
+        "binary" => return Err("binary values are not supported in manifests".to_owned()),
+        _ => scalar::resolve(text)?,
+    };
+    let fits = match (wanted, &content) {
+        ("null", Content::Null) | ("bool", Content::Bool(_)) | ("float", Content::Number(_)) => true,
+        ("int", Content::Number(number)) => !number.is_f64(),
+        ("null" | "bool" | "float" | "int", _) => false,
+        _ => true,
+    };
+    if fits {
+        Ok(content)
+    } else {
+        Err(format!("{text:?} is not a !!{wanted}"))
+    }
+}
+
+/// A key as text: JSON has no other keys.
+fn key_text(node: &Node) -> Result<String, ReadError> {
+    match &node.content {
+        Content::Text(text) => Ok(text.clone()),
+        Content::Bool(flag) => Ok(flag.to_string()),
+        Content::Number(number) => Ok(number.to_string()),
+        Content::Null => mistake(node.line, "a key must not be empty"),
+        Content::List(_) | Content::Map(_) => mistake(node.line, "a key must be text, not a list or a map"),
+    }
+}

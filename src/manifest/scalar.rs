@@ -1,0 +1,80 @@
+//! What an unquoted word means. `kubectl` reads manifests by YAML 1.1, so a file must mean here what it means there.
+
+use serde_json::Number;
+
+use super::Content;
+
+/// The meaning of a plain scalar without a tag.
+///
+/// # Errors
+/// A number that JSON cannot hold (`.inf`, `.nan`).
+pub(super) fn resolve(text: &str) -> Result<Content, String> {
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Content::Null,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Content::Bool(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Content::Bool(false),
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
+        | "-.INF" => {
+            return Err(format!(
+                "{text} is not a number that a manifest can hold; quote it if it is text"
+            ));
+        }
+        _ => number(text).map_or_else(|| Content::Text(text.to_owned()), Content::Number),
+    })
+}
+
+fn number(text: &str) -> Option<Number> {
+    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
+        return None;
+    }
+    let plain = if text.starts_with('.') {
+        text.to_owned()
+    } else {
+        text.replace('_', "")
+    };
+    integer(&plain).or_else(|| float(&plain))
+}
+
+/// An integer in base 2 (`0b`), 8 (`0o` or just `0`), 10 or 16 (`0x`).
+fn integer(text: &str) -> Option<Number> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (base, digits) = match digits.as_bytes() {
+        [b'0', b'b' | b'B', ..] => (2, &digits[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &digits[2..]),
+        [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
+        [b'0', _, ..] => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    // A second sign is not a digit, though from_str_radix would take it.
+    if !digits.chars().all(|digit| digit.is_digit(base)) {
+        return None;
+    }
+    let magnitude = u64::from_str_radix(digits, base).ok()?;
+    match (negative, text.starts_with('+')) {
+        (true, _) => 0_i64.checked_sub_unsigned(magnitude).map(Number::from),
+        (false, true) => i64::try_from(magnitude).ok().map(Number::from),
+        (false, false) => Some(Number::from(magnitude)),
+    }
+}
+
+/// `1.5`, `.5`, `1.`, `1e3`: digits on at least one side of the point, perhaps an exponent, and finite.
+fn float(text: &str) -> Option<Number> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let good = digits(whole)
+        && digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent));
+    if !good {
+        return None;
+    }
+    Number::from_f64(text.parse().ok()?)
+}

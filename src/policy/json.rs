@@ -1,0 +1,71 @@
+//! How the fields of a Kubernetes object are read from JSON: as Go reads them.
+//!
+//! A derived reader takes an array for a struct, field by field, and refuses null. Kubernetes takes an object and
+//! nothing else, and null for absent; a door that read more than the API server does could be asked one thing and judge
+//! another.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A value read from a JSON object, or the default for null.
+#[derive(Debug, Default)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+            fn visit_unit<E>(self) -> Result<Object<T>, E> {
+                Ok(Object::default())
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+/// A field that is an object; null reads as the default.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    Object::deserialize(d).map(|Object(value)| value)
+}
+
+/// A field that is an object, where it matters whether it is there.
+pub(super) fn optional<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(d)?.map(|Object(value)| value))
+}
+
+/// A field that is a list of objects; null reads as the empty list.
+pub(super) fn objects<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    struct Reader<T>(PhantomData<T>);
+    impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for Reader<T> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut read = Vec::new();
+            while let Some(Object(value)) = list.next_element()? {
+                read.push(value);
+            }
+            Ok(read)
+        }
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+    }
+    d.deserialize_any(Reader(PhantomData))
+}
+
+/// A field of any other type; null reads as the default.
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
+}

@@ -1,0 +1,68 @@
+//! File mode: keeps the index equal to what the folders say, and tells of every file that cannot be used.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::files::{Folder, Loaded, Watch};
+use crate::index::{Index, Snapshot};
+use crate::policy::{ModeWish, Persona};
+
+/// What metrics say of the folders.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FileFacts {
+    /// Problems found at the last reading: each is a document that is not served as it stands.
+    pub(super) problems: usize,
+    /// When a reading last changed something.
+    pub(super) last_change: Timestamp,
+}
+
+/// Reads the folders, fills the index, and follows them until the watch is dropped.
+///
+/// # Errors
+/// A folder cannot be read at all. A broken file in it is told and skipped.
+pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(Watch, watch::Receiver<FileFacts>)> {
+    let (facts, receiver) = watch::channel(FileFacts::default());
+    let publish = move |loaded: Loaded| {
+        tell(&loaded);
+        facts.send_replace(FileFacts {
+            problems: loaded.problems.len(),
+            last_change: Timestamp::now(),
+        });
+        index.replace(snapshot(&loaded));
+    };
+    let mut folder = Folder::open(folders)?;
+    publish(folder.reload());
+    let watch = crate::files::watch(folder, publish).context("cannot watch the persona folders")?;
+    Ok((watch, receiver))
+}
+
+fn snapshot(loaded: &Loaded) -> Snapshot {
+    let personas = loaded.personas.iter().map(|persona| Arc::new(Persona::parse(persona)));
+    let mode = |labels: &BTreeMap<String, String>| ModeWish::read(labels.get(ModeWish::KEY).map(String::as_str));
+    let namespaces = loaded
+        .namespaces
+        .iter()
+        .map(|(name, labels)| (name.clone(), mode(labels)));
+    Snapshot::build(personas, namespaces)
+}
+
+fn tell(loaded: &Loaded) {
+    for problem in &loaded.problems {
+        tracing::error!(%problem, "Cannot use a persona file; its last good version, if there was one, is still served");
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "Something in a persona file is ignored");
+    }
+    tracing::info!(
+        personas = loaded.personas.len(),
+        namespaces = loaded.namespaces.len(),
+        problems = loaded.problems.len(),
+        skipped = loaded.skipped,
+        "Read the persona folders"
+    );
+}

@@ -1,0 +1,48 @@
+//! An object padded until a smaller body limit would let it by unseen (bypass class 15).
+
+use serde_json::json;
+
+use super::{Stage, container};
+use crate::bed::{Bed, Needs};
+
+/// The API server writes each of these as six bytes, and sends the object twice on an update.
+const PADDING: usize = 1_400 * 1024;
+
+#[test]
+fn a_deployment_full_of_less_than_signs_gets_its_verdict_on_create_and_update() {
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let stage = Stage::new(bed, "padded", &["--webhook-mode=enforcing"]);
+    let padded = |replicas: i32, image: &str| {
+        stage.deployment(|object| {
+            object["spec"]["replicas"] = json!(replicas);
+            container(object)["image"] = json!(image);
+            container(object)["env"] = json!([{"name": "PAD", "value": "<".repeat(PADDING)}]);
+        })
+    };
+    // `--raw` sends the bytes as they are: kubectl's own encoder would make six of each and meet the API server's limit
+    // on requests before ours.
+    let path = format!("--raw=/apis/apps/v1/namespaces/{}/deployments", stage.namespace);
+    let create = |object: &str| bed.kubectl_in(&["create", &path, "-f", "-"], object);
+    let replace = |object: &str| bed.kubectl_in(&["replace", &format!("{path}/orders"), "-f", "-"], object);
+    let refused = create(&padded(1, "registry.example.com/orders:1"));
+    assert!(
+        !refused.succeeded() && refused.stderr.contains("below persona minimum (2)"),
+        "{}",
+        first_lines(&refused.stderr)
+    );
+    create(&padded(2, "registry.example.com/orders:1")).expect_success();
+    let refused = replace(&padded(1, "registry.example.com/orders:2"));
+    assert!(
+        !refused.succeeded() && refused.stderr.contains("below persona minimum (2)"),
+        "{}",
+        first_lines(&refused.stderr)
+    );
+    replace(&padded(3, "registry.example.com/orders:2")).expect_success();
+}
+
+/// kubectl may quote the whole object.
+fn first_lines(text: &str) -> String {
+    text.chars().take(2_000).collect()
+}
