@@ -1,7 +1,7 @@
 //! The corpus, asked of the pure decision.
 
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
-use dorgu::policy::{Governed, Old, Question, Rulebook, Subject, Workload, decide};
+use dorgu::policy::{Governed, Old, Question, RuleSet, Rulebook, Subject, Workload, decide};
 
 use super::{Answer, Case};
 
@@ -50,9 +50,16 @@ fn the_decision_is_what_each_case_says() {
             },
             Subject::Scale => governed,
         });
-        let nobody = governed.personas.is_empty() && old.is_none_or(|old| old.personas.is_empty());
-        let going = new.metadata.deletion_timestamp.is_some();
-        if nobody || going || (subject == Subject::Scale && set == dorgu::policy::RuleSet::Upstream) {
+        let upstream = set == RuleSet::Upstream;
+        // Upstream forgets who governed the stored object.
+        let escaped = !upstream && old.is_some_and(|old| !old.personas.is_empty());
+        let nobody = governed.personas.is_empty() && !escaped;
+        let keeps_spec = match (&case.deployment, &case.old_deployment) {
+            (Some(new), Some(old)) => new["spec"] == old["spec"],
+            _ => false,
+        };
+        let going = !upstream && new.metadata.deletion_timestamp.is_some() && keeps_spec;
+        if nobody || going || (subject == Subject::Scale && upstream) {
             return; // Answered by the webhook without a decision.
         }
         let old = old.map(|governed| Old {
