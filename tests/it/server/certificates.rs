@@ -135,6 +135,8 @@ async fn fifty_certificate_changes_under_load_lose_no_request_and_are_all_seen()
             .await
             .unwrap_or_else(|_| panic!("change {change} was never seen"));
         slowest = slowest.max(changed.elapsed());
+        // Far below the 10 s of the poll: each change was seen by the directory watch.
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
         assert_eq!(facts.borrow().serial, pair.serial);
     }
     load.stop.store(true, Ordering::Relaxed);
@@ -160,8 +162,6 @@ async fn fifty_certificate_changes_under_load_lose_no_request_and_are_all_seen()
         ),
         (50, None)
     );
-    // Far below the 10 s of the poll: each change was seen by the directory watch.
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     following.abort();
 }
 
