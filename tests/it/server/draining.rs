@@ -136,9 +136,11 @@ async fn a_connection_opened_at_the_last_moment_gets_its_503() {
     let mut late = served.connect().await;
     release.notify_one();
     in_flight.answer().await.unwrap();
+    in_flight.closed().await.unwrap();
     // The listener is closing by now, and this handshake has only just finished.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(late.get("/ok").await.unwrap().status, 503);
+    late.closed().await.unwrap();
     served.task.await.unwrap();
 }
 
@@ -154,6 +156,7 @@ async fn a_connection_that_only_the_kernel_has_accepted_gets_its_503() {
         .await
         .unwrap();
     assert_eq!(client.get("/ok").await.unwrap().status, 503);
+    client.closed().await.unwrap();
     served.task.await.unwrap();
 }
 
@@ -243,7 +246,7 @@ async fn a_server_replaced_under_load_loses_no_request() {
             let mut tick = interval(Duration::from_millis(4));
             tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
             let mut calls = JoinSet::new();
-            for call in 0..1000 {
+            for call in 0..1250 {
                 tick.tick().await;
                 let (world, config) = (Arc::clone(&world), Arc::clone(&config));
                 // Half of the calls insist on a new connection.
@@ -257,7 +260,7 @@ async fn a_server_replaced_under_load_loses_no_request() {
 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let drain = a.drain.clone();
-    let draining = tokio::spawn(async move { drain.begin(Duration::from_secs(1)).await });
+    let draining = tokio::spawn(async move { drain.begin(Duration::from_secs(2)).await });
     // Endpoints follow readiness after a while.
     tokio::time::sleep(Duration::from_millis(400)).await;
     world.replaced.store(true, Ordering::Relaxed);

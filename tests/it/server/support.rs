@@ -285,17 +285,16 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads until the server closes, and says how it did: in order, or by breaking the connection.
+    /// Reads until the server closes, says how it did, in order or by breaking the connection, and closes too.
     pub(crate) async fn closed(&mut self) -> io::Result<()> {
         loop {
             match self.more().await {
                 Ok(()) => self.read.clear(),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() => {
-                    return Ok(());
-                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() => break,
                 Err(error) => return Err(error),
             }
         }
+        self.finish().await
     }
 
     async fn more(&mut self) -> io::Result<()> {
