@@ -29,7 +29,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// How long a test waits for what must happen; a slow machine may need some of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -199,14 +198,14 @@ impl Answer {
 
 impl Client {
     pub(crate) async fn connect(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Client> {
-        Ok(Client::over(handshake(TcpStream::connect(addr).await?, config).await?))
+        Client::handshake(TcpStream::connect(addr).await?, config).await
     }
 
     /// A client whose kernel buffers next to nothing of what it does not read.
     pub(crate) async fn connect_narrow(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Client> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
-        Ok(Client::over(handshake(socket.connect(addr).await?, config).await?))
+        Client::handshake(socket.connect(addr).await?, config).await
     }
 
     pub(crate) async fn connect_plain(addr: SocketAddr) -> io::Result<Client> {
@@ -218,14 +217,17 @@ impl Client {
         })
     }
 
-    fn over(tls: TlsStream<TcpStream>) -> Client {
-        let leaf = &tls.get_ref().1.peer_certificates().expect("a TLS server has one")[0];
-        let serial = serial(leaf);
-        Client {
+    /// A client over a TCP connection that is there already.
+    pub(crate) async fn handshake(tcp: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Client> {
+        tcp.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?;
+        let serial = serial(&tls.get_ref().1.peer_certificates().expect("a TLS server has one")[0]);
+        Ok(Client {
             stream: Box::new(tls),
             read: Vec::new(),
             serial,
-        }
+        })
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -283,17 +285,16 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads until the server closes, and says how it did: in order, or by breaking the connection.
+    /// Reads until the server closes, says how it did, in order or by breaking the connection, and closes too.
     pub(crate) async fn closed(&mut self) -> io::Result<()> {
         loop {
             match self.more().await {
                 Ok(()) => self.read.clear(),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() => {
-                    return Ok(());
-                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() => break,
                 Err(error) => return Err(error),
             }
         }
+        self.finish().await
     }
 
     async fn more(&mut self) -> io::Result<()> {
@@ -311,12 +312,6 @@ impl Client {
 /// The head of a POST.
 pub(crate) fn head(path: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
-}
-
-pub(crate) async fn handshake(tcp: TcpStream, config: &Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
-    tcp.set_nodelay(true)?;
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
 }
 
 pub(crate) fn serial(certificate: &CertificateDer<'_>) -> String {
