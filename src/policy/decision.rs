@@ -149,6 +149,8 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let mut old: Option<Option<Workload<'a>>> = None;
 
     for governor in &governors {
+        // Two findings of one persona are two, also on containers that share a name; only other personas' are merged.
+        let others = charges.len();
         let persona = governor.persona;
         let effective = if complete {
             persona.mode.or_stricter(namespace_mode)
@@ -180,7 +182,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         for (position, finding) in findings.into_iter().enumerate() {
             let is_old = excused.get(position).copied().unwrap_or(false);
             let effective = if is_old { Mode::Advisory } else { effective };
-            merge(&mut charges, Charge::under(effective, finding, &persona.name));
+            merge(&mut charges, others, Charge::under(effective, finding, &persona.name));
         }
         if question.subject == Subject::Deployment {
             for problem in &persona.problems {
@@ -309,12 +311,12 @@ fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_
     findings.iter().map(had).collect()
 }
 
-/// Adds a charge; on the same subject the strictest limit is told, and it refuses if any of them does.
-fn merge<'a>(charges: &mut Vec<Charge<'a>>, charge: Charge<'a>) {
-    match charges
+/// Adds a charge to those of `others` before it; on the same subject the strictest limit is told, and it refuses if any of them does.
+fn merge<'a>(charges: &mut Vec<Charge<'a>>, others: usize, charge: Charge<'a>) {
+    let same = charges[..others]
         .iter_mut()
-        .find(|other| other.finding.same_subject(&charge.finding))
-    {
+        .find(|other| other.finding.same_subject(&charge.finding));
+    match same {
         None => charges.push(charge),
         Some(other) => {
             // The name that is kept is the one a denial may show: of those that refuse, the lowest.

@@ -222,7 +222,10 @@ pub enum Escalation<'a> {
     /// An added capability that implies it, as written, and its position in the list.
     Capability(&'a str, usize),
     /// `windowsOptions.hostProcess: true`: the Windows form of privileged.
-    HostProcess,
+    HostProcess {
+        /// The container inherits it from the pod.
+        from_pod: bool,
+    },
     /// `procMount: Unmasked`.
     ProcMount,
 }
@@ -265,10 +268,8 @@ pub enum Fact<'a> {
     },
     /// A container says it may run as root, or will.
     RunsAsRoot {
-        /// True when the effective user is root, false when only the demand is switched off.
-        certain: bool,
-        /// Where the effective user was found.
-        user: RootUser,
+        /// The root user it runs as; absent when only the demand for another is switched off.
+        user: Option<RootUser<'a>>,
         /// The user the persona names instead.
         wanted: Option<i64>,
     },
@@ -327,15 +328,13 @@ pub enum Fact<'a> {
     },
 }
 
-/// Where an effective `runAsUser: 0` (or Windows' administrator) was found.
+/// An effective user that is root, and where it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RootUser {
-    /// The container itself says so.
-    Container,
+pub struct RootUser<'a> {
     /// The container inherits it from the pod.
-    Pod,
-    /// No user is set; only `runAsNonRoot: false` is.
-    Unset,
+    pub from_pod: bool,
+    /// The Windows account, as written; absent for `runAsUser: 0`.
+    pub account: Option<&'a str>,
 }
 
 /// Who carries a `dorgu.io/mode`.
@@ -407,7 +406,7 @@ impl<'a> Finding<'a> {
             (Fact::NonRootNotDemanded { containers: new, .. }, Fact::NonRootNotDemanded { containers: old, .. }) => {
                 new.iter().any(|name| !old.contains(name))
             }
-            (Fact::RunsAsRoot { certain: new, .. }, Fact::RunsAsRoot { certain: old, .. }) => *new && !*old,
+            (Fact::RunsAsRoot { user: new, .. }, Fact::RunsAsRoot { user: old, .. }) => new.is_some() && old.is_none(),
             _ => false,
         }
     }

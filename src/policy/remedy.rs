@@ -110,10 +110,10 @@ impl Editor {
         }
     }
 
-    fn fix_root(&mut self, place: &Place<'_>, user: RootUser, wanted: Option<i64>) {
+    fn fix_root(&mut self, place: &Place<'_>, user: Option<RootUser<'_>>, wanted: Option<i64>) {
         let base = self.base(place);
         let holders = [base.clone(), path(&["spec", "template", "spec"])];
-        if user != RootUser::Unset {
+        if user.is_some() {
             for holder in &holders {
                 let uid = join(holder, &["securityContext", "runAsUser"]);
                 if self.at(&uid) == Some(&json!(0)) {
@@ -125,7 +125,7 @@ impl Editor {
                 let account = join(holder, &["securityContext", "windowsOptions", "runAsUserName"]);
                 let administrator = |name: &str| name.eq_ignore_ascii_case("ContainerAdministrator");
                 if self.at(&account).and_then(Value::as_str).is_some_and(administrator) {
-                    self.remove(&account);
+                    self.set(&account, json!("ContainerUser"));
                 }
             }
         }
@@ -142,7 +142,7 @@ impl Editor {
             Escalation::Allowed => self.set(&own("allowPrivilegeEscalation"), json!(false)),
             Escalation::Privileged => self.set(&own("privileged"), json!(false)),
             Escalation::ProcMount => self.set(&own("procMount"), json!("Default")),
-            Escalation::HostProcess => {
+            Escalation::HostProcess { .. } => {
                 for holder in [&base, &path(&["spec", "template", "spec"])] {
                     let field = join(holder, &["securityContext", "windowsOptions", "hostProcess"]);
                     if self.at(&field) == Some(&json!(true)) {

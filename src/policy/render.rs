@@ -146,7 +146,7 @@ impl Display for Gain<'_> {
                 let name = capability(name).to_ascii_uppercase();
                 write!(f, "adds capability {}", Shown(&name))?;
             }
-            Escalation::HostProcess => f.write_str("hostProcess")?,
+            Escalation::HostProcess { .. } => f.write_str("hostProcess")?,
             Escalation::ProcMount => f.write_str("procMount Unmasked")?,
         }
         f.write_str("; persona forbids privilege escalation")
@@ -162,25 +162,20 @@ impl Display for FieldPath<'_> {
         match (&self.0.place, &self.0.fact) {
             // Findings about the persona or the namespace name no field of the object under review.
             (_, Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. }) => Ok(()),
-            // The user was found in another field than the one that would demand non-root.
-            (
-                _,
-                Fact::RunsAsRoot {
-                    user: RootUser::Pod, ..
-                },
-            ) => f.write_str("spec.template.spec.securityContext.runAsUser"),
-            (
-                Place::Container(c, _),
-                Fact::RunsAsRoot {
-                    user: RootUser::Container,
-                    ..
-                },
-            ) => {
-                let list = c.kind.list();
+            // The user was found in another field than the one that would demand non-root, perhaps at another level.
+            (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
+                let field = if user.account.is_some() {
+                    "windowsOptions.runAsUserName"
+                } else {
+                    "runAsUser"
+                };
+                write!(f, "{}.securityContext.{field}", Level(place, user.from_pod))
+            }
+            (place, Fact::Escalation(Escalation::HostProcess { from_pod })) => {
                 write!(
                     f,
-                    "spec.template.spec.{list}[{}].securityContext.runAsUser",
-                    Shown(c.name)
+                    "{}.securityContext.windowsOptions.hostProcess",
+                    Level(place, *from_pod)
                 )
             }
             (Place::Object(path), _) => f.write_str(path),
@@ -188,6 +183,19 @@ impl Display for FieldPath<'_> {
             (Place::Container(c, path), _) => {
                 write!(f, "spec.template.spec.{}[{}].{path}", c.kind.list(), Shown(c.name))
             }
+        }
+    }
+}
+
+/// The container of a place, or its pod where a setting is inherited from there.
+struct Level<'a>(&'a Place<'a>, bool);
+
+impl Display for Level<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("spec.template.spec")?;
+        match self {
+            Level(Place::Container(c, _), false) => write!(f, ".{}[{}]", c.kind.list(), Shown(c.name)),
+            _ => Ok(()),
         }
     }
 }
@@ -214,9 +222,15 @@ impl Display for FixLine<'_> {
             }
             Fact::Replicas { observed, allowed } => write!(f, "{observed} -> {allowed}"),
             Fact::NonRootNotDemanded { observed, .. } => write!(f, "{} -> true", Flag(*observed)),
+            Fact::RunsAsRoot { user: None, .. } => f.write_str("false -> true"),
             Fact::RunsAsRoot {
-                user: RootUser::Unset, ..
-            } => f.write_str("false -> true"),
+                user: Some(RootUser {
+                    account: Some(account), ..
+                }),
+                ..
+            } => {
+                write!(f, "{} -> ContainerUser", Shown(account))
+            }
             Fact::RunsAsRoot { wanted: Some(user), .. } => write!(f, "0 -> {user}"),
             Fact::RunsAsRoot { wanted: None, .. } => f.write_str("0 -> a user other than 0"),
             Fact::Escalation(Escalation::Capability(name, _)) => write!(f, "{} -> removed", Shown(name)),
@@ -228,7 +242,9 @@ impl Display for FixLine<'_> {
             Fact::PathDiffers { observed, allowed } => {
                 write!(f, "{} -> {}", Shown(observed), Shown(allowed))
             }
-            Fact::Label { observed: "", allowed, .. } => {
+            Fact::Label {
+                observed: "", allowed, ..
+            } => {
                 write!(f, "removed -> {}", Shown(allowed))
             }
             Fact::Label { observed, allowed, .. } => {

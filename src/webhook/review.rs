@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::policy::json::Object;
-use crate::policy::text::Text;
+use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Metadata, Spec, Workload};
 
 /// The two versions of `admission.k8s.io` that are spoken; the answer repeats that of the question.
@@ -178,6 +178,9 @@ struct Kind<'a> {
     kind: Text<'a>,
 }
 
+/// A body in which everything that rules look at is read.
+type Whole<'a> = Object<Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>>;
+
 impl<'a, New, Old> Envelope<'a, New, Old> {
     fn open(self) -> Result<(Outline<'a>, Option<New>, Option<Old>), String> {
         let version = match self.api_version.as_str() {
@@ -215,7 +218,7 @@ impl<'a> Review<'a> {
     /// # Errors
     /// [`Malformed`]: with the outline where only an object is unreadable.
     pub fn read(body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
-        match serde_json::from_slice::<Object<Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>>>(body) {
+        match serde_json::from_slice::<Whole<'a>>(body) {
             Ok(Object(envelope)) => {
                 let (outline, object, old) = envelope.open().map_err(Malformed::Envelope)?;
                 Ok(Review {
@@ -224,17 +227,17 @@ impl<'a> Review<'a> {
                     old: old.map(|old| old.0),
                 })
             }
-            Err(error) => Err(Self::malformed(body, &error)),
+            Err(_) => Err(Self::malformed(body)),
         }
     }
 
     /// The second, tolerant pass, taken only when the first one failed: objects are skipped whatever they hold.
-    fn malformed(body: &'a [u8], error: &serde_json::Error) -> Malformed<'a> {
+    fn malformed(body: &'a [u8]) -> Malformed<'a> {
         match serde_json::from_slice::<Object<Envelope<'a, IgnoredAny, IgnoredAny>>>(body) {
             Ok(Object(envelope)) => match envelope.open() {
                 Ok((outline, _, _)) => Malformed::Object {
                     outline: Box::new(outline),
-                    reason: reason(error),
+                    reason: object_reason(body),
                 },
                 Err(reason) => Malformed::Envelope(reason),
             },
@@ -272,8 +275,29 @@ impl<'a> Review<'a> {
 
 /// What serde says, with content shown safely: it may quote a key or a value of the object.
 fn reason(error: &serde_json::Error) -> String {
+    cut(Shown(&error.to_string()), 160)
+}
+
+/// Which field of the object is wrong and how, found by a third pass that keeps track of where it is. The position in
+/// the body, which serde adds, would mean nothing to whoever wrote the object.
+fn object_reason(body: &[u8]) -> String {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read: Result<Whole<'_>, _> = serde_path_to_error::deserialize(&mut json);
+    let Some(error) = read.err() else { return String::new() };
+    let path = error.path().to_string();
+    let path = path
+        .trim_start_matches("request.")
+        .trim_start_matches("object.")
+        .to_owned();
+    let error = error.into_inner();
     let text = error.to_string();
-    crate::policy::text::cut(crate::policy::text::Shown(&text), 160)
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let text = text.strip_suffix(&position).unwrap_or(&text);
+    // Rust's names for numbers mean nothing to whoever wrote the object.
+    let text = text
+        .replace("expected i32", "expected a 32-bit integer")
+        .replace("expected i64", "expected a 64-bit integer");
+    cut(format_args!("{}: {}", Shown(&path), Shown(&text)), 200)
 }
 
 /// Finds a string field in the first bytes of a review that is too large or too odd to read. An API server writes

@@ -9,9 +9,15 @@ mod bed;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod file_mode;
+#[cfg(test)]
 mod generated;
+#[cfg(test)]
+mod https;
 #[cfg(test)]
 mod quantity;
 #[cfg(test)]

@@ -172,7 +172,7 @@ async fn a_duplicate_key_cannot_hide_a_breach() {
     let twice = r#"{"metadata":{"labels":{"app.kubernetes.io/name":"orders"}},"spec":{"replicas":9,"replicas":0}}"#;
     assert_unchecked(
         &post(ENFORCING, review(twice)).await,
-        "could not read this object (duplicate field `replicas`",
+        "could not read this object (spec: duplicate field `replicas`",
     );
     let uid = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"a","uid":"b"}}"#;
     assert_broken(&post(ENFORCING, uid).await, 400, "duplicate field `uid`");

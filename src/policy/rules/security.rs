@@ -60,42 +60,35 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
     for (container, spec) in context.containers() {
         let own = &spec.security_context;
         let user = root_user(own, pod);
-        let switched_off = own.run_as_non_root == Some(false);
-        if user != RootUser::Unset || switched_off {
+        if user.is_some() || own.run_as_non_root == Some(false) {
             let wanted = context.persona.run_as_user;
-            let fact = Fact::RunsAsRoot {
-                certain: user != RootUser::Unset,
-                user,
-                wanted,
-            };
+            let fact = Fact::RunsAsRoot { user, wanted };
             findings.push(Finding::container(Rule::RunAsNonRoot, container, FIELD, fact));
         }
     }
 }
 
-/// Where the effective user is root: the container's own setting hides the pod's.
-fn root_user(own: &SecurityContext<'_>, pod: &SecurityContext<'_>) -> RootUser {
+/// The effective user, if it is root: the container's own setting hides the pod's.
+fn root_user<'a>(own: &'a SecurityContext<'a>, pod: &'a SecurityContext<'a>) -> Option<RootUser<'a>> {
+    if own.run_as_user.or(pod.run_as_user) == Some(0) {
+        let from_pod = own.run_as_user.is_none();
+        return Some(RootUser {
+            from_pod,
+            account: None,
+        });
+    }
+    let (own, pod) = (
+        &own.windows_options.run_as_user_name,
+        &pod.windows_options.run_as_user_name,
+    );
+    let from_pod = own.is_empty();
+    let account = if from_pod { pod } else { own }.as_str();
     // The kubelet reads this Windows account as root when runAsNonRoot is true.
-    let administrator = |context: &SecurityContext<'_>| {
-        context
-            .windows_options
-            .run_as_user_name
-            .as_str()
-            .eq_ignore_ascii_case("ContainerAdministrator")
-    };
-    match own.run_as_user {
-        Some(0) => return RootUser::Container,
-        Some(_) => {}
-        None if pod.run_as_user == Some(0) => return RootUser::Pod,
-        None => {}
-    }
-    if administrator(own) {
-        RootUser::Container
-    } else if own.windows_options.run_as_user_name.is_empty() && administrator(pod) {
-        RootUser::Pod
-    } else {
-        RootUser::Unset
-    }
+    let is_root = account.eq_ignore_ascii_case("ContainerAdministrator");
+    is_root.then_some(RootUser {
+        from_pod,
+        account: Some(account),
+    })
 }
 
 /// E3 and what implies it.
@@ -126,7 +119,11 @@ fn privilege_escalation<'a>(
     }
     let pod = &context.pod().security_context.windows_options;
     if own.windows_options.host_process.or(pod.host_process) == Some(true) {
-        gains("securityContext.windowsOptions.hostProcess", Escalation::HostProcess);
+        let from_pod = own.windows_options.host_process.is_none();
+        gains(
+            "securityContext.windowsOptions.hostProcess",
+            Escalation::HostProcess { from_pod },
+        );
     }
     if own.proc_mount.as_str() == "Unmasked" {
         gains("securityContext.procMount", Escalation::ProcMount);

@@ -104,7 +104,7 @@ impl Sources<'_> {
         Ok(Search::Found(built))
     }
 
-    /// Builds into a folder beside and moves it in whole. Of several processes one builds and the others wait.
+    /// Builds into a folder beside, and moves what was built when all of it was. Of several processes one builds and the others wait.
     fn build(&self, assets: &Assets, versions: &str) -> Result<()> {
         let home = self.home;
         fs::create_dir_all(home).with_context(|| home.display().to_string())?;
@@ -133,11 +133,18 @@ impl Sources<'_> {
         };
         build.control_plane()?;
         fs::write(fresh.join(STAGES_FILE), build.kwok()?)?;
-        fs::write(fresh.join(STAMP), versions)?;
-        if assets.folder.exists() {
-            fs::remove_dir_all(&assets.folder)?;
+        // One by one, since other tests keep their tools there, too. Running programs keep the files they started from.
+        fs::create_dir_all(&assets.folder)?;
+        let stamp = assets.path(STAMP);
+        if stamp.exists() {
+            fs::remove_file(&stamp)?;
         }
-        fs::rename(&fresh, &assets.folder)?;
+        for entry in fs::read_dir(&fresh)? {
+            let entry = entry?;
+            fs::rename(entry.path(), assets.folder.join(entry.file_name()))?;
+        }
+        fs::remove_dir(&fresh)?;
+        fs::write(stamp, versions)?;
         (self.tell)(&format!("built {}", assets.folder.display()));
         Ok(())
     }

@@ -147,7 +147,10 @@ impl ControlPlane {
                 issuer(&fs::read_to_string(dir.join("certificates/apiserver.crt"))?)?,
             )?;
             kubectl.configure(&url, &ca, &token)?;
-            kubectl.run(&["get", "--raw=/readyz"], None)?.checked()?;
+            // Short, for the somebody who accepts and says nothing.
+            kubectl
+                .run(&["get", "--raw=/readyz", "--request-timeout=2s"], None)?
+                .checked()?;
             kubectl
                 .run(&["get", "namespace", "default", "kube-system", "kube-node-lease"], None)?
                 .checked()?;

@@ -1,6 +1,6 @@
 //! The test bed: a real Kubernetes control plane on a plain machine, and the `dorgu` process beside it.
 //!
-//! ```ignore
+//! ```text
 //! let Some(bed) = Bed::shared(Needs::ApiServer) else { return };
 //! let namespace = bed.namespace("advisory", &[("dorgu.io/validate", "true")]);
 //! let dorgu = Dorgu::with_personas(&folder, &["--webhook-mode", "advisory"]);
@@ -30,17 +30,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::json;
 
 use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
-pub(crate) use kubectl::Output;
+use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
 use skip::skip;
 use supervised::Supervised;
 
 pub(crate) use dorgu::Dorgu;
+pub(crate) use kubectl::Output;
 pub(crate) use registration::Registration;
 pub(crate) use supervised::wait_until;
 
@@ -178,32 +179,35 @@ impl Bed {
         name
     }
 
-    /// Registers a webhook and returns when the API server acts on it.
+    /// Registers a webhook, or replaces the namespace's, and returns when the API server acts on it.
     pub(crate) fn register(&self, registration: &Registration) {
-        self.apply(&registration.with_marker().to_string()).expect_success();
-        self.await_marker(registration, true);
+        static EDITION: AtomicU64 = AtomicU64::new(1);
+        let edition = EDITION.fetch_add(1, Ordering::Relaxed).to_string();
+        self.apply(&registration.with_marker(&edition).to_string())
+            .expect_success();
+        self.await_marker(registration, &edition, true);
     }
 
     /// Takes the registration back and returns when the API server no longer acts on it.
     pub(crate) fn unregister(&self, registration: &Registration) {
-        self.kubectl(&["delete", "validatingwebhookconfiguration", &registration.name()])
-            .expect_success();
-        self.await_marker(registration, false);
+        let deleted = self.kubectl(&["delete", "validatingwebhookconfiguration", &registration.name()]);
+        deleted.expect_success();
+        self.await_marker(registration, ANY_EDITION, false);
     }
 
-    fn await_marker(&self, registration: &Registration, refused: bool) {
-        let what = if refused {
-            "the webhook is in force"
-        } else {
-            "the webhook is out of force"
-        };
-        let args = ["create", "--dry-run=server", "-f", "-"];
-        wait_until(PATIENCE, what, || {
-            let answer = self.kubectl_in(&args, &registration.marked_object().to_string());
-            anyhow::ensure!(registration.refuses(&answer) == refused, "{answer}");
+    fn await_marker(&self, registration: &Registration, edition: &str, refused: bool) {
+        let object = registration.marked_object(edition).to_string();
+        let what = format!(
+            "the webhook of {} is {}in force",
+            registration.namespace,
+            if refused { "" } else { "not " }
+        );
+        let looked = wait_until(PATIENCE, &what, || {
+            let answer = self.kubectl_in(&["create", "--dry-run=server", "-f", "-"], &object);
+            ensure!(is_of_marker(&answer) == refused, "{answer}");
             Ok(())
-        })
-        .unwrap();
+        });
+        looked.unwrap();
     }
 
     /// `https://127.0.0.1:PORT`, trusted by [`Self::ca_file`], opened by [`Self::admin_token`].

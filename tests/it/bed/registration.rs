@@ -13,6 +13,8 @@ const WEBHOOK: &str = "validate-deployment.dorgu.io";
 const MARKER: &str = "marker.bed.dorgu.io";
 /// A field that no object has; the API server names it in its refusal.
 const ABSENT: &str = "readByTheTestBed";
+/// An edition that the marker of every configuration knows.
+pub(super) const ANY_EDITION: &str = "any";
 const MARKER_LABEL: &str = "bed.dorgu.io/marker";
 
 /// Which namespace goes where. Registrations of several tests live side by side on one bed.
@@ -96,11 +98,14 @@ impl Registration {
         ]})
     }
 
-    /// With an entry that refuses the [`Self::marked_object`]. The API server takes up a configuration whole, some time
-    /// after it was stored; what is refused by the second entry meets the first.
-    pub(super) fn with_marker(&self) -> Value {
+    /// With an entry that refuses the [`Self::marked_object`] of this edition, and of every other at [`ANY_EDITION`].
+    ///
+    /// The API server takes up a configuration whole, some time after it was stored: what is refused by the second
+    /// entry meets the first. Editions tell a configuration from the one it replaced.
+    pub(super) fn with_marker(&self, edition: &str) -> Value {
         let mut configuration = self.configuration();
         if let Some(webhooks) = configuration["webhooks"].as_array_mut() {
+            let editions = [edition, ANY_EDITION];
             webhooks.push(json!({
                 "name": MARKER,
                 "admissionReviewVersions": ["v1"],
@@ -115,23 +120,27 @@ impl Registration {
                     "resources": ["configmaps"],
                     "operations": ["CREATE"],
                 }],
-                "objectSelector": { "matchLabels": { MARKER_LABEL: "true" } },
-                "namespaceSelector": self.namespace_selector(),
+                "objectSelector": { "matchExpressions": [
+                    { "key": MARKER_LABEL, "operator": "In", "values": editions },
+                ]},
+                // Whether or not it opted in, so that a test can register a namespace that did not.
+                "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": self.namespace } },
             }));
         }
         configuration
     }
 
-    /// What the marker refuses.
-    pub(super) fn marked_object(&self) -> Value {
-        let metadata = json!({ "name": "marker", "namespace": self.namespace, "labels": { MARKER_LABEL: "true" } });
+    /// What the marker of this edition refuses.
+    pub(super) fn marked_object(&self, edition: &str) -> Value {
+        let labels = json!({ MARKER_LABEL: edition });
+        let metadata = json!({ "name": "marker", "namespace": self.namespace, "labels": labels });
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata })
     }
+}
 
-    /// Whether this is the marker's refusal.
-    pub(super) fn refuses(&self, answer: &Output) -> bool {
-        !answer.succeeded() && answer.stderr.contains(ABSENT)
-    }
+/// Whether this is a marker's refusal.
+pub(super) fn is_of_marker(answer: &Output) -> bool {
+    !answer.succeeded() && answer.stderr.contains(ABSENT)
 }
 
 /// Standard base64 with padding, as JSON carries bytes. k8s-openapi knows how.

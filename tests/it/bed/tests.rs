@@ -223,13 +223,18 @@ fn the_registration_sends_what_matters_of_its_own_namespace_and_nothing_else() {
     );
 
     registration.match_label = false;
-    bed.unregister(&registration);
-    assert!(!webhook.knocked(|| bed.apply(&web)), "unregistered");
     bed.register(&registration);
     assert!(
         webhook.knocked(|| bed.apply(&unlabelled("plain-too"))),
         "unlabelled, with --match chain"
     );
+    bed.unregister(&registration);
+    assert!(!webhook.knocked(|| bed.apply(&web)), "unregistered");
+
+    registration.namespace = bed.namespace("not-opted-in", &[]);
+    bed.register(&registration);
+    let not_opted_in = deployment(&registration.namespace, "web", 1);
+    assert!(!webhook.knocked(|| bed.apply(&not_opted_in)), "not opted in");
 }
 
 /// The one process that runs this test twice: the inner run holds a bed until the outer one kills it.

@@ -130,9 +130,28 @@ fn a_build_happens_once_and_again_for_other_versions() {
     assert!(versions.ends_with("\nsigs.k8s.io/kwok v0.8.0\n"), "{versions}");
 
     fs::write(bin.join("versions"), versions.replace("v0.8.0", "v0.7.0")).unwrap();
+    fs::write(bin.join("another-tests-tool"), "").unwrap();
     assert!(find(Needs::Rollouts, None, home.path(), NO_GO).starts_with("absent: "));
     assert_eq!(find(Needs::Rollouts, None, home.path(), &go), found);
     assert_eq!(builds(), 2);
+    assert!(bin.join("another-tests-tool").exists());
+}
+
+#[test]
+fn the_readme_builds_by_hand_what_is_pinned() {
+    let readme = include_str!("../../../bed/README.md");
+    for version in super::super::build::versions().unwrap().lines() {
+        assert!(
+            readme.contains(&format!("'{version}'")),
+            "tests/bed/README.md does not stamp {version}"
+        );
+    }
+    for stage in super::super::build::STAGES {
+        assert!(
+            readme.contains(stage.trim_end_matches(".yaml")),
+            "tests/bed/README.md does not read {stage}"
+        );
+    }
 }
 
 #[test]

@@ -89,7 +89,12 @@ fn the_built_binary_with_a_wrong_flag_ends_before_it_serves() {
     let personas = TempDir::new().unwrap();
     let wrong = ["--webhook-mode", "no-such-mode"];
     for mut process in [Dorgu::start(&wrong), Dorgu::with_personas(personas.path(), &wrong)] {
-        process.wait();
+        assert_eq!(process.wait().code(), Some(2), "{:?}", process.lines());
+        assert!(
+            process.stderr().join(" ").contains("no-such-mode"),
+            "{:?}",
+            process.lines()
+        );
         assert_eq!(process.stdout(), Vec::<String>::new());
     }
 }

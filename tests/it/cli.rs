@@ -1,0 +1,192 @@
+//! The command line as a person meets it: one line on stderr, the documented exit code.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn dorgu(args: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dorgu"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DORGU_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the program runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Ends with this code and says these words.
+fn assert_refused(args: &[&str], environment: &[(&str, &str)], code: i32, words: &[&str]) {
+    let output = dorgu(args, environment);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    assert!(output.stdout.is_empty(), "{args:?} printed data");
+    for word in words {
+        assert!(said.contains(word), "{args:?} does not say '{word}': {said}");
+    }
+}
+
+#[test]
+fn serve_without_anything_to_answer_from_says_what_to_pass() {
+    let output = dorgu(&["serve"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("--personas DIR") && said.contains("--kubeconfig"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_value_outside_its_set_is_refused_with_the_valid_ones() {
+    let folder = TempDir::new().expect("a folder");
+    let personas = folder.path().to_str().expect("text");
+    for (flag, words) in [
+        (
+            "--webhook-mode=Enforcing",
+            ["Enforcing", "valid values are advisory, enforcing"],
+        ),
+        ("--rules=all", ["all", "valid values are complete, upstream"]),
+        ("--match=name", ["name", "valid values are label, chain"]),
+        ("--log-format=xml", ["xml", "valid values are auto, json, text"]),
+        ("--shutdown-delay=soon", ["soon", "10s, 1m30s or 500ms"]),
+        ("--webhook-bind-address=9443", ["9443", ":9443"]),
+        ("--zap-log-level=loud", ["loud", "debug, info, error, panic"]),
+    ] {
+        assert_refused(&["serve", "--personas", personas, flag], &[], 2, &words);
+    }
+    let environment = [("DORGU_WEBHOOK_MODE", "strict")];
+    assert_refused(
+        &["serve", "--personas", personas],
+        &environment,
+        2,
+        &["strict", "advisory, enforcing"],
+    );
+}
+
+#[test]
+fn an_unknown_command_or_flag_gets_a_suggestion() {
+    assert_refused(&["serv"], &[], 2, &["unrecognized subcommand 'serv'", "'serve'"]);
+    assert_refused(&["serve", "--webhook-mod=x"], &[], 2, &["--webhook-mode"]);
+}
+
+#[test]
+fn what_keeps_the_server_from_starting_is_one_line() {
+    assert_refused(
+        &["serve", "--personas", "/nowhere/at/all"],
+        &[],
+        1,
+        &["/nowhere/at/all"],
+    );
+    let folder = TempDir::new().expect("a folder");
+    let personas = folder.path().to_str().expect("text");
+    let free = [
+        "--health-probe-bind-address=0",
+        "--metrics-bind-address=0",
+        "--webhook-bind-address=127.0.0.1:0",
+    ];
+    let serve = |more: &[&str]| {
+        [&["serve", "--personas", personas, "--log-format=json"], &free[..], more]
+            .concat()
+            .iter()
+            .map(|arg| (*arg).to_owned())
+            .collect::<Vec<String>>()
+    };
+    for (more, words) in [
+        (vec![format!("--webhook-cert-path={personas}")], "tls.crt"),
+        (vec!["--client-ca-file=/nowhere/ca.pem".to_owned()], "/nowhere/ca.pem"),
+        (vec!["--write-ca=/nowhere/ca.pem".to_owned()], "/nowhere/ca.pem"),
+    ] {
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        let args = serve(&more);
+        let output = dorgu(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let last = said.lines().last().expect("a line");
+        assert!(last.starts_with("dorgu: ") && last.contains(words), "{said}");
+    }
+    let more = ["--client-allowed-names=kube-apiserver"];
+    let args = serve(&more);
+    assert_refused(
+        &args.iter().map(String::as_str).collect::<Vec<_>>(),
+        &[],
+        2,
+        &["--client-allowed-names needs --client-ca-file"],
+    );
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = TempDir::new().expect("a folder");
+    let args = [
+        "serve",
+        "--personas",
+        folder.path().to_str().expect("text"),
+        "--webhook-bind-address",
+        &address,
+    ];
+    assert_refused(&args, &[], 1, &[&address]);
+}
+
+#[test]
+fn crd_prints_both_definitions_or_writes_them() {
+    let output = dorgu(&["crd"], &[]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("name: applicationpersonas.dorgu.io") && text.contains("name: clusterpersonas.dorgu.io"));
+    let folder = TempDir::new().expect("a folder");
+    let target = folder.path().join("new/crds");
+    assert!(
+        dorgu(&["crd", "--output", target.to_str().expect("text")], &[])
+            .status
+            .success()
+    );
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/crds");
+    for name in ["dorgu.io_applicationpersonas.yaml", "dorgu.io_clusterpersonas.yaml"] {
+        let read = |folder: &Path| std::fs::read_to_string(folder.join(name)).expect("there");
+        assert_eq!(read(&target), read(&shipped), "{name}");
+    }
+    assert_refused(
+        &["crd", "--output", "/proc/nowhere"],
+        &[],
+        1,
+        &["cannot create /proc/nowhere"],
+    );
+}
+
+#[test]
+fn version_and_help_are_data_and_succeed() {
+    for args in [&["version"][..], &["--version"], &["--help"], &["serve", "--help"]] {
+        let output = dorgu(args, &[]);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn every_flag_of_serve_is_in_its_page() {
+    let help = String::from_utf8(dorgu(&["serve", "--help"], &[]).stdout).expect("text");
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md")).expect("the page");
+    let flags = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    let flag = |word: &str| {
+        word.chars()
+            .take_while(|c| c.is_ascii_lowercase() || *c == '-' || c.is_ascii_digit())
+            .collect()
+    };
+    let mut missing: Vec<String> = flags.map(flag).filter(|flag: &String| !flag.is_empty()).collect();
+    missing.sort();
+    missing.dedup();
+    missing.retain(|flag| !["help", "version"].contains(&flag.as_str()) && !page.contains(&format!("`--{flag}")));
+    assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
+}

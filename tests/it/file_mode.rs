@@ -1,0 +1,199 @@
+//! The running process over folders of files: what changes is picked up, what breaks is named and does no harm.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::bed::Dorgu;
+
+/// The design's promise for a change of a file.
+const SOON: Duration = Duration::from_secs(1);
+
+fn persona(name: &str, minimum: &str) -> String {
+    format!(
+        "apiVersion: dorgu.io/v1\nkind: ApplicationPersona\nmetadata: {{name: {name}, namespace: shop}}\n\
+         spec:\n  name: {name}\n  type: api\n  scaling:\n    minReplicas: {minimum}\n"
+    )
+}
+
+/// Asks over HTTPS, as an API server would, and returns `response`.
+fn ask(dorgu: &Dorgu, app: &str) -> Value {
+    let review = json!({
+        "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+        "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {
+            "metadata": {"namespace": "shop", "labels": {"app.kubernetes.io/name": app}}, "spec": {"replicas": 1},
+        }},
+    });
+    let body = review.to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let answer = runtime
+        .block_on(crate::https::post(&dorgu.webhook_url(), &dorgu.ca_pem(), &body))
+        .expect("an answer");
+    serde_json::from_str::<Value>(&answer).expect("JSON")["response"].clone()
+}
+
+fn warnings(response: &Value) -> Vec<String> {
+    serde_json::from_value(response["warnings"].clone()).unwrap_or_default()
+}
+
+/// Asks until the warnings are these; fails when that takes longer than promised.
+fn soon(dorgu: &Dorgu, app: &str, expected: &[&str]) {
+    let start = Instant::now();
+    loop {
+        let got = warnings(&ask(dorgu, app));
+        if got == expected {
+            return;
+        }
+        // Twice the promise before giving up: the machine may be busy, the promise is judged by the measured time.
+        assert!(start.elapsed() < 2 * SOON, "{app}: {got:?} after {:?}", start.elapsed());
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("written");
+}
+
+#[test]
+fn a_change_is_answered_from_within_a_second_and_a_broken_file_keeps_its_last_good_version() {
+    let folder = TempDir::new().expect("a folder");
+    write(folder.path(), "orders.yaml", &persona("orders", "2"));
+    let dorgu = Dorgu::with_personas(folder.path(), &["--log-format=json"]);
+    soon(&dorgu, "orders", &["replicas (1) below persona minimum (2)"]);
+
+    write(folder.path(), "orders.yaml", &persona("orders", "3"));
+    soon(&dorgu, "orders", &["replicas (1) below persona minimum (3)"]);
+
+    write(folder.path(), "orders.yaml", &persona("orders", "many"));
+    let line = dorgu.wait_for_line("the broken file is named", |line| line.contains("orders.yaml:8:"));
+    assert!(
+        line.contains("spec.scaling.minReplicas") && line.contains("\"ERROR\""),
+        "{line}"
+    );
+    soon(&dorgu, "orders", &["replicas (1) below persona minimum (3)"]);
+
+    // Another file goes on being picked up meanwhile, several documents in it.
+    let two = format!("{}---\n{}", persona("billing", "4"), persona("carts", "5"));
+    write(folder.path(), "more.yaml", &two);
+    soon(&dorgu, "billing", &["replicas (1) below persona minimum (4)"]);
+    soon(&dorgu, "carts", &["replicas (1) below persona minimum (5)"]);
+
+    write(folder.path(), "orders.yaml", &persona("orders", "1"));
+    soon(&dorgu, "orders", &[]);
+    std::fs::remove_file(folder.path().join("more.yaml")).expect("removed");
+    soon(&dorgu, "billing", &[]);
+}
+
+#[test]
+fn a_quantity_that_is_none_is_named_where_it_stands() {
+    let folder = TempDir::new().expect("a folder");
+    let text = "apiVersion: dorgu.io/v1\nkind: ApplicationPersona\nmetadata: {name: orders, namespace: shop}\nspec:\n  \
+                name: orders\n  type: api\n  resources:\n    limits:\n      cpu: abc\n";
+    write(folder.path(), "orders.yaml", text);
+    let dorgu = Dorgu::with_personas(folder.path(), &["--log-format=json"]);
+    let line = dorgu.wait_for_line("the value is named", |line| line.contains("orders.yaml:9:"));
+    assert!(
+        line.contains("spec.resources.limits.cpu") && line.contains("abc"),
+        "{line}"
+    );
+    assert_eq!(
+        ask(&dorgu, "orders")["status"]["message"],
+        "no matching ApplicationPersona found"
+    );
+}
+
+#[test]
+fn schema_defaults_apply_to_files() {
+    let folder = TempDir::new().expect("a folder");
+    let text = "apiVersion: dorgu.io/v1\nkind: ApplicationPersona\nmetadata: {name: orders, namespace: shop}\nspec:\n  \
+                name: orders\n  type: api\n  policies:\n    security: {}\n";
+    write(folder.path(), "orders.yaml", text);
+    let dorgu = Dorgu::with_personas(folder.path(), &["--webhook-mode=enforcing"]);
+    let review = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-1","operation":"CREATE",
+        "namespace":"shop","object":{"metadata":{"labels":{"app.kubernetes.io/name":"orders"}},
+        "spec":{"template":{"spec":{"containers":[{"name":"api"}]}}}}}}"#;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let answer = runtime
+        .block_on(crate::https::post(&dorgu.webhook_url(), &dorgu.ca_pem(), review))
+        .expect("an answer");
+    assert!(answer.contains("persona requires runAsNonRoot"), "{answer}");
+    assert!(answer.contains("root filesystem writable"), "{answer}");
+    assert!(answer.contains("allowPrivilegeEscalation not set"), "{answer}");
+}
+
+#[test]
+fn probes_metrics_and_logs_tell_what_happens_and_never_a_body() {
+    let folder = TempDir::new().expect("a folder");
+    write(folder.path(), "orders.yaml", &persona("orders", "2"));
+    let mut dorgu = Dorgu::with_personas(
+        folder.path(),
+        &[
+            "--log-format=json",
+            "--zap-log-level=5",
+            "--webhook-mode=enforcing",
+            "--shutdown-delay=0",
+        ],
+    );
+    assert_eq!(ask(&dorgu, "orders")["allowed"], false);
+    let secret = review_with("hunter2-in-the-env");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    for body in [
+        secret.clone(),
+        secret.replace("\"replicas\":1", "\"replicas\":\"hunter2\""),
+    ] {
+        runtime
+            .block_on(crate::https::post(&dorgu.webhook_url(), &dorgu.ca_pem(), &body))
+            .expect("an answer");
+    }
+    let get = |url: String| runtime.block_on(crate::https::get(&url)).expect("an answer");
+    for probe in ["livez", "readyz", "healthz"] {
+        assert_eq!(get(format!("{}/{probe}", dorgu.probes_url())), (200, "ok".to_owned()));
+    }
+    let (status, verbose) = get(format!("{}/readyz?verbose", dorgu.probes_url()));
+    assert_eq!(status, 200);
+    for check in ["[+]personas ok", "[+]certificate ok", "[+]not-draining ok"] {
+        assert!(verbose.contains(check), "{verbose}");
+    }
+    let (_, metrics) = get(dorgu.metrics_url());
+    for family in [
+        r#"dorgu_admission_requests_total{operation="create",decision="denied",mode="enforcing",dry_run="false"} 2"#,
+        r#"dorgu_admission_findings_total{rule="replicas-below-minimum",severity="error",mode="enforcing"} 2"#,
+        r#"dorgu_admission_unchecked_total{reason="unreadable"} 1"#,
+        r#"dorgu_admission_duration_seconds_bucket{le="0.00001","#,
+        r#"dorgu_cache_objects{kind="ApplicationPersona"} 1"#,
+        r#"dorgu_cache_synced{kind="ApplicationPersona"} 1"#,
+        "dorgu_cache_last_event_timestamp_seconds",
+        "dorgu_certificate_expiry_timestamp_seconds",
+        "dorgu_admission_in_flight 0",
+        "dorgu_admission_bytes_count 3",
+        "dorgu_build_info",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(metrics.contains(family), "no {family} in\n{metrics}");
+    }
+    assert!(dorgu.stop().success());
+    let logged = dorgu.stderr().join("\n");
+    assert!(logged.contains("Denied a Deployment"), "{logged}");
+    assert!(!logged.contains("hunter2"), "an object's content was logged:\n{logged}");
+    for line in dorgu.stderr() {
+        serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("not JSON: {error}: {line}"));
+    }
+}
+
+fn review_with(value: &str) -> String {
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u-1","operation":"CREATE",
+        "namespace":"shop","object":{{"metadata":{{"labels":{{"app.kubernetes.io/name":"orders"}}}},"spec":{{"replicas":1,
+        "template":{{"spec":{{"containers":[{{"name":"api","env":[{{"name":"PASSWORD","value":"{value}"}}]}}]}}}}}}}}}}}}"#
+    )
+}

@@ -1,0 +1,66 @@
+//! A client for single questions to the process under test.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// `host:port` and path of a URL.
+fn parts(url: &str) -> Result<(&str, &str)> {
+    let rest = url.split_once("://").context("a URL")?.1;
+    let slash = rest.find('/').unwrap_or(rest.len());
+    Ok((&rest[..slash], if slash == rest.len() { "/" } else { &rest[slash..] }))
+}
+
+/// Posts JSON over TLS, trusting only this CA; returns the body of the answer.
+pub async fn post(url: &str, ca_pem: &str, body: &str) -> Result<String> {
+    let (address, path) = parts(url)?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(address.rsplit_once(':').context("a port")?.0.to_owned())?;
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, TcpStream::connect(address).await?)
+        .await?;
+    let request = hyper::Request::post(path)
+        .header("host", address)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
+    Ok(send(stream, request).await?.1)
+}
+
+/// Gets a plain HTTP page: status and body.
+pub async fn get(url: &str) -> Result<(u16, String)> {
+    let (address, path) = parts(url)?;
+    let request = hyper::Request::get(path)
+        .header("host", address)
+        .body(Full::new(Bytes::new()))?;
+    send(TcpStream::connect(address).await?, request).await
+}
+
+async fn send<S>(stream: S, request: hyper::Request<Full<Bytes>>) -> Result<(u16, String)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    connection.abort();
+    Ok((status, String::from_utf8(body.into())?))
+}
