@@ -1,6 +1,7 @@
 //! The corpus: `tests/cases/<family>/<sentence>.yaml`, each a question and the answer expected per rule set and mode.
 //! Every door reads it: `policy` asks the pure decision, `webhook` asks over HTTP, `cluster` through kubectl.
 
+mod docs;
 mod policy;
 pub mod webhook;
 
