@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -27,6 +28,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
@@ -137,6 +139,39 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 /// `app` with room for everything.
 pub(crate) fn plain_app(limits: Limits) -> Router {
     app(limits, Budget::new(64 << 20), 20 << 20)
+}
+
+/// A gate in front of `/wait`: requests are counted when they arrive, and answered when the test lets them.
+#[derive(Clone, Default)]
+pub(crate) struct Gate {
+    arrived: Arc<AtomicU64>,
+    open: Arc<Notify>,
+}
+
+impl Gate {
+    /// `plain_app` and `/wait`.
+    pub(crate) fn app(&self) -> Router {
+        let gate = self.clone();
+        let wait = async move || {
+            let opened = gate.open.notified();
+            gate.arrived.fetch_add(1, Ordering::Relaxed);
+            opened.await;
+            "waited"
+        };
+        plain_app(Limits::default()).route("/wait", get(wait))
+    }
+
+    /// Sends a request to `/wait` and waits until it has arrived there.
+    pub(crate) async fn enter(&self, client: &mut Client) {
+        let before = self.arrived.load(Ordering::Relaxed);
+        client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        until("the request arrives", || self.arrived.load(Ordering::Relaxed) > before).await;
+    }
+
+    /// Lets every request that has arrived be answered.
+    pub(crate) fn open(&self) {
+        self.open.notify_waiters();
+    }
 }
 
 /// A client configuration that trusts the CAs in this PEM text.
