@@ -43,6 +43,16 @@ pub async fn post(url: &str, ca_pem: &str, body: &str) -> Result<String> {
     Ok(send(stream, request).await?.1)
 }
 
+/// Posts JSON over plain HTTP: status and body of the answer.
+pub async fn post_plain(url: &str, body: &str) -> Result<(u16, String)> {
+    let (address, path) = parts(url)?;
+    let request = hyper::Request::post(path)
+        .header("host", address)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
+    send(TcpStream::connect(address).await?, request).await
+}
+
 /// Gets a plain HTTP page: status and body.
 pub async fn get(url: &str) -> Result<(u16, String)> {
     let (address, path) = parts(url)?;

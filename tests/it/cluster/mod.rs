@@ -3,6 +3,7 @@
 mod bypasses;
 mod kubectl;
 mod padded;
+mod replaced;
 mod rollout;
 
 use std::fs;
