@@ -268,6 +268,8 @@ pub enum Fact<'a> {
     },
     /// A container says it may run as root, or will.
     RunsAsRoot {
+        /// Whether non-root is demanded nevertheless, so that the kubelet refuses to start it.
+        demanded: bool,
         /// The root user it runs as; absent when only the demand for another is switched off.
         user: Option<RootUser<'a>>,
         /// The user the persona names instead.
@@ -406,7 +408,18 @@ impl<'a> Finding<'a> {
             (Fact::NonRootNotDemanded { containers: new, .. }, Fact::NonRootNotDemanded { containers: old, .. }) => {
                 new.iter().any(|name| !old.contains(name))
             }
-            (Fact::RunsAsRoot { user: new, .. }, Fact::RunsAsRoot { user: old, .. }) => new.is_some() && old.is_none(),
+            (
+                Fact::RunsAsRoot {
+                    user: new,
+                    demanded: still,
+                    ..
+                },
+                Fact::RunsAsRoot {
+                    user: old,
+                    demanded: before,
+                    ..
+                },
+            ) => (new.is_some() && old.is_none()) || (*before && !*still),
             _ => false,
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A parsed bind address. Port 0 means any free port. The `0` that switches a listener off is the caller's business.
+/// A parsed bind address, as the `--…-bind-address` flags take it (contract 7.1). Port 0 means any free port. The `0` that
+/// switches a listener off is the caller's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindAddress {
     pub(super) host: Host,

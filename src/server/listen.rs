@@ -10,7 +10,7 @@ use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::address::Host as BindHost;
@@ -29,6 +29,9 @@ const BACKLOG: u32 = 1024;
 /// Dead peers (a node that lost power) are found by probes from 30 s of silence on, every 10 s.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Long enough for the runtime to learn of connections that the kernel has already accepted.
+const ONE_TURN: Duration = Duration::from_millis(5);
 
 /// After a failed accept: first and longest pause before the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -171,8 +174,9 @@ impl Bound {
         let farewell = async {
             // What the kernel has already accepted in our name would be reset by closing the listener.
             doorman.place_pending().await;
+            let turned = Instant::now() + ONE_TURN;
             for _ in 0..BACKLOG {
-                let Ok(Ok(accepted)) = timeout(Duration::ZERO, listener.accept()).await else {
+                let Ok(Ok(accepted)) = timeout_at(turned, listener.accept()).await else {
                     break;
                 };
                 doorman.admit(accepted).await;

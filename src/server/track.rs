@@ -104,7 +104,8 @@ impl Course {
         self.enter(Phase::Idle, now);
     }
 
-    /// Bytes arrived.
+    /// Bytes arrived. Those of a next request that came together with the end of a body are not told apart from it: such
+    /// a connection is idle until one more byte comes, and costs what an idle one costs.
     pub(super) fn received(&mut self, now: Instant) {
         match self.phase {
             Phase::Idle => self.enter(Phase::Head, now),

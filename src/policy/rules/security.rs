@@ -62,7 +62,8 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
         let user = root_user(own, pod);
         if user.is_some() || own.run_as_non_root == Some(false) {
             let wanted = context.persona.run_as_user;
-            let fact = Fact::RunsAsRoot { user, wanted };
+            let demanded = own.run_as_non_root.or(pod.run_as_non_root) == Some(true);
+            let fact = Fact::RunsAsRoot { demanded, user, wanted };
             findings.push(Finding::container(Rule::RunAsNonRoot, container, FIELD, fact));
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::support::{Authority, Client, PATIENCE, Pair, Served, plain_app, trusting};
+use super::support::{Authority, Client, PATIENCE, Pair, Served, plain_app, trusting, until};
 
 /// Replaces the pair as a kubelet does: a new folder, then one rename of the link that leads to it.
 fn swap_like_a_kubelet(directory: &Path, pair: &Pair, version: usize) {
@@ -135,7 +135,9 @@ async fn fifty_certificate_changes_under_load_lose_no_request_and_are_all_seen()
             .await
             .unwrap_or_else(|_| panic!("change {change} was never seen"));
         slowest = slowest.max(changed.elapsed());
-        assert_eq!(facts.borrow().serial, pair.serial);
+        // Far below the 10 s of the poll: each change was seen by the directory watch.
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+        until("the facts follow", || facts.borrow().serial == pair.serial).await;
     }
     load.stop.store(true, Ordering::Relaxed);
     running.await.unwrap();
@@ -160,8 +162,6 @@ async fn fifty_certificate_changes_under_load_lose_no_request_and_are_all_seen()
         ),
         (50, None)
     );
-    // Far below the 10 s of the poll: each change was seen by the directory watch.
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     following.abort();
 }
 

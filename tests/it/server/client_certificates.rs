@@ -61,17 +61,21 @@ impl Guarded {
     /// A call with this certificate: its status, or why the handshake failed. In TLS 1.3 a client has finished its own part
     /// before the server judges it, so the refusal comes with the first read.
     async fn call(&self, pair: Option<&Pair>) -> Result<u16, String> {
+        call(self.served.addr, &self.showing(pair))
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// A client that shows this certificate.
+    fn showing(&self, pair: Option<&Pair>) -> Arc<ClientConfig> {
         let config = client_config(self.server_ca.as_bytes(), &[&rustls::version::TLS13]);
-        let config = match pair {
+        Arc::new(match pair {
             Some(pair) => {
                 let (chain, key) = pair.parsed();
                 config.with_client_auth_cert(chain, key).unwrap()
             }
             None => config.with_no_client_auth(),
-        };
-        call(self.served.addr, &Arc::new(config))
-            .await
-            .map_err(|error| error.to_string())
+        })
     }
 }
 
@@ -129,6 +133,21 @@ async fn only_a_certificate_of_the_ca_with_an_allowed_name_gets_through_the_hand
         .served
         .closed(CloseReason::HandshakeFailed, refused.len() as u64)
         .await;
+}
+
+#[tokio::test]
+async fn a_refused_client_that_is_still_writing_can_read_why() {
+    let ca = Authority::new("client CA");
+    let guarded = Guarded::start(&ca, &["kube-apiserver"]).await;
+    let stranger = guarded.showing(Some(&ca.issue("stranger", &[], |_| {})));
+    let mut client = Client::connect(guarded.served.addr, &stranger).await.unwrap();
+    for _ in 0..10 {
+        // A reset, which unread bytes would cause, fails the next write.
+        client.send(vec![b'x'; 10_000]).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let error = client.answer().await.unwrap_err().to_string();
+    assert!(error.contains("AccessDenied"), "{error}");
 }
 
 #[tokio::test]

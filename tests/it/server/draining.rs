@@ -5,28 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::routing::get;
 use dorgu::server::limits::Limits;
 use dorgu::server::stats::CloseReason;
 use dorgu::server::tls::{SelfSigned, server_config};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::support::{Client, PATIENCE, Served, plain_app, trusting, until};
-
-/// `/wait` answers when the test lets it.
-fn waiting_app(release: &Arc<Notify>) -> Router {
-    let release = Arc::clone(release);
-    plain_app(Limits::default()).route(
-        "/wait",
-        get(async move || {
-            release.notified().await;
-            "waited"
-        }),
-    )
-}
+use super::support::{Client, Gate, PATIENCE, Served, plain_app, trusting, until};
 
 #[tokio::test]
 async fn closing_answers_everything_and_asks_every_caller_to_let_go() {
@@ -52,30 +38,32 @@ async fn closing_answers_everything_and_asks_every_caller_to_let_go() {
 
 #[tokio::test]
 async fn refusing_finishes_what_is_in_flight_and_sends_the_rest_elsewhere() {
-    let release = Arc::new(Notify::new());
-    let served = Served::start(waiting_app(&release), Limits::default()).await;
+    let gate = Gate::default();
+    let served = Served::start(gate.app(), Limits::default()).await;
     let mut in_flight = served.connect().await;
     let mut kept = served.connect().await;
     let mut idle = served.connect().await;
     kept.get("/ok").await.unwrap();
     idle.get("/ok").await.unwrap();
-    in_flight.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    // The other connection's answer does not prove that this request has arrived; a second one behind it would.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.enter(&mut in_flight).await;
 
     served.drain.begin(Duration::ZERO).await;
-    for client in [&mut kept, &mut served.connect().await] {
-        let answer = client.get("/ok").await.unwrap();
+    // The kept one first: by its answer the server has seen the drain, and it must go on accepting.
+    for call in 0..20 {
+        if call > 0 {
+            kept = served.connect().await;
+        }
+        let answer = kept.get("/ok").await.unwrap();
         assert_eq!(
             (answer.status, answer.header("retry-after"), answer.closes()),
             (503, Some("1"), true)
         );
-        client.closed().await.unwrap();
+        kept.closed().await.unwrap();
     }
-    assert_eq!(served.stats.refused(), 2);
+    assert_eq!(served.stats.refused(), 20);
     assert!(!served.task.is_finished());
 
-    release.notify_one();
+    gate.open();
     let answer = in_flight.answer().await.unwrap();
     assert_eq!((answer.text(), answer.closes()), ("waited", true));
     in_flight.closed().await.unwrap();
@@ -108,10 +96,10 @@ async fn a_request_that_never_ends_is_cut_off_at_the_drain_limit() {
         linger: Duration::from_millis(100),
         ..Limits::default()
     };
-    let served = Served::start(waiting_app(&Arc::new(Notify::new())), limits).await;
+    let gate = Gate::default();
+    let served = Served::start(gate.app(), limits).await;
     let mut endless = served.connect().await;
-    endless.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.enter(&mut endless).await;
     served.drain.begin(Duration::ZERO).await;
     tokio::time::timeout(Duration::from_secs(5), served.task)
         .await
@@ -123,18 +111,35 @@ async fn a_request_that_never_ends_is_cut_off_at_the_drain_limit() {
 
 #[tokio::test]
 async fn a_connection_opened_at_the_last_moment_gets_its_503() {
-    let release = Arc::new(Notify::new());
-    let served = Served::start(waiting_app(&release), Limits::default()).await;
+    let gate = Gate::default();
+    let served = Served::start(gate.app(), Limits::default()).await;
     let mut in_flight = served.connect().await;
-    in_flight.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.enter(&mut in_flight).await;
     served.drain.begin(Duration::ZERO).await;
     let mut late = served.connect().await;
-    release.notify_one();
+    gate.open();
     in_flight.answer().await.unwrap();
+    in_flight.closed().await.unwrap();
     // The listener is closing by now, and this handshake has only just finished.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(late.get("/ok").await.unwrap().status, 503);
+    late.closed().await.unwrap();
+    served.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_only_the_kernel_has_accepted_gets_its_503() {
+    let served = Served::start(plain_app(Limits::default()), Limits::default()).await;
+    served.connect().await.get("/ok").await.unwrap();
+    // This test's runtime has one thread: until the next await the server sees neither the connection nor the drain.
+    let tcp = std::net::TcpStream::connect(served.addr).unwrap();
+    served.drain.begin(Duration::ZERO).await;
+    tcp.set_nonblocking(true).unwrap();
+    let mut client = Client::handshake(tokio::net::TcpStream::from_std(tcp).unwrap(), &served.client)
+        .await
+        .unwrap();
+    assert_eq!(client.get("/ok").await.unwrap().status, 503);
+    client.closed().await.unwrap();
     served.task.await.unwrap();
 }
 
@@ -224,7 +229,7 @@ async fn a_server_replaced_under_load_loses_no_request() {
             let mut tick = interval(Duration::from_millis(4));
             tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
             let mut calls = JoinSet::new();
-            for call in 0..1000 {
+            for call in 0..1250 {
                 tick.tick().await;
                 let (world, config) = (Arc::clone(&world), Arc::clone(&config));
                 // Half of the calls insist on a new connection.
@@ -238,7 +243,7 @@ async fn a_server_replaced_under_load_loses_no_request() {
 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let drain = a.drain.clone();
-    let draining = tokio::spawn(async move { drain.begin(Duration::from_secs(1)).await });
+    let draining = tokio::spawn(async move { drain.begin(Duration::from_secs(2)).await });
     // Endpoints follow readiness after a while.
     tokio::time::sleep(Duration::from_millis(400)).await;
     world.replaced.store(true, Ordering::Relaxed);

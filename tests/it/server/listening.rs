@@ -4,15 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use dorgu::server::limits::Limits;
 use dorgu::server::listen::{BindAddress, Bound};
 use dorgu::server::stats::CloseReason;
-use tokio::sync::Notify;
 
 use super::child::Child;
-use super::support::{Client, PATIENCE, Served, plain_app, until};
+use super::support::{Client, Gate, PATIENCE, Served, plain_app, until};
 
 async fn bind(address: &str) -> Result<Bound, String> {
     let address: BindAddress = address.parse().unwrap();
@@ -115,29 +112,18 @@ async fn at_the_cap_no_request_in_flight_is_sacrificed() {
         max_connections: 2,
         ..Limits::default()
     };
-    let release = Arc::new(Notify::new());
-    let wait = {
-        let release = Arc::clone(&release);
-        async move || {
-            release.notified().await;
-            "waited"
-        }
-    };
-    let served = Served::start(
-        Router::new().route("/wait", get(wait)).route("/ok", get(async || "ok")),
-        limits,
-    )
-    .await;
+    let gate = Gate::default();
+    let served = Served::start(gate.app(), limits).await;
     let mut busy = [served.connect().await, served.connect().await];
     for client in &mut busy {
-        client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        gate.enter(client).await;
     }
     let (addr, config) = (served.addr, Arc::clone(&served.client));
     let waiting = tokio::spawn(async move { Client::connect(addr, &config).await.unwrap().get("/ok").await.unwrap() });
     until("the third waits", || served.stats.waited() == 1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished());
-    release.notify_waiters();
+    gate.open();
     for client in &mut busy {
         assert_eq!(client.answer().await.unwrap().text(), "waited");
     }

@@ -1,12 +1,5 @@
 //! The server module over real sockets and real TLS.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
-
 mod bodies;
 mod certificates;
 mod child;

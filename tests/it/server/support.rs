@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -27,9 +28,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// How long a test waits for what must happen; a slow machine may need some of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,6 +141,39 @@ pub(crate) fn plain_app(limits: Limits) -> Router {
     app(limits, Budget::new(64 << 20), 20 << 20)
 }
 
+/// A gate in front of `/wait`: requests are counted when they arrive, and answered when the test lets them.
+#[derive(Clone, Default)]
+pub(crate) struct Gate {
+    arrived: Arc<AtomicU64>,
+    open: Arc<Notify>,
+}
+
+impl Gate {
+    /// `plain_app` and `/wait`.
+    pub(crate) fn app(&self) -> Router {
+        let gate = self.clone();
+        let wait = async move || {
+            let opened = gate.open.notified();
+            gate.arrived.fetch_add(1, Ordering::Relaxed);
+            opened.await;
+            "waited"
+        };
+        plain_app(Limits::default()).route("/wait", get(wait))
+    }
+
+    /// Sends a request to `/wait` and waits until it has arrived there.
+    pub(crate) async fn enter(&self, client: &mut Client) {
+        let before = self.arrived.load(Ordering::Relaxed);
+        client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        until("the request arrives", || self.arrived.load(Ordering::Relaxed) > before).await;
+    }
+
+    /// Lets every request that has arrived be answered.
+    pub(crate) fn open(&self) {
+        self.open.notify_waiters();
+    }
+}
+
 /// A client configuration that trusts the CAs in this PEM text.
 pub(crate) fn trusting(ca_pem: &[u8]) -> Arc<ClientConfig> {
     Arc::new(client_config(ca_pem, &[&rustls::version::TLS13]).with_no_client_auth())
@@ -199,14 +233,14 @@ impl Answer {
 
 impl Client {
     pub(crate) async fn connect(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Client> {
-        Ok(Client::over(handshake(TcpStream::connect(addr).await?, config).await?))
+        Client::handshake(TcpStream::connect(addr).await?, config).await
     }
 
     /// A client whose kernel buffers next to nothing of what it does not read.
     pub(crate) async fn connect_narrow(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Client> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
-        Ok(Client::over(handshake(socket.connect(addr).await?, config).await?))
+        Client::handshake(socket.connect(addr).await?, config).await
     }
 
     pub(crate) async fn connect_plain(addr: SocketAddr) -> io::Result<Client> {
@@ -218,14 +252,17 @@ impl Client {
         })
     }
 
-    fn over(tls: TlsStream<TcpStream>) -> Client {
-        let leaf = &tls.get_ref().1.peer_certificates().expect("a TLS server has one")[0];
-        let serial = serial(leaf);
-        Client {
+    /// A client over a TCP connection that is there already.
+    pub(crate) async fn handshake(tcp: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Client> {
+        tcp.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?;
+        let serial = serial(&tls.get_ref().1.peer_certificates().expect("a TLS server has one")[0]);
+        Ok(Client {
             stream: Box::new(tls),
             read: Vec::new(),
             serial,
-        }
+        })
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -283,17 +320,16 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads until the server closes, and says how it did: in order, or by breaking the connection.
+    /// Reads until the server closes, says how it did, in order or by breaking the connection, and closes too.
     pub(crate) async fn closed(&mut self) -> io::Result<()> {
         loop {
             match self.more().await {
                 Ok(()) => self.read.clear(),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() => {
-                    return Ok(());
-                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() => break,
                 Err(error) => return Err(error),
             }
         }
+        self.finish().await
     }
 
     async fn more(&mut self) -> io::Result<()> {
@@ -311,12 +347,6 @@ impl Client {
 /// The head of a POST.
 pub(crate) fn head(path: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
-}
-
-pub(crate) async fn handshake(tcp: TcpStream, config: &Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
-    tcp.set_nodelay(true)?;
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
 }
 
 pub(crate) fn serial(certificate: &CertificateDer<'_>) -> String {
