@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod personas_like_the_api_server;
+#[cfg(test)]
 mod quantity;
