@@ -48,11 +48,9 @@ pub const MIN_MAX: Rule = Rule {
     cel: "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
     message: "minReplicas must not be above maxReplicas: lower minReplicas or raise maxReplicas",
     field_path: Some(".minReplicas"),
-    holds: |value, _| match (
-        value.get("minReplicas").and_then(Value::as_f64),
-        value.get("maxReplicas").and_then(Value::as_f64),
-    ) {
-        (Some(min), Some(max)) => min <= max,
+    // CEL compares integers only: of two numbers written as floats, even whole ones, it says that they break the rule.
+    holds: |value, _| match (value.get("minReplicas"), value.get("maxReplicas")) {
+        (Some(min), Some(max)) => min.as_i64().zip(max.as_i64()).is_some_and(|(min, max)| min <= max),
         _ => true,
     },
 };

@@ -27,11 +27,14 @@ fn number(text: &str) -> Option<Number> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return None;
     }
-    let plain = if text.starts_with('.') {
-        text.to_owned()
-    } else {
-        text.replace('_', "")
-    };
+    // Underscores stand anywhere, but after a leading point only between digits.
+    let bytes = text.as_bytes();
+    let digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
+    let good = |index: usize| index > 0 && digit(index - 1) && digit(index + 1);
+    if text.starts_with('.') && !text.match_indices('_').all(|(index, _)| good(index)) {
+        return None;
+    }
+    let plain = text.replace('_', "");
     integer(&plain).or_else(|| float(&plain))
 }
 
@@ -60,7 +63,8 @@ fn integer(text: &str) -> Option<Number> {
     }
 }
 
-/// `1.5`, `.5`, `1.`, `1e3`: digits on at least one side of the point, perhaps an exponent, and finite.
+/// `1.5`, `.5`, `1.`, `1e3`: digits on at least one side of the point, perhaps an exponent, and finite. A whole one is an
+/// integer by the time `kubectl` has written it as JSON.
 fn float(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -76,5 +80,12 @@ fn float(text: &str) -> Option<Number> {
     if !good {
         return None;
     }
-    Number::from_f64(text.parse().ok()?)
+    let float: f64 = text.parse().ok()?;
+    // 2^63; everything whole below it is an i64.
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    if float.fract() == 0.0 && (-BOUND..BOUND).contains(&float) {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within bounds, so exact")]
+        return Some(Number::from(float as i64));
+    }
+    Number::from_f64(float)
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::field::{At, FieldError, Warning};
+use super::validate::is_date_time;
 use crate::api::names;
 
 /// Most bytes that the keys and values of all annotations may take together.
@@ -30,6 +31,7 @@ pub(super) struct Metadata {
 #[derive(Debug, Clone, Copy)]
 enum Type {
     Text,
+    Time,
     Number,
     Flag,
     Anything,
@@ -48,8 +50,8 @@ const METADATA: Fields = &[
     ("uid", Type::Text),
     ("resourceVersion", Type::Text),
     ("generation", Type::Number),
-    ("creationTimestamp", Type::Text),
-    ("deletionTimestamp", Type::Text),
+    ("creationTimestamp", Type::Time),
+    ("deletionTimestamp", Type::Time),
     ("deletionGracePeriodSeconds", Type::Number),
     ("labels", Type::TextMap),
     ("annotations", Type::TextMap),
@@ -71,7 +73,7 @@ const MANAGER: Fields = &[
     ("manager", Type::Text),
     ("operation", Type::Text),
     ("apiVersion", Type::Text),
-    ("time", Type::Text),
+    ("time", Type::Time),
     ("fieldsType", Type::Text),
     ("fieldsV1", Type::Anything),
     ("subresource", Type::Text),
@@ -117,7 +119,7 @@ impl Metadata {
             labels: map(take("labels")),
             annotations: map(take("annotations")),
             finalizers: list(take("finalizers")),
-            owners: list(take("ownerReferences")),
+            owners: distinct(list(take("ownerReferences"))),
         };
         Ok((metadata, reading.warnings))
     }
@@ -253,6 +255,17 @@ impl Metadata {
     }
 }
 
+/// An owner is named once, however often a manifest says it.
+fn distinct(owners: Vec<Value>) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    for owner in owners {
+        if !found.contains(&owner) {
+            found.push(owner);
+        }
+    }
+    found
+}
+
 /// The prefix of a generated name, judged as an API server judges it: a dash may stand at the end, since something
 /// follows.
 fn masked(prefix: &str) -> Cow<'_, str> {
@@ -292,6 +305,8 @@ impl Reading {
         match (&mut *value, wanted) {
             (_, Type::Anything) | (Value::String(_), Type::Text) | (Value::Bool(_), Type::Flag) => {}
             (Value::Number(_), Type::Number) if whole => {}
+            // In metadata, unlike elsewhere, the letters have to be capitals.
+            (Value::String(text), Type::Time) if is_date_time(text) && !text.contains(['t', 'z']) => {}
             (Value::Array(list), Type::Texts) => {
                 for (index, value) in list.iter_mut().enumerate() {
                     self.text(&at.index(index), value);
@@ -344,6 +359,7 @@ impl Type {
     fn demand(self) -> &'static str {
         match self {
             Self::Text => "must be of type string; quote it if it is one",
+            Self::Time => "must be a date and time such as 2006-01-02T15:04:05Z",
             Self::Number => "must be of type integer",
             Self::Flag => "must be of type boolean",
             Self::Texts => "must be a list of strings",

@@ -129,7 +129,6 @@ impl Kind {
         if let (true, Some(fields)) = (self.has_status, object.as_object_mut()) {
             fields.remove("status");
         }
-        shape::settle_numbers(&mut object, &self.structure);
 
         let mut errors = Vec::new();
         meta.validate(self.namespaced, &mut errors);
@@ -137,6 +136,7 @@ impl Kind {
         if !errors.is_empty() {
             return Err(errors);
         }
+        shape::settle_numbers(&mut object, &self.structure);
         if let Some(fields) = object.as_object_mut() {
             fields.insert("metadata".to_owned(), meta.into_value());
         }
@@ -146,12 +146,11 @@ impl Kind {
     /// What is wrong with `status` as the new status of an object of this kind; nothing when it would be stored.
     pub fn validate_status(&self, status: &Value) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        if let Some(structure) = self.structure.property("status") {
+        if let (Some(structure), false) = (self.structure.property("status"), status.is_null()) {
             let mut status = status.clone();
             shape::prune(&mut status, structure, &mut Vec::new());
             shape::drop_nulls(&mut status, structure);
             shape::fill_defaults(&mut status, structure);
-            shape::settle_numbers(&mut status, structure);
             validate::validate(
                 &At::ROOT.key("status"),
                 &status,

@@ -266,13 +266,16 @@ fn quantities_are_quantities_or_empty() {
         refused_spec(json!({ "resources": { "limits": { "cpu": "1".repeat(257) } } })),
         ["spec.resources.limits.cpu: Too long: may not be more than 256 characters"]
     );
+    // Characters are counted, not bytes.
+    let wide = refused_spec(json!({ "resources": { "limits": { "cpu": "\u{e4}".repeat(256) } } }));
+    assert!(wide[0].contains("must be a Kubernetes quantity"), "{wide:?}");
 }
 
 #[test]
 fn the_smallest_replica_count_must_not_be_above_the_largest() {
     assert!(create(persona(json!({ "scaling": { "minReplicas": 2, "maxReplicas": 2 } }))).is_ok());
     assert_eq!(
-        refused_spec(json!({ "scaling": { "minReplicas": 5.0, "maxReplicas": 2 } })),
+        refused_spec(json!({ "scaling": { "minReplicas": 5, "maxReplicas": 2 } })),
         [
             "spec.scaling.minReplicas: Invalid value: 5: minReplicas must not be above maxReplicas: lower minReplicas or raise \
           maxReplicas"

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::field::{At, FieldError};
+use super::shape::whole;
 use super::structure::{IntegerFormat, Shape, Structure};
 use crate::api::rules::IsQuantity;
 
@@ -47,7 +48,7 @@ pub(super) fn validate(
             unique(at, list, map_keys, errors);
         }
         (Value::String(text), Shape::Text { .. }) => validate_text(at, value, text, &structure.shape, errors),
-        (Value::Number(number), Shape::Integer { range, format }) if number.is_i64() => {
+        (Value::Number(_), Shape::Integer { range, format }) if whole(value).is_some() => {
             validate_integer(at, value, *range, *format, errors);
         }
         (Value::Bool(_), Shape::Boolean) => {}
@@ -124,7 +125,7 @@ fn validate_integer(
     format: IntegerFormat,
     errors: &mut Vec<FieldError>,
 ) {
-    let Some(number) = value.as_i64() else { return };
+    let Some(number) = whole(value) else { return };
     if format == IntegerFormat::Int32 && i32::try_from(number).is_err() {
         errors.push(FieldError::invalid(
             at,
@@ -171,7 +172,7 @@ fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_i64() => "integer",
+        Value::Number(_) if whole(value).is_some() => "integer",
         Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -180,7 +181,7 @@ fn type_of(value: &Value) -> &'static str {
 }
 
 /// RFC 3339 with the API server's tolerance: any fraction, `Z` or an offset, letters of either case.
-fn is_date_time(text: &str) -> bool {
+pub(super) fn is_date_time(text: &str) -> bool {
     let Some((date, time)) = text.split_once(['T', 't']) else {
         return false;
     };

@@ -1,5 +1,8 @@
 //! The one integration binary: each file below is a topic.
-#![expect(unreachable_pub, reason = "one binary: nothing in it can be reached from outside")]
+#![expect(
+    unreachable_pub,
+    reason = "one binary: nothing in it can be reached from outside"
+)]
 
 // `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
 #[cfg(test)]
@@ -18,6 +21,8 @@ mod file_mode;
 mod generated;
 #[cfg(test)]
 mod https;
+#[cfg(test)]
+mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
 #[cfg(test)]
