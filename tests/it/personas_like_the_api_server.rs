@@ -10,7 +10,6 @@ mod http;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dorgu::api;
@@ -20,6 +19,7 @@ use serde_json::{Value, json};
 
 use self::generate::{Case, Generator};
 use self::http::{Answer, Client};
+use crate::bed::{Bed, Needs};
 
 const CASES: u64 = 1_000;
 const STATUSES: u64 = 300;
@@ -219,8 +219,8 @@ struct Server {
 impl Server {
     /// None, after a line that says why, where there is no API server.
     fn connect() -> Option<Self> {
-        let url = proxy_url()?;
-        let mut client = Client::new(&url);
+        let bed = Bed::shared(Needs::ApiServer)?;
+        let mut client = Client::new(&bed.proxy_url());
         for crd in api::crds() {
             let name = crd.metadata.name.clone().unwrap();
             let path = format!(
@@ -307,20 +307,6 @@ impl Server {
         );
         answer
     }
-}
-
-/// Where a `kubectl proxy` to an API server listens.
-fn proxy_url() -> Option<String> {
-    if let Ok(url) = env::var("DORGU_TEST_PROXY_URL") {
-        return Some(url);
-    }
-    let reason = "personas were not compared with the API server's: DORGU_TEST_PROXY_URL is not set";
-    assert!(env::var_os("DORGU_TESTS_MUST_NOT_SKIP").is_none(), "{reason}");
-    // Not by println: the output of a test that passes is not shown.
-    std::io::stderr()
-        .write_all(format!("skipped: {reason}\n").as_bytes())
-        .unwrap();
-    None
 }
 
 fn number_from(name: &str, default: u64) -> u64 {
