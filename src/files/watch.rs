@@ -58,11 +58,12 @@ fn launch(
     inbox: Receiver<Message>,
     deliver: impl FnMut(Loaded) + Send + 'static,
 ) -> io::Result<Watch> {
+    let complete = notify.is_some();
     let keeper = Keeper {
         folder,
         notify,
         watched: BTreeSet::new(),
-        complete: false,
+        complete,
         stamp: 0,
     };
     let thread = std::thread::Builder::new()
@@ -116,41 +117,45 @@ impl Keeper {
         }
     }
 
-    /// Watches every folder that matters now. A folder that came between looking and watching has told nobody, so the
-    /// look is repeated until it finds what is watched; whoever makes folders faster than that is left to the poll.
+    /// Watches every folder that matters now.
+    ///
+    /// A folder may come between the look around and the watch on its parent, unreported. So it is looked again until
+    /// that has not happened.
     fn watch_folders(&mut self) {
-        let mut found = walk(self.folder.roots());
-        for _ in 0..10 {
-            let folders = found.folders.clone();
-            self.watch_only(found.folders);
-            found = walk(self.folder.roots());
-            if found.folders == folders {
-                break;
+        let mut now = walk(self.folder.roots());
+        if let Some(notify) = &mut self.notify {
+            for folder in std::mem::take(&mut self.watched) {
+                // A folder that is gone took its watch with it.
+                let _ = notify.unwatch(&folder);
             }
-        }
-        self.stamp = found.stamp;
-    }
-
-    fn watch_only(&mut self, folders: BTreeSet<PathBuf>) {
-        let Some(notify) = &mut self.notify else { return };
-        for folder in std::mem::take(&mut self.watched) {
-            // A folder that is gone took its watch with it.
-            let _ = notify.unwatch(&folder);
-        }
-        let was_complete = std::mem::replace(&mut self.complete, true);
-        for folder in folders {
-            match notify.watch(&folder, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    self.watched.insert(folder);
-                }
-                Err(error) => {
-                    if was_complete || self.watched.is_empty() {
-                        tracing::warn!(folder = %folder.display(), %error, "cannot be watched; looking twice a second");
+            let was_complete = std::mem::replace(&mut self.complete, true);
+            loop {
+                let before = std::mem::take(&mut now.folders);
+                for folder in &before {
+                    if self.watched.contains(folder) {
+                        continue;
                     }
-                    self.complete = false;
+                    match notify.watch(folder, RecursiveMode::NonRecursive) {
+                        Ok(()) => {
+                            self.watched.insert(folder.clone());
+                        }
+                        // Its end is reported by its parent.
+                        Err(_) if !folder.exists() => {}
+                        Err(error) => {
+                            if was_complete {
+                                tracing::warn!(folder = %folder.display(), %error, "cannot be watched; looking twice a second");
+                            }
+                            self.complete = false;
+                        }
+                    }
+                }
+                now = walk(self.folder.roots());
+                if now.folders.is_subset(&before) {
+                    break;
                 }
             }
         }
+        self.stamp = now.stamp;
     }
 
     /// Waits until something may have changed; false when the watch should end.
