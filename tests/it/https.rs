@@ -1,4 +1,4 @@
-//! A client for single questions to the process under test.
+//! Clients for single questions to the process under test, and for many on one plain connection.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
+use hyper::header::HeaderMap;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -60,6 +61,52 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
         .header("host", address)
         .body(Full::new(Bytes::new()))?;
     send(TcpStream::connect(address).await?, request).await
+}
+
+/// A plain HTTP connection that is kept for the next question.
+pub struct Connection {
+    address: String,
+    sender: http1::SendRequest<Full<Bytes>>,
+}
+
+/// A whole answer.
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Connection {
+    /// To the host of this URL, from within a runtime, which drives the connection until it is dropped.
+    pub async fn open(url: &str) -> Result<Connection> {
+        let address = parts(url)?.0.to_owned();
+        let stream = TcpStream::connect(&address).await?;
+        let (sender, connection) = http1::Builder::new()
+            // As many as warnings may come.
+            .max_headers(1_000)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        tokio::spawn(connection);
+        Ok(Connection { address, sender })
+    }
+
+    /// Sends JSON, or nothing, and waits for the answer.
+    pub async fn ask(&mut self, method: http::Method, path: &str, body: String) -> Result<Reply> {
+        self.sender.ready().await?;
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.address)
+            .header("content-type", "application/json")
+            .body(Full::new(body.into()))?;
+        let response = self.sender.send_request(request).await?;
+        let (head, body) = response.into_parts();
+        Ok(Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.collect().await?.to_bytes(),
+        })
+    }
 }
 
 async fn send<S>(stream: S, request: hyper::Request<Full<Bytes>>) -> Result<(u16, String)>

@@ -1,5 +1,6 @@
 //! The corpus: `tests/cases/<family>/<sentence>.yaml`, each a question and the answer expected per rule set and mode.
-//! Every door reads it: `policy` asks the pure decision, `webhook` asks over HTTP, `cluster` through kubectl.
+//! Every door reads it: `policy` asks the pure decision, `webhook` asks over HTTP, `cluster::corpus` has a real API server
+//! ask the real process.
 
 mod docs;
 mod policy;
@@ -80,20 +81,35 @@ impl Case {
     pub fn each(mut ask: impl FnMut(&Case, RuleSet, Mode, &Answer)) -> usize {
         let mut asked = 0;
         for case in Case::all() {
-            let sets = [
-                (RuleSet::Complete, &case.expect.complete),
-                (RuleSet::Upstream, &case.expect.upstream),
-            ];
-            for (set, modes) in sets.into_iter().filter_map(|(set, modes)| Some((set, modes.as_ref()?))) {
-                for (mode, answer) in [(Mode::Advisory, &modes.advisory), (Mode::Enforcing, &modes.enforcing)] {
-                    if let Some(answer) = answer.as_ref().or(modes.both.as_ref()) {
-                        ask(&case, set, mode, answer);
-                        asked += 1;
-                    }
+            for (set, mode) in Case::COLUMNS {
+                if let Some(answer) = case.answer(set, mode) {
+                    ask(&case, set, mode, answer);
+                    asked += 1;
                 }
             }
         }
         asked
+    }
+
+    /// Every rule set in every mode.
+    pub const COLUMNS: [(RuleSet, Mode); 4] = [
+        (RuleSet::Complete, Mode::Advisory),
+        (RuleSet::Complete, Mode::Enforcing),
+        (RuleSet::Upstream, Mode::Advisory),
+        (RuleSet::Upstream, Mode::Enforcing),
+    ];
+
+    /// What is expected there, if the case speaks of it.
+    pub fn answer(&self, set: RuleSet, mode: Mode) -> Option<&Answer> {
+        let modes = match set {
+            RuleSet::Complete => self.expect.complete.as_ref()?,
+            RuleSet::Upstream => self.expect.upstream.as_ref()?,
+        };
+        let answer = match mode {
+            Mode::Advisory => &modes.advisory,
+            Mode::Enforcing => &modes.enforcing,
+        };
+        answer.as_ref().or(modes.both.as_ref())
     }
 
     /// The corpus, sorted by path.

@@ -1,6 +1,7 @@
 //! `kubectl` against a real API server that calls the real process: what a platform engineer sees.
 
 mod bypasses;
+mod corpus;
 mod kubectl;
 mod padded;
 mod replaced;
