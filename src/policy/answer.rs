@@ -84,35 +84,35 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     if decision.set == RuleSet::Upstream {
         return charges.iter().map(|charge| line(decision.set, charge)).collect();
     }
-    let lines: Vec<String> = charges.iter().map(|charge| line(decision.set, charge)).collect();
-    fit(lines, charges)
+    fit(charges)
 }
 
-/// Keeps the errors (they stand last) and as many warnings, from the first on, as there is room for.
-fn fit(lines: Vec<String>, charges: &[Charge<'_>]) -> Vec<String> {
-    let total: usize = lines.iter().map(String::len).sum();
-    if total <= WARNINGS {
-        return lines;
-    }
-    // Room for the line that says how many went.
-    let mut room = WARNINGS - 64;
-    let mut keep = vec![false; lines.len()];
+/// Keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
+/// room for is not put into words: an object may have thousands of findings.
+fn fit(charges: &[Charge<'_>]) -> Vec<String> {
     let is_error = |position: &usize| charges[*position].finding().severity() == super::finding::Severity::Error;
-    let (errors, others): (Vec<usize>, Vec<usize>) = (0..lines.len()).partition(is_error);
+    let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut total = 0;
     for position in errors.into_iter().chain(others) {
-        let length = lines[position].len();
-        if length > room {
+        let line = line(RuleSet::Complete, &charges[position]);
+        total += line.len();
+        lines.push((position, line));
+        if total > WARNINGS {
+            // Makes room for the line that says how many went.
+            while total > WARNINGS - 64
+                && let Some((_, line)) = lines.pop()
+            {
+                total -= line.len();
+            }
             break;
         }
-        room -= length;
-        keep[position] = true;
     }
-    let gone = keep.iter().filter(|kept| !**kept).count();
-    let kept = lines
-        .into_iter()
-        .zip(keep)
-        .filter_map(|(line, kept)| kept.then_some(line));
-    kept.chain([format!("and {gone} more findings, not shown")]).collect()
+    let gone = charges.len() - lines.len();
+    lines.sort_unstable_by_key(|(position, _)| *position);
+    let kept = lines.into_iter().map(|(_, line)| line);
+    let last = (gone > 0).then(|| format!("and {gone} more findings, not shown"));
+    kept.chain(last).collect()
 }
 
 fn line(set: RuleSet, charge: &Charge<'_>) -> String {

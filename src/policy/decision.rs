@@ -1,11 +1,12 @@
 //! From a request and its personas to a decision: who governs, what is new or worse, which mode counts, what is told.
 //! Mode is applied here, last, and nowhere else.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::finding::{Fact, Finding, ModeHolder, Place, Rule, Severity};
+use super::finding::{Fact, Finding, FindingSubject, ModeHolder, Place, Rule, Severity};
 use super::mode::{Mode, ModeWish};
 use super::persona::Persona;
 use super::rules::{self, Context, RuleSet, Subject};
@@ -46,6 +47,21 @@ pub struct Question<'a> {
     pub namespace: &'a str,
     /// The namespace's label `dorgu.io/mode`.
     pub namespace_mode: &'a ModeWish,
+}
+
+impl Question<'_> {
+    /// The strictest effective mode among the personas, as [`decide`] would say without judging.
+    pub fn strictest_mode(&self, rulebook: Rulebook) -> Mode {
+        if rulebook.set == RuleSet::Upstream {
+            return rulebook.mode;
+        }
+        let base = self.namespace_mode.or_stricter(rulebook.mode);
+        let effective = |governor: &Governor<'_>| governor.persona.mode.or_stricter(base);
+        governors(rulebook.set, self)
+            .iter()
+            .map(effective)
+            .fold(base, Mode::max)
+    }
 }
 
 /// The stored object of an update.
@@ -129,6 +145,15 @@ impl<'a> Decision<'a> {
         self.refusals.iter().chain(&self.warnings)
     }
 
+    /// How often each rule is told, in the order of the contract.
+    pub fn rules(&self) -> BTreeMap<Rule, u64> {
+        let mut rules = BTreeMap::new();
+        for charge in self.charges() {
+            *rules.entry(charge.finding.rule).or_default() += 1;
+        }
+        rules
+    }
+
     /// The persona that a denial names: the lowest `metadata.name` among those that refuse.
     pub fn refusing_persona(&self) -> Option<&'a str> {
         self.refusals.iter().map(Charge::persona).min()
@@ -145,12 +170,10 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         rulebook.mode
     };
     let mut mode = namespace_mode;
-    let mut charges: Vec<Charge<'a>> = Vec::new();
+    let mut charges = Charges::default();
     let mut old: Option<Option<Workload<'a>>> = None;
 
     for governor in &governors {
-        // Two findings of one persona are two, also on containers that share a name; only other personas' are merged.
-        let others = charges.len();
         let persona = governor.persona;
         let effective = if complete {
             persona.mode.or_stricter(namespace_mode)
@@ -182,7 +205,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         for (position, finding) in findings.into_iter().enumerate() {
             let is_old = excused.get(position).copied().unwrap_or(false);
             let effective = if is_old { Mode::Advisory } else { effective };
-            merge(&mut charges, others, Charge::under(effective, finding, &persona.name));
+            charges.merge(Charge::under(effective, finding, &persona.name));
         }
         if question.subject == Subject::Deployment {
             for problem in &persona.problems {
@@ -191,7 +214,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
                     problem,
                 };
                 let place = Place::Object(problem.field);
-                charges.push(Charge::note(
+                charges.list.push(Charge::note(
                     Finding {
                         rule: Rule::PersonaValueUnreadable,
                         place,
@@ -202,13 +225,17 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
             }
         }
         if complete && let ModeWish::Unknown(observed) = &persona.mode {
-            charges.push(unknown_mode(
+            charges.list.push(unknown_mode(
                 ModeHolder::Persona(&persona.name),
                 observed,
                 &persona.name,
             ));
         }
+        if governors.len() > 1 {
+            charges.close();
+        }
     }
+    let mut charges = charges.list;
     if complete {
         let before = question
             .old
@@ -303,32 +330,64 @@ fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_
         persona: context.persona,
     };
     rules::judge(&context, &mut before);
+    // Of two on one subject (containers that share a name) the worse one excuses more.
+    let mut worst: HashMap<FindingSubject<'_>, &Finding<'_>> = HashMap::new();
+    for old in before.iter().filter(|old| old.severity() == Severity::Error) {
+        let kept = worst.entry(old.subject()).or_insert(old);
+        if old.is_worse_than(kept) {
+            *kept = old;
+        }
+    }
     let had = |finding: &Finding<'_>| {
-        before
-            .iter()
-            .any(|old| finding.same_subject(old) && !finding.is_worse_than(old))
+        worst
+            .get(&finding.subject())
+            .is_some_and(|old| !finding.is_worse_than(old))
     };
-    findings.iter().map(had).collect()
+    findings
+        .iter()
+        .map(|finding| finding.severity() == Severity::Error && had(finding))
+        .collect()
 }
 
-/// Adds a charge to those of `others` before it; on the same subject the strictest limit is told, and it refuses if any of them does.
-fn merge<'a>(charges: &mut Vec<Charge<'a>>, others: usize, charge: Charge<'a>) {
-    let same = charges[..others]
-        .iter_mut()
-        .find(|other| other.finding.same_subject(&charge.finding));
-    match same {
-        None => charges.push(charge),
-        Some(other) => {
-            // The name that is kept is the one a denial may show: of those that refuse, the lowest.
-            let takes_name = charge.refuses && (!other.refuses || charge.persona < other.persona);
-            if takes_name {
-                other.persona = charge.persona;
-            }
-            other.refuses |= charge.refuses;
-            if charge.finding.is_stricter_than(&other.finding) {
-                other.finding = charge.finding;
-            }
+/// The charges of all personas. Two findings of one persona are two, also on containers that share a name; only those of
+/// different personas are merged.
+#[derive(Default)]
+struct Charges<'a> {
+    list: Vec<Charge<'a>>,
+    /// Positions in the list, by subject, of the personas that are done.
+    others: HashMap<FindingSubject<'a>, usize>,
+    /// How much of the list belongs to them.
+    done: usize,
+}
+
+impl<'a> Charges<'a> {
+    /// Adds a charge to those of other personas; on the same subject the strictest limit is told, and it refuses if any
+    /// of them does.
+    fn merge(&mut self, charge: Charge<'a>) {
+        let same = match self.others.is_empty() {
+            true => None,
+            false => self.others.get(&charge.finding.subject()),
+        };
+        let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
+            return self.list.push(charge);
+        };
+        // The name that is kept is the one a denial may show: of those that refuse, the lowest.
+        let takes_name = charge.refuses && (!other.refuses || charge.persona < other.persona);
+        if takes_name {
+            other.persona = charge.persona;
         }
+        other.refuses |= charge.refuses;
+        if charge.finding.is_stricter_than(&other.finding) {
+            other.finding = charge.finding;
+        }
+    }
+
+    /// The persona is done: what comes after is another's.
+    fn close(&mut self) {
+        for (position, charge) in self.list.iter().enumerate().skip(self.done) {
+            self.others.entry(charge.finding.subject()).or_insert(position);
+        }
+        self.done = self.list.len();
     }
 }
 

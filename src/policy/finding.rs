@@ -1,5 +1,9 @@
 //! What a rule found, as data: which rule, where, what was observed and what the persona allows. Words are in `render`.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+
 use super::persona::Problem;
 use super::quantity::Quantity;
 
@@ -198,6 +202,19 @@ impl PartialEq for Place<'_> {
     }
 }
 
+/// As equality sees it.
+impl Hash for Place<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Place::Object(field) | Place::Pod(field) => field.hash(state),
+            Place::Container(container, field) => (field, container.name, container.kind.list()).hash(state),
+        }
+    }
+}
+
+impl Eq for Place<'_> {}
+
 impl Place<'_> {
     /// The order in which places are told: the object, then app containers, then init containers, the pod level last.
     pub(super) fn ordinal(&self, rule: Rule) -> (u8, usize) {
@@ -340,7 +357,7 @@ pub struct RootUser<'a> {
 }
 
 /// Who carries a `dorgu.io/mode`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ModeHolder<'a> {
     /// A namespace, by label.
     Namespace(&'a str),
@@ -374,23 +391,23 @@ impl<'a> Finding<'a> {
         self.rule.severity()
     }
 
-    /// Whether `other`, found in another version of the object or for another persona, is about the same thing.
-    pub fn same_subject(&self, other: &Finding<'_>) -> bool {
-        self.rule == other.rule
-            && self.place == other.place
-            && match (&self.fact, &other.fact) {
-                // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
-                (Fact::Escalation(Escalation::Capability(a, _)), Fact::Escalation(Escalation::Capability(b, _))) => {
-                    capability(a).eq_ignore_ascii_case(capability(b))
-                }
-                (Fact::Unreadable { persona: a, .. }, Fact::Unreadable { persona: b, .. }) => a == b,
-                (Fact::ModeUnknown { holder: a, .. }, Fact::ModeUnknown { holder: b, .. }) => match (a, b) {
-                    (ModeHolder::Namespace(a), ModeHolder::Namespace(b)) => a == b,
-                    (ModeHolder::Persona(a), ModeHolder::Persona(b)) => a == b,
-                    _ => false,
-                },
-                _ => true,
-            }
+    /// What it is about: equal for findings on the same thing in another version of the object or for another persona.
+    pub(super) fn subject(&self) -> FindingSubject<'a> {
+        let detail = match &self.fact {
+            // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
+            Fact::Escalation(Escalation::Capability(name, _)) => Detail::Capability(match capability(name) {
+                name if name.bytes().any(|byte| byte.is_ascii_lowercase()) => name.to_ascii_uppercase().into(),
+                name => name.into(),
+            }),
+            Fact::Unreadable { persona, .. } => Detail::Persona(persona),
+            Fact::ModeUnknown { holder, .. } => Detail::Holder(*holder),
+            _ => Detail::None,
+        };
+        FindingSubject {
+            rule: self.rule,
+            place: self.place,
+            detail,
+        }
     }
 
     /// Whether this finding is further from what is allowed than `old`, a finding on the same subject (design 3,
@@ -406,6 +423,7 @@ impl<'a> Finding<'a> {
                 }
             }
             (Fact::NonRootNotDemanded { containers: new, .. }, Fact::NonRootNotDemanded { containers: old, .. }) => {
+                let old: HashSet<&str> = old.iter().copied().collect();
                 new.iter().any(|name| !old.contains(name))
             }
             (
@@ -440,6 +458,23 @@ impl<'a> Finding<'a> {
             _ => false,
         }
     }
+}
+
+/// What a finding is about. A key, since an object may have thousands of containers and as many findings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FindingSubject<'a> {
+    rule: Rule,
+    place: Place<'a>,
+    detail: Detail<'a>,
+}
+
+/// What tells two findings of one rule at one place apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Detail<'a> {
+    None,
+    Capability(Cow<'a, str>),
+    Persona(&'a str),
+    Holder(ModeHolder<'a>),
 }
 
 /// A capability without the `CAP_` that some write before it.

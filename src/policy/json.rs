@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A value read from a JSON object, or the default for null.
 #[derive(Debug, Default)]
@@ -43,29 +43,41 @@ pub(super) fn optional<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
     Ok(Option::<Object<T>>::deserialize(d)?.map(|Object(value)| value))
 }
 
-/// A field that is a list of objects; null reads as the empty list.
+/// How many items of one list are kept, so that a few megabytes of `{},{},…` do not become gigabytes. One more than
+/// [`super::workload::MOST_PARTS`]: a list that is longer can be told from one that is not.
+const MOST_ITEMS: usize = super::workload::MOST_PARTS + 1;
+
+/// A field that is a list of objects; null reads as the empty list, and beyond [`MOST_ITEMS`] items are skipped.
 pub(super) fn objects<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
-    struct Reader<T>(PhantomData<T>);
-    impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for Reader<T> {
+    list(d, |Object(value)| value)
+}
+
+/// A field that is a list of anything else; otherwise as [`objects`].
+pub(super) fn values<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    list(d, |value: T| value)
+}
+
+fn list<'de, D: Deserializer<'de>, E: Deserialize<'de>, T>(d: D, open: fn(E) -> T) -> Result<Vec<T>, D::Error> {
+    struct Reader<E, T>(fn(E) -> T);
+    impl<'de, E: Deserialize<'de>, T> Visitor<'de> for Reader<E, T> {
         type Value = Vec<T>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list")
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
             let mut read = Vec::new();
-            while let Some(Object(value)) = list.next_element()? {
-                read.push(value);
+            while read.len() < MOST_ITEMS {
+                match list.next_element()? {
+                    Some(item) => read.push(self.0(item)),
+                    None => return Ok(read),
+                }
             }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
             Ok(read)
         }
-        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+        fn visit_unit<F>(self) -> Result<Vec<T>, F> {
             Ok(Vec::new())
         }
     }
-    d.deserialize_any(Reader(PhantomData))
-}
-
-/// A field of any other type; null reads as the default.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
+    d.deserialize_any(Reader(open))
 }

@@ -11,6 +11,10 @@ use super::json;
 use super::quantity::Quantity;
 use super::text::Text;
 
+/// How many parts ([`Workload::parts`]) an object may have to be judged: far more than any pod that runs, and few enough
+/// to be judged in milliseconds and megabytes.
+pub const MOST_PARTS: usize = 10_000;
+
 /// A Deployment as the rules see it. A Scale is read by the same type: it has `spec.replicas` and `status.selector`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Workload<'a> {
@@ -23,6 +27,17 @@ pub struct Workload<'a> {
     /// Of a Scale only: how its pods are selected.
     #[serde(borrow, default, deserialize_with = "json::object")]
     pub status: ScaleStatus<'a>,
+}
+
+impl Workload<'_> {
+    /// Containers of both kinds and the capabilities they add: what the work of judging grows with.
+    pub fn parts(&self) -> usize {
+        let pod = &self.spec.template.spec;
+        let containers = pod.containers.iter().chain(&pod.init_containers);
+        containers
+            .map(|container| 1 + container.security_context.capabilities.add.len())
+            .sum()
+    }
 }
 
 /// `metadata` of the object.
@@ -237,7 +252,7 @@ pub struct WindowsOptions<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub struct Capabilities<'a> {
     /// Capabilities added to the runtime's default set.
-    #[serde(borrow, default, deserialize_with = "json::or_default")]
+    #[serde(borrow, default, deserialize_with = "json::values")]
     pub add: Vec<Text<'a>>,
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::review::Version;
 use crate::policy::render::{FieldPath, Message};
 use crate::policy::text::cut;
-use crate::policy::{Decision, RuleSet};
+use crate::policy::{Decision, Rule, RuleSet};
 
 /// What an answer says.
 #[derive(Debug, Default)]
@@ -83,9 +83,8 @@ impl Answer {
             Vec::new()
         };
         let audit = complete.then(|| {
-            let mut rules: Vec<&str> = decision.charges().map(|charge| charge.finding().rule.name()).collect();
+            let mut rules: Vec<&str> = decision.rules().into_keys().map(Rule::name).collect();
             rules.sort_unstable();
-            rules.dedup();
             let persona = decision.personas.join(",");
             Audit {
                 mode: decision.mode.as_str(),

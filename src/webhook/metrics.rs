@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::policy::{Decision, Mode, Rule, Severity};
+use crate::policy::{Decision, Mode};
 use crate::webhook::review::Operation;
 
 /// A label value that is one of a few fixed words.
@@ -80,7 +80,7 @@ pub enum Unchecked {
     Unreadable,
     /// The body is no AdmissionReview.
     Malformed,
-    /// The body is over the limit.
+    /// The body is over the limit, or the object has more parts than are judged.
     TooLarge,
     /// A defect of ours, contained.
     Panic,
@@ -196,18 +196,14 @@ impl Metrics {
     }
 
     pub(super) fn found(&self, decision: &Decision<'_>) {
-        for charge in decision.charges() {
-            self.finding(charge.finding().rule, charge.finding().severity(), decision.mode);
+        for (rule, count) in decision.rules() {
+            let labels = FindingLabels {
+                rule: Word(rule.name()),
+                severity: Word(rule.severity().as_str()),
+                mode: Word(decision.mode.as_str()),
+            };
+            self.findings.get_or_create(&labels).inc_by(count);
         }
-    }
-
-    fn finding(&self, rule: Rule, severity: Severity, mode: Mode) {
-        let labels = FindingLabels {
-            rule: Word(rule.name()),
-            severity: Word(severity.as_str()),
-            mode: Word(mode.as_str()),
-        };
-        self.findings.get_or_create(&labels).inc();
     }
 }
 

@@ -20,7 +20,7 @@ use review::{Malformed, Operation, Outline, Review, Version, scan};
 use crate::index::{Index, Snapshot};
 use crate::policy::answer::{ScaleTarget, message, warnings};
 use crate::policy::decision::{Governed, Old, Question, Rulebook};
-use crate::policy::workload::{Metadata, Selector, Workload};
+use crate::policy::workload::{MOST_PARTS, Metadata, Selector, Workload};
 use crate::policy::{Decision, Mode, RuleSet, Subject, decide};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
@@ -173,6 +173,9 @@ impl Webhook {
             namespace,
             namespace_mode,
         };
+        if object.parts() > MOST_PARTS {
+            return self.too_many_parts(outline, &question);
+        }
         let decision = (self.decide)(self.rulebook, &question);
         self.metrics.found(&decision);
         let target = ScaleTarget {
@@ -319,6 +322,18 @@ impl Webhook {
                 dry_run: false,
             },
         )
+    }
+
+    /// A review small enough to read and too much to judge: as with one that is too large, padding is no way out.
+    fn too_many_parts(&self, outline: &Outline<'_>, question: &Question<'_>) -> (Vec<u8>, Record) {
+        self.metrics.unchecked(Unchecked::TooLarge);
+        let reason = format!("more than {MOST_PARTS} containers and added capabilities");
+        let mode = question.strictest_mode(self.rulebook);
+        let answer = match mode {
+            Mode::Enforcing => Answer::refused(413, reason),
+            Mode::Advisory => Answer::unchecked(format!("{reason}; it was not checked")),
+        };
+        self.finish_in(mode, outline, &answer, Verdict::Unchecked)
     }
 
     fn after_panic(&self, body: &[u8]) -> (Vec<u8>, Record) {

@@ -308,6 +308,85 @@ async fn a_review_at_the_limit_is_judged() {
     assert!(message.contains("replicas (1) below persona minimum (2)"), "{message}");
 }
 
+/// A Deployment with many containers, each as `container` says for its number.
+fn crowded(count: usize, container: impl Fn(usize) -> String) -> String {
+    let containers: Vec<String> = (0..count).map(container).collect();
+    let labels = r#"{"app.kubernetes.io/name":"orders"}"#;
+    format!(
+        r#"{{"metadata":{{"labels":{labels}}},"spec":{{"template":{{"spec":{{"containers":[{}]}}}}}}}}"#,
+        containers.join(",")
+    )
+}
+
+fn privileged(number: usize) -> String {
+    format!(r#"{{"name":"c{number}","securityContext":{{"privileged":true,"allowPrivilegeEscalation":true}}}}"#)
+}
+
+/// A time that only work growing with the square of the containers can need: it took minutes.
+const NOT_QUADRATIC: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[tokio::test]
+async fn an_update_of_thousands_of_containers_in_breach_takes_no_time() {
+    let object = crowded(9_999, privileged);
+    let review = format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u-1","operation":"UPDATE",
+        "namespace":"shop","name":"orders","object":{object},"oldObject":{object}}}}}"#
+    );
+    let started = std::time::Instant::now();
+    let answer = post(ENFORCING, review).await;
+    assert!(started.elapsed() < NOT_QUADRATIC, "{:?}", started.elapsed());
+    assert_eq!(answer["response"]["allowed"], true);
+    let warnings = answer["response"]["warnings"].as_array().expect("warnings");
+    let last = warnings.last().and_then(Value::as_str).expect("text");
+    assert!(last.ends_with("more findings, not shown"), "{last}");
+}
+
+#[tokio::test]
+async fn thousands_of_containers_and_several_personas_take_no_time() {
+    let persona = |name: &str| {
+        Arc::new(Persona {
+            namespace: "shop".into(),
+            name: name.into(),
+            app: "orders".into(),
+            forbids_privilege_escalation: true,
+            ..Persona::default()
+        })
+    };
+    let mut webhook = webhook(ENFORCING);
+    webhook.index = Arc::new(Index::default());
+    webhook.index.replace(Snapshot::build(["a", "b", "c"].map(persona), []));
+    let body = review(&crowded(9_999, privileged));
+    let request = Request::post(PATH)
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .expect("a request");
+    let started = std::time::Instant::now();
+    let (_, _, answer) = ask(webhook, request).await;
+    assert!(started.elapsed() < NOT_QUADRATIC, "{:?}", started.elapsed());
+    let message = answer["response"]["status"]["message"].as_str().expect("a message");
+    assert!(message.ends_with("and 19958 more"), "{message}");
+}
+
+#[tokio::test]
+async fn more_than_can_be_judged_is_refused_where_enforced_and_told_elsewhere() {
+    let too_many = [
+        crowded(10_001, |_| "{}".to_owned()),
+        crowded(1, |_| {
+            let added = [r#""ALL""#].repeat(10_000).join(",");
+            format!(r#"{{"securityContext":{{"capabilities":{{"add":[{added}]}}}}}}"#)
+        }),
+    ];
+    for object in too_many {
+        let words = "more than 10000 containers and added capabilities";
+        let answer = post(ENFORCING, review(&object)).await;
+        assert_eq!(answer["response"]["allowed"], false);
+        assert_eq!(answer["response"]["status"]["message"], words);
+        assert_unchecked(&post(ADVISORY, review(&object)).await, words);
+        let ungoverned = object.replace("orders", "nobody");
+        assert_eq!(post(ENFORCING, review(&ungoverned)).await["response"]["allowed"], true);
+    }
+}
+
 #[tokio::test]
 async fn before_the_first_sync_the_answer_is_try_again() {
     let webhook = Webhook {
