@@ -1,8 +1,5 @@
 //! The one integration binary: each file below is a topic.
-#![expect(
-    unreachable_pub,
-    reason = "one binary: nothing in it can be reached from outside"
-)]
+#![expect(unreachable_pub, reason = "one binary: nothing in it can be reached from outside")]
 
 // `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
 #[cfg(test)]
