@@ -58,11 +58,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line: what failed, and why, outermost first.
-            complain(&format!("{error:#}"));
+            complain(&one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What failed, and why, outermost first. A cause that the error above it already quotes is not said again.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.last().is_some_and(|before| before.contains(&cause)) {
+            said.push(cause);
+        }
+    }
+    said.join(": ")
 }
 
 fn usage(mistake: &str) -> ExitCode {

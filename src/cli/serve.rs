@@ -133,6 +133,7 @@ impl ClusterFlags {
     fn given(&self) -> Vec<String> {
         let given = [
             ("kubeconfig", self.kubeconfig.is_some()),
+            ("enable-webhook", self.enable_webhook.is_some()),
             ("leader-elect", self.leader_elect.is_some()),
             ("enable-argocd", self.enable_argocd.is_some()),
             ("prometheus-url", self.prometheus_url.is_some()),

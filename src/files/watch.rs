@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(300);
 /// How often sizes and times are looked at while every folder is watched.
 const SLOW_POLL: Duration = Duration::from_secs(5);
-/// The same while some folder cannot be watched.
+/// The same while some folder cannot be watched or read: one that is gone tells nobody when it comes back.
 const FAST_POLL: Duration = Duration::from_millis(500);
 
 /// A running watch; ends when dropped.
@@ -64,6 +64,7 @@ fn launch(
         notify,
         watched: BTreeSet::new(),
         complete,
+        hidden: false,
         stamp: 0,
     };
     let thread = std::thread::Builder::new()
@@ -100,7 +101,10 @@ struct Keeper {
     folder: Folder,
     notify: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
+    /// Every folder that can be read is watched.
     complete: bool,
+    /// Some folder cannot be read.
+    hidden: bool,
     stamp: u64,
 }
 
@@ -156,11 +160,16 @@ impl Keeper {
             }
         }
         self.stamp = now.stamp;
+        self.hidden = !now.unreadable.is_empty();
     }
 
     /// Waits until something may have changed; false when the watch should end.
     fn wait(&self, inbox: &Receiver<Message>) -> bool {
-        let poll = if self.complete { SLOW_POLL } else { FAST_POLL };
+        let poll = if self.complete && !self.hidden {
+            SLOW_POLL
+        } else {
+            FAST_POLL
+        };
         loop {
             match inbox.recv_timeout(poll) {
                 Ok(Message::Changed) => return settle(inbox),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::policy::{ModeWish, Persona, Personas};
+use crate::policy::{Mode, ModeWish, Persona, Personas};
 
 /// Personas and namespaces as they were at one moment.
 #[derive(Debug, Default)]
@@ -67,6 +67,16 @@ impl Snapshot {
     pub fn namespace_mode(&self, namespace: &str) -> &ModeWish {
         static UNSET: ModeWish = ModeWish::Unset;
         self.namespaces.get(namespace).unwrap_or(&UNSET)
+    }
+
+    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace: for an object of which nothing but
+    /// the namespace can be read. Looks at all of them.
+    pub fn strictest_persona_mode(&self, namespace: &str) -> Mode {
+        let apps = self.personas.get(namespace).into_iter().flat_map(HashMap::values);
+        apps.flat_map(|personas| personas.iter())
+            .map(|persona| persona.mode.or_stricter(Mode::Advisory))
+            .max()
+            .unwrap_or_default()
     }
 
     /// How many personas there are.

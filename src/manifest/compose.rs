@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::{Content, DEEPEST, Documents, Entry, MOST_VALUES, Node, ReadError, scalar};
+use super::{Content, DEEPEST, Documents, Entry, MOST_COPIED, MOST_VALUES, Node, ReadError, scalar};
 
 /// Reads every document of a YAML or JSON text. What stands before a mistake is read.
 pub fn read(text: &str) -> Documents {
@@ -54,6 +54,8 @@ struct Composer {
     values: usize,
     /// How many values the anchors hold, those of earlier documents included.
     kept: usize,
+    /// Bytes of text that anchors and aliases copied.
+    copied: usize,
 }
 
 struct Open {
@@ -80,11 +82,22 @@ struct Key {
     merge: bool,
 }
 
-/// How many values a node holds, and how deep it is.
+/// How many values a node holds, how deep it is, and how many bytes of text stand in it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     values: usize,
     depth: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn of_text(bytes: usize) -> Size {
+        Size {
+            values: 1,
+            depth: 0,
+            bytes,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -106,7 +119,7 @@ impl Composer {
                     Err(reason) => return mistake(line, reason),
                 };
                 let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
-                let size = Size { values: 1, depth: 0 };
+                let size = Size::of_text(text.len());
                 self.place(
                     Sized {
                         node: Node { line, content },
@@ -129,11 +142,14 @@ impl Composer {
                 self.start(line, anchor, kind)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
-            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(copy) => self.place(copy, 0).map_err(|error| ReadError { line, ..error })?,
-                // The parser refuses unknown names, so this one is open still.
-                None => return mistake(line, "this alias stands inside the value that it names"),
-            },
+            Event::Alias(anchor) => {
+                let Some(named) = self.anchors.get(&anchor) else {
+                    // The parser refuses unknown names, so this one is open still.
+                    return mistake(line, "this alias stands inside the value that it names");
+                };
+                let copy = copied(&mut self.copied, named, line)?;
+                self.place(copy, 0).map_err(|error| ReadError { line, ..error })?;
+            }
             _ => {}
         }
         Ok(())
@@ -146,8 +162,7 @@ impl Composer {
         self.open.push(Open {
             line,
             anchor,
-
-            size: Size { values: 1, depth: 0 },
+            size: Size::of_text(0),
             kind,
         });
         Ok(())
@@ -192,7 +207,8 @@ impl Composer {
             if self.kept > MOST_VALUES {
                 return mistake(placed.node.line, format!("anchors hold more than {MOST_VALUES} values"));
             }
-            self.anchors.insert(anchor, placed.clone());
+            let copy = copied(&mut self.copied, &placed, placed.node.line)?;
+            self.anchors.insert(anchor, copy);
         }
         let Some(open) = self.open.last_mut() else {
             if placed.node.content != Content::Null {
@@ -202,6 +218,7 @@ impl Composer {
         };
         open.size.values = open.size.values.saturating_add(placed.size.values);
         open.size.depth = open.size.depth.max(placed.size.depth + 1);
+        open.size.bytes = open.size.bytes.saturating_add(placed.size.bytes);
         match &mut open.kind {
             OpenKind::List(items) => items.push(placed.node),
             OpenKind::Map {
@@ -232,6 +249,18 @@ impl Composer {
         }
         Ok(())
     }
+}
+
+/// A copy of a node, unless so much text was copied already that a small file would fill the memory.
+fn copied(so_far: &mut usize, named: &Sized, line: usize) -> Result<Sized, ReadError> {
+    *so_far = so_far.saturating_add(named.size.bytes);
+    if *so_far > MOST_COPIED {
+        return mistake(
+            line,
+            format!("anchors and aliases hold more than {MOST_COPIED} bytes of text"),
+        );
+    }
+    Ok(named.clone())
 }
 
 /// Adds what `<<` brings in: entries of other maps, wherever the map does not say otherwise itself.

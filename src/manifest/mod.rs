@@ -13,6 +13,8 @@ pub use compose::read;
 
 /// Most values (scalars, lists and maps, after anchors are expanded) that one text may hold.
 pub const MOST_VALUES: usize = 1_000_000;
+/// Most bytes of text that anchors and aliases may copy.
+pub const MOST_COPIED: usize = 64 << 20;
 /// Deepest nesting of lists and maps.
 pub const DEEPEST: usize = 200;
 

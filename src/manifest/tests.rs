@@ -170,6 +170,21 @@ fn size_and_depth_are_bounded() {
     assert_eq!(mistake(&bomb), "line 6: more than 1000000 values");
     let kept = "&a [".repeat(DEEPEST) + &"x, ".repeat(10_000) + &"]".repeat(DEEPEST);
     assert_eq!(mistake(&kept), "line 1: anchors hold more than 1000000 values");
+    // Two gigabytes out of 160 kilobytes, though it is not many values.
+    let long = "x".repeat(100_000);
+    let aliases = vec!["*a"; 20_000].join(", ");
+    let copied = "anchors and aliases hold more than 67108864 bytes of text";
+    assert_eq!(
+        mistake(&format!("a: &a {long}\nb: [{aliases}]")),
+        format!("line 2: {copied}")
+    );
+    let keys = format!("a: &a {{{}: 1}}\nb: [{aliases}]", "k".repeat(1_000));
+    assert_eq!(
+        mistake(&keys.replace("*a", "*a, *a, *a, *a")),
+        format!("line 2: {copied}")
+    );
+    let held = "&a [".repeat(DEEPEST) + &long.repeat(10) + &"]".repeat(DEEPEST);
+    assert_eq!(mistake(&held), format!("line 1: {copied}"));
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(values(&nested(DEEPEST)).len(), 1);
     assert_eq!(mistake(&nested(DEEPEST + 1)), "line 1: nested deeper than 200 levels");

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::decision::{Charge, Decision};
+use super::charge::Charge;
+use super::decision::Decision;
 use super::mode::Mode;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;

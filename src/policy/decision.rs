@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::finding::{Fact, Finding, FindingSubject, ModeHolder, Place, Rule, Severity};
+use super::charge::{Charge, Charges};
+use super::compare::FindingSubject;
+use super::finding::{Fact, Finding, ModeHolder, Place, Rule, Severity};
 use super::mode::{Mode, ModeWish};
 use super::persona::Persona;
 use super::rules::{self, Context, RuleSet, Subject};
@@ -73,44 +75,6 @@ pub struct Old<'a> {
     pub workload: &'a dyn Fn() -> Option<Workload<'a>>,
 }
 
-/// A finding together with what it means for this request.
-#[derive(Clone, Debug)]
-pub struct Charge<'a> {
-    finding: Finding<'a>,
-    persona: &'a str,
-    refuses: bool,
-}
-
-impl<'a> Charge<'a> {
-    /// What was found.
-    pub fn finding(&self) -> &Finding<'a> {
-        &self.finding
-    }
-
-    /// `metadata.name` of the persona that was held against it.
-    pub fn persona(&self) -> &'a str {
-        self.persona
-    }
-
-    /// A finding under a persona's effective mode: only an error refuses, and only where it is enforced.
-    fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
-        let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
-        Charge {
-            finding,
-            persona,
-            refuses,
-        }
-    }
-
-    fn note(finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
-        Charge {
-            finding,
-            persona,
-            refuses: false,
-        }
-    }
-}
-
 /// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
 #[derive(Debug)]
 pub struct Decision<'a> {
@@ -149,7 +113,7 @@ impl<'a> Decision<'a> {
     pub fn rules(&self) -> BTreeMap<Rule, u64> {
         let mut rules = BTreeMap::new();
         for charge in self.charges() {
-            *rules.entry(charge.finding.rule).or_default() += 1;
+            *rules.entry(charge.finding().rule).or_default() += 1;
         }
         rules
     }
@@ -214,7 +178,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
                     problem,
                 };
                 let place = Place::Object(problem.field);
-                charges.list.push(Charge::note(
+                charges.add(Charge::note(
                     Finding {
                         rule: Rule::PersonaValueUnreadable,
                         place,
@@ -225,7 +189,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
             }
         }
         if complete && let ModeWish::Unknown(observed) = &persona.mode {
-            charges.list.push(unknown_mode(
+            charges.add(unknown_mode(
                 ModeHolder::Persona(&persona.name),
                 observed,
                 &persona.name,
@@ -235,7 +199,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
             charges.close();
         }
     }
-    let mut charges = charges.list;
+    let mut charges = charges.into_list();
     if complete {
         let before = question
             .old
@@ -253,9 +217,9 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
             charges.push(unknown_mode(holder, observed, &first.persona.name));
         }
     }
-    charges.retain(|charge| charge.finding.severity() != Severity::Info);
+    charges.retain(|charge| charge.finding().severity() != Severity::Info);
     charges.sort_by_key(|charge| {
-        let finding = &charge.finding;
+        let finding = charge.finding();
         let is_error = finding.severity() == Severity::Error;
         (
             is_error,
@@ -264,7 +228,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
             finding.rule,
         )
     });
-    let (refusals, warnings) = charges.into_iter().partition(|charge| charge.refuses);
+    let (refusals, warnings) = charges.into_iter().partition(Charge::refuses);
     let mut personas: Vec<&str> = governors
         .iter()
         .map(|governor| governor.persona.name.as_str())
@@ -347,48 +311,6 @@ fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_
         .iter()
         .map(|finding| finding.severity() == Severity::Error && had(finding))
         .collect()
-}
-
-/// The charges of all personas. Two findings of one persona are two, also on containers that share a name; only those of
-/// different personas are merged.
-#[derive(Default)]
-struct Charges<'a> {
-    list: Vec<Charge<'a>>,
-    /// Positions in the list, by subject, of the personas that are done.
-    others: HashMap<FindingSubject<'a>, usize>,
-    /// How much of the list belongs to them.
-    done: usize,
-}
-
-impl<'a> Charges<'a> {
-    /// Adds a charge to those of other personas; on the same subject the strictest limit is told, and it refuses if any
-    /// of them does.
-    fn merge(&mut self, charge: Charge<'a>) {
-        let same = match self.others.is_empty() {
-            true => None,
-            false => self.others.get(&charge.finding.subject()),
-        };
-        let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
-            return self.list.push(charge);
-        };
-        // The name that is kept is the one a denial may show: of those that refuse, the lowest.
-        let takes_name = charge.refuses && (!other.refuses || charge.persona < other.persona);
-        if takes_name {
-            other.persona = charge.persona;
-        }
-        other.refuses |= charge.refuses;
-        if charge.finding.is_stricter_than(&other.finding) {
-            other.finding = charge.finding;
-        }
-    }
-
-    /// The persona is done: what comes after is another's.
-    fn close(&mut self) {
-        for (position, charge) in self.list.iter().enumerate().skip(self.done) {
-            self.others.entry(charge.finding.subject()).or_insert(position);
-        }
-        self.done = self.list.len();
-    }
 }
 
 fn duplicates<'a>(governed: Governed<'a>) -> Option<Charge<'a>> {

@@ -5,6 +5,8 @@
 //! into JSON patches.
 
 pub mod answer;
+mod charge;
+mod compare;
 pub mod decision;
 pub mod finding;
 pub mod json;
@@ -17,7 +19,8 @@ mod rules;
 pub mod text;
 pub mod workload;
 
-pub use decision::{Charge, Decision, Governed, Old, Personas, Question, Rulebook, decide};
+pub use charge::Charge;
+pub use decision::{Decision, Governed, Old, Personas, Question, Rulebook, decide};
 pub use finding::{Finding, Rule, Severity};
 pub use mode::{Mode, ModeWish};
 pub use persona::Persona;

@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, RootUser, Rule, capability};
+use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule, capability};
 use super::text::Shown;
 
 /// The finding as one line of printable ASCII.
@@ -224,15 +224,23 @@ impl Display for FixLine<'_> {
             Fact::NonRootNotDemanded { observed, .. } => write!(f, "{} -> true", Flag(*observed)),
             Fact::RunsAsRoot { user: None, .. } => f.write_str("false -> true"),
             Fact::RunsAsRoot {
-                user: Some(RootUser {
-                    account: Some(account), ..
-                }),
+                user: Some(user),
+                wanted,
+                switched_off,
                 ..
             } => {
-                write!(f, "{} -> ContainerUser", Shown(account))
+                match (user.account, wanted) {
+                    (Some(account), _) => write!(f, "{} -> ContainerUser", Shown(account))?,
+                    (None, Some(wanted)) => write!(f, "0 -> {wanted}")?,
+                    (None, None) => f.write_str("0 -> a user other than 0")?,
+                }
+                // Both stand in the way: naming one would have the next attempt refused again.
+                if *switched_off {
+                    f.write_str("; runAsNonRoot: false -> true")
+                } else {
+                    Ok(())
+                }
             }
-            Fact::RunsAsRoot { wanted: Some(user), .. } => write!(f, "0 -> {user}"),
-            Fact::RunsAsRoot { wanted: None, .. } => f.write_str("0 -> a user other than 0"),
             Fact::Escalation(Escalation::Capability(name, _)) => write!(f, "{} -> removed", Shown(name)),
             Fact::Escalation(Escalation::ProcMount) => f.write_str("Unmasked -> Default"),
             Fact::Escalation(_) => f.write_str("true -> false"),

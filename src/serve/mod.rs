@@ -1,5 +1,5 @@
-//! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one
-//! that spawns.
+//! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one that
+//! starts what lives as long as the process.
 
 mod gauges;
 mod personas;

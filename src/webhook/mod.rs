@@ -302,10 +302,10 @@ impl Webhook {
             RuleSet::Upstream => self.rulebook.mode,
             RuleSet::Complete => {
                 let namespace = scan(prefix, "namespace").unwrap_or_default();
-                self.index
-                    .load()
-                    .namespace_mode(namespace)
-                    .or_stricter(self.rulebook.mode)
+                let index = self.index.load();
+                let of_namespace = index.namespace_mode(namespace).or_stricter(self.rulebook.mode);
+                // Who governs it cannot be told, and padding must not be a way out of any persona.
+                of_namespace.max(index.strictest_persona_mode(namespace))
             }
         };
         let answer = match mode {

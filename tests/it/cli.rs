@@ -87,6 +87,8 @@ fn what_keeps_the_server_from_starting_is_one_line() {
         1,
         &["/nowhere/at/all"],
     );
+    let said = stderr(&dorgu(&["serve", "--personas", "/nowhere/at/all"], &[]));
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
     let folder = TempDir::new().expect("a folder");
     let personas = folder.path().to_str().expect("text");
     let free = [
@@ -137,6 +139,20 @@ fn a_taken_port_is_named() {
         &address,
     ];
     assert_refused(&args, &[], 1, &[&address]);
+}
+
+#[test]
+fn every_flag_without_effect_beside_personas_is_named() {
+    let folder = TempDir::new().expect("a folder");
+    let args = [
+        "serve",
+        "--personas",
+        folder.path().to_str().expect("text"),
+        "--enable-webhook=false",
+        "--leader-elect",
+        "--client-ca-file=/nowhere/ca.pem",
+    ];
+    assert_refused(&args, &[], 1, &["--enable-webhook --leader-elect"]);
 }
 
 #[test]

@@ -302,6 +302,27 @@ async fn a_review_over_the_limit_is_denied_where_enforced_and_warned_of_elsewher
 }
 
 #[tokio::test]
+async fn a_review_over_the_limit_is_no_way_out_of_a_persona_that_enforces() {
+    let persona = Persona {
+        namespace: "shop".into(),
+        name: "orders".into(),
+        app: "orders".into(),
+        mode: ModeWish::Set(Mode::Enforcing),
+        ..Persona::default()
+    };
+    for (namespace, allowed) in [("shop", false), ("elsewhere", true)] {
+        let webhook = webhook(ADVISORY);
+        webhook.index.replace(Snapshot::build([Arc::new(persona.clone())], []));
+        let request = Request::post(PATH)
+            .header("content-type", "application/json")
+            .body(Body::from(padded(namespace, BODY_LIMIT + 1)))
+            .expect("a request");
+        let (_, _, answer) = ask(webhook, request).await;
+        assert_eq!(answer["response"]["allowed"], allowed, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_review_at_the_limit_is_judged() {
     let answer = post(ENFORCING, padded("shop", BODY_LIMIT)).await;
     let message = answer["response"]["status"]["message"].as_str().expect("a message");

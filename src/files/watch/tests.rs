@@ -96,6 +96,23 @@ fn a_configmap_swap_arrives_every_time() {
 }
 
 #[test]
+fn a_root_that_goes_and_comes_back_is_served_all_along_and_seen_again() {
+    let files = Files::new();
+    files.write("root/a.yaml", &persona("a", ""));
+    let mut folder = Folder::open(&[files.path("root")]).unwrap();
+    folder.reload();
+    let (deliver, loaded) = results();
+    let _watch = watch(folder, move |new| deliver.send(new).unwrap_or_default()).unwrap();
+    let watched = Watched { loaded, _watch };
+    files.rename("root", "aside");
+    watched.until(|loaded| loaded.problems.len() == 1 && names(loaded).len() == 1);
+    files
+        .write("aside/a.yaml", &persona("a", "tier: critical"))
+        .rename("aside", "root");
+    watched.until(is(Tier::Critical));
+}
+
+#[test]
 fn files_in_new_folders_arrive_and_so_do_changes_in_folders_made_again() {
     let files = Files::new();
     let watched = Watched::new(&files);
@@ -186,6 +203,7 @@ fn watching_and_reading_report_nothing_themselves() {
         notify: Some(notifier(messages).unwrap()),
         watched: BTreeSet::new(),
         complete: false,
+        hidden: false,
         stamp: 0,
     };
     for _ in 0..3 {

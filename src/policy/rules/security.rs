@@ -60,10 +60,14 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
     for (container, spec) in context.containers() {
         let own = &spec.security_context;
         let user = root_user(own, pod);
-        if user.is_some() || own.run_as_non_root == Some(false) {
-            let wanted = context.persona.run_as_user;
-            let demanded = own.run_as_non_root.or(pod.run_as_non_root) == Some(true);
-            let fact = Fact::RunsAsRoot { demanded, user, wanted };
+        let switched_off = own.run_as_non_root == Some(false);
+        if user.is_some() || switched_off {
+            let fact = Fact::RunsAsRoot {
+                demanded: own.run_as_non_root.or(pod.run_as_non_root) == Some(true),
+                switched_off,
+                user,
+                wanted: context.persona.run_as_user,
+            };
             findings.push(Finding::container(Rule::RunAsNonRoot, container, FIELD, fact));
         }
     }
