@@ -272,6 +272,8 @@ impl ScaleStatus<'_> {
             value
                 .strip_prefix("==")
                 .or_else(|| value.strip_prefix('='))
+                // A match expression with one value; of several, the comma has parted it.
+                .or_else(|| value.strip_prefix(" in (")?.strip_suffix(')'))
                 .filter(|value| !value.is_empty())
         })
     }
