@@ -13,7 +13,7 @@ use super::text::{Shown, cut};
 const WARNINGS: usize = 4_000;
 /// One line: no fact of ours is longer unless a name in the object is.
 const LINE: usize = 256;
-/// Lines of a denial, and errors in its first line.
+/// Lines of a denial under its first one, which names every error as upstream's does.
 const LINES: usize = 40;
 
 /// The Scale a request is about, for the command that would pass.
@@ -42,23 +42,19 @@ pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Strin
 fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>) -> String {
     let complete = decision.set == RuleSet::Complete;
     let refusals = decision.refusals();
-    let most = if complete { LINES } else { usize::MAX };
     let mut text = format!("Deployment violates ApplicationPersona '{}': ", Shown(persona));
-    for (position, charge) in refusals.iter().take(most).enumerate() {
+    for (position, charge) in refusals.iter().enumerate() {
         text.push_str(if position == 0 { "" } else { "; " });
         text.push_str(&line(decision.set, charge));
-    }
-    let more = refusals.len().saturating_sub(most);
-    if more > 0 {
-        say(&mut text, format_args!("; and {more} more"));
     }
     if !complete {
         return text;
     }
-    for charge in refusals.iter().take(most) {
+    for charge in refusals.iter().take(LINES) {
         text.push_str("\n  ");
         text.push_str(&cut(FixLine(charge.finding()), LINE));
     }
+    let more = refusals.len().saturating_sub(LINES);
     if more > 0 {
         say(&mut text, format_args!("\n  and {more} more"));
     }

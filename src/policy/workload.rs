@@ -265,29 +265,17 @@ pub struct ScaleStatus<'a> {
 }
 
 impl ScaleStatus<'_> {
-    /// The value the selector demands of one label, where it demands exactly one: `key=value`, `key==value` or
-    /// `key in (value)`, which is how an API server writes a selector.
+    /// The value the selector demands of one label, where it demands exactly one: `key=value` or `key in (value)`.
     pub fn required_label(&self, key: &str) -> Option<&str> {
-        let mut depth = 0u32;
-        let requirements = self.selector.as_str().split(move |character| {
-            depth = match character {
-                '(' => depth + 1,
-                ')' => depth.saturating_sub(1),
-                _ => depth,
-            };
-            character == ',' && depth == 0
-        });
-        let mut demanded = requirements.filter_map(|requirement| {
-            let demand = requirement.trim().strip_prefix(key)?;
-            let equal = demand.strip_prefix("==").or_else(|| demand.strip_prefix('='));
-            equal.or_else(|| {
-                demand
-                    .strip_prefix(" in (")?
-                    .strip_suffix(')')
-                    .filter(|set| !set.contains(','))
-            })
-        });
-        demanded.find(|value| !value.is_empty())
+        self.selector.as_str().split(',').find_map(|requirement| {
+            let value = requirement.strip_prefix(key)?;
+            value
+                .strip_prefix("==")
+                .or_else(|| value.strip_prefix('='))
+                // A match expression with one value; of several, the comma has parted it.
+                .or_else(|| value.strip_prefix(" in (")?.strip_suffix(')'))
+                .filter(|value| !value.is_empty())
+        })
     }
 }
 

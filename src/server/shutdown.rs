@@ -71,7 +71,7 @@ impl Signals {
     pub async fn drain_then_abort(mut self, drain: DrainHandle, shutdown_delay: Duration) -> Signal {
         let first = self.next().await;
         let delay = first.delay(shutdown_delay);
-        tracing::info!(signal = ?first, ?delay, "draining; a second signal exits at once");
+        tracing::info!(signal = ?first, ?delay, "Draining; a second signal exits at once");
         let mut draining = std::pin::pin!(drain.begin(delay));
         let mut begun = false;
         loop {

@@ -9,8 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::policy::{Decision, Mode};
-use crate::webhook::review::Operation;
+use crate::policy::Decision;
+use crate::webhook::record::Record;
 
 /// A label value that is one of a few fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -205,15 +205,6 @@ impl Metrics {
             self.findings.get_or_create(&labels).inc_by(count);
         }
     }
-}
-
-/// What is known of an answered review, for metrics and the log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    pub(super) operation: Operation,
-    pub(super) verdict: Verdict,
-    pub(super) mode: Mode,
-    pub(super) dry_run: bool,
 }
 
 /// Counts a review as in flight while it lives.

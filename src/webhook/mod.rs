@@ -6,6 +6,7 @@
 pub mod answer;
 mod http;
 pub mod metrics;
+mod record;
 pub mod review;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,8 @@ use std::sync::Arc;
 use answer::Answer;
 pub use http::router;
 pub use metrics::Metrics;
-use metrics::{Record, Unchecked, Verdict};
+use metrics::{Unchecked, Verdict};
+use record::Record;
 use review::{Malformed, Operation, Outline, Review, Version, scan};
 
 use crate::index::{Index, Snapshot};
@@ -358,44 +360,15 @@ impl Webhook {
 
     /// Every review that has a uid ends here.
     fn finish_in(&self, mode: Mode, outline: &Outline<'_>, answer: &Answer, verdict: Verdict) -> (Vec<u8>, Record) {
-        let Outline {
-            version,
-            uid,
-            operation,
-            namespace,
-            name,
-            dry_run,
-            ..
-        } = outline;
-        // Names only: what an object holds is never logged.
-        if verdict == Verdict::Denied {
-            tracing::info!(
-                namespace = &**namespace,
-                name = &**name,
-                uid = &**uid,
-                operation = operation.as_str(),
-                mode = mode.as_str(),
-                dry_run,
-                "Denied a Deployment"
-            );
-        } else {
-            tracing::debug!(
-                namespace = &**namespace,
-                name = &**name,
-                uid = &**uid,
-                operation = operation.as_str(),
-                mode = mode.as_str(),
-                decision = verdict.as_str(),
-                "Answered a review"
-            );
-        }
+        let (operation, dry_run) = (outline.operation, outline.dry_run);
         let record = Record {
-            operation: *operation,
+            operation,
             verdict,
             mode,
-            dry_run: *dry_run,
+            dry_run,
         };
-        (answer.to_json(*version, uid), record)
+        record.log(outline);
+        (answer.to_json(outline.version, &outline.uid), record)
     }
 }
 

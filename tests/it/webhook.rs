@@ -323,6 +323,27 @@ async fn a_review_over_the_limit_is_no_way_out_of_a_persona_that_enforces() {
 }
 
 #[tokio::test]
+async fn a_scale_is_judged_however_its_selector_demands_the_one_app() {
+    for (selector, allowed) in [
+        ("app.kubernetes.io/name=orders,tier=web", false),
+        ("app.kubernetes.io/name==orders", false),
+        ("app.kubernetes.io/name in (orders)", false),
+        ("tier=web,app.kubernetes.io/name in (orders),x=y", false),
+        ("app.kubernetes.io/name in (orders,other)", true),
+        ("app.kubernetes.io/name in (other,orders)", true),
+        ("app.kubernetes.io/name notin (orders)", true),
+        ("app.kubernetes.io/name!=orders", true),
+        ("app.kubernetes.io/name in ()", true),
+        ("app.kubernetes.io/name", true),
+    ] {
+        let scale = json!({"metadata": {"name": "orders"}, "spec": {"replicas": 1}, "status": {"selector": selector}});
+        let body = review(&scale.to_string()).replace(r#""uid""#, r#""subResource":"scale","uid""#);
+        let answer = post(ENFORCING, body).await;
+        assert_eq!(answer["response"]["allowed"], allowed, "{selector}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_review_at_the_limit_is_judged() {
     let answer = post(ENFORCING, padded("shop", BODY_LIMIT)).await;
     let message = answer["response"]["status"]["message"].as_str().expect("a message");

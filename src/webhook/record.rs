@@ -1,0 +1,48 @@
+//! What is known of an answered review, for metrics and the log. Names only: what an object holds is never logged.
+
+use super::metrics::Verdict;
+use super::review::{Operation, Outline};
+use crate::policy::Mode;
+use crate::policy::text::{Shown, cut};
+
+/// The longest name Kubernetes knows; a caller that is no API server may send longer ones.
+const NAME: usize = 253;
+
+/// One answered review.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    pub(super) operation: Operation,
+    pub(super) verdict: Verdict,
+    pub(super) mode: Mode,
+    pub(super) dry_run: bool,
+}
+
+impl Record {
+    /// A line for a denial, and one for every other answer where debugging is on.
+    pub(super) fn log(&self, outline: &Outline<'_>) {
+        let shown = |text: &str| cut(Shown(text), NAME);
+        let (operation, mode, dry_run) = (self.operation.as_str(), self.mode.as_str(), self.dry_run);
+        if self.verdict == Verdict::Denied {
+            tracing::info!(
+                namespace = shown(&outline.namespace),
+                name = shown(&outline.name),
+                uid = shown(&outline.uid),
+                operation,
+                mode,
+                dry_run,
+                "Denied a Deployment"
+            );
+        } else {
+            tracing::debug!(
+                namespace = shown(&outline.namespace),
+                name = shown(&outline.name),
+                uid = shown(&outline.uid),
+                operation,
+                mode,
+                dry_run,
+                decision = self.verdict.as_str(),
+                "Answered a review"
+            );
+        }
+    }
+}
