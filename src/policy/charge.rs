@@ -67,9 +67,16 @@ impl<'a> Charges<'a> {
         self.list.push(charge);
     }
 
-    /// All of them, in the order in which they came.
-    pub(super) fn into_list(self) -> Vec<Charge<'a>> {
-        self.list
+    /// All that is told, in the contract's order: warnings as 2.4 lists them, then errors.
+    pub(super) fn in_order(self) -> Vec<Charge<'a>> {
+        let mut list = self.list;
+        list.retain(|charge| charge.finding.severity() != Severity::Info);
+        list.sort_by_key(|charge| {
+            let Finding { rule, place, .. } = charge.finding;
+            let is_error = rule.severity() == Severity::Error;
+            (is_error, rule.paragraph(), place.ordinal(rule), rule)
+        });
+        list
     }
 
     /// Adds a charge to those of other personas; on the same subject the strictest limit is told, and it refuses if any

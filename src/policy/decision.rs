@@ -1,16 +1,17 @@
 //! From a request and its personas to a decision: who governs, what is new or worse, which mode counts, what is told.
 //! Mode is applied here, last, and nowhere else.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::charge::{Charge, Charges};
-use super::compare::FindingSubject;
-use super::finding::{Fact, Finding, ModeHolder, Place, Rule, Severity};
+use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
+use super::notes;
 use super::persona::Persona;
+use super::ratchet::Ratchet;
 use super::rules::{self, Context, RuleSet, Subject};
 use super::workload::Workload;
 
@@ -126,109 +127,35 @@ impl<'a> Decision<'a> {
 
 /// Decides one request. Pure: the same question has the same answer.
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
-    let complete = rulebook.set == RuleSet::Complete;
     let governors = governors(rulebook.set, question);
-    let namespace_mode = if complete {
-        question.namespace_mode.or_stricter(rulebook.mode)
-    } else {
-        rulebook.mode
-    };
-    let mut mode = namespace_mode;
+    let floor = rulebook.or_stricter(question.namespace_mode);
+    let mut mode = floor;
     let mut charges = Charges::default();
-    let mut old: Option<Option<Workload<'a>>> = None;
-
-    for governor in &governors {
-        let persona = governor.persona;
-        let effective = if complete {
-            persona.mode.or_stricter(namespace_mode)
-        } else {
-            namespace_mode
+    let mut ratchet = Ratchet::new(question);
+    for Governor { persona, escaped_from } in &governors {
+        let rulebook = Rulebook {
+            mode: floor,
+            ..rulebook
         };
+        let effective = rulebook.or_stricter(&persona.mode);
         mode = mode.max(effective);
-        let mut findings = Vec::new();
-        let context = Context {
-            set: rulebook.set,
-            subject: question.subject,
-            workload: question.new,
-            persona,
-        };
-        rules::judge(&context, &mut findings);
-        let matters = effective == Mode::Enforcing && findings.iter().any(|f| f.severity() == Severity::Error);
-        let excused = match (&question.old, matters && complete) {
-            (Some(before), true) => {
-                let stored = old.get_or_insert_with(|| (before.workload)());
-                stored
-                    .as_ref()
-                    .map_or_else(Vec::new, |stored| excused(&findings, stored, &context))
-            }
-            _ => vec![false; findings.len()],
-        };
-        if let Some(before) = governor.escaped_from {
-            findings.push(rules::escaped(persona, before, &question.new.metadata.labels.name));
-        }
-        for (position, finding) in findings.into_iter().enumerate() {
-            let is_old = excused.get(position).copied().unwrap_or(false);
+        for (finding, is_old) in found(rulebook.set, effective, question, persona, &mut ratchet) {
             let effective = if is_old { Mode::Advisory } else { effective };
             charges.merge(Charge::under(effective, finding, &persona.name));
         }
-        if question.subject == Subject::Deployment {
-            for problem in &persona.problems {
-                let fact = Fact::Unreadable {
-                    persona: &persona.name,
-                    problem,
-                };
-                let place = Place::Object(problem.field);
-                charges.add(Charge::note(
-                    Finding {
-                        rule: Rule::PersonaValueUnreadable,
-                        place,
-                        fact,
-                    },
-                    &persona.name,
-                ));
-            }
+        if let Some(before) = escaped_from {
+            let finding = rules::escaped(persona, before, &question.new.metadata.labels.name);
+            charges.merge(Charge::under(effective, finding, &persona.name));
         }
-        if complete && let ModeWish::Unknown(observed) = &persona.mode {
-            charges.add(unknown_mode(
-                ModeHolder::Persona(&persona.name),
-                observed,
-                &persona.name,
-            ));
-        }
+        notes::of_persona(persona, rulebook.set, question.subject).for_each(|note| charges.add(note));
         if governors.len() > 1 {
             charges.close();
         }
     }
-    let mut charges = charges.into_list();
-    if complete {
-        let before = question
-            .old
-            .as_ref()
-            .map(|old| old.governed)
-            .filter(|old| old.app != question.governed.app);
-        charges.extend(
-            [Some(question.governed), before]
-                .into_iter()
-                .flatten()
-                .filter_map(duplicates),
-        );
-        if let (ModeWish::Unknown(observed), Some(first)) = (question.namespace_mode, governors.first()) {
-            let holder = ModeHolder::Namespace(question.namespace);
-            charges.push(unknown_mode(holder, observed, &first.persona.name));
-        }
+    if let (RuleSet::Complete, Some(first)) = (rulebook.set, governors.first()) {
+        notes::of_question(question, first.persona).for_each(|note| charges.add(note));
     }
-    charges.retain(|charge| charge.finding().severity() != Severity::Info);
-    charges.sort_by_key(|charge| {
-        let finding = charge.finding();
-        let is_error = finding.severity() == Severity::Error;
-        (
-            is_error,
-            finding.rule.paragraph(),
-            finding.place.ordinal(finding.rule),
-            finding.rule,
-        )
-    });
-    let (refusals, warnings) = charges.into_iter().partition(Charge::refuses);
+    let (refusals, warnings) = charges.in_order().into_iter().partition(Charge::refuses);
     let mut personas: Vec<&str> = governors
         .iter()
         .map(|governor| governor.persona.name.as_str())
@@ -241,6 +168,41 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         set: rulebook.set,
         personas,
     }
+}
+
+impl Rulebook {
+    /// The mode here, or the stricter one that a namespace or a persona wishes; upstream knows no such wishes.
+    fn or_stricter(self, wish: &ModeWish) -> Mode {
+        match self.set {
+            RuleSet::Complete => wish.or_stricter(self.mode),
+            RuleSet::Upstream => self.mode,
+        }
+    }
+}
+
+/// What one persona finds, and whether each is an old breach that an update merely keeps.
+fn found<'a>(
+    set: RuleSet,
+    effective: Mode,
+    question: &Question<'a>,
+    persona: &'a Persona,
+    ratchet: &mut Ratchet<'_, 'a>,
+) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
+    let context = Context {
+        set,
+        subject: question.subject,
+        workload: question.new,
+        persona,
+    };
+    let mut findings = Vec::new();
+    rules::judge(&context, &mut findings);
+    // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
+    let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
+        ratchet.excuses(&findings, &context)
+    } else {
+        vec![false; findings.len()]
+    };
+    findings.into_iter().zip(excused)
 }
 
 /// A persona that is held against the object.
@@ -282,62 +244,4 @@ fn governors<'a>(set: RuleSet, question: &Question<'a>) -> SmallVec<[Governor<'a
         }
     }
     governors
-}
-
-/// For each finding, whether the stored object already had it, no better than now (the ratchet of design 3).
-fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_>) -> Vec<bool> {
-    let mut before = Vec::new();
-    let context = Context {
-        set: context.set,
-        subject: context.subject,
-        workload: stored,
-        persona: context.persona,
-    };
-    rules::judge(&context, &mut before);
-    // Of two on one subject (containers that share a name) the worse one excuses more.
-    let mut worst: HashMap<FindingSubject<'_>, &Finding<'_>> = HashMap::new();
-    for old in before.iter().filter(|old| old.severity() == Severity::Error) {
-        let kept = worst.entry(old.subject()).or_insert(old);
-        if old.is_worse_than(kept) {
-            *kept = old;
-        }
-    }
-    let had = |finding: &Finding<'_>| {
-        worst
-            .get(&finding.subject())
-            .is_some_and(|old| !finding.is_worse_than(old))
-    };
-    findings
-        .iter()
-        .map(|finding| finding.severity() == Severity::Error && had(finding))
-        .collect()
-}
-
-fn duplicates<'a>(governed: Governed<'a>) -> Option<Charge<'a>> {
-    let [first, _, ..] = governed.personas else { return None };
-    let personas = governed.personas.iter().map(|persona| persona.name.as_str()).collect();
-    let fact = Fact::Duplicate {
-        personas,
-        app: &first.app,
-    };
-    Some(Charge::note(
-        Finding {
-            rule: Rule::PersonaDuplicate,
-            place: Place::Object(""),
-            fact,
-        },
-        &first.name,
-    ))
-}
-
-fn unknown_mode<'a>(holder: ModeHolder<'a>, observed: &'a str, persona: &'a str) -> Charge<'a> {
-    let fact = Fact::ModeUnknown { holder, observed };
-    Charge::note(
-        Finding {
-            rule: Rule::ModeUnknown,
-            place: Place::Object(""),
-            fact,
-        },
-        persona,
-    )
 }
