@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::k8s::Place;
 use crate::policy::Rulebook;
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -11,8 +12,8 @@ use crate::webhook::Match;
 /// Everything `dorgu serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Folders with personas; never empty.
-    pub folders: Vec<PathBuf>,
+    /// Where personas come from.
+    pub source: Source,
     /// Rules and mode.
     pub rulebook: Rulebook,
     /// How personas are found.
@@ -25,6 +26,15 @@ pub struct Config {
     pub logging: Logging,
     /// Flags that were accepted and mean nothing here; named once at start.
     pub ignored: Vec<String>,
+}
+
+/// Where personas come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Folders with personas; never empty. No cluster is contacted.
+    Files(Vec<PathBuf>),
+    /// A cluster, watched.
+    Cluster(Place),
 }
 
 /// The webhook's listener and its certificates.

@@ -11,6 +11,7 @@ pub mod webhook;
 
 pub mod files;
 pub mod index;
+pub mod k8s;
 pub mod manifest;
 
 pub mod policy;

@@ -32,6 +32,10 @@ enum Command {
 
 /// Runs one command line and tells how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Before anything can ask for one: a client or a server made without would choose by itself, or panic.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return usage("a second crypto provider was installed, which is a defect of dorgu's");
+    }
     let (args, zap) = match go_flags::accept(args) {
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),

@@ -1,13 +1,14 @@
 //! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours (design 2).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::go_flags::Zap;
 use super::values;
-use crate::config::{Admin, ClientAuth, Config, Logging, Serving};
+use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
+use crate::k8s::Place;
 use crate::policy::{Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -45,7 +46,7 @@ pub(super) struct Flags {
     /// File name of the private key in it.
     #[arg(long, value_name = "FILE", env = "DORGU_WEBHOOK_CERT_KEY", default_value = "tls.key")]
     webhook_cert_key: String,
-    /// Write the CA that a client should trust into this file (with --personas, for a certificate made here).
+    /// Write the CA that a client should trust into this file (for a certificate made here).
     #[arg(long, value_name = "FILE", env = "DORGU_WRITE_CA")]
     write_ca: Option<PathBuf>,
     /// Accept only clients whose certificate one of these authorities signed.
@@ -63,7 +64,7 @@ pub(super) struct Flags {
     /// Where /metrics is, 0 for nowhere [default: 0; with --personas 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "DORGU_METRICS_BIND_ADDRESS")]
     metrics_bind_address: Option<String>,
-    /// Serve /metrics over HTTPS [default: true; with --personas false, and never with a token]
+    /// Serve /metrics over HTTPS [default: true; with --personas false; with a cluster only false works yet]
     #[arg(long, value_name = "BOOL", env = "DORGU_METRICS_SECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     metrics_secure: Option<bool>,
     /// auto: text on a terminal, JSON elsewhere.
@@ -74,14 +75,14 @@ pub(super) struct Flags {
 }
 
 /// Flags that mean something only with a cluster. They are accepted beside `--personas`, so that a manifest's arguments
-/// can be tried on a laptop, and named in the log as ignored.
+/// can be tried on a laptop; those without effect there, or without effect yet, are named in the log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "With a cluster (no effect beside --personas)")]
 struct ClusterFlags {
-    /// Kubeconfig file; empty: the usual places, then in-cluster.
+    /// Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, then in-cluster.
     #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
     kubeconfig: Option<String>,
-    /// Serve the webhook; --personas implies it.
+    /// Serve the webhook; --personas implies it. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBHOOK", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_webhook: Option<bool>,
     /// Let one replica hold the Lease and write.
@@ -129,11 +130,12 @@ struct ClusterFlags {
 }
 
 impl ClusterFlags {
-    /// Which of them were given.
-    fn given(&self) -> Vec<String> {
+    /// Which of them were given and mean nothing there.
+    fn without_effect(&self, source: &Source) -> Vec<String> {
+        let files = matches!(source, Source::Files(_));
         let given = [
-            ("kubeconfig", self.kubeconfig.is_some()),
-            ("enable-webhook", self.enable_webhook.is_some()),
+            ("kubeconfig", files && self.kubeconfig.is_some()),
+            ("enable-webhook", files && self.enable_webhook.is_some()),
             ("leader-elect", self.leader_elect.is_some()),
             ("enable-argocd", self.enable_argocd.is_some()),
             ("prometheus-url", self.prometheus_url.is_some()),
@@ -160,18 +162,36 @@ impl ClusterFlags {
 /// Upstream's default folder: a certificate that its users put there goes on being used.
 const UPSTREAM_CERTIFICATES: &str = "/tmp/k8s-webhook-server/serving-certs";
 
+/// Where personas come from.
+fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, String> {
+    if !folders.is_empty() {
+        return Ok(Source::Files(folders));
+    }
+    let named = cluster.kubeconfig.as_deref().filter(|file| !file.is_empty());
+    let Some(place) = Place::find(named.map(Path::new)) else {
+        return Err(
+            "nothing to answer from: pass --personas DIR, a folder with ApplicationPersona YAML; or, for a cluster, \
+             --kubeconfig FILE, or run in a pod"
+                .to_owned(),
+        );
+    };
+    if cluster.enable_webhook != Some(true) {
+        return Err(
+            "nothing to serve: with a cluster the webhook is off by default and there is nothing else yet; pass \
+             --enable-webhook"
+                .to_owned(),
+        );
+    }
+    Ok(Source::Cluster(place))
+}
+
 /// Turns flags into a configuration.
 ///
 /// # Errors
 /// One line that says which flag is wrong and what would be right.
 pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
-    if flags.personas.is_empty() {
-        return Err(
-            "nothing to answer from: pass --personas DIR, a folder with ApplicationPersona YAML; \
-                    a cluster (--kubeconfig, or in-cluster) cannot be watched by this version yet"
-                .to_owned(),
-        );
-    }
+    let source = source(flags.personas, &flags.cluster)?;
+    let in_cluster = matches!(source, Source::Cluster(_));
     if flags.client_ca_file.is_none() && !flags.client_allowed_names.is_empty() {
         return Err("--client-allowed-names needs --client-ca-file: a name proves nothing by itself".to_owned());
     }
@@ -191,17 +211,32 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         );
     }
     let mut ignored = zap.ignored;
-    ignored.extend(flags.cluster.given());
+    ignored.extend(flags.cluster.without_effect(&source));
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
     let address = |flag: &str, given: Option<String>, otherwise: &str| match given.as_deref() {
         Some("0" | "") => Ok(None),
+        None if otherwise == "0" => Ok(None),
         given => {
             let text = given.unwrap_or(otherwise);
             text.parse().map(Some).map_err(|error| format!("{flag}: {error}"))
         }
     };
+    let metrics = address(
+        "--metrics-bind-address",
+        flags.metrics_bind_address,
+        if in_cluster { "0" } else { "127.0.0.1:8080" },
+    )?;
+    // Secure means a token that the API server confirms, as upstream does it. An endpoint that is open, though asked to
+    // be closed, would be the worst of both.
+    if in_cluster && metrics.is_some() && flags.metrics_secure.unwrap_or(true) {
+        return Err(
+            "--metrics-secure (true by default with a cluster) is not there yet: pass --metrics-secure=false to serve \
+             /metrics open and unencrypted, or --metrics-bind-address=0 not to serve it"
+                .to_owned(),
+        );
+    }
     Ok(Config {
-        folders: flags.personas,
+        source,
         rulebook: Rulebook {
             set: flags.rules,
             mode: flags.webhook_mode,
@@ -210,7 +245,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         serving: Serving {
             address: match flags.webhook_bind_address {
                 Some(address) => address,
-                None => default("127.0.0.1:9443")?,
+                None => default(if in_cluster { ":9443" } else { "127.0.0.1:9443" })?,
             },
             certificates: certificates.map(|folder| crate::config::CertificateFiles {
                 chain: folder.join(&flags.webhook_cert_name),
@@ -227,9 +262,9 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             probes: address(
                 "--health-probe-bind-address",
                 flags.health_probe_bind_address,
-                "127.0.0.1:8081",
+                if in_cluster { ":8081" } else { "127.0.0.1:8081" },
             )?,
-            metrics: address("--metrics-bind-address", flags.metrics_bind_address, "127.0.0.1:8080")?,
+            metrics,
             metrics_secure: flags.metrics_secure.unwrap_or(false),
         },
         logging: Logging {

@@ -10,32 +10,53 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
+use super::cluster::Watches;
 use super::personas::FileFacts;
-use crate::index::Index;
+use crate::index::{Index, Kind};
+use crate::k8s::WatchState;
 use crate::server::stats::{CloseReason, Stats};
 use crate::server::tls::CertificateFacts;
+
+/// What fills the index.
+#[derive(Debug)]
+pub(super) enum Feed {
+    Files(watch::Receiver<FileFacts>),
+    Cluster(Watches),
+}
 
 /// Who is asked.
 #[derive(Debug)]
 pub(super) struct Sources {
     pub(super) index: Arc<Index>,
-    pub(super) files: watch::Receiver<FileFacts>,
+    pub(super) feed: Feed,
     pub(super) certificate: watch::Receiver<CertificateFacts>,
     pub(super) stats: Arc<Stats>,
+}
+
+impl Sources {
+    /// The kinds that are followed, and when each was last heard of.
+    fn last_events(&self) -> Vec<(Kind, i64)> {
+        match &self.feed {
+            Feed::Files(facts) => {
+                let last = facts.borrow().last_change.as_second();
+                vec![(Kind::Persona, last), (Kind::Namespace, last)]
+            }
+            Feed::Cluster(watches) => watches
+                .iter()
+                .map(|(kind, state)| (kind, state.last_event().map_or(0, |last| last.as_second())))
+                .collect(),
+        }
+    }
 }
 
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let index = self.index.load();
-        let files = *self.files.borrow();
         let (expiry, reloads) = {
             let facts = self.certificate.borrow();
             (facts.not_after.as_second(), facts.reloads.clone())
         };
-        let kinds = [
-            ("ApplicationPersona", index.persona_count()),
-            ("Namespace", index.namespace_count()),
-        ];
+        let kinds = self.last_events();
 
         let mut gauges = |name: &str, help: &str, unit: Option<&Unit>, label: &str, values: &[(&str, i64)]| {
             let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
@@ -47,22 +68,28 @@ impl Collector for Sources {
             Ok::<(), std::fmt::Error>(())
         };
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let per_kind = |value: &dyn Fn(usize) -> i64| kinds.map(|(kind, objects)| (kind, value(objects)));
+        let per_kind = |value: &dyn Fn(Kind) -> i64| -> Vec<(&str, i64)> {
+            kinds.iter().map(|(kind, _)| (kind.as_str(), value(*kind))).collect()
+        };
         gauges(
             "dorgu_cache_objects",
             "Objects in the index, by kind",
             None,
             "kind",
-            &per_kind(&count),
+            &per_kind(&|kind| count(index.count(kind))),
         )?;
-        let synced = i64::from(self.index.is_synced());
+        let synced = per_kind(&|kind| i64::from(self.index.has(kind)));
         let help = "Whether the index was filled at least once, by kind";
-        gauges("dorgu_cache_synced", help, None, "kind", &per_kind(&|_| synced))?;
-        let (help, last) = ("When the index last changed, by kind", files.last_change.as_second());
+        gauges("dorgu_cache_synced", help, None, "kind", &synced)?;
+        let help = "When the source was last heard of, by kind; 0 for never";
         let name = "dorgu_cache_last_event_timestamp";
-        gauges(name, help, Some(&Unit::Seconds), "kind", &per_kind(&|_| last))?;
-        let help = "Documents in the persona folders that cannot be used as they stand";
-        gauges("dorgu_files_problems", help, None, "", &[("", count(files.problems))])?;
+        let last: Vec<_> = kinds.iter().map(|(kind, last)| (kind.as_str(), *last)).collect();
+        gauges(name, help, Some(&Unit::Seconds), "kind", &last)?;
+        if let Feed::Files(facts) = &self.feed {
+            let help = "Documents in the persona folders that cannot be used as they stand";
+            let problems = facts.borrow().problems;
+            gauges("dorgu_files_problems", help, None, "", &[("", count(problems))])?;
+        }
         let (name, help) = (
             "dorgu_certificate_expiry_timestamp",
             "When the serving certificate expires",
@@ -86,6 +113,17 @@ impl Collector for Sources {
             }
             Ok::<(), std::fmt::Error>(())
         };
+        if let Feed::Cluster(watches) = &self.feed {
+            let per_kind = |value: fn(&WatchState) -> u64| -> Vec<(&str, u64)> {
+                let states = watches.iter();
+                states.map(|(kind, state)| (kind.as_str(), value(state))).collect()
+            };
+            let help = "Lists and watches that failed, by kind";
+            counters("dorgu_watch_errors", help, "kind", &per_kind(WatchState::errors))?;
+            let help = "Objects that came and could not be read, by kind";
+            let unreadable = per_kind(WatchState::unreadable);
+            counters("dorgu_watch_unreadable", help, "kind", &unreadable)?;
+        }
         let values = [("success", reloads.succeeded), ("failure", reloads.failed)];
         counters(
             "dorgu_certificate_reloads",

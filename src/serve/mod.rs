@@ -1,6 +1,8 @@
 //! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one that
 //! starts what lives as long as the process.
 
+mod cluster;
+mod decode;
 mod gauges;
 mod personas;
 
@@ -13,8 +15,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Serving};
-use crate::index::Index;
+use crate::config::{Config, Serving, Source};
+use crate::files::Watch;
+use crate::index::{Index, Kind};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::body::Budget;
@@ -45,14 +48,27 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if !config.ignored.is_empty() {
         tracing::info!(
             flags = config.ignored.join(" "),
-            "Ignored flags that mean nothing with --personas"
+            "Flags that have no effect here, or none yet"
         );
     }
     let exposition = Exposition::new();
     let mut tasks = Tasks::default();
 
     let index = Arc::new(Index::default());
-    let (_watch, files) = personas::follow(&config.folders, Arc::clone(&index))?;
+    let feed = match &config.source {
+        Source::Files(folders) => {
+            let (_watch, facts) = personas::follow(folders, Arc::clone(&index))?;
+            Feed::Files { facts, _watch }
+        }
+        Source::Cluster(place) => {
+            let (watches, ended) = cluster::watch(place, config.matching, &index).await?;
+            tasks.spawn("watching the cluster", async {
+                // Nobody sends; it ends with the watches.
+                let _ = ended.await;
+            });
+            Feed::Cluster(watches)
+        }
+    };
 
     let certificate = certificates(&config.serving, &mut tasks)?;
     let clients = match &config.serving.clients {
@@ -85,14 +101,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     exposition.with(|registry| {
         let sources = gauges::Sources {
             index: Arc::clone(&index),
-            files,
+            feed: feed.facts(),
             certificate: certificate.facts.clone(),
             stats,
         };
         registry.register_collector(Box::new(sources));
     });
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let ready = ready(&index, certificate.facts.clone(), draining.clone());
+    let ready = ready(&index, &feed, certificate.facts.clone(), draining.clone());
     let (_, never) = Drain::new();
     admin_listener(
         &mut tasks,
@@ -177,17 +193,51 @@ fn certificates(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certific
     Ok(certificate)
 }
 
+/// What fills the index; it stops when this is dropped.
+enum Feed {
+    Files {
+        facts: watch::Receiver<personas::FileFacts>,
+        _watch: Watch,
+    },
+    Cluster(cluster::Watches),
+}
+
+impl Feed {
+    fn facts(&self) -> gauges::Feed {
+        match self {
+            Feed::Files { facts, .. } => gauges::Feed::Files(facts.clone()),
+            Feed::Cluster(watches) => gauges::Feed::Cluster(watches.clone()),
+        }
+    }
+}
+
 /// What `/readyz` asks.
-fn ready(index: &Arc<Index>, certificate: watch::Receiver<CertificateFacts>, draining: Drain) -> Checks {
-    let index = Arc::clone(index);
-    Checks::new()
-        .with("personas", move || {
-            if index.is_synced() {
-                Ok(())
-            } else {
-                Err("the persona folders were not read yet".to_owned())
-            }
-        })
+fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<CertificateFacts>, draining: Drain) -> Checks {
+    let checks = Checks::new();
+    let filled = match feed {
+        Feed::Files { .. } => {
+            let index = Arc::clone(index);
+            checks.with("personas", move || {
+                if index.is_synced() {
+                    Ok(())
+                } else {
+                    Err("the persona folders were not read yet".to_owned())
+                }
+            })
+        }
+        Feed::Cluster(watches) => {
+            let names = [
+                ("personas", Kind::Persona),
+                ("namespaces", Kind::Namespace),
+                ("deployments", Kind::Deployment),
+            ];
+            names.into_iter().fold(checks, |checks, (name, kind)| {
+                let (index, watches) = (Arc::clone(index), watches.clone());
+                checks.with_note(name, move || watches.told(kind, &index))
+            })
+        }
+    };
+    filled
         .with("certificate", move || {
             certificate.borrow().problem(Timestamp::now()).map_or(Ok(()), Err)
         })

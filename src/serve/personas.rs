@@ -1,6 +1,7 @@
 //! File mode: keeps the index equal to what the folders say, and tells of every file that cannot be used.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::api::ApplicationPersona;
 use crate::files::{Folder, Loaded, Watch};
-use crate::index::{Index, Snapshot};
+use crate::index::{Change, Index, Namespace, StoredPersona};
 use crate::policy::{ModeWish, Persona};
 
 /// What metrics say of the folders.
@@ -33,7 +35,7 @@ pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(
             problems: loaded.problems.len(),
             last_change: Timestamp::now(),
         });
-        index.replace(snapshot(&loaded));
+        fill(&index, &loaded);
     };
     let mut folder = Folder::open(folders)?;
     publish(folder.reload());
@@ -41,14 +43,40 @@ pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(
     Ok((watch, receiver))
 }
 
-fn snapshot(loaded: &Loaded) -> Snapshot {
-    let personas = loaded.personas.iter().map(|persona| Arc::new(Persona::parse(persona)));
+/// Files hold no Deployments: an empty list of them is all that will ever be known.
+fn fill(index: &Index, loaded: &Loaded) {
     let mode = |labels: &BTreeMap<String, String>| ModeWish::read(labels.get(ModeWish::KEY).map(String::as_str));
-    let namespaces = loaded
-        .namespaces
-        .iter()
-        .map(|(name, labels)| (name.clone(), mode(labels)));
-    Snapshot::build(personas, namespaces)
+    let namespaces = loaded.namespaces.iter().map(|(name, labels)| Namespace {
+        name: name.as_str().into(),
+        mode: mode(labels),
+    });
+    let personas = loaded.personas.iter().map(|object| StoredPersona {
+        version: version(object),
+        persona: Arc::new(Persona::parse(object)),
+    });
+    // Modes first, so that no persona is ever judged by less than its namespace asks for.
+    index.namespaces(all(namespaces));
+    index.deployments(all([]));
+    index.personas(all(personas));
+}
+
+fn all<T>(objects: impl IntoIterator<Item = T>) -> Change<T> {
+    Change::Replace {
+        objects: objects.into_iter().collect(),
+        kept: Vec::new(),
+    }
+}
+
+/// Differs whenever anything differs that a persona is parsed from.
+fn version(object: &ApplicationPersona) -> Box<str> {
+    serde_json::to_string(&(&object.metadata.annotations, &object.spec))
+        .map(|text| {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            format!("{:016x}", hasher.finish()).into()
+        })
+        // An empty version is never taken for the same.
+        .unwrap_or_default()
 }
 
 fn tell(loaded: &Loaded) {

@@ -14,7 +14,8 @@ use http::{HeaderValue, Response, StatusCode, Uri};
 /// The content type of `/metrics`.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// Well, with a note that may be empty, or why not.
+type Check = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 
 /// Named checks, run in the order in which they were added at every request; so they must be quick and never wait.
 #[derive(Default)]
@@ -29,10 +30,16 @@ impl Checks {
 
     /// Adds a check. Its error is one line that says what is missing; it is shown to anyone who can reach the probe.
     #[must_use]
-    pub fn with(
+    pub fn with(self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Checks {
+        self.with_note(name, move || check().map(|()| String::new()))
+    }
+
+    /// Adds a check that has something to say also when all is well: one line, shown behind its `ok`.
+    #[must_use]
+    pub fn with_note(
         mut self,
         name: &'static str,
-        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn() -> Result<String, String> + Send + Sync + 'static,
     ) -> Checks {
         self.0.push((name, Box::new(check)));
         self
@@ -50,10 +57,11 @@ impl Checks {
                 writeln!(text, "[+]{name} excluded: ok")
             } else {
                 match check() {
-                    Ok(()) => writeln!(text, "[+]{name} ok"),
+                    Ok(note) if note.is_empty() => writeln!(text, "[+]{name} ok"),
+                    Ok(note) => writeln!(text, "[+]{name} ok: {}", one_line(&note)),
                     Err(reason) => {
                         failed = true;
-                        writeln!(text, "[-]{name} failed: {}", reason.replace(['\n', '\r'], " "))
+                        writeln!(text, "[-]{name} failed: {}", one_line(&reason))
                     }
                 }
             };
@@ -66,6 +74,10 @@ impl Checks {
         let _ = writeln!(text, "{probe} check {}", if failed { "failed" } else { "passed" });
         Report { failed, text }
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 struct Report {

@@ -19,7 +19,7 @@ use metrics::{Unchecked, Verdict};
 use record::Record;
 use review::{Malformed, Operation, Outline, Review, Version, scan};
 
-use crate::index::{Index, Snapshot};
+use crate::index::{Deployment, Index, Snapshot};
 use crate::policy::answer::{ScaleTarget, message, warnings};
 use crate::policy::decision::{Governed, Old, Question, Rulebook};
 use crate::policy::workload::{MOST_PARTS, Metadata, Selector, Workload};
@@ -133,9 +133,14 @@ impl Webhook {
             stated.as_str()
         };
         let index = self.index.load();
+        // Some clients leave the name of a Scale to the URL.
+        let name = match object.metadata.name.as_str() {
+            "" => outline.name.as_str(),
+            stated => stated,
+        };
         let governed = match subject {
             Subject::Deployment => self.governed(&index, namespace, &object.metadata, &object.spec.selector),
-            Subject::Scale => self.governed_scale(&index, namespace, object),
+            Subject::Scale => self.governed_scale(&index, namespace, name, object),
         };
         let stored = review.old.as_ref().filter(|_| outline.operation == Operation::Update);
         let read_stored = || stored.and_then(review::Stored::workload);
@@ -153,7 +158,8 @@ impl Webhook {
         let was_governed = old.as_ref().is_some_and(|old| !old.governed.personas.is_empty());
         let sticky = was_governed && self.rulebook.set == RuleSet::Complete;
         if governed.personas.is_empty() && !sticky {
-            return self.nobody_governs(outline, object, subject);
+            let known = index.deployment(namespace, name).is_some();
+            return self.nobody_governs(outline, object, subject, known);
         }
         // Finalizers and other metadata of an object on its way out are nobody's business; a changed spec still is.
         if object.metadata.deletion_timestamp.is_some()
@@ -202,43 +208,62 @@ impl Webhook {
         metadata: &'s Metadata<'s>,
         selector: &'s Selector<'s>,
     ) -> Governed<'s> {
-        let by_label = metadata.labels.name.as_str();
-        let found = |app: &'s str| Governed {
-            app,
-            personas: index.find(namespace, app),
-        };
-        if self.matching == Match::Label {
-            return found(by_label);
-        }
         let (labels, selected) = (&metadata.labels, &selector.match_labels);
-        let rungs = [by_label, &labels.app, &metadata.name, &selected.name, &selected.app];
-        rungs
-            .into_iter()
-            .map(found)
-            .find(|governed| !governed.personas.is_empty())
-            .unwrap_or_else(|| found(by_label))
+        let chain = [&labels.app, &metadata.name, &selected.name, &selected.app].map(|text| text.as_str());
+        self.first_governed(index, namespace, labels.name.as_str(), chain)
     }
 
-    /// A Scale carries no labels; its selector says which pods it counts.
-    fn governed_scale<'s>(&self, index: &'s Snapshot, namespace: &str, scale: &'s Workload<'s>) -> Governed<'s> {
+    /// A Scale carries no labels: those of its Deployment count, and where that is not known (no cluster, or the watch
+    /// has not heard of it yet) its selector says which pods it counts.
+    fn governed_scale<'s>(
+        &self,
+        index: &'s Snapshot,
+        namespace: &str,
+        name: &'s str,
+        scale: &'s Workload<'s>,
+    ) -> Governed<'s> {
         let selected = |key| scale.status.required_label(key).unwrap_or_default();
+        match index.deployment(namespace, name) {
+            Some(Deployment { labels, selected, .. }) => self.first_governed(
+                index,
+                namespace,
+                &labels.name,
+                [&labels.app, name, &selected.name, &selected.app],
+            ),
+            None => {
+                let by_label = selected("app.kubernetes.io/name");
+                self.first_governed(index, namespace, by_label, [name, selected("app")])
+            }
+        }
+    }
+
+    /// By label alone, or by the first name on the chain that finds somebody.
+    fn first_governed<'s, const N: usize>(
+        &self,
+        index: &'s Snapshot,
+        namespace: &str,
+        by_label: &'s str,
+        chain: [&'s str; N],
+    ) -> Governed<'s> {
         let found = |app: &'s str| Governed {
             app,
             personas: index.find(namespace, app),
         };
-        let by_label = selected("app.kubernetes.io/name");
-        if self.matching == Match::Label {
-            return found(by_label);
+        let by_label = found(by_label);
+        if self.matching == Match::Label || !by_label.personas.is_empty() {
+            return by_label;
         }
-        let rungs = [by_label, scale.metadata.name.as_str(), selected("app")];
-        rungs
-            .into_iter()
-            .map(found)
-            .find(|governed| !governed.personas.is_empty())
-            .unwrap_or_else(|| found(by_label))
+        let mut chain = chain.into_iter().map(found);
+        chain.find(|governed| !governed.personas.is_empty()).unwrap_or(by_label)
     }
 
-    fn nobody_governs(&self, outline: &Outline<'_>, object: &Workload<'_>, subject: Subject) -> (Vec<u8>, Record) {
+    fn nobody_governs(
+        &self,
+        outline: &Outline<'_>,
+        object: &Workload<'_>,
+        subject: Subject,
+        known: bool,
+    ) -> (Vec<u8>, Record) {
         let unlabelled = object.metadata.labels.name.is_empty();
         let message = match (subject, self.matching) {
             (Subject::Deployment, Match::Label) if unlabelled => {
@@ -246,7 +271,8 @@ impl Webhook {
             }
             _ => "no matching ApplicationPersona found",
         };
-        if subject == Subject::Scale {
+        // A Scale whose Deployment is known and names no governed app was looked at like any other.
+        if subject == Subject::Scale && !known {
             self.metrics.unchecked(Unchecked::ScaleUnresolved);
         }
         self.finish(outline, &Answer::allowed(message), Verdict::Allowed)

@@ -12,10 +12,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("policy", &["api"]),
     ("schema", &["api"]),
     ("manifest", &[]),
+    ("k8s", &[]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
     ("webhook", &["policy", "index", "server"]),
-    ("config", &["policy", "server", "telemetry", "webhook"]),
+    ("config", &["k8s", "policy", "server", "telemetry", "webhook"]),
     (
         "serve",
         &[
@@ -23,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "files",
             "index",
+            "k8s",
             "policy",
             "server",
             "telemetry",
@@ -31,7 +33,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["api", "config", "policy", "serve", "server", "telemetry", "webhook"],
+        &[
+            "api",
+            "config",
+            "k8s",
+            "policy",
+            "serve",
+            "server",
+            "telemetry",
+            "webhook",
+        ],
     ),
 ];
 

@@ -8,11 +8,16 @@ use tempfile::TempDir;
 fn dorgu(args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dorgu"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DORGU_") {
+        if ["DORGU_", "KUBE"]
+            .iter()
+            .any(|own| name.to_string_lossy().starts_with(own))
+        {
             command.env_remove(name);
         }
     }
     command
+        // Where no kubeconfig is.
+        .env("HOME", "/nowhere")
         .args(args)
         .envs(environment.iter().copied())
         .output()
@@ -44,6 +49,46 @@ fn serve_without_anything_to_answer_from_says_what_to_pass() {
         said.contains("--personas DIR") && said.contains("--kubeconfig"),
         "{said}"
     );
+}
+
+#[test]
+fn serve_with_a_cluster_says_what_is_not_there_yet_instead_of_starting_half() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("kubeconfig");
+    std::fs::write(&file, "{}").expect("written");
+    let kubeconfig = format!("--kubeconfig={}", file.display());
+    assert_refused(
+        &["serve", &kubeconfig],
+        &[],
+        2,
+        &["nothing to serve", "--enable-webhook"],
+    );
+    let metrics = [
+        "serve",
+        &kubeconfig,
+        "--enable-webhook",
+        "--metrics-bind-address=127.0.0.1:0",
+    ];
+    assert_refused(&metrics, &[], 2, &["--metrics-secure=false", "not there yet"]);
+    let path = file.to_str().expect("text");
+    let in_environment = [("KUBECONFIG", path)];
+    assert_refused(
+        &["serve"],
+        &in_environment,
+        2,
+        &["nothing to serve", "--enable-webhook"],
+    );
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used_is_named() {
+    let args = [
+        "serve",
+        "--kubeconfig=/nowhere/kubeconfig",
+        "--enable-webhook",
+        "--webhook-bind-address=127.0.0.1:0",
+    ];
+    assert_refused(&args, &[], 1, &["/nowhere/kubeconfig"]);
 }
 
 #[test]

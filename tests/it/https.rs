@@ -1,18 +1,25 @@
-//! Clients for single questions to the process under test, and for many on one plain connection.
+//! A client for single questions to the process under test.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
-use hyper::header::HeaderMap;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+/// Without Nagle's delay, which would be measured as the process's.
+async fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
 
 /// `host:port` and path of a URL.
 fn parts(url: &str) -> Result<(&str, &str)> {
@@ -23,6 +30,11 @@ fn parts(url: &str) -> Result<(&str, &str)> {
 
 /// Posts JSON over TLS, trusting only this CA; returns the body of the answer.
 pub async fn post(url: &str, ca_pem: &str, body: &str) -> Result<String> {
+    Ok(post_whole(url, ca_pem, body).await?.into_body())
+}
+
+/// Posts JSON over TLS, trusting only this CA; returns the answer with its head.
+pub async fn post_whole(url: &str, ca_pem: &str, body: &str) -> Result<http::Response<String>> {
     let (address, path) = parts(url)?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
@@ -35,13 +47,13 @@ pub async fn post(url: &str, ca_pem: &str, body: &str) -> Result<String> {
         .with_no_client_auth();
     let name = ServerName::try_from(address.rsplit_once(':').context("a port")?.0.to_owned())?;
     let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, TcpStream::connect(address).await?)
+        .connect(name, connect(address).await?)
         .await?;
     let request = hyper::Request::post(path)
         .header("host", address)
         .header("content-type", "application/json")
         .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
-    Ok(send(stream, request).await?.1)
+    send(stream, request).await
 }
 
 /// Posts JSON over plain HTTP: status and body of the answer.
@@ -51,7 +63,7 @@ pub async fn post_plain(url: &str, body: &str) -> Result<(u16, String)> {
         .header("host", address)
         .header("content-type", "application/json")
         .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
-    send(TcpStream::connect(address).await?, request).await
+    plain(send(connect(address).await?, request).await?)
 }
 
 /// Gets a plain HTTP page: status and body.
@@ -60,7 +72,7 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
     let request = hyper::Request::get(path)
         .header("host", address)
         .body(Full::new(Bytes::new()))?;
-    send(TcpStream::connect(address).await?, request).await
+    plain(send(connect(address).await?, request).await?)
 }
 
 /// A plain HTTP connection that is kept for the next question.
@@ -109,15 +121,19 @@ impl Connection {
     }
 }
 
-async fn send<S>(stream: S, request: hyper::Request<Full<Bytes>>) -> Result<(u16, String)>
+fn plain(answer: http::Response<String>) -> Result<(u16, String)> {
+    Ok((answer.status().as_u16(), answer.into_body()))
+}
+
+async fn send<S>(stream: S, request: hyper::Request<Full<Bytes>>) -> Result<http::Response<String>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await?;
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await?.to_bytes();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
     connection.abort();
-    Ok((status, String::from_utf8(body.into())?))
+    Ok(http::Response::from_parts(head, String::from_utf8(body.into())?))
 }

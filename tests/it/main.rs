@@ -25,4 +25,6 @@ mod quantity;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod watched;
+#[cfg(test)]
 mod webhook;

@@ -54,6 +54,21 @@ impl Dorgu {
         Self::launch(program(), &serve(&args), &[], folder)
     }
 
+    /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open.
+    pub(crate) fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (kubeconfig, ca) = (kubeconfig.display().to_string(), ca_in(&folder).display().to_string());
+        let of_cluster = [
+            "--kubeconfig",
+            &kubeconfig,
+            "--write-ca",
+            &ca,
+            "--enable-webhook",
+            "--metrics-secure=false",
+        ];
+        Self::launch(program(), &serve(&[&of_cluster, args].concat()), &[], folder)
+    }
+
     /// Any program, so that this file can be tested without the one it is for.
     pub(super) fn launch(program: &Path, args: &[&str], environment: &[(&str, &str)], folder: TempDir) -> Self {
         let mut process = Supervised::start(program, None, |command| {
@@ -99,7 +114,7 @@ impl Dorgu {
         line.strip_prefix(before).unwrap_or(&line).to_owned()
     }
 
-    /// The CA to trust, PEM, of a process started [`Self::with_personas`]; waits until it is written.
+    /// The CA to trust, PEM, of a process started [`Self::with_personas`] or [`Self::with_cluster`]; waits until it is written.
     pub(crate) fn ca_pem(&self) -> String {
         let file = ca_in(&self.folder);
         let written = wait_until(PATIENCE, "the CA is written", || {

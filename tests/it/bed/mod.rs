@@ -41,7 +41,7 @@ use skip::skip;
 use supervised::Supervised;
 
 pub(crate) use dorgu::Dorgu;
-pub(crate) use kubectl::Output;
+pub(crate) use kubectl::{Output, write_kubeconfig};
 pub(crate) use registration::Registration;
 pub(crate) use supervised::wait_until;
 

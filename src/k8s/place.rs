@@ -1,0 +1,103 @@
+//! Where the API server is: a kubeconfig that was named, one in the usual places, or the pod we run in.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+/// Where a pod finds its token.
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// How the API server is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This kubeconfig.
+    Kubeconfig(PathBuf),
+    /// What `KUBECONFIG` names, or `~/.kube/config`.
+    UsualKubeconfig,
+    /// The cluster that we are a pod of.
+    Pod,
+}
+
+/// Why an API server cannot even be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// A kubeconfig that cannot be used.
+    #[error("kubeconfig {place}: {reason}")]
+    Kubeconfig {
+        /// Which one.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The pod's own configuration is incomplete.
+    #[error("in-cluster configuration: {0}")]
+    Pod(String),
+    /// A client cannot be made from it.
+    #[error("cannot make a client for the API server: {0}")]
+    Client(String),
+}
+
+impl Place {
+    /// The place in force: the kubeconfig that was named, a usual one that exists, the pod; none when there is none.
+    pub fn find(named: Option<&Path>) -> Option<Place> {
+        if let Some(file) = named {
+            return Some(Place::Kubeconfig(file.to_owned()));
+        }
+        let given = env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
+        let usual = || env::home_dir().is_some_and(|home| home.join(".kube/config").is_file());
+        if given.is_some() || usual() {
+            return Some(Place::UsualKubeconfig);
+        }
+        let in_pod = env::var_os("KUBERNETES_SERVICE_HOST").is_some() && Path::new(TOKEN).is_file();
+        in_pod.then_some(Place::Pod)
+    }
+
+    /// Reads the configuration. No API server is contacted, so one that is away is no error.
+    ///
+    /// # Errors
+    /// The configuration cannot be read or is incomplete.
+    pub async fn config(&self) -> Result<Config, PlaceError> {
+        let place = match self {
+            Place::Kubeconfig(file) => file.display().to_string(),
+            Place::UsualKubeconfig => "in KUBECONFIG or ~/.kube/config".to_owned(),
+            Place::Pod => return Config::incluster().map_err(|error| PlaceError::Pod(told(&error))),
+        };
+        let options = KubeConfigOptions::default();
+        let read = match self {
+            Place::Kubeconfig(file) => match Kubeconfig::read_from(file) {
+                Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
+                Err(error) => Err(error),
+            },
+            _ => Config::from_kubeconfig(&options).await,
+        };
+        read.map_err(|error| PlaceError::Kubeconfig {
+            place,
+            reason: told(&error),
+        })
+    }
+}
+
+/// A client, whose background work runs on the current runtime.
+///
+/// # Errors
+/// Certificates or credentials in the configuration are of no use.
+pub fn client(config: Config) -> Result<Client, PlaceError> {
+    Client::try_from(config).map_err(|error| PlaceError::Client(told(&error)))
+}
+
+/// An error and its causes on one line, each said once.
+pub(super) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}

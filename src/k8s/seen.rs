@@ -1,0 +1,83 @@
+//! An object as it came over the wire, readable or not: one that is not must never end the watch that brought it.
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// What is kept of an object.
+pub trait Decode: Clone + Sized + Send + 'static {
+    /// Reads the few fields that are needed from the object's JSON.
+    ///
+    /// # Errors
+    /// One line: which field, and what is wrong with it.
+    fn decode(json: &str) -> Result<Self, String>;
+}
+
+/// An object's name; the namespace is empty where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+/// One object of a list or of a watch.
+#[derive(Clone, Debug)]
+pub(super) struct Seen<T> {
+    pub(super) name: Name,
+    /// `metadata.resourceVersion`.
+    pub(super) version: String,
+    pub(super) object: Result<T, String>,
+}
+
+impl<'de, T: Decode> Deserialize<'de> for Seen<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Seen<T>, D::Error> {
+        // The text itself, not a tree: fields that nobody asks for (managedFields) are never built.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let head: Head = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Seen {
+            name: Name {
+                namespace: head.metadata.namespace,
+                name: head.metadata.name,
+            },
+            version: head.metadata.resource_version,
+            object: T::decode(raw.get()),
+        })
+    }
+}
+
+/// What an API server itself wrote into every object.
+#[derive(serde::Deserialize)]
+struct Head {
+    metadata: Metadata,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    resource_version: String,
+}
+
+/// A page of a list. Read by hand: kube's own type buffers what it does not know.
+#[derive(serde::Deserialize)]
+#[serde(bound = "T: Decode")]
+pub(super) struct Page<T> {
+    #[serde(default)]
+    pub(super) metadata: PageMetadata,
+    /// Absent or null when empty.
+    pub(super) items: Option<Vec<Seen<T>>>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageMetadata {
+    #[serde(default)]
+    pub(super) resource_version: String,
+    #[serde(default, rename = "continue")]
+    pub(super) more: Option<String>,
+}

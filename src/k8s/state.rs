@@ -1,0 +1,91 @@
+//! How one watch is doing, for probes and metrics.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+/// What is known of one watch; written by it, read by whoever asks.
+#[derive(Debug)]
+pub struct WatchState {
+    /// What is watched, in the plural.
+    pub plural: &'static str,
+    /// Seconds since 1970; 0 for never.
+    last_event: AtomicI64,
+    errors: AtomicU64,
+    unreadable: AtomicU64,
+    trouble: Mutex<Option<String>>,
+}
+
+impl WatchState {
+    /// Of a watch that was not started yet.
+    pub fn new(plural: &'static str) -> WatchState {
+        WatchState {
+            plural,
+            last_event: AtomicI64::new(0),
+            errors: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    /// When the API server last said anything about this kind: a list, an event, or the bookmark that it sends about
+    /// every minute when nothing happens. None before the first word.
+    pub fn last_event(&self) -> Option<Timestamp> {
+        match self.last_event.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Timestamp::from_second(seconds).ok(),
+        }
+    }
+
+    /// How often a list or a watch failed.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// How many objects came that could not be read; each was skipped.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    /// Why it cannot be followed at the moment.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn heard(&self) {
+        self.last_event.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.connected();
+    }
+
+    pub(super) fn connected(&self) {
+        if self.set(None).is_some() {
+            tracing::info!(resource = self.plural, "Watching again");
+        }
+    }
+
+    /// Told once in the log for each new reason, however often it is tried again.
+    pub(super) fn failed(&self, reason: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if self.set(Some(reason.to_owned())).as_deref() == Some(reason) {
+            tracing::debug!(resource = self.plural, reason, "Still cannot watch");
+        } else {
+            tracing::warn!(
+                resource = self.plural,
+                reason,
+                "Cannot watch; what is known already goes on being used, and it is tried again"
+            );
+        }
+    }
+
+    pub(super) fn skipped(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn set(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(
+            &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
+            trouble,
+        )
+    }
+}

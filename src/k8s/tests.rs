@@ -1,0 +1,59 @@
+//! What a watch brings is taken one object at a time.
+
+use kube::api::WatchEvent;
+
+use super::seen::{Decode, Page, Seen};
+
+/// The replicas, which must be a number.
+#[derive(Clone, Debug, PartialEq)]
+struct Replicas(u32);
+
+impl Decode for Replicas {
+    fn decode(json: &str) -> Result<Replicas, String> {
+        let value: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let replicas = value["spec"]["replicas"].as_u64().and_then(|n| u32::try_from(n).ok());
+        replicas
+            .map(Replicas)
+            .ok_or_else(|| "spec.replicas: not a number".to_owned())
+    }
+}
+
+fn object(name: &str, replicas: &str) -> String {
+    format!(
+        r#"{{"kind":"X","metadata":{{"namespace":"shop","name":"{name}","resourceVersion":"9"}},"spec":{{"replicas":{replicas}}}}}"#
+    )
+}
+
+#[test]
+fn an_unreadable_object_leaves_its_neighbours_of_a_list_alone() {
+    let text = format!(
+        r#"{{"kind":"XList","metadata":{{"resourceVersion":"12","continue":"more"}},"items":[{},{},{}]}}"#,
+        object("a", "1"),
+        object("b", "\"two\""),
+        object("c", "3")
+    );
+    let page: Page<Replicas> = serde_json::from_str(&text).expect("a page");
+    let items = page.items.expect("items");
+    assert_eq!(items[0].object, Ok(Replicas(1)));
+    assert_eq!(items[1].object, Err("spec.replicas: not a number".to_owned()));
+    assert_eq!((&*items[1].name.namespace, &*items[1].name.name), ("shop", "b"));
+    assert_eq!(items[2].object, Ok(Replicas(3)));
+    assert_eq!(
+        (&*page.metadata.resource_version, page.metadata.more.as_deref()),
+        ("12", Some("more"))
+    );
+    let empty: Page<Replicas> =
+        serde_json::from_str(r#"{"metadata":{"resourceVersion":"1"},"items":null}"#).expect("a page");
+    assert!(empty.items.is_none());
+}
+
+#[test]
+fn an_unreadable_object_of_a_watch_is_an_event_like_any_other() {
+    let line = format!(r#"{{"type":"MODIFIED","object":{}}}"#, object("b", "null"));
+    let event: WatchEvent<Seen<Replicas>> = serde_json::from_str(&line).expect("an event");
+    let WatchEvent::Modified(seen) = event else {
+        panic!("{event:?}")
+    };
+    assert!(seen.object.is_err());
+    assert_eq!(seen.version, "9");
+}

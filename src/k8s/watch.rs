@@ -1,0 +1,255 @@
+//! One kind, followed for ever: listed in pages, then watched from there; listed again only when the API server has
+//! forgotten where we were.
+//!
+//! Not kube's `watcher`: that one ends a page at the first object it cannot read, and does not tell when a watch stands
+//! again, which is what a probe has to know.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt;
+use kube::api::{ListParams, Request, WatchEvent, WatchParams};
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::DefaultBackoff;
+use kube::{Client, Error};
+
+use super::place::told;
+use super::seen::{Decode, Name, Page, Seen};
+use super::state::WatchState;
+
+/// Objects a page, as client-go asks.
+const PAGE: u32 = 500;
+/// For how long one watch is asked, in seconds; the API server ends it then.
+const WATCH_SECONDS: u32 = 290;
+/// Nothing heard for so long: the connection is dead, and its end was lost.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
+/// Longest wait for the answer to a list or for the head of a watch.
+const ANSWER: Duration = Duration::from_secs(60);
+/// A watch that lived this long was a watch: after its end the pauses start small again.
+const LIVED: Duration = Duration::from_secs(1);
+
+/// What is followed, in all namespaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Resource {
+    /// API group; empty for the core one.
+    pub group: &'static str,
+    /// Version in the group.
+    pub version: &'static str,
+    /// The kind's name in URLs.
+    pub plural: &'static str,
+    /// Ask for nothing but metadata.
+    pub metadata_only: bool,
+}
+
+impl Resource {
+    fn path(&self) -> String {
+        let Resource {
+            group, version, plural, ..
+        } = self;
+        if group.is_empty() {
+            format!("/api/{version}/{plural}")
+        } else {
+            format!("/apis/{group}/{version}/{plural}")
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event<T> {
+    /// An object is new or different.
+    Applied(T),
+    /// An object is gone.
+    Deleted(Name),
+    /// These are all; what is in neither list is gone.
+    Listed {
+        /// The objects.
+        objects: Vec<T>,
+        /// Those that are there and could not be read.
+        unreadable: Vec<Name>,
+    },
+}
+
+/// Why a list or a watch did not go on.
+enum Trouble {
+    /// The connection, or the server behind it, for now: what we have heard still stands.
+    Lost(String),
+    /// The API server's answer: list again before watching.
+    Refused(String),
+}
+
+/// Follows a kind and never returns. Every failure is kept in `state` and tried again after a pause that grows, from
+/// under a second to half a minute.
+pub async fn follow<T: Decode>(
+    client: Client,
+    resource: Resource,
+    state: Arc<WatchState>,
+    mut sink: impl FnMut(Event<T>),
+) {
+    let mut backoff = DefaultBackoff::default();
+    let pause = |backoff: &mut DefaultBackoff| backoff.next().unwrap_or(ANSWER);
+    let mut version = String::new();
+    loop {
+        if version.is_empty() {
+            match list(&client, resource, &state).await {
+                Ok((listed, at)) => {
+                    state.heard();
+                    sink(listed);
+                    backoff.reset();
+                    version = at;
+                }
+                Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
+                    state.failed(&reason);
+                    tokio::time::sleep(pause(&mut backoff)).await;
+                    continue;
+                }
+            }
+        }
+        let started = Instant::now();
+        let ended = watch(&client, resource, &state, &mut version, &mut sink).await;
+        let lived = started.elapsed() >= LIVED;
+        match ended {
+            // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
+            Ok(()) if lived => continue,
+            Ok(()) => {}
+            Err(Trouble::Lost(reason)) => state.failed(&reason),
+            Err(Trouble::Refused(reason)) => {
+                state.failed(&reason);
+                version.clear();
+            }
+        }
+        if lived {
+            backoff.reset();
+        }
+        tokio::time::sleep(pause(&mut backoff)).await;
+    }
+}
+
+/// Everything there is, built aside, and the version from which to watch.
+async fn list<T: Decode>(
+    client: &Client,
+    resource: Resource,
+    state: &WatchState,
+) -> Result<(Event<T>, String), Trouble> {
+    let requests = Request::new(resource.path());
+    let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let request = if resource.metadata_only {
+            requests.list_metadata(&params)
+        } else {
+            requests.list(&params)
+        };
+        let request = request.map_err(|error| Trouble::Refused(told(&error)))?;
+        let page: Page<T> = answered(resource, client.request_text(request))
+            .await
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(told(&error))))?;
+        for seen in page.items.into_iter().flatten() {
+            match read(seen, resource, state) {
+                Ok((object, _)) => objects.push(object),
+                Err((name, _)) => unreadable.push(name),
+            }
+        }
+        match page.metadata.more.filter(|more| !more.is_empty()) {
+            Some(more) => params.continue_token = Some(more),
+            None if page.metadata.resource_version.is_empty() => {
+                return Err(Trouble::Refused("the list has no resourceVersion".to_owned()));
+            }
+            None => return Ok((Event::Listed { objects, unreadable }, page.metadata.resource_version)),
+        }
+    }
+}
+
+/// Watches from `version` on and moves it along, until the API server ends the watch.
+async fn watch<T: Decode>(
+    client: &Client,
+    resource: Resource,
+    state: &WatchState,
+    version: &mut String,
+    sink: &mut impl FnMut(Event<T>),
+) -> Result<(), Trouble> {
+    let requests = Request::new(resource.path());
+    let params = WatchParams::default().timeout(WATCH_SECONDS);
+    let request = if resource.metadata_only {
+        requests.watch_metadata(&params, version)
+    } else {
+        requests.watch(&params, version)
+    };
+    let request = request.map_err(|error| Trouble::Refused(told(&error)))?;
+    let events = answered(resource, client.request_events::<Seen<T>>(request)).await?;
+    state.connected();
+    let mut events = pin!(events);
+    loop {
+        let event = match tokio::time::timeout(SILENCE, events.try_next()).await {
+            Err(_) => return Err(Trouble::Lost("the API server has fallen silent".to_owned())),
+            Ok(Err(error)) => return Err(Trouble::of(&error, resource)),
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Ok(Some(event))) => event,
+        };
+        let at = match event {
+            WatchEvent::Added(seen) | WatchEvent::Modified(seen) => match read(seen, resource, state) {
+                Ok((object, at)) => {
+                    sink(Event::Applied(object));
+                    at
+                }
+                // The last version that could be read goes on being used.
+                Err((_, at)) => at,
+            },
+            WatchEvent::Deleted(seen) => {
+                sink(Event::Deleted(seen.name));
+                seen.version
+            }
+            WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
+            WatchEvent::Error(status) => {
+                let reason = format!("the API server ended the watch: {}", status.message);
+                return Err(Trouble::Refused(reason));
+            }
+        };
+        state.heard();
+        if !at.is_empty() {
+            *version = at;
+        }
+    }
+}
+
+/// The object, or its name and one line in the log; either with its version.
+fn read<T>(seen: Seen<T>, resource: Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
+    match seen.object {
+        Ok(object) => Ok((object, seen.version)),
+        Err(reason) => {
+            state.skipped();
+            tracing::error!(
+                resource = resource.plural,
+                namespace = seen.name.namespace,
+                name = seen.name.name,
+                ?reason,
+                "Cannot read an object; its last good version, if there was one, is still used"
+            );
+            Err((seen.name, seen.version))
+        }
+    }
+}
+
+async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(answer) => answer.map_err(|error| Trouble::of(&error, resource)),
+        Err(_) => Err(Trouble::Lost("the API server does not answer".to_owned())),
+    }
+}
+
+impl Trouble {
+    fn of(error: &Error, resource: Resource) -> Trouble {
+        let Resource {
+            group, version, plural, ..
+        } = resource;
+        match error {
+            // By its code: to an unknown path the API server answers with plain text.
+            Error::Api(status) if status.code == 404 => Trouble::Refused(format!(
+                "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
+            )),
+            Error::Api(status) => Trouble::Refused(format!("{} ({})", status.message, status.code)),
+            other => Trouble::Lost(told(other)),
+        }
+    }
+}

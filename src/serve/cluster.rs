@@ -1,0 +1,148 @@
+//! With a cluster: keeps the index equal to what the API server says of three kinds.
+//!
+//! The watches run on a thread and a runtime of their own, so that reading a long list never delays a review.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::index::{AppLabels, Change, Deployment, Index, Kind, Namespace};
+use crate::k8s::{Event, Place, Resource, WatchState, client, follow};
+use crate::webhook::Match;
+
+const PERSONAS: Resource = Resource {
+    group: "dorgu.io",
+    version: "v1",
+    plural: "applicationpersonas",
+    metadata_only: false,
+};
+const NAMESPACES: Resource = Resource {
+    group: "",
+    version: "v1",
+    plural: "namespaces",
+    metadata_only: true,
+};
+const DEPLOYMENTS: Resource = Resource {
+    group: "apps",
+    version: "v1",
+    plural: "deployments",
+    metadata_only: false,
+};
+
+/// How each kind's watch is doing.
+#[derive(Clone, Debug)]
+pub(super) struct Watches(Vec<(Kind, Arc<WatchState>)>);
+
+impl Watches {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Kind, &WatchState)> {
+        self.0.iter().map(|(kind, state)| (*kind, &**state))
+    }
+
+    /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
+    /// right for most, and without us everything would be admitted.
+    pub(super) fn told(&self, kind: Kind, index: &Index) -> Result<String, String> {
+        let state = self.0.iter().find(|(of, _)| *of == kind).map(|(_, state)| state);
+        let trouble = state.and_then(|state| state.trouble());
+        if !index.has(kind) {
+            return Err(format!(
+                "not synced: {}",
+                trouble.as_deref().unwrap_or("the first list is not over")
+            ));
+        }
+        let heard = state.and_then(|state| state.last_event());
+        let age = heard.map_or(Duration::ZERO, |heard| {
+            Timestamp::now().duration_since(heard).unsigned_abs()
+        });
+        let objects = index.load().count(kind);
+        let mut note = format!("synced, objects: {objects}, last event {} s ago", age.as_secs());
+        if let Some(trouble) = trouble {
+            note.push_str(", watch error: ");
+            note.push_str(&trouble);
+        }
+        Ok(note)
+    }
+}
+
+/// Starts the watches. An API server that is away, or does not know our kinds yet, is waited for.
+///
+/// The receiver ends when the watches have ended, which they never should.
+///
+/// # Errors
+/// The configuration of the client is of no use.
+pub(super) async fn watch(
+    place: &Place,
+    matching: Match,
+    index: &Arc<Index>,
+) -> anyhow::Result<(Watches, oneshot::Receiver<()>)> {
+    let config = place.config().await?;
+    tracing::info!(server = %config.cluster_url, "Watching a cluster");
+    let state = |resource: Resource| Arc::new(WatchState::new(resource.plural));
+    let states = [state(PERSONAS), state(NAMESPACES), state(DEPLOYMENTS)];
+    let watches = Watches(Kind::ALL.into_iter().zip(states.iter().cloned()).collect());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime of the watches")?;
+    let index = Arc::clone(index);
+    let (started, outcome) = oneshot::channel();
+    let (alive, ended) = oneshot::channel::<()>();
+    let follow_all = move || {
+        let _alive = alive;
+        runtime.block_on(async {
+            let client = match client(config) {
+                Ok(client) => client,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            drop(started.send(Ok(())));
+            let [personas, namespaces, deployments] = states;
+            tokio::join!(
+                follow(client.clone(), PERSONAS, personas, |event| index
+                    .personas(change(event))),
+                follow(client.clone(), NAMESPACES, namespaces, |event| index
+                    .namespaces(change::<Namespace>(event))),
+                follow(client, DEPLOYMENTS, deployments, |event| {
+                    index.deployments(slimmed(change(event), matching));
+                }),
+            );
+        });
+    };
+    std::thread::Builder::new()
+        .name("watches".to_owned())
+        .spawn(follow_all)
+        .context("cannot start the thread of the watches")?;
+    outcome.await.context("the watches ended at once")??;
+    Ok((watches, ended))
+}
+
+fn change<T>(event: Event<T>) -> Change<T> {
+    match event {
+        Event::Applied(object) => Change::Put(object),
+        Event::Deleted(gone) => Change::Remove {
+            namespace: gone.namespace,
+            name: gone.name,
+        },
+        Event::Listed { objects, unreadable } => Change::Replace {
+            objects,
+            kept: unreadable.into_iter().map(|kept| (kept.namespace, kept.name)).collect(),
+        },
+    }
+}
+
+/// Without what `--match label` never asks for.
+fn slimmed(mut change: Change<Deployment>, matching: Match) -> Change<Deployment> {
+    if matching == Match::Label {
+        let slim = |deployment: &mut Deployment| {
+            deployment.labels.app = Box::default();
+            deployment.selected = AppLabels::default();
+        };
+        match &mut change {
+            Change::Put(deployment) => slim(deployment),
+            Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
+            Change::Remove { .. } => {}
+        }
+    }
+    change
+}
