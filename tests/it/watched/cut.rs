@@ -13,7 +13,10 @@ use crate::bed::{Bed, Needs};
 
 const ROUNDS: u32 = 15;
 
-/// Passes bytes on to the API server and cuts all connections once a second.
+/// How long after a cut nobody is let through: time for whoever does not rest to show it.
+const CLOSED: Duration = Duration::from_millis(200);
+
+/// Passes bytes on to the API server, cuts all connections once a second, and new ones at once for a while after that.
 struct Cutter {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -35,11 +38,18 @@ impl Cutter {
         runtime.spawn(async move {
             let mut cut = tokio::time::interval(Duration::from_secs(1));
             let mut passing = JoinSet::new();
+            let mut last_cut = Instant::now();
             loop {
                 tokio::select! {
-                    _ = cut.tick() => passing.abort_all(),
+                    _ = cut.tick() => {
+                        passing.abort_all();
+                        last_cut = Instant::now();
+                    }
                     Ok((mut near, _)) = listener.accept() => {
                         counted.fetch_add(1, Ordering::Relaxed);
+                        if last_cut.elapsed() < CLOSED {
+                            continue;
+                        }
                         let target = target.clone();
                         passing.spawn(async move {
                             if let Ok(mut far) = TcpStream::connect(target).await {
