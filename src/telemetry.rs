@@ -27,7 +27,8 @@ pub enum LogFormat {
 pub fn start_logging(format: LogFormat, level: tracing::Level) {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
-        _ => EnvFilter::new(level.to_string()),
+        // kube tells of every failed request as an error; whoever asked tells it once, and with what it means.
+        _ => EnvFilter::new(format!("{level},kube_client::client::builder=off")),
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -11,6 +11,7 @@ struct Replicas(u32);
 impl Decode for Replicas {
     fn decode(json: &str) -> Result<Replicas, String> {
         let value: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        assert_ne!(value["spec"]["replicas"], 13, "a defect");
         let replicas = value["spec"]["replicas"].as_u64().and_then(|n| u32::try_from(n).ok());
         replicas
             .map(Replicas)
@@ -45,6 +46,12 @@ fn an_unreadable_object_leaves_its_neighbours_of_a_list_alone() {
     let empty: Page<Replicas> =
         serde_json::from_str(r#"{"metadata":{"resourceVersion":"1"},"items":null}"#).expect("a page");
     assert!(empty.items.is_none());
+}
+
+#[test]
+fn a_defect_of_the_decoder_costs_one_object() {
+    let seen: Seen<Replicas> = serde_json::from_str(&object("a", "13")).expect("seen all the same");
+    assert!(seen.object.expect_err("unreadable").contains("defect"));
 }
 
 #[test]

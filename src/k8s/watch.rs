@@ -26,7 +26,7 @@ const WATCH_SECONDS: u32 = 290;
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 /// Longest wait for the answer to a list or for the head of a watch.
 const ANSWER: Duration = Duration::from_secs(60);
-/// A watch that lived this long was a watch: after its end the pauses start small again.
+/// A watch that lived this long and was ended by the server is taken up again without a pause.
 const LIVED: Duration = Duration::from_secs(1);
 
 /// What is followed, in all namespaces.
@@ -96,7 +96,7 @@ pub async fn follow<T: Decode>(
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
-                    backoff.reset();
+                    // No reset of the pauses: where lists succeed and watches are refused, lists must become rare, too.
                     version = at;
                 }
                 Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
@@ -106,9 +106,13 @@ pub async fn follow<T: Decode>(
                 }
             }
         }
-        let started = Instant::now();
+        let (started, from) = (Instant::now(), version.clone());
         let ended = watch(&client, resource, &state, &mut version, &mut sink).await;
         let lived = started.elapsed() >= LIVED;
+        if lived || version != from {
+            // It was a watch, however short: whatever ends the next one is not the same trouble going on.
+            backoff.reset();
+        }
         match ended {
             // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
             Ok(()) if lived => continue,
@@ -118,9 +122,6 @@ pub async fn follow<T: Decode>(
                 state.failed(&reason);
                 version.clear();
             }
-        }
-        if lived {
-            backoff.reset();
         }
         tokio::time::sleep(pause(&mut backoff)).await;
     }

@@ -41,7 +41,8 @@ fn without_its_api_server_it_stays_and_asks_to_be_asked_again() {
     assert!(text.contains("[+]certificate ok"), "{text}");
     let metrics = run(crate::https::get(&dorgu.metrics_url())).expect("an answer").1;
     assert!(sample(&metrics, "dorgu_cache_synced{kind=\"Namespace\"}") < 0.5);
-    assert!(sample(&metrics, "dorgu_watch_errors_total{kind=\"Namespace\"}") > 0.5);
+    let tried = sample(&metrics, "dorgu_watch_errors_total{kind=\"Namespace\"}");
+    assert!((1.0..20.0).contains(&tried), "tried {tried} times in a moment");
     assert!(dorgu.stop().success(), "and it still drains");
 }
 

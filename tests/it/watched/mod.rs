@@ -1,7 +1,9 @@
 //! The process with a cluster: personas, namespaces and Deployments come from watches, by an account that may list and
 //! watch these three kinds and nothing else.
 
+mod cut;
 mod faults;
+mod many;
 mod verdicts;
 
 use std::path::{Path, PathBuf};
@@ -42,9 +44,14 @@ impl<'b> Stage<'b> {
 
     /// Only started; nothing is known of the cluster.
     fn unready(bed: &'b Bed, prefix: &str, args: &[&str]) -> Stage<'b> {
+        Stage::through(bed, &bed.api_url(), prefix, args)
+    }
+
+    /// As [`Stage::unready`], but the process reaches the API server at another address.
+    fn through(bed: &'b Bed, server: &str, prefix: &str, args: &[&str]) -> Stage<'b> {
         let namespace = bed.namespace(prefix, &[("dorgu.io/validate", "true")]);
         let folder = TempDir::new().expect("a folder");
-        let kubeconfig = account(bed, &namespace, folder.path());
+        let kubeconfig = account(bed, server, &namespace, folder.path());
         let dorgu = Dorgu::with_cluster(&kubeconfig, args);
         Stage {
             bed,
@@ -190,7 +197,7 @@ fn install_crds(bed: &Bed) {
 }
 
 /// A kubeconfig of an account with the rights that docs/operating.md names.
-fn account(bed: &Bed, namespace: &str, folder: &Path) -> PathBuf {
+fn account(bed: &Bed, server: &str, namespace: &str, folder: &Path) -> PathBuf {
     let rule = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": ["list", "watch"]});
     let objects = [
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "dorgu", "namespace": namespace}}),
@@ -215,6 +222,6 @@ fn account(bed: &Bed, namespace: &str, folder: &Path) -> PathBuf {
     let token = bed.kubectl(&["create", "token", "dorgu", "--namespace", namespace, "--duration=1h"]);
     let file = folder.join("kubeconfig");
     let token = token.expect_success();
-    write_kubeconfig(&file, &bed.api_url(), &bed.ca_file(), token.trim()).expect("written");
+    write_kubeconfig(&file, server, &bed.ca_file(), token.trim()).expect("written");
     file
 }
