@@ -7,10 +7,9 @@ use super::{Answer, Case};
 
 #[test]
 fn the_decision_is_what_each_case_says() {
-    let mut wrong = Vec::new();
-    let asked = Case::each(|case, set, mode, expected| {
+    Case::check(1_100, |case, set, mode| {
         if case.matching.is_some() || case.review.is_some() {
-            return; // Finding the persona and reading odd reviews is the webhook's part.
+            return None; // Finding the persona and reading odd reviews is the webhook's part.
         }
         let snapshot = case.snapshot();
         let (subject, new, old) = match (&case.deployment, &case.scale) {
@@ -23,9 +22,7 @@ fn the_decision_is_what_each_case_says() {
         };
         let namespace = new["metadata"]["namespace"].as_str().unwrap_or("default");
         let (new, old) = (new.to_string(), old.as_ref().map(ToString::to_string));
-        let Ok(new) = serde_json::from_str::<Workload<'_>>(&new) else {
-            return;
-        };
+        let new = serde_json::from_str::<Workload<'_>>(&new).ok()?;
         let app = |workload: &Workload<'_>| match subject {
             Subject::Deployment => workload.metadata.labels.name.to_string(),
             Subject::Scale => workload
@@ -60,7 +57,7 @@ fn the_decision_is_what_each_case_says() {
         };
         let going = !upstream && new.metadata.deletion_timestamp.is_some() && keeps_spec;
         if nobody || going || (subject == Subject::Scale && upstream) {
-            return; // Answered by the webhook without a decision.
+            return None; // Answered by the webhook without a decision.
         }
         let old = old.map(|governed| Old {
             governed,
@@ -80,23 +77,10 @@ fn the_decision_is_what_each_case_says() {
             namespace,
             name: &new.metadata.name,
         });
-        let got = Answer {
+        Some(Answer {
             allowed: decision.allows(),
             message: message(&decision, scale),
             warnings: warnings(&decision),
-        };
-        if got != *expected {
-            wrong.push(format!(
-                "{} ({set:?}, {mode}):\n  expected {expected:#?}\n  got {got:#?}",
-                case.name()
-            ));
-        }
+        })
     });
-    assert!(asked > 0, "the corpus is empty");
-    assert!(
-        wrong.is_empty(),
-        "{} of {asked} answers differ\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
 }

@@ -61,31 +61,17 @@ fn the_webhook_answers_what_each_case_says() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut wrong = Vec::new();
-    let asked = Case::each(|case, set, mode, expected| {
+    Case::check(1_350, |case, set, mode| {
         let review = case.review();
         let webhook = webhook_for(case, Rulebook { set, mode });
         let answer = runtime.block_on(post(webhook, serde_json::to_vec(&review).expect("JSON")));
         let response = &answer["response"];
         assert_eq!(answer["apiVersion"], review["apiVersion"], "{}", case.name());
         assert_eq!(response["uid"], review["request"]["uid"], "{}", case.name());
-        let got = Answer {
+        Some(Answer {
             allowed: response["allowed"].as_bool().expect("allowed is a bool"),
             message: response["status"]["message"].as_str().expect("a message").to_owned(),
             warnings: serde_json::from_value(response["warnings"].clone()).unwrap_or_default(),
-        };
-        if got != *expected {
-            wrong.push(format!(
-                "{} ({set:?}, {mode}):\n  expected {expected:#?}\n  got {got:#?}",
-                case.name()
-            ));
-        }
+        })
     });
-    assert!(asked > 0, "the corpus is empty");
-    assert!(
-        wrong.is_empty(),
-        "{} of {asked} answers differ\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
 }
