@@ -41,7 +41,10 @@ fn every_way_to_write_a_deployment_is_judged() {
     refused("generateName", &bed.kubectl_in(&["create", "-f", "-"], &generated));
 
     bed.apply(&stage.deployment(|_| {})).expect_success();
-    refused("update", &bed.kubectl_in(&["replace", "-f", "-"], &breach));
+    // `--raw`, which names no resourceVersion: a controller may have written the object meanwhile, and a conflict would
+    // come before us.
+    let raw = format!("--raw=/apis/apps/v1/namespaces/{}/deployments/orders", stage.namespace);
+    refused("update", &bed.kubectl_in(&["replace", &raw, "-f", "-"], &breach));
     refused(
         "apply over it",
         &bed.kubectl_in(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &breach),
