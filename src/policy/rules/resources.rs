@@ -12,8 +12,8 @@ struct Kind {
     of_list: fn(&ResourceList) -> Option<&Quantity>,
     above: Rule,
     missing: Rule,
-    container_field: &'static str,
-    pod_field: &'static str,
+    /// Below a container and below the pod alike.
+    field: &'static str,
 }
 
 const KINDS: [Kind; 2] = [
@@ -22,16 +22,14 @@ const KINDS: [Kind; 2] = [
         of_list: |list| list.cpu.as_ref(),
         above: Rule::CpuLimitAbovePersona,
         missing: Rule::CpuLimitMissing,
-        container_field: "resources.limits.cpu",
-        pod_field: "resources.limits.cpu",
+        field: "resources.limits.cpu",
     },
     Kind {
         of_persona: |resources| resources.memory.as_ref(),
         of_list: |list| list.memory.as_ref(),
         above: Rule::MemoryLimitAbovePersona,
         missing: Rule::MemoryLimitMissing,
-        container_field: "resources.limits.memory",
-        pod_field: "resources.limits.memory",
+        field: "resources.limits.memory",
     },
 ];
 
@@ -66,7 +64,7 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
                 let fact = Fact::LimitAbove { observed, allowed };
                 findings.push(Finding {
                     rule: kind.above,
-                    place: Place::Pod(kind.pod_field),
+                    place: Place::Pod(kind.field),
                     fact,
                 });
             }
@@ -85,7 +83,7 @@ fn limit<'a>(
     match (kind.of_list)(&resources.limits) {
         Some(observed) if observed > allowed => {
             let fact = Fact::LimitAbove { observed, allowed };
-            findings.push(Finding::container(kind.above, container, kind.container_field, fact));
+            findings.push(Finding::container(kind.above, container, kind.field, fact));
         }
         Some(_) => {}
         // A container without a limit may take the whole node. A run-once init container is gone when the app runs,
@@ -94,7 +92,7 @@ fn limit<'a>(
             let bounded = (kind.of_list)(&context.pod().resources.limits).is_some();
             if context.complete() && container.kind != ContainerKind::Init && !bounded {
                 let fact = Fact::LimitMissing { allowed };
-                findings.push(Finding::container(kind.missing, container, kind.container_field, fact));
+                findings.push(Finding::container(kind.missing, container, kind.field, fact));
             }
         }
     }
