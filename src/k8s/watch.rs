@@ -15,6 +15,7 @@ use kube::runtime::watcher::DefaultBackoff;
 use kube::{Client, Error};
 
 use super::place::told;
+use super::resource::{Followed, Resource};
 use super::seen::{Decode, Name, Page, Seen};
 use super::state::WatchState;
 
@@ -28,32 +29,6 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 const ANSWER: Duration = Duration::from_secs(60);
 /// A watch that lived this long and was ended by the server is taken up again without a pause.
 const LIVED: Duration = Duration::from_secs(1);
-
-/// What is followed, in all namespaces.
-#[derive(Clone, Copy, Debug)]
-pub struct Resource {
-    /// API group; empty for the core one.
-    pub group: &'static str,
-    /// Version in the group.
-    pub version: &'static str,
-    /// The kind's name in URLs.
-    pub plural: &'static str,
-    /// Ask for nothing but metadata.
-    pub metadata_only: bool,
-}
-
-impl Resource {
-    fn path(&self) -> String {
-        let Resource {
-            group, version, plural, ..
-        } = self;
-        if group.is_empty() {
-            format!("/api/{version}/{plural}")
-        } else {
-            format!("/apis/{group}/{version}/{plural}")
-        }
-    }
-}
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -79,20 +54,21 @@ enum Trouble {
     Refused(String),
 }
 
-/// Follows a kind and never returns. Every failure is kept in `state` and tried again after a pause that grows, from
+/// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows, from
 /// under a second to half a minute.
 pub async fn follow<T: Decode>(
     client: Client,
-    resource: Resource,
+    followed: impl Into<Followed>,
     state: Arc<WatchState>,
     mut sink: impl FnMut(Event<T>),
 ) {
+    let followed = followed.into();
     let mut backoff = DefaultBackoff::default();
     let pause = |backoff: &mut DefaultBackoff| backoff.next().unwrap_or(ANSWER);
     let mut version = String::new();
     loop {
         if version.is_empty() {
-            match list(&client, resource, &state).await {
+            match list(&client, &followed, &state).await {
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
@@ -107,7 +83,7 @@ pub async fn follow<T: Decode>(
             }
         }
         let (started, from) = (Instant::now(), version.clone());
-        let ended = watch(&client, resource, &state, &mut version, &mut sink).await;
+        let ended = watch(&client, &followed, &state, &mut version, &mut sink).await;
         let lived = started.elapsed() >= LIVED;
         if lived || version != from {
             // It was a watch, however short: whatever ends the next one is not the same trouble going on.
@@ -130,12 +106,14 @@ pub async fn follow<T: Decode>(
 /// Everything there is, built aside, and the version from which to watch.
 async fn list<T: Decode>(
     client: &Client,
-    resource: Resource,
+    followed: &Followed,
     state: &WatchState,
 ) -> Result<(Event<T>, String), Trouble> {
-    let requests = Request::new(resource.path());
+    let resource = followed.resource;
+    let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
     let mut params = ListParams::default().limit(PAGE);
+    params.field_selector = followed.field_selector();
     loop {
         let request = if resource.metadata_only {
             requests.list_metadata(&params)
@@ -165,13 +143,15 @@ async fn list<T: Decode>(
 /// Watches from `version` on and moves it along, until the API server ends the watch.
 async fn watch<T: Decode>(
     client: &Client,
-    resource: Resource,
+    followed: &Followed,
     state: &WatchState,
     version: &mut String,
     sink: &mut impl FnMut(Event<T>),
 ) -> Result<(), Trouble> {
-    let requests = Request::new(resource.path());
-    let params = WatchParams::default().timeout(WATCH_SECONDS);
+    let resource = followed.resource;
+    let requests = Request::new(followed.path());
+    let mut params = WatchParams::default().timeout(WATCH_SECONDS);
+    params.field_selector = followed.field_selector();
     let request = if resource.metadata_only {
         requests.watch_metadata(&params, version)
     } else {
