@@ -61,8 +61,13 @@ impl Installed {
 
     /// `kubectl apply -f` of a file in `manifests/examples`.
     fn apply_example(&self, file: &str) -> Output {
-        let file = manifests().join("examples").join(file);
-        self.bed.kubectl(&["apply", "-f", &file.display().to_string()])
+        self.example(&["apply"], file)
+    }
+
+    /// kubectl with a file in `manifests/examples`.
+    fn example(&self, args: &[&str], file: &str) -> Output {
+        let file = manifests().join("examples").join(file).display().to_string();
+        self.bed.kubectl(&[args, &["-f", &file]].concat())
     }
 }
 

@@ -47,8 +47,8 @@ fn persona_and_breach(installed: &mut Installed) {
 
 /// What the shipped roles grant, read back from the API server.
 fn shipped(bed: &Bed) -> BTreeSet<Grant> {
-    let files = ["cluster-role.yaml", "role.yaml"].map(|file| manifests().join(file).display().to_string());
-    let roles = bed.kubectl(&["get", "-f", &files[0], "-f", &files[1], "-o", "json"]);
+    let folder = manifests().display().to_string();
+    let roles = bed.kubectl(&["get", "-k", &folder, "-o", "json"]);
     let roles: Value = serde_json::from_str(&roles.expect_success()).expect("JSON");
     let grants = Grant::of_roles(&roles).expect("roles");
     assert!(grants.len() >= 6, "{grants:?}");
