@@ -33,6 +33,7 @@ struct Shared {
 }
 
 struct Endpoint {
+    pod: String,
     address: SocketAddr,
     is_ready: Box<dyn Fn() -> bool + Send>,
 }
@@ -80,12 +81,20 @@ impl Service {
                 pod.name()
             );
         }
-        self.add(pod.port(&self.target_port), pod.is_ready());
+        self.add(pod.name(), pod.port(&self.target_port), pod.is_ready());
     }
 
-    fn add(&self, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
-        let is_ready = Box::new(is_ready);
-        self.shared.endpoints().push(Endpoint { address, is_ready });
+    fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
+        self.shared.endpoints().push(Endpoint {
+            pod: pod.to_owned(),
+            address,
+            is_ready: Box::new(is_ready),
+        });
+    }
+
+    /// Sends no new connection to this pod: it is being deleted.
+    pub(crate) fn forget(&self, pod: &Pod) {
+        self.shared.endpoints().retain(|endpoint| endpoint.pod != pod.name());
     }
 
     /// Where it listens: the cluster address and the port.
@@ -197,7 +206,7 @@ mod tests {
 
     fn add(service: &Service, (address, ready): &(SocketAddr, Arc<AtomicBool>)) {
         let ready = Arc::clone(ready);
-        service.add(*address, move || ready.load(Ordering::SeqCst));
+        service.add("any", *address, move || ready.load(Ordering::SeqCst));
     }
 
     /// Who answers on this connection; none when it was closed.
