@@ -28,6 +28,7 @@ fn a_pod_without_power_is_noticed_and_another_becomes_ready_in_its_place() {
     installed.run_pod(Addresses::OfItsOwn);
     installed.pods[0].kill();
     installed.pods[0].until_unready();
+    installed.webhook.forget(&installed.pods[0]);
     assert!(
         TcpStream::connect(installed.webhook.address()).is_ok(),
         "the Service listens"
