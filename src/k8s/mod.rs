@@ -1,21 +1,29 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
-//! Owns connections, lists, watches and their retries, and the election by a Lease. Knows no persona: what an object says
-//! is for a [`Decode`], what happens to it for the closure that [`follow`] is given. It lists and watches, and writes
-//! nothing but the Lease.
+//! Owns connections, lists, watches and their retries, how an object or its status is written, and the election by a
+//! Lease. Knows no persona: what an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is
+//! given.
 
 mod lease;
+mod object;
+mod pauses;
 mod place;
+mod resource;
 mod seen;
 mod state;
+mod status;
 mod watch;
 
 pub use kube::Client;
 pub use lease::{Election, LeaseName, Leadership, Timings, election, identity};
+pub use object::{CallError, apply, read};
+pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};
+pub use resource::{Followed, Resource};
 pub use seen::{Decode, Name};
 pub use state::WatchState;
-pub use watch::{Event, Resource, follow};
+pub use status::{Current, Outcome, write_if_changed};
+pub use watch::{Event, follow};
 
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use kube::api::{ListParams, Request, WatchEvent, WatchParams};
-use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::DefaultBackoff;
 use kube::{Client, Error};
 
+use super::pauses::Pauses;
 use super::place::told;
+use super::resource::{Followed, Resource};
 use super::seen::{Decode, Name, Page, Seen};
 use super::state::WatchState;
 
@@ -28,32 +28,6 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 const ANSWER: Duration = Duration::from_secs(60);
 /// A watch that lived this long and was ended by the server is taken up again without a pause.
 const LIVED: Duration = Duration::from_secs(1);
-
-/// What is followed, in all namespaces.
-#[derive(Clone, Copy, Debug)]
-pub struct Resource {
-    /// API group; empty for the core one.
-    pub group: &'static str,
-    /// Version in the group.
-    pub version: &'static str,
-    /// The kind's name in URLs.
-    pub plural: &'static str,
-    /// Ask for nothing but metadata.
-    pub metadata_only: bool,
-}
-
-impl Resource {
-    fn path(&self) -> String {
-        let Resource {
-            group, version, plural, ..
-        } = self;
-        if group.is_empty() {
-            format!("/api/{version}/{plural}")
-        } else {
-            format!("/apis/{group}/{version}/{plural}")
-        }
-    }
-}
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -79,20 +53,20 @@ enum Trouble {
     Refused(String),
 }
 
-/// Follows a kind and never returns. Every failure is kept in `state` and tried again after a pause that grows, from
-/// under a second to half a minute.
+/// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows
+/// ([`Pauses`]).
 pub async fn follow<T: Decode>(
     client: Client,
-    resource: Resource,
+    followed: impl Into<Followed>,
     state: Arc<WatchState>,
     mut sink: impl FnMut(Event<T>),
 ) {
-    let mut backoff = DefaultBackoff::default();
-    let pause = |backoff: &mut DefaultBackoff| backoff.next().unwrap_or(ANSWER);
+    let followed = followed.into();
+    let mut pauses = Pauses::default();
     let mut version = String::new();
     loop {
         if version.is_empty() {
-            match list(&client, resource, &state).await {
+            match list(&client, &followed, &state).await {
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
@@ -101,17 +75,17 @@ pub async fn follow<T: Decode>(
                 }
                 Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
                     state.failed(&reason);
-                    tokio::time::sleep(pause(&mut backoff)).await;
+                    tokio::time::sleep(pauses.longer()).await;
                     continue;
                 }
             }
         }
         let (started, from) = (Instant::now(), version.clone());
-        let ended = watch(&client, resource, &state, &mut version, &mut sink).await;
+        let ended = watch(&client, &followed, &state, &mut version, &mut sink).await;
         let lived = started.elapsed() >= LIVED;
         if lived || version != from {
             // It was a watch, however short: whatever ends the next one is not the same trouble going on.
-            backoff.reset();
+            pauses.reset();
         }
         match ended {
             // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
@@ -123,19 +97,21 @@ pub async fn follow<T: Decode>(
                 version.clear();
             }
         }
-        tokio::time::sleep(pause(&mut backoff)).await;
+        tokio::time::sleep(pauses.longer()).await;
     }
 }
 
 /// Everything there is, built aside, and the version from which to watch.
 async fn list<T: Decode>(
     client: &Client,
-    resource: Resource,
+    followed: &Followed,
     state: &WatchState,
 ) -> Result<(Event<T>, String), Trouble> {
-    let requests = Request::new(resource.path());
+    let resource = followed.resource;
+    let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
     let mut params = ListParams::default().limit(PAGE);
+    params.field_selector = followed.field_selector();
     loop {
         let request = if resource.metadata_only {
             requests.list_metadata(&params)
@@ -165,13 +141,15 @@ async fn list<T: Decode>(
 /// Watches from `version` on and moves it along, until the API server ends the watch.
 async fn watch<T: Decode>(
     client: &Client,
-    resource: Resource,
+    followed: &Followed,
     state: &WatchState,
     version: &mut String,
     sink: &mut impl FnMut(Event<T>),
 ) -> Result<(), Trouble> {
-    let requests = Request::new(resource.path());
-    let params = WatchParams::default().timeout(WATCH_SECONDS);
+    let resource = followed.resource;
+    let requests = Request::new(followed.path());
+    let mut params = WatchParams::default().timeout(WATCH_SECONDS);
+    params.field_selector = followed.field_selector();
     let request = if resource.metadata_only {
         requests.watch_metadata(&params, version)
     } else {

@@ -13,24 +13,12 @@ use crate::index::{AppLabels, Change, Deployment, Index, Kind, Namespace};
 use crate::k8s::{Event, Place, Resource, WatchState, client, follow};
 use crate::webhook::Match;
 
-const PERSONAS: Resource = Resource {
-    group: "dorgu.io",
-    version: "v1",
-    plural: "applicationpersonas",
-    metadata_only: false,
-};
+const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
 const NAMESPACES: Resource = Resource {
-    group: "",
-    version: "v1",
-    plural: "namespaces",
     metadata_only: true,
+    ..Resource::new("", "v1", "namespaces")
 };
-const DEPLOYMENTS: Resource = Resource {
-    group: "apps",
-    version: "v1",
-    plural: "deployments",
-    metadata_only: false,
-};
+const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
 
 /// How each kind's watch is doing.
 #[derive(Clone, Debug)]
