@@ -25,6 +25,8 @@ mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
 #[cfg(test)]
+mod secured_metrics;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod watched;
