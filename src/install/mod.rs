@@ -72,8 +72,7 @@ impl Default for Installation {
             image: concat!("dorgu:", env!("CARGO_PKG_VERSION")).to_owned(),
             mode: Mode::default(),
             matching: Matching::default(),
-            // Until the process asks the API server about tokens: it refuses to start rather than to serve them openly.
-            metrics: false,
+            metrics: true,
         }
     }
 }
