@@ -8,11 +8,8 @@ use serde_json::{Value, json};
 
 use crate::k8s::{Decode, Resource};
 
-pub(super) const CONFIGURATIONS: Resource = Resource::new(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingwebhookconfigurations",
-);
+pub(super) const CONFIGURATIONS: Resource =
+    Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
 
 /// The entry that is ours.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
@@ -94,7 +91,11 @@ impl Decode for Configuration {
             injected: object.metadata.annotations.keys().any(|key| key.starts_with(INJECTED)),
             called: ours.map(|webhook| Called {
                 server_name: webhook.client_config.server_name(),
-                bundle: webhook.client_config.ca_bundle.map(|bundle| bundle.0).unwrap_or_default(),
+                bundle: webhook
+                    .client_config
+                    .ca_bundle
+                    .map(|bundle| bundle.0)
+                    .unwrap_or_default(),
             }),
         })
     }

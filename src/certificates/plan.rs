@@ -17,7 +17,6 @@ use super::bundle;
 use super::secret::{Found, KeyedCa, Old, Signing, Stored};
 use crate::server::tls::{Authority, CertificateFacts, TlsError, trusts};
 
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// A CA is followed by the next one when less than a third of its life is left.
 const CA_RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(365 * 24 / 3);
@@ -337,7 +336,9 @@ impl Draft {
         let before = self.stored.previous.len();
         let current: Vec<String> = {
             let signing = self.stored.signing.iter().map(|signing| signing.ca.certificate.clone());
-            signing.chain(self.stored.next.iter().map(|next| next.certificate.clone())).collect()
+            signing
+                .chain(self.stored.next.iter().map(|next| next.certificate.clone()))
+                .collect()
         };
         self.stored.previous.retain(|old| {
             let expires = CertificateFacts::of_pem(&old.certificate).map_or(Timestamp::MIN, |facts| facts.not_after);

@@ -18,8 +18,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::bundle;
-use crate::k8s::{Decode, Name};
+use crate::k8s::{Decode, Name, Resource};
 use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
+
+pub(super) const SECRETS: Resource = Resource::new("", "v1", "secrets");
 
 /// Says who writes the Secret.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "dorgu");
@@ -278,7 +280,9 @@ impl Contents {
     /// Empty when there is none, or no text.
     fn text(&self, key: &str) -> String {
         let bytes = self.data.get(key).map(|bytes| bytes.0.clone());
-        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 
     fn annotation(&self, key: &str) -> &str {
@@ -328,7 +332,15 @@ impl Contents {
     }
 
     fn is_as_printed(&self, stored: &Stored) -> bool {
-        let keys = ["ca.crt", "ca.key", "tls.crt", "tls.key", "next.crt", "next.key", "previous.crt"];
+        let keys = [
+            "ca.crt",
+            "ca.key",
+            "tls.crt",
+            "tls.key",
+            "next.crt",
+            "next.key",
+            "previous.crt",
+        ];
         let printed = stored.data();
         let data = keys
             .iter()

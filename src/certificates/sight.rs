@@ -64,7 +64,9 @@ impl Sight {
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&mut self, configuration: Option<Configuration>, at: Instant) {
         let called = configuration.as_ref().and_then(|seen| seen.called.as_ref());
-        let certificates = called.map(|called| bundle::certificates(&called.bundle)).unwrap_or_default();
+        let certificates = called
+            .map(|called| bundle::certificates(&called.bundle))
+            .unwrap_or_default();
         self.since.retain(|certificate, _| certificates.contains(certificate));
         for certificate in certificates {
             self.since.entry(certificate).or_insert(at);
@@ -133,7 +135,11 @@ impl Sight {
             Some(Found::Foreign { leaf, .. }) => (leaf, true),
             Some(Found::Unusable(_) | Found::ForeignUnusable(_)) | None => return None,
         };
-        if self.served.as_ref().is_some_and(|served| served.certificate == leaf.certificate) {
+        if self
+            .served
+            .as_ref()
+            .is_some_and(|served| served.certificate == leaf.certificate)
+        {
             self.held_back = None;
             return None;
         }

@@ -17,7 +17,9 @@ use crate::k8s::{Decode, Name};
 const SERVER: &str = "dorgu-webhook.dorgu-system.svc";
 
 fn names() -> Vec<String> {
-    ["dorgu-webhook", "dorgu-webhook.dorgu-system", SERVER].map(str::to_owned).into()
+    ["dorgu-webhook", "dorgu-webhook.dorgu-system", SERVER]
+        .map(str::to_owned)
+        .into()
 }
 
 fn start() -> Timestamp {
@@ -75,7 +77,9 @@ impl World {
     }
 
     fn object(&self) -> Option<Secret> {
-        self.secret.as_ref().map(|secret| Secret::decode(&secret.to_string()).unwrap())
+        self.secret
+            .as_ref()
+            .map(|secret| Secret::decode(&secret.to_string()).unwrap())
     }
 
     fn stored(&self) -> Option<Stored> {
@@ -145,7 +149,10 @@ impl World {
                 let served = replica.sight.served();
                 served.is_some_and(|served| is_trusted(self.bundle(), &served.certificate, SERVER, self.wall))
             });
-            let since = self.seen_since.iter().find(|(known, _)| *known == signing.ca.certificate);
+            let since = self
+                .seen_since
+                .iter()
+                .find(|(known, _)| *known == signing.ca.certificate);
             let waited = since.is_some_and(|(_, since)| self.at.duration_since(*since) >= GRACE);
             assert!(
                 restored || waited || !trusted,

@@ -212,7 +212,8 @@ impl CertificateFacts {
     /// # Errors
     /// One line: it is not PEM, or not a certificate.
     pub fn of_pem(pem: &str) -> Result<CertificateFacts, String> {
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("is not valid PEM: {error}"))?;
+        let der =
+            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("is not valid PEM: {error}"))?;
         facts(&der)
     }
 }

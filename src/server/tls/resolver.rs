@@ -29,6 +29,12 @@ impl Resolver {
         })
     }
 
+    /// What the next handshake will present.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<CertifiedKey>> {
+        self.current.load_full()
+    }
+
     /// Presents this certificate from the next handshake on.
     pub fn replace(&self, certificate: CertifiedKey) {
         self.current.store(Some(Arc::new(certificate)));

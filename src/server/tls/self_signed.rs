@@ -145,10 +145,6 @@ impl SelfSigned {
     }
 }
 
-fn leaf(
-    authority: &Authority,
-    names: &[String],
-    now: Timestamp,
-) -> Result<(CertifiedKey, CertificateFacts), TlsError> {
+fn leaf(authority: &Authority, names: &[String], now: Timestamp) -> Result<(CertifiedKey, CertificateFacts), TlsError> {
     authority.sign(names, now - BACKDATED, now + LEAF_LIFETIME)?.certified()
 }

@@ -20,12 +20,7 @@ use super::config::provider;
 ///
 /// # Errors
 /// Why not, in one line.
-pub fn trusts(
-    bundle: &[u8],
-    chain: &[CertificateDer<'_>],
-    server_name: &str,
-    now: Timestamp,
-) -> Result<(), String> {
+pub fn trusts(bundle: &[u8], chain: &[CertificateDer<'_>], server_name: &str, now: Timestamp) -> Result<(), String> {
     let [leaf, intermediates @ ..] = chain else {
         return Err("there is no certificate".to_owned());
     };
@@ -72,15 +67,19 @@ pub fn trusts(
 fn names_it(leaf: &CertificateDer<'_>, name: &ServerName<'_>, server_name: &str) -> Result<(), String> {
     let parsed = rustls::server::ParsedCertificate::try_from(leaf).map_err(|error| error.to_string());
     match parsed {
-        Ok(parsed) => {
-            rustls::client::verify_server_name(&parsed, name).map_err(|_| misnamed(leaf, server_name))
-        }
+        Ok(parsed) => rustls::client::verify_server_name(&parsed, name).map_err(|_| misnamed(leaf, server_name)),
         // A CA that is its own server cannot be parsed as an end entity; its names can.
         Err(_) => {
             let named = X509Certificate::from_der(leaf).is_ok_and(|(_, parsed)| {
-                super::certificate::alternative_names(&parsed).iter().any(|name| name == server_name)
+                super::certificate::alternative_names(&parsed)
+                    .iter()
+                    .any(|name| name == server_name)
             });
-            if named { Ok(()) } else { Err(misnamed(leaf, server_name)) }
+            if named {
+                Ok(())
+            } else {
+                Err(misnamed(leaf, server_name))
+            }
         }
     }
 }
