@@ -1,0 +1,77 @@
+//! The shipped manifests on a real API server, and the process started exactly as they say: its arguments, its environment,
+//! its account. No step in between, nothing as admin but what a user does.
+
+mod accepted;
+mod rights;
+mod running;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::bed::{Addresses, Bed, Options, Output, Pod, Service, may_play_node};
+
+/// Where the shipped manifests live, and what they are called there.
+const NAMESPACE: &str = "dorgu-system";
+const DEPLOYMENT: &str = "dorgu-operator";
+const WEBHOOK_SERVICE: &str = "dorgu-operator-webhook";
+const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
+
+/// How long a change may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An API server with the manifests applied, the Service played, and pods behind it.
+struct Installed {
+    // Dropped in this order: pods before the API server that they would miss.
+    pods: Vec<Pod>,
+    webhook: Service,
+    bed: Bed,
+}
+
+impl Installed {
+    /// No pod yet; `None` where this machine cannot play node.
+    fn new(options: &Options) -> Option<Self> {
+        may_play_node()?;
+        let bed = Bed::start(options)?;
+        apply(&bed, &[]).expect_success();
+        Some(Self {
+            pods: Vec::new(),
+            webhook: Service::of(&bed, NAMESPACE, WEBHOOK_SERVICE),
+            bed,
+        })
+    }
+
+    /// One more pod of the Deployment, ready, behind the Service.
+    fn run_pod(&mut self, addresses: Addresses) -> &Pod {
+        let pod = Pod::of(&self.bed, NAMESPACE, DEPLOYMENT, addresses);
+        self.webhook.send_to(&pod);
+        self.pods.push(pod);
+        let pod = &self.pods[self.pods.len() - 1];
+        pod.until_ready();
+        pod
+    }
+
+    /// What the pods said, for the message of a failure.
+    fn said(&self) -> String {
+        let said = self
+            .pods
+            .iter()
+            .map(|pod| format!("{}:\n{}", pod.name(), pod.process().lines().join("\n")));
+        said.collect::<Vec<_>>().join("\n")
+    }
+
+    /// `kubectl apply -f` of a file in `manifests/examples`.
+    fn apply_example(&self, file: &str) -> Output {
+        let file = manifests().join("examples").join(file);
+        self.bed.kubectl(&["apply", "-f", &file.display().to_string()])
+    }
+}
+
+fn manifests() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/manifests"))
+}
+
+/// `kubectl apply -k manifests`, as docs/operating.md says it.
+fn apply(bed: &Bed, args: &[&str]) -> Output {
+    let folder = manifests().display().to_string();
+    bed.kubectl(&[&["apply", "-k", &folder], args].concat())
+}
