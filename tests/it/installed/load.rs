@@ -245,15 +245,12 @@ impl Shared {
 
     /// A connection that was kept and is still whole.
     fn idle(&self, keep: bool) -> Option<Sender> {
-        let mut kept = self.kept();
-        while keep {
-            match kept.pop() {
-                Some(sender) if sender.is_ready() => return Some(sender),
-                Some(_) => {}
-                None => break,
-            }
+        if !keep {
+            return None;
         }
-        None
+        let mut kept = self.kept();
+        kept.retain(Sender::is_ready);
+        kept.pop()
     }
 
     async fn dial(&self) -> Result<Sender, Failure> {
