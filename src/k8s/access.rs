@@ -211,3 +211,6 @@ fn unavailable(error: Error) -> Denial {
         other => told(&other),
     })
 }
+
+#[cfg(test)]
+mod tests;
