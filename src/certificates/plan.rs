@@ -107,7 +107,9 @@ pub(super) enum Reason {
     PreviousDropped,
     /// CAs that somebody's change had left out were taken in again.
     PreviousKept,
-    /// It did not say what it holds as we say it, or a request was taken up.
+    /// Somebody asks for something else than `leaf` or `ca`.
+    NotUnderstood,
+    /// It did not say what it holds as we say it, or a request was taken up that needed nothing.
     Tidied,
 }
 
@@ -121,6 +123,7 @@ impl Reason {
             Reason::LeafRenewed => "leaf renewed",
             Reason::PreviousDropped => "expired CAs dropped",
             Reason::PreviousKept => "CAs still in use kept",
+            Reason::NotUnderstood => "request taken away: dorgu.io/rotate is leaf or ca",
             Reason::Tidied => "tidied",
         }
     }
@@ -156,7 +159,7 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
         }
         (Some(stored), None) => (stored.clone(), None),
         (None, Some(memory)) => (memory.clone(), Some(Reason::Restored)),
-        (None, None) => (view.from_nothing()?, Some(Reason::Made)),
+        (None, None) => (view.begin()?, Some(Reason::Made)),
     };
     let mut draft = Draft {
         stored,
@@ -169,12 +172,22 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
     view.stage(&mut draft, rotate == Some("ca") || deleted)?;
     view.publish(&mut draft, rotate == Some("leaf"))?;
     draft.prune(view.now);
-    if (!tidy || rotate.is_some()) && draft.why.is_empty() {
+    let taken_up = match rotate {
+        // A request that has to wait stays where it is until it can be met.
+        Some("leaf") => draft.why.contains(&Reason::LeafRenewed) || draft.why.contains(&Reason::CaRotated),
+        Some("ca") => true,
+        Some(_) => {
+            draft.why.push(Reason::NotUnderstood);
+            true
+        }
+        None => false,
+    };
+    if (!tidy || taken_up) && draft.why.is_empty() {
         draft.why.push(Reason::Tidied);
     }
     let secret = (!draft.why.is_empty()).then(|| Write {
         stored: draft.stored,
-        taken_up: rotate.is_some(),
+        taken_up,
         why: draft.why,
     });
     let seen = view.configuration.filter(|seen| !seen.injected);
@@ -189,7 +202,7 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
 impl View<'_> {
     /// Nothing is stored and nothing remembered: other replicas may serve a certificate that callers trust, so what the
     /// caBundle holds is kept and the new CA waits. Where it holds nothing, there is nothing to wait for.
-    fn from_nothing(&self) -> Result<Stored, TlsError> {
+    fn begin(&self) -> Result<Stored, TlsError> {
         let valid = |(certificate, _): &&(String, Duration)| bundle::is_valid(certificate, self.now);
         let trusted = self.configuration.iter().flat_map(|seen| &seen.trusted).filter(valid);
         let until = self.now + LEAF_LIFETIME + SKEW;

@@ -141,6 +141,10 @@ impl World {
     }
 
     fn publish(&mut self, write: &Write) {
+        let asked = self.secret.as_ref().and_then(|secret| {
+            let asked = &secret["metadata"]["annotations"]["dorgu.io/rotate"];
+            (!asked.is_null() && !write.taken_up).then(|| asked.clone())
+        });
         let before = self.stored().and_then(|stored| stored.signing);
         let after = write.stored.signing.clone();
         if let Some(signing) = after.filter(|after| before.as_ref().map(|before| &before.leaf) != Some(&after.leaf)) {
@@ -163,6 +167,9 @@ impl World {
         self.version += 1;
         let mut object = write.stored.print(&name(), None, false);
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        if let Some(asked) = asked {
+            object["metadata"]["annotations"]["dorgu.io/rotate"] = asked;
+        }
         self.secret = Some(object);
     }
 
@@ -196,8 +203,12 @@ impl World {
     /// Lets time pass, the holder acting as it would.
     fn run(&mut self, time: Duration) {
         let end = self.at + time;
-        while self.at < end {
+        for turns in 0_u32.. {
+            if self.at >= end {
+                return;
+            }
             let plan = self.act(true, true);
+            assert!(turns < 1_000, "it never rests: {plan:?}");
             let step = if plan.secret.is_some() || plan.bundle.is_some() {
                 Duration::from_millis(10)
             } else {
@@ -355,6 +366,182 @@ impl World {
             Happening::Crash(number) => self.crash(*number),
             Happening::Failover => self.replicas.swap(0, 1),
         }
+    }
+}
+
+/// A world in which the first certificate is served and trusted, and every grace is over.
+fn settled() -> World {
+    let mut world = World::new();
+    world.settled();
+    world
+}
+
+#[test]
+fn the_first_certificate_waits_for_nobody() {
+    let mut world = World::new();
+    world.excuse();
+    world.run(seconds(1));
+    assert!(world.replicas.iter().all(|replica| replica.takes == 1));
+    world.judge();
+}
+
+#[test]
+fn a_request_in_the_first_seconds_is_met_when_it_may_be_and_not_forgotten() {
+    let mut world = World::new();
+    world.excuse();
+    world.run(seconds(1));
+    let leaf = world.stored().unwrap().signing.unwrap().leaf;
+    world.meet(&Happening::Rotate("leaf"));
+    world.run(seconds(5));
+    assert_eq!(world.stored().unwrap().signing.unwrap().leaf, leaf, "too early");
+    world.run(seconds(6));
+    assert_ne!(world.stored().unwrap().signing.unwrap().leaf, leaf);
+    world.settled();
+}
+
+#[test]
+fn a_ca_is_rotated_on_request_and_the_old_one_stays_until_its_last_leaf_has_expired() {
+    let mut world = settled();
+    let old = world.stored().unwrap().signing.unwrap();
+    world.meet(&Happening::Rotate("ca"));
+    world.run(seconds(9));
+    let staged = world.stored().unwrap();
+    assert_eq!(staged.signing.as_ref(), Some(&old));
+    assert_eq!(String::from_utf8_lossy(world.bundle()), staged.bundle());
+    world.run(seconds(3));
+    let rotated = world.stored().unwrap();
+    assert_eq!(
+        rotated.signing.as_ref().map(|signing| &signing.ca),
+        staged.next.as_ref()
+    );
+    assert_eq!(rotated.previous[0].certificate, old.ca.certificate);
+    assert_eq!(rotated.previous[0].until, old.until + SKEW);
+    world.skip(hours(8 * 24));
+    assert!(
+        world.stored().unwrap().bundle().contains(&old.ca.certificate),
+        "a clock may be wrong"
+    );
+    world.skip(hours(2 * 24));
+    assert!(!world.stored().unwrap().bundle().contains(&old.ca.certificate));
+    world.settled();
+}
+
+#[test]
+fn a_year_passes_with_a_leaf_every_five_days_and_a_ca_after_eight_months() {
+    let mut world = settled();
+    let ca = world.stored().unwrap().signing.unwrap().ca;
+    world.skip(hours(24 * 240));
+    assert_eq!(world.stored().unwrap().signing.unwrap().ca, ca);
+    let leaves = world.replicas[1].takes;
+    assert!((48..=60).contains(&leaves), "{leaves} leaves in 240 days");
+    world.skip(hours(24 * 10));
+    assert_ne!(world.stored().unwrap().signing.unwrap().ca, ca);
+    world.settled();
+}
+
+#[test]
+fn a_deleted_secret_is_restored_at_once_and_its_ca_rotated() {
+    let mut world = settled();
+    let before = world.stored().unwrap();
+    world.meet(&Happening::DeleteSecret);
+    world.run(seconds(1));
+    assert_eq!(world.stored().unwrap().signing, before.signing);
+    world.run(seconds(11));
+    assert_ne!(world.stored().unwrap().signing.unwrap().ca, before.signing.unwrap().ca);
+    world.settled();
+}
+
+#[test]
+fn a_deleted_secret_that_nobody_remembers_costs_a_grace_and_no_trust() {
+    let mut world = settled();
+    let old = world.stored().unwrap().signing.unwrap();
+    // The other replica goes on serving; it may not write.
+    world.secret = None;
+    world.replicas[0] = Replica::default();
+    world.look();
+    world.run(seconds(9));
+    assert!(world.stored().unwrap().signing.is_none(), "too early");
+    assert!(
+        world
+            .bundle()
+            .windows(old.ca.certificate.len())
+            .any(|part| part == old.ca.certificate.as_bytes())
+    );
+    world.run(seconds(3));
+    world.settled();
+    assert_eq!(world.replicas[1].takes, 2);
+}
+
+#[test]
+fn a_secret_that_was_set_back_costs_no_trust() {
+    let mut world = settled();
+    let backup = world.secret.clone();
+    world.meet(&Happening::Rotate("ca"));
+    world.settled();
+    // The old CA is gone from the caBundle, as after two weeks.
+    world.skip(hours(11 * 24));
+    world.version += 1;
+    world.secret = backup;
+    if let Some(secret) = &mut world.secret {
+        secret["metadata"]["resourceVersion"] = world.version.to_string().into();
+    }
+    world.look();
+    world.run(seconds(60));
+    world.settled();
+}
+
+#[test]
+fn clocks_that_jump_leave_a_valid_certificate_everywhere() {
+    for jump in [48, -48, 96, -96, 24 * 300, -24 * 300] {
+        let mut world = settled();
+        world.meet(&Happening::Jump(jump));
+        world.settled();
+        world.meet(&Happening::Jump(-jump));
+        world.settled();
+    }
+}
+
+#[test]
+fn a_holder_two_days_off_makes_certificates_that_are_valid_for_everybody_else() {
+    for jump in [48, -48] {
+        let mut world = settled();
+        world.wall += hours(jump);
+        world.meet(&Happening::Rotate("leaf"));
+        world.run(seconds(1));
+        world.wall -= hours(jump);
+        // Nobody has looked since: what was made is what is served.
+        world.judge();
+    }
+}
+
+#[test]
+fn a_certificate_for_other_names_is_replaced() {
+    let world = settled();
+    let names = vec!["renamed".to_owned()];
+    let sight = &world.replicas[0].sight;
+    let registered = sight.registered(world.at);
+    let plan = plan(&sight.view(registered.as_ref(), &names, world.wall, world.at)).unwrap();
+    assert_eq!(plan.secret.unwrap().why, [Reason::LeafRenewed]);
+}
+
+#[test]
+fn what_is_printed_is_what_is_read() {
+    let mut world = settled();
+    world.meet(&Happening::Rotate("ca"));
+    world.run(seconds(1));
+    let stored = world.stored().unwrap();
+    assert!(stored.next.is_some());
+    let object = stored.print(&name(), Some("7"), false);
+    match Secret::decode(&object.to_string()).unwrap().found {
+        Found::Ours {
+            stored: read,
+            tidy,
+            rotate,
+        } => {
+            assert!(tidy && rotate.is_none());
+            assert_eq!(read, stored);
+        }
+        other => panic!("{other:?}"),
     }
 }
 
