@@ -9,6 +9,8 @@ pub mod serve;
 
 pub mod webhook;
 
+pub mod controllers;
+
 pub mod files;
 pub mod index;
 pub mod k8s;

@@ -11,9 +11,18 @@ use crate::policy::Mode;
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 fn stored(namespace: &str, name: &str, app: &str, version: &str) -> StoredPersona {
     StoredPersona {
-        version: version.into(),
+        version: hash(version),
+        generation: 1,
+        status: None,
         persona: Arc::new(Persona {
             namespace: namespace.into(),
             name: name.into(),

@@ -87,12 +87,13 @@ pub(super) async fn watch(
             drop(started.send(Ok(())));
             let [personas, namespaces, deployments] = states;
             tokio::join!(
-                follow(client.clone(), PERSONAS, personas, |event| index
-                    .personas(change(event))),
+                follow(client.clone(), PERSONAS, personas, |event| drop(
+                    index.personas(change(event))
+                )),
                 follow(client.clone(), NAMESPACES, namespaces, |event| index
                     .namespaces(change::<Namespace>(event))),
                 follow(client, DEPLOYMENTS, deployments, |event| {
-                    index.deployments(slimmed(change(event), matching));
+                    drop(index.deployments(slimmed(change(event), matching)));
                 }),
             );
         });
@@ -119,18 +120,23 @@ fn change<T>(event: Event<T>) -> Change<T> {
     }
 }
 
-/// Without what `--match label` never asks for.
+/// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
+/// that it is there.
 fn slimmed(mut change: Change<Deployment>, matching: Match) -> Change<Deployment> {
-    if matching == Match::Label {
-        let slim = |deployment: &mut Deployment| {
+    let slim = |deployment: &mut Deployment| {
+        deployment.chained = matching == Match::Chain;
+        if matching == Match::Label {
             deployment.labels.app = Box::default();
             deployment.selected = AppLabels::default();
-        };
-        match &mut change {
-            Change::Put(deployment) => slim(deployment),
-            Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
-            Change::Remove { .. } => {}
         }
+        if deployment.claims().next().is_none() {
+            deployment.running = None;
+        }
+    };
+    match &mut change {
+        Change::Put(deployment) => slim(deployment),
+        Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
+        Change::Remove { .. } => {}
     }
     change
 }

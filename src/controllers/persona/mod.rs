@@ -1,0 +1,4 @@
+//! x
+mod assess;
+mod status;
+pub use status::print;
