@@ -4,6 +4,7 @@
 //! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
 mod object;
+mod pauses;
 mod place;
 mod resource;
 mod seen;
@@ -13,6 +14,7 @@ mod watch;
 
 pub use kube::Client;
 pub use object::{CallError, apply, read};
+pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};
 pub use resource::{Followed, Resource};
 pub use seen::{Decode, Name};

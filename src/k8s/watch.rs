@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use kube::api::{ListParams, Request, WatchEvent, WatchParams};
-use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::DefaultBackoff;
 use kube::{Client, Error};
 
+use super::pauses::Pauses;
 use super::place::told;
 use super::resource::{Followed, Resource};
 use super::seen::{Decode, Name, Page, Seen};
@@ -54,8 +53,8 @@ enum Trouble {
     Refused(String),
 }
 
-/// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows, from
-/// under a second to half a minute.
+/// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows
+/// ([`Pauses`]).
 pub async fn follow<T: Decode>(
     client: Client,
     followed: impl Into<Followed>,
@@ -63,8 +62,7 @@ pub async fn follow<T: Decode>(
     mut sink: impl FnMut(Event<T>),
 ) {
     let followed = followed.into();
-    let mut backoff = DefaultBackoff::default();
-    let pause = |backoff: &mut DefaultBackoff| backoff.next().unwrap_or(ANSWER);
+    let mut pauses = Pauses::default();
     let mut version = String::new();
     loop {
         if version.is_empty() {
@@ -77,7 +75,7 @@ pub async fn follow<T: Decode>(
                 }
                 Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
                     state.failed(&reason);
-                    tokio::time::sleep(pause(&mut backoff)).await;
+                    tokio::time::sleep(pauses.longer()).await;
                     continue;
                 }
             }
@@ -87,7 +85,7 @@ pub async fn follow<T: Decode>(
         let lived = started.elapsed() >= LIVED;
         if lived || version != from {
             // It was a watch, however short: whatever ends the next one is not the same trouble going on.
-            backoff.reset();
+            pauses.reset();
         }
         match ended {
             // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
@@ -99,7 +97,7 @@ pub async fn follow<T: Decode>(
                 version.clear();
             }
         }
-        tokio::time::sleep(pause(&mut backoff)).await;
+        tokio::time::sleep(pauses.longer()).await;
     }
 }
 

@@ -166,6 +166,13 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Kills etcd as a crash would and starts it again with the same data.
+    pub(crate) fn restart_etcd(&mut self) -> Result<()> {
+        self.etcd.kill();
+        self.etcd = start_etcd(&self.assets, &self.scratch)?;
+        self.until_ready()
+    }
+
     pub(crate) fn api_url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }

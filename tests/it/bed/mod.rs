@@ -152,6 +152,11 @@ impl Bed {
         self.start_api_server();
     }
 
+    /// Kills etcd, starts it again on the same data and waits until the API server has found it.
+    pub(crate) fn restart_etcd(&mut self) {
+        self.plane.restart_etcd().unwrap();
+    }
+
     /// kubectl as cluster admin, in no namespace in particular.
     pub(crate) fn kubectl(&self, args: &[&str]) -> Output {
         self.plane.kubectl().run(args, None).unwrap()

@@ -81,7 +81,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
     );
     install_crds(bed_now);
     stage.until_ready();
-    // Half a minute at most between two tries; far fewer than a loop that never rests would have made.
+    // Seconds between two tries; far fewer than a loop that never rests would have made.
     let tried = sample(
         &stage.metrics(),
         "dorgu_watch_errors_total{kind=\"ApplicationPersona\"}",

@@ -3,7 +3,10 @@
 
 mod cut;
 mod faults;
+mod line;
 mod many;
+mod outages;
+mod unsynced;
 mod verdicts;
 
 use std::path::{Path, PathBuf};
