@@ -7,9 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod serve;
 
-pub mod webhook;
-
 pub mod controllers;
+pub mod webhook;
 
 pub mod files;
 pub mod index;

@@ -1,6 +1,9 @@
-//! The companion: reconcilers that keep status fresh, run on the watches' thread and only where the Lease is held.
+//! The companion of the webhook: what it found is kept in the status of our own kinds, where everybody can read it after
+//! the warnings of a terminal are gone.
 //!
-//! Each controller is one folder of one shape: observe (from the index), derive (pure, takes the time as an argument),
-//! write (`k8s::write_if_changed`). They write nothing but the status of our own kinds, and Events about them.
+//! Each controller has one shape: observe (IO) -> derive (pure, the time is an argument) -> write, only when something
+//! other than a timestamp changed. They run only where the Lease is held, apart from the webhook's threads, and write
+//! nothing but status.
 
+pub mod metrics;
 pub mod persona;

@@ -29,7 +29,7 @@ impl Touched {
 
     /// A Deployment came, went or changed.
     pub(super) fn claimed(&mut self, deployment: Option<&Deployment>) {
-        for deployment in deployment {
+        if let Some(deployment) = deployment {
             for (_, app) in deployment.claims() {
                 self.app(&deployment.namespace, app);
             }
@@ -38,10 +38,10 @@ impl Touched {
 
     /// A persona came, went or changed. A Deployment with several claims may so belong to another app now.
     pub(super) fn governed(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
-        for persona in persona {
+        if let Some(persona) = persona {
             self.app(&persona.namespace, &persona.app);
             let claimants = snapshot.claimants.get(&persona.namespace, &persona.app);
-            for claimants in claimants {
+            if let Some(claimants) = claimants {
                 let chained = claimants.deployments.iter().filter(|deployment| deployment.chained);
                 chained.for_each(|deployment| self.claimed(Some(deployment)));
             }

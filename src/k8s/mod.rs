@@ -3,6 +3,7 @@
 //! Owns connections, lists, watches and their retries, and how an object or its status is written. Knows no persona: what
 //! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
+mod lease;
 mod object;
 mod pauses;
 mod place;
@@ -13,6 +14,7 @@ mod status;
 mod watch;
 
 pub use kube::Client;
+pub use lease::{Election, LeaseName, Leadership, Timings, election, identity};
 pub use object::{CallError, apply, read};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};

@@ -16,12 +16,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
     ("webhook", &["policy", "index", "server"]),
+    ("controllers", &["api", "policy", "index", "k8s"]),
     ("config", &["k8s", "policy", "server", "telemetry", "webhook"]),
     (
         "serve",
         &[
             "api",
             "config",
+            "controllers",
             "files",
             "index",
             "k8s",
