@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
-use entries::{Claimants, Governors};
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
+use entries::{Claimants, Governors};
 use table::{Keyed, Table};
 pub use touched::AppKey;
 use touched::Touched;
@@ -116,7 +116,9 @@ impl Snapshot {
             let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
             first.and_then(|(rung, leads_to)| (leads_to == app).then_some(rung))
         };
-        let ours = claimants.iter().filter_map(|deployment| Some((governed(deployment)?, deployment)));
+        let ours = claimants
+            .iter()
+            .filter_map(|deployment| Some((governed(deployment)?, deployment)));
         let ours: Vec<(Rung, &Arc<Deployment>)> = ours.collect();
         let strongest = ours.iter().map(|(rung, _)| *rung).min();
         let on_it = ours.into_iter().filter(|(rung, _)| Some(*rung) == strongest);
@@ -146,11 +148,7 @@ impl Snapshot {
 }
 
 /// Makes the lists of the apps that a Deployment claims, or claimed, right again.
-fn reclaim(
-    snapshot: &mut Snapshot,
-    leaving: Option<&Arc<Deployment>>,
-    coming: Option<&Arc<Deployment>>,
-) {
+fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: Option<&Arc<Deployment>>) {
     let Some(any) = coming.or(leaving) else { return };
     let (namespace, name) = (&*any.namespace, &*any.name);
     let apps = |deployment: Option<&Arc<Deployment>>| -> Vec<String> {
@@ -360,7 +358,11 @@ impl Index {
         match change {
             Change::Put(object) => self.publish(|now| {
                 let (namespace, name) = object.key();
-                if !now.namespaces.get(namespace, name).is_some_and(|there| there.same(&object)) {
+                if !now
+                    .namespaces
+                    .get(namespace, name)
+                    .is_some_and(|there| there.same(&object))
+                {
                     now.namespaces.put(Arc::new(object));
                 }
             }),
@@ -438,11 +440,7 @@ fn settled(before: Option<&StoredPersona>, mut stored: StoredPersona) -> StoredP
 }
 
 /// The table after a relist: unchanged entries keep their `Arc`.
-fn relisted<V: Keyed>(
-    before: &Table<V>,
-    objects: impl IntoIterator<Item = V>,
-    kept: &[(String, String)],
-) -> Table<V> {
+fn relisted<V: Keyed>(before: &Table<V>, objects: impl IntoIterator<Item = V>, kept: &[(String, String)]) -> Table<V> {
     let kept = kept
         .iter()
         .filter_map(|(namespace, name)| before.get(namespace, name).cloned());

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::entries::Deployment;
 use super::Snapshot;
+use super::entries::Deployment;
 use crate::policy::Persona;
 
 /// An app of a namespace, by the name that personas and Deployments share.

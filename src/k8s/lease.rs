@@ -253,7 +253,11 @@ impl Election {
 
     fn lost(&mut self, why: &str) {
         self.held_until = None;
-        tracing::warn!(lease = self.lease.name, why, "No longer leading; nothing is written until the Lease is held again");
+        tracing::warn!(
+            lease = self.lease.name,
+            why,
+            "No longer leading; nothing is written until the Lease is held again"
+        );
     }
 
     /// Gives the Lease back, if it is ours or may be.

@@ -14,7 +14,7 @@ mod status;
 mod watch;
 
 pub use kube::Client;
-pub use lease::{Election, LeaseName, Leadership, Timings, election, identity};
+pub use lease::{Election, Leadership, LeaseName, Timings, election, identity};
 pub use object::{CallError, apply, read};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};

@@ -95,7 +95,10 @@ impl Persona {
         let requests = resources.and_then(|resources| resources.requests.as_ref());
         let written = WrittenLimits {
             cpu: limits.and_then(|list| list.cpu.as_deref()).unwrap_or_default().into(),
-            memory: limits.and_then(|list| list.memory.as_deref()).unwrap_or_default().into(),
+            memory: limits
+                .and_then(|list| list.memory.as_deref())
+                .unwrap_or_default()
+                .into(),
         };
         let limits = PersonaResources {
             cpu: quantity(limits.and_then(|list| list.cpu.as_ref()), "spec.resources.limits.cpu"),

@@ -3,8 +3,8 @@
 //! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is
 //! skipped without being built. Null and absent mean the same, as they do to the API server.
 
-use serde::{Deserialize, Serialize, Serializer};
 use serde::de::{self, Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::json;
@@ -192,10 +192,20 @@ pub struct Resources {
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct ResourceList {
     /// CPU cores.
-    #[serde(default, deserialize_with = "non_zero_quantity", serialize_with = "as_text", skip_serializing_if = "unset")]
+    #[serde(
+        default,
+        deserialize_with = "non_zero_quantity",
+        serialize_with = "as_text",
+        skip_serializing_if = "unset"
+    )]
     pub cpu: Option<Quantity>,
     /// Bytes of memory.
-    #[serde(default, deserialize_with = "non_zero_quantity", serialize_with = "as_text", skip_serializing_if = "unset")]
+    #[serde(
+        default,
+        deserialize_with = "non_zero_quantity",
+        serialize_with = "as_text",
+        skip_serializing_if = "unset"
+    )]
     pub memory: Option<Quantity>,
 }
 

@@ -134,7 +134,11 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[(&str, &Running)]) -> Asses
         aspects: aspects(
             observed,
             ("False", "AmbiguousDeployment", message.clone()),
-            ("Unknown", "Skipped", "Several Deployments match; none was validated".to_owned()),
+            (
+                "Unknown",
+                "Skipped",
+                "Several Deployments match; none was validated".to_owned(),
+            ),
             ("False", "AmbiguousDeployment", message),
         ),
         compared: false,
@@ -206,7 +210,10 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
                 severity: Severity::Warning,
                 field: String::new(),
                 message: cut(
-                    format!("dorgu could not read this object ({}); it was not checked", Shown(&reason)),
+                    format!(
+                        "dorgu could not read this object ({}); it was not checked",
+                        Shown(&reason)
+                    ),
                     LONGEST,
                 ),
                 suggestion: "Look at the Deployment with kubectl get -o yaml".to_owned(),
@@ -272,7 +279,11 @@ fn name_unique(observed: &Observed<'_>) -> Said {
     let others: Vec<&str> = others.copied().collect();
     let app = Shown(&observed.persona.app);
     if others.is_empty() {
-        return ("True", "Unique", format!("No other ApplicationPersona has spec.name '{app}'"));
+        return (
+            "True",
+            "Unique",
+            format!("No other ApplicationPersona has spec.name '{app}'"),
+        );
     }
     let names = quoted(others.into_iter());
     (
@@ -285,7 +296,10 @@ fn name_unique(observed: &Observed<'_>) -> Said {
 /// `'a', 'b' and 3 more`.
 fn quoted<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
-    let told: Vec<String> = names.take(MOST_NAMES).map(|name| format!("'{}'", Shown(name))).collect();
+    let told: Vec<String> = names
+        .take(MOST_NAMES)
+        .map(|name| format!("'{}'", Shown(name)))
+        .collect();
     let mut text = told.join(", ");
     if count > MOST_NAMES {
         let _ = write!(text, " and {} more", count - MOST_NAMES);

@@ -44,10 +44,7 @@ impl News {
         let (reason, note) = match assessment.worst() {
             Some((worst, 1)) => ("PersonaViolated", worst.to_owned()),
             Some((worst, count)) => ("PersonaViolated", format!("{} (1 of {count} issues)", cut(worst, 900))),
-            None => (
-                "PersonaCompliant",
-                "The Deployment meets this persona".to_owned(),
-            ),
+            None => ("PersonaCompliant", "The Deployment meets this persona".to_owned()),
         };
         let note = cut(Shown(&note), LONGEST_NOTE);
         Some(News { reason, note })

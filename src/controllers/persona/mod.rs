@@ -160,7 +160,8 @@ impl Term<'_> {
         } else {
             Reconciled::Error
         };
-        self.metrics.reconciled(metrics::Controller::Persona, result, started.elapsed());
+        self.metrics
+            .reconciled(metrics::Controller::Persona, result, started.elapsed());
         match looked {
             Ok(looked) => looked,
             Err(error) => {
@@ -218,7 +219,10 @@ impl Term<'_> {
     }
 
     /// None when there is no such persona; nothing in it when its status says the same already.
-    #[expect(clippy::option_option, reason = "two different absences, told apart by the one caller")]
+    #[expect(
+        clippy::option_option,
+        reason = "two different absences, told apart by the one caller"
+    )]
     fn assess(&self, name: &Name) -> Option<Option<Assessment>> {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);

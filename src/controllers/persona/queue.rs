@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
 use futures_util::stream::{FuturesUnordered, poll_fn};
+use futures_util::{Stream, StreamExt};
 use kube::runtime::scheduler::{ScheduleRequest, Scheduler, scheduler};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;

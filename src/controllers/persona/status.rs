@@ -39,7 +39,10 @@ impl Assessment {
         let mut conditions: Vec<Value> = self.conditions();
         for condition in &mut conditions {
             let same = |old: &&Value| old["type"] == condition["type"] && old["status"] == condition["status"];
-            let since = before.iter().find(same).and_then(|old| old["lastTransitionTime"].as_str());
+            let since = before
+                .iter()
+                .find(same)
+                .and_then(|old| old["lastTransitionTime"].as_str());
             condition["lastTransitionTime"] = json!(since.unwrap_or(&now));
         }
         conditions.extend(before.iter().filter(|old| !is_ours(old)).cloned());
@@ -90,7 +93,9 @@ impl Assessment {
     /// The worst of what is to be acted on: its message, and how many there are.
     pub(super) fn worst(&self) -> Option<(&str, usize)> {
         let told = || self.issues.iter().filter(|issue| issue.severity != Severity::Info);
-        let worst = told().find(|issue| issue.severity == Severity::Error).or_else(|| told().next())?;
+        let worst = told()
+            .find(|issue| issue.severity == Severity::Error)
+            .or_else(|| told().next())?;
         Some((&worst.message, told().count()))
     }
 
@@ -111,7 +116,12 @@ pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
     let mut told: Vec<(&str, &str)> = issues
         .iter()
         .filter(|issue| issue["severity"] != "info")
-        .map(|issue| (issue["field"].as_str().unwrap_or_default(), issue["message"].as_str().unwrap_or_default()))
+        .map(|issue| {
+            (
+                issue["field"].as_str().unwrap_or_default(),
+                issue["message"].as_str().unwrap_or_default(),
+            )
+        })
         .collect();
     told.sort_unstable();
     told
@@ -161,7 +171,10 @@ fn fold(value: &Value, hasher: &mut DefaultHasher) {
             items.iter().for_each(|item| fold(item, hasher));
         }
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().filter(|(key, _)| !CLOCKS.contains(&key.as_str())).collect();
+            let mut fields: Vec<_> = fields
+                .iter()
+                .filter(|(key, _)| !CLOCKS.contains(&key.as_str()))
+                .collect();
             fields.sort_unstable_by_key(|(key, _)| key.as_str());
             (5_u8, fields.len()).hash(hasher);
             for (key, value) in fields {

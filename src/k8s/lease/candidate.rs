@@ -126,7 +126,10 @@ impl Candidate {
         let (acquire_time, lease_transitions) = if self.is_ours() {
             (old.acquire_time.or(wall.clone()), transitions)
         } else {
-            (wall.clone(), Some(transitions.map_or(0, |count| count.saturating_add(1))))
+            (
+                wall.clone(),
+                Some(transitions.map_or(0, |count| count.saturating_add(1))),
+            )
         };
         // Rounded up: a promise that is kept for longer does no harm.
         let seconds = self.lease.as_secs() + u64::from(self.lease.subsec_nanos() > 0);

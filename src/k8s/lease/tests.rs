@@ -172,7 +172,10 @@ async fn the_first_leads_and_the_second_follows() {
     assert_eq!(second.leadership.note(), "following a");
     let spec = stored(&store);
     assert_eq!(spec.holder_identity.as_deref(), Some("a"));
-    assert_eq!((spec.lease_duration_seconds, spec.lease_transitions), (Some(15), Some(0)));
+    assert_eq!(
+        (spec.lease_duration_seconds, spec.lease_transitions),
+        (Some(15), Some(0))
+    );
     assert!(spec.renew_time > spec.acquire_time);
     // 60 renewals, 120 looks, and a few at the start.
     let requests = store.lock().unwrap().requests;
@@ -214,7 +217,10 @@ async fn a_lease_given_back_is_taken_at_the_next_look() {
     first.task.await.unwrap();
     let spec = stored(&store);
     assert_eq!(spec.holder_identity.as_deref(), Some(""));
-    assert_eq!((spec.lease_duration_seconds, spec.lease_transitions), (Some(1), Some(0)));
+    assert_eq!(
+        (spec.lease_duration_seconds, spec.lease_transitions),
+        (Some(1), Some(0))
+    );
     second.leadership.until_held().await;
     assert!(lost.elapsed() < Duration::from_millis(1_200), "{:?}", lost.elapsed());
     assert_eq!(stored(&store).lease_transitions, Some(1));
@@ -248,7 +254,11 @@ async fn a_holder_that_is_not_answered_stops_before_anyone_else_begins() {
         assert!(!first.leadership.held());
         let lost = since.elapsed();
         assert!(lost <= Duration::from_secs(10), "{fault:?}: {lost:?}");
-        assert!(first.leadership.note().contains("trouble: "), "{}", first.leadership.note());
+        assert!(
+            first.leadership.note().contains("trouble: "),
+            "{}",
+            first.leadership.note()
+        );
         second.leadership.until_held().await;
         let taken = since.elapsed();
         assert!(taken >= lost + Duration::from_secs(3), "{fault:?}: {lost:?}, {taken:?}");
@@ -316,7 +326,12 @@ async fn an_edit_by_hand_never_makes_two_of_them() {
         |spec| spec.holder_identity = Some(String::new()),
         |spec| spec.holder_identity = None,
         |spec| spec.renew_time = None,
-        |spec| *spec = LeaseSpec { holder_identity: Some("b".to_owned()), ..spec.clone() },
+        |spec| {
+            *spec = LeaseSpec {
+                holder_identity: Some("b".to_owned()),
+                ..spec.clone()
+            }
+        },
     ];
     for (number, change) in edits.into_iter().enumerate() {
         let store = Arc::default();
@@ -378,7 +393,10 @@ async fn wall_clocks_that_disagree_do_no_harm() {
             loop {
                 edit(&skewed, |lease| {
                     let spec = lease.spec.as_mut().unwrap();
-                    let (now, hour) = (spec.renew_time.clone().unwrap().0, jiff::SignedDuration::from_hours(hours));
+                    let (now, hour) = (
+                        spec.renew_time.clone().unwrap().0,
+                        jiff::SignedDuration::from_hours(hours),
+                    );
                     if (Timestamp::now().duration_since(now)).abs() < hour.abs() / 2 {
                         spec.renew_time = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime(now + hour));
                     }
