@@ -1,7 +1,8 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
-//! Owns connections, lists, watches and their retries, and how an object or its status is written. Knows no persona: what
-//! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
+//! Owns connections, lists, watches and their retries, how an object or its status is written, and the election by a
+//! Lease. Knows no persona: what an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is
+//! given.
 
 mod lease;
 mod object;

@@ -76,7 +76,7 @@ impl Way {
 
 fn refusal(code: u16) -> Response<Body> {
     let status = serde_json::json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": "x", "code": code,
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": if code == 404 { "NotFound" } else { "Conflict" }, "code": code,
     });
     let mut response = Response::new(Body::from(serde_json::to_vec(&status).unwrap()));
     *response.status_mut() = StatusCode::from_u16(code).unwrap();
