@@ -48,7 +48,7 @@ fn a_status_of_the_go_operator_is_taken_over_without_stale_fields() {
     bed.kubectl_in(&args, &object.to_string()).expect_success();
 
     stage.start_again(&[]);
-    let mut expected = Expected::healthy(app, "web", 3).status(app);
+    let mut expected = Expected::healthy("web", 3).status(app);
     for kept in ["learned", "recommendations", "argoCD"] {
         expected[kept] = theirs[kept].clone();
     }
