@@ -45,6 +45,8 @@ impl Snapshot {
             Arc::new(Namespace {
                 name: name.into(),
                 mode,
+                terminating: false,
+                uid: Box::default(),
             })
         };
         let personas = Table::build(personas.into_iter().map(stored));
@@ -86,6 +88,21 @@ impl Snapshot {
     /// By what that Deployment names its app; none when it is not known.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<&Deployment> {
         self.deployments.get(namespace, name).map(Arc::as_ref)
+    }
+
+    /// All personas, in no order.
+    pub fn personas(&self) -> impl Iterator<Item = &Arc<Persona>> {
+        self.personas.iter().map(|stored| &stored.persona)
+    }
+
+    /// All namespaces, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter().map(Arc::as_ref)
+    }
+
+    /// That namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get("", name).map(Arc::as_ref)
     }
 
     /// How many objects of a kind there are.

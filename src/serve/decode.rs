@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
 use crate::index::{AppLabels, Deployment, Namespace, StoredPersona};
@@ -61,18 +62,29 @@ struct NamespaceObject {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NamespaceMetadata {
     name: String,
+    #[serde(default)]
+    uid: String,
     labels: Option<Modes>,
+    deletion_timestamp: Option<IgnoredAny>,
 }
 
 impl Decode for Namespace {
     fn decode(json: &str) -> Result<Namespace, String> {
-        let NamespaceMetadata { name, labels } = from_json::<NamespaceObject>(json)?.metadata;
-        let mode = labels.and_then(|labels| labels.mode);
+        let metadata = from_json::<NamespaceObject>(json)?.metadata;
+        let mode = metadata.labels.and_then(|labels| labels.mode);
+        let of_cluster = metadata.name == Namespace::OF_CLUSTER;
         Ok(Namespace {
-            name: name.into(),
             mode: ModeWish::read(mode.as_deref()),
+            terminating: metadata.deletion_timestamp.is_some(),
+            uid: if of_cluster {
+                metadata.uid.into()
+            } else {
+                Box::default()
+            },
+            name: metadata.name.into(),
         })
     }
 }
