@@ -3,23 +3,29 @@
 //! Owns connections, lists, watches and their retries, and how an object or its status is written. Knows no persona: what
 //! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
+mod create;
 mod object;
+mod pass;
 mod pauses;
 mod place;
 mod resource;
 mod seen;
 mod state;
 mod status;
+mod version;
 mod watch;
 
+pub use create::create;
 pub use kube::Client;
 pub use object::{CallError, apply, read};
+pub use pass::{Skipped, pass};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};
 pub use resource::{Followed, Resource};
 pub use seen::{Decode, Name};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
+pub use version::version;
 pub use watch::{Event, follow};
 
 #[cfg(test)]
