@@ -1,9 +1,11 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
-//! Owns connections, lists, watches and their retries, and how an object or its status is written. Knows no persona: what
-//! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
+//! Owns connections, lists, watches and their retries, how an object or its status is written, and the election by a
+//! Lease. Knows no persona: what an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is
+//! given.
 
 mod create;
+mod lease;
 mod object;
 mod pass;
 mod pauses;
@@ -17,6 +19,7 @@ mod watch;
 
 pub use create::create;
 pub use kube::Client;
+pub use lease::{Election, Leadership, LeaseName, Timings, election, identity};
 pub use object::{CallError, apply, read};
 pub use pass::{Skipped, pass};
 pub use pauses::Pauses;

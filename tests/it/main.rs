@@ -19,6 +19,8 @@ mod generated;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
