@@ -47,14 +47,11 @@ struct Metadata {
     uid: String,
     #[serde(default)]
     generation: i64,
-    resource_version: String,
-    #[serde(default)]
-    managed_fields: Vec<Value>,
 }
 
 /// Reads the object, asks `derive` for the whole status that it should have, and applies that as `manager`, unless the
 /// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out goes, whoever wrote
-/// it: entries of other managers for the status are made ours first.
+/// it.
 ///
 /// # Errors
 /// See [`CallError`]; nothing is written then, and it is worth trying again.
@@ -84,16 +81,6 @@ pub async fn write_if_changed(
     if timeless(&wanted, clocks) == timeless(&current.status, clocks) {
         return Ok(Outcome::Unchanged);
     }
-    if let Some(fields) = taken_over(&metadata.managed_fields, manager) {
-        let patch = json!({"metadata": {"resourceVersion": metadata.resource_version, "managedFields": fields}});
-        let request = Request::new(resource.collection(&name.namespace));
-        let params = PatchParams {
-            field_manager: Some(manager.to_owned()),
-            ..PatchParams::default()
-        };
-        let request = request.patch_subresource("status", &name.name, &params, &Patch::Merge(&patch));
-        let _: Value = call(client, request).await?;
-    }
     let mut identity = Map::from_iter([("name".to_owned(), Value::from(name.name.as_str()))]);
     if !name.namespace.is_empty() {
         identity.insert("namespace".to_owned(), Value::from(name.namespace.as_str()));
@@ -101,11 +88,23 @@ pub async fn write_if_changed(
     // The uid makes it fail, instead of creating, when the object was deleted meanwhile; also when it came back.
     identity.insert("uid".to_owned(), Value::from(current.uid.as_str()));
     let object = json!({"apiVersion": api_version, "kind": kind, "metadata": identity, "status": wanted});
-    match apply(client, resource, name, Some("status"), manager, &object).await {
-        Ok(_) => Ok(Outcome::Written),
-        Err(error) if error.is_not_found() => Ok(Outcome::Gone),
-        Err(error) => Err(error),
+    let applied = match apply(client, resource, name, Some("status"), manager, &object).await {
+        Ok(applied) => applied,
+        Err(error) if error.is_not_found() => return Ok(Outcome::Gone),
+        Err(error) => return Err(error),
+    };
+    if let Some(leftovers) = leftovers(&applied["status"], &wanted) {
+        let metadata = json!({"resourceVersion": applied["metadata"]["resourceVersion"]});
+        let patch = Patch::Merge(json!({"metadata": metadata, "status": leftovers}));
+        let params = PatchParams {
+            field_manager: Some(manager.to_owned()),
+            ..PatchParams::default()
+        };
+        let requests = Request::new(resource.collection(&name.namespace));
+        let request = requests.patch_subresource("status", &name.name, &params, &patch);
+        let _: Value = call(client, request).await?;
     }
+    Ok(Outcome::Written)
 }
 
 /// Without the keys named in `clocks`.
@@ -123,41 +122,34 @@ fn timeless(value: &Value, clocks: &[&str]) -> Value {
     }
 }
 
-/// `metadata.managedFields` with every entry for the status made one that `manager` has applied; none when they are so
-/// already. Only so does a field go that another writer (the Go operator, by PUT) has left and that we do not restate:
-/// an apply removes nothing but what its own manager once applied.
-fn taken_over(entries: &[Value], manager: &str) -> Option<Vec<Value>> {
-    let of_status = |entry: &&Value| entry["subresource"] == "status";
-    let ours = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Apply";
-    let newest = entries
-        .iter()
-        .filter(of_status)
-        .max_by_key(|entry| entry["time"].as_str())?;
-    if entries.iter().filter(of_status).all(ours) {
-        return None;
-    }
-    let mut fields = Value::Object(Map::new());
-    for entry in entries.iter().filter(of_status) {
-        merge(&mut fields, &entry["fieldsV1"]);
-    }
-    let mut entry = newest.clone();
-    entry["manager"] = manager.into();
-    entry["operation"] = "Apply".into();
-    entry["fieldsV1"] = fields;
-    let others = entries.iter().filter(|entry| !of_status(entry)).cloned();
-    Some(others.chain([entry]).collect())
-}
-
-/// The union of two sets of fields: objects all the way down.
-fn merge(into: &mut Value, from: &Value) {
-    let (Value::Object(into), Value::Object(from)) = (into, from) else {
-        return;
-    };
-    for (key, value) in from {
-        merge(
-            into.entry(key.clone()).or_insert_with(|| Value::Object(Map::new())),
-            value,
-        );
+/// The merge patch that takes away what `there` has beyond `wanted`; none when there is nothing.
+///
+/// An apply removes nothing but what its own manager once applied, and alone: what another one wrote (the Go operator, by
+/// PUT) stays. It cannot be made ours first, since an API server takes no `managedFields` from a request for a subresource,
+/// and for the object itself we have no rights. To take fields away makes no one their owner.
+fn leftovers(there: &Value, wanted: &Value) -> Option<Value> {
+    match (there, wanted) {
+        (Value::Object(there), Value::Object(wanted)) => {
+            let mut patch = Map::new();
+            for (key, value) in there {
+                let leftovers = match wanted.get(key) {
+                    None => Some(Value::Null),
+                    Some(wanted) => leftovers(value, wanted),
+                };
+                patch.extend(leftovers.map(|leftovers| (key.clone(), leftovers)));
+            }
+            (!patch.is_empty()).then_some(Value::Object(patch))
+        }
+        // A merge patch knows lists only as a whole.
+        (Value::Array(there), Value::Array(wanted)) => {
+            let more = there.len() != wanted.len()
+                || there
+                    .iter()
+                    .zip(wanted)
+                    .any(|(there, wanted)| leftovers(there, wanted).is_some());
+            more.then(|| Value::Array(wanted.clone()))
+        }
+        _ => None,
     }
 }
 

@@ -1,8 +1,8 @@
-//! What counts as different, and whose fields a status is.
+//! What counts as different, and what is left over.
 
 use serde_json::{Value, json};
 
-use super::{taken_over, timeless};
+use super::{leftovers, timeless};
 
 const CLOCKS: &[&str] = &["lastUpdated", "lastTransitionTime"];
 
@@ -22,33 +22,26 @@ fn timestamps_alone_are_no_difference() {
 }
 
 #[test]
-fn what_another_manager_wrote_into_the_status_becomes_ours() {
-    let entry = |manager: &str, operation: &str, subresource: &str, time: &str, fields: Value| {
-        json!({
-            "manager": manager, "operation": operation, "subresource": subresource, "time": time,
-            "apiVersion": "dorgu.io/v1", "fieldsType": "FieldsV1", "fieldsV1": fields,
-        })
-    };
-    let spec = entry("kubectl", "Update", "", "1", json!({"f:spec": {}}));
-    let theirs = entry("manager", "Update", "status", "3", json!({"f:status": {"f:phase": {}}}));
-    let ours = entry(
-        "us",
-        "Apply",
-        "status",
-        "2",
-        json!({"f:status": {"f:health": {"f:status": {}}}}),
-    );
-    let merged = entry(
-        "us",
-        "Apply",
-        "status",
-        "3",
-        json!({"f:status": {"f:phase": {}, "f:health": {"f:status": {}}}}),
-    );
+fn what_another_manager_left_in_the_status_is_taken_away() {
+    let wanted =
+        json!({"phase": "Ready", "health": {"status": "ok"}, "conditions": [{"type": "Ready", "message": "well"}]});
+    assert_eq!(leftovers(&wanted, &wanted), None);
+    let mut there = wanted.clone();
+    there["stale"] = json!({"deep": 1});
+    there["health"]["podFailures"] = json!([1]);
     assert_eq!(
-        taken_over(&[spec.clone(), theirs.clone(), ours.clone()], "us"),
-        Some(vec![spec.clone(), merged])
+        leftovers(&there, &wanted),
+        Some(json!({"stale": null, "health": {"podFailures": null}}))
     );
-    assert_eq!(taken_over(&[spec.clone(), ours], "us"), None);
-    assert_eq!(taken_over(&[spec], "us"), None);
+    let mut there = wanted.clone();
+    there["conditions"] = json!([{"type": "Available", "message": "old"}, wanted["conditions"][0]]);
+    assert_eq!(
+        leftovers(&there, &wanted),
+        Some(json!({"conditions": wanted["conditions"]}))
+    );
+    there["conditions"] = json!([{"type": "Ready", "message": "well", "observedGeneration": 3}]);
+    assert_eq!(
+        leftovers(&there, &wanted),
+        Some(json!({"conditions": wanted["conditions"]}))
+    );
 }

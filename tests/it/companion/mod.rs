@@ -1,0 +1,3 @@
+//! The companion: what the controllers write into the status of our kinds.
+
+mod cluster;
