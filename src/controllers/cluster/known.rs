@@ -68,6 +68,7 @@ pub(super) struct Known {
     nodes: Mutex<Objects<SeenNode>>,
     personas: Mutex<Objects<Persona>>,
     news: Notify,
+    asked: Notify,
 }
 
 impl Known {
@@ -79,13 +80,18 @@ impl Known {
 
     pub(super) fn persona(&self, event: Event<Persona>) {
         if take(&mut locked(&self.personas), event) {
-            self.news.notify_one();
+            self.asked.notify_one();
         }
     }
 
-    /// Waits until something is different from before; what came while nobody waited counts.
+    /// Waits until some node is different from before; what came while nobody waited counts.
     pub(super) async fn news(&self) {
         self.news.notified().await;
+    }
+
+    /// Waits until some ClusterPersona is new or has another spec: somebody waits to see it told.
+    pub(super) async fn asked(&self) {
+        self.asked.notified().await;
     }
 
     /// All nodes by name; none before the first list.

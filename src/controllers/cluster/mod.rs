@@ -40,7 +40,10 @@ const MANAGER: &str = "dorgu-operator";
 /// What differs in every look, and is no reason to write.
 const CLOCKS: [&str; 2] = ["lastDiscovery", "lastTransitionTime"];
 
-/// How long the first look waits for what it needs; what is not there then is named in the status.
+/// How long something has to stay unseen before status says so: an API server that has just started refuses much, for a
+/// moment.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the first look waits for what it needs.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
 /// How often it is asked whether that is there.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -50,7 +53,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 pub struct Options {
     /// How often the cluster is looked at when nothing is heard.
     pub interval: Duration,
-    /// How long a change of nodes or ClusterPersonas waits for more of its kind.
+    /// How long a change of nodes or ClusterPersonas waits for more of its kind; longer where nodes go on changing.
     pub settle: Duration,
     /// Whether a ClusterPersona is made where there is none; takes the verb `create`.
     pub auto_create: bool,
@@ -133,21 +136,36 @@ impl ClusterController {
 
     async fn look_again_and_again(&self, known: &Known, nodes: &WatchState, made: &mut bool) {
         let mut pace = Pace::new(self.options.settle);
+        let mut failing = None;
         self.first_lists(known, nodes).await;
         loop {
-            let wait = match self.look(known, nodes, made).await {
+            let since = failing.map(|since: Instant| since.elapsed());
+            let wait = match self.look(known, nodes, since.unwrap_or_default(), made).await {
                 Look::Whole => {
+                    failing = None;
                     pace.succeeded();
                     self.options.interval
                 }
-                Look::Partial => pace.failed(),
+                Look::Partial => {
+                    failing.get_or_insert_with(Instant::now);
+                    pace.failed()
+                }
             };
             let looked = Instant::now();
             tokio::select! {
-                () = known.news() => tokio::time::sleep(pace.settle(looked.elapsed())).await,
+                () = known.asked() => self.settle().await,
+                () = known.news() => tokio::select! {
+                    () = tokio::time::sleep(pace.settle(looked.elapsed())) => {}
+                    () = known.asked() => self.settle().await,
+                },
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Waits for more of what has just begun.
+    async fn settle(&self) {
+        tokio::time::sleep(self.options.settle).await;
     }
 
     /// Waits a while for the first lists, so that the first status of a new holder is not half of one.
@@ -163,8 +181,8 @@ impl ClusterController {
         let _late = tokio::time::timeout(FIRST_LISTS, listed).await;
     }
 
-    /// One look, and a write for each ClusterPersona about which it says something new.
-    async fn look(&self, known: &Known, nodes: &WatchState, made: &mut bool) -> Look {
+    /// One look, and a write for each ClusterPersona about which it says something new. Looks have failed for `failing`.
+    async fn look(&self, known: &Known, nodes: &WatchState, failing: Duration, made: &mut bool) -> Look {
         let Some(personas) = known.personas() else {
             // There may be no such kind. Its first list is news.
             return Look::Whole;
@@ -178,6 +196,11 @@ impl ClusterController {
         let missing = seen.missing();
         if !missing.is_empty() {
             tracing::warn!(?missing, "Cannot see all of the cluster; it is tried again");
+            if failing < PATIENCE {
+                self.metrics
+                    .reconciled(Controller::Cluster, Reconciled::Error, started.elapsed());
+                return Look::Partial;
+            }
         }
         let mut look = if missing.is_empty() { Look::Whole } else { Look::Partial };
         for name in personas {

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// The longest that news wait, however fast they come.
 const LONGEST_SETTLE: Duration = Duration::from_secs(30);
+/// News that come sooner than this after a look are of one series with those before.
+const SERIES: Duration = Duration::from_secs(10);
+/// So many looks of a series wait the shortest.
+const PROMPT: u32 = 5;
 /// The longest pause after a failure.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// The pause after the first failure.
@@ -15,6 +19,8 @@ pub(super) struct Pace {
     /// How long the first news wait.
     settle: Duration,
     now: Duration,
+    /// Looks of this series.
+    series: u32,
     retry: Duration,
 }
 
@@ -23,16 +29,21 @@ impl Pace {
         Pace {
             settle,
             now: settle,
+            series: 0,
             retry: FIRST_RETRY,
         }
     }
 
-    /// News came `quiet` after the last look. While they come one upon the other, as when a pool of nodes is replaced,
-    /// the wait doubles, so that a look at all pods remains rare.
+    /// News came `quiet` after the last look. Where they go on coming, as when a pool of nodes is replaced, the wait
+    /// doubles, so that looks at all pods become rare.
     pub(super) fn settle(&mut self, quiet: Duration) -> Duration {
-        let busy = quiet < self.now;
-        let next = if busy { self.now * 2 } else { self.settle };
-        self.now = next.min(LONGEST_SETTLE).max(self.settle);
+        if quiet > SERIES.max(self.now) {
+            (self.series, self.now) = (0, self.settle);
+        }
+        self.series += 1;
+        if self.series > PROMPT {
+            self.now = (self.now * 2).min(LONGEST_SETTLE);
+        }
         self.now
     }
 

@@ -38,7 +38,7 @@ fn listed<T>(objects: Vec<T>) -> Event<T> {
 /// Whether something is news; asking makes it old.
 fn is_news(known: &Known) -> bool {
     use futures_util::FutureExt;
-    known.news().now_or_never().is_some()
+    known.news().now_or_never().is_some() || known.asked().now_or_never().is_some()
 }
 
 #[test]

@@ -9,23 +9,24 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
-fn a_pool_of_nodes_that_is_replaced_for_ten_minutes_is_looked_at_some_twenty_times() {
+fn a_pool_of_nodes_that_is_replaced_for_ten_minutes_is_looked_at_some_thirty_times() {
     let mut pace = Pace::new(seconds(2));
     let (mut spent, mut looks) = (Duration::ZERO, 0);
     while spent < seconds(600) {
         spent += pace.settle(seconds(1));
         looks += 1;
     }
-    assert_eq!(looks, 23);
+    assert_eq!(looks, 27);
 }
 
 #[test]
 fn news_after_a_quiet_time_wait_the_shortest() {
     let mut pace = Pace::new(seconds(2));
     assert_eq!(pace.settle(seconds(300)), seconds(2));
-    assert_eq!(pace.settle(seconds(1)), seconds(4));
-    assert_eq!(pace.settle(seconds(3)), seconds(8));
-    assert_eq!(pace.settle(seconds(9)), seconds(2));
+    let series: Vec<u64> = (0..9).map(|_| pace.settle(seconds(3)).as_secs()).collect();
+    assert_eq!(series, [2, 2, 2, 2, 4, 8, 16, 30, 30]);
+    assert_eq!(pace.settle(seconds(29)), seconds(30));
+    assert_eq!(pace.settle(seconds(31)), seconds(2));
 }
 
 #[test]
