@@ -8,3 +8,4 @@
 pub mod cluster;
 mod condition;
 pub mod metrics;
+pub mod persona;

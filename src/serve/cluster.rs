@@ -1,7 +1,9 @@
-//! With a cluster: keeps the index equal to what the API server says of three kinds.
+//! With a cluster: keeps the index equal to what the API server says of three kinds, and wakes whoever keeps a status.
 //!
-//! The watches run on a thread and a runtime of their own, so that reading a long list never delays a review.
+//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays
+//! a review.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,9 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::index::{AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Event, Place, Resource, WatchState, client, follow};
+use crate::controllers::persona::Wakes;
+use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
+use crate::k8s::{Client, Event, Place, Resource, WatchState, client, follow};
 use crate::webhook::Match;
 
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
@@ -54,16 +57,19 @@ impl Watches {
     }
 }
 
-/// Starts the watches. An API server that is away, or does not know our kinds yet, is waited for.
+/// Starts the watches, and `beside` them on their thread whatever else needs the API server; `wakes` is told of what
+/// really changed. An API server that is away, or does not know our kinds yet, is waited for.
 ///
 /// The receiver ends when the watches have ended, which they never should.
 ///
 /// # Errors
 /// The configuration of the client is of no use.
-pub(super) async fn watch(
+pub(super) async fn watch<F: Future<Output = ()>>(
     place: &Place,
     matching: Match,
     index: &Arc<Index>,
+    wakes: Wakes,
+    beside: impl FnOnce(Client) -> F + Send + 'static,
 ) -> anyhow::Result<(Watches, oneshot::Receiver<()>)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
@@ -86,14 +92,22 @@ pub(super) async fn watch(
             };
             drop(started.send(Ok(())));
             let [personas, namespaces, deployments] = states;
+            let woken = |listed: bool, apps: Vec<AppKey>| {
+                // A first list is news even when it is empty.
+                if listed || !apps.is_empty() {
+                    wakes.wake(apps);
+                }
+            };
             tokio::join!(
-                follow(client.clone(), PERSONAS, personas, |event| index
-                    .personas(change(event))),
+                follow(client.clone(), PERSONAS, personas, |event| {
+                    woken(is_list(&event), index.personas(change(event)));
+                }),
                 follow(client.clone(), NAMESPACES, namespaces, |event| index
                     .namespaces(change::<Namespace>(event))),
-                follow(client, DEPLOYMENTS, deployments, |event| {
-                    index.deployments(slimmed(change(event), matching));
+                follow(client.clone(), DEPLOYMENTS, deployments, |event| {
+                    woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
                 }),
+                beside(client),
             );
         });
     };
@@ -103,6 +117,10 @@ pub(super) async fn watch(
         .context("cannot start the thread of the watches")?;
     outcome.await.context("the watches ended at once")??;
     Ok((watches, ended))
+}
+
+fn is_list<T>(event: &Event<T>) -> bool {
+    matches!(event, Event::Listed { .. })
 }
 
 fn change<T>(event: Event<T>) -> Change<T> {
@@ -119,18 +137,23 @@ fn change<T>(event: Event<T>) -> Change<T> {
     }
 }
 
-/// Without what `--match label` never asks for.
+/// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
+/// that it is there.
 fn slimmed(mut change: Change<Deployment>, matching: Match) -> Change<Deployment> {
-    if matching == Match::Label {
-        let slim = |deployment: &mut Deployment| {
+    let slim = |deployment: &mut Deployment| {
+        deployment.chained = matching == Match::Chain;
+        if matching == Match::Label {
             deployment.labels.app = Box::default();
             deployment.selected = AppLabels::default();
-        };
-        match &mut change {
-            Change::Put(deployment) => slim(deployment),
-            Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
-            Change::Remove { .. } => {}
         }
+        if deployment.claims().next().is_none() {
+            deployment.running = None;
+        }
+    };
+    match &mut change {
+        Change::Put(deployment) => slim(deployment),
+        Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
+        Change::Remove { .. } => {}
     }
     change
 }

@@ -8,6 +8,7 @@ mod personas;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -16,18 +17,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, Serving, Source};
+use crate::controllers::{self, persona};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
+use crate::k8s::Leadership;
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::body::Budget;
-use crate::server::drain::Drain;
+use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
 use crate::server::tls::{CertificateFacts, CertificateFiles, ClientAuth, Resolver, SelfSigned, server_config};
 use crate::telemetry::{Exposition, start_logging};
-use crate::webhook::{Metrics, PATH, Webhook, router};
+use crate::webhook::{Match, Metrics, PATH, Webhook, router};
 
 /// Runs until a signal has drained it.
 ///
@@ -61,7 +64,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             Feed::Files { facts, _watch }
         }
         Source::Cluster(place) => {
-            let (watches, ended) = cluster::watch(place, config.matching, &index).await?;
+            let settings = persona::Settings {
+                set: config.rulebook.set,
+                chained: config.matching == Match::Chain,
+                interval: config.requeue_interval,
+                instance: instance(),
+            };
+            let counted = exposition.with(controllers::metrics::Metrics::register);
+            let (wakes, personas) = persona::controller(Arc::clone(&index), settings, counted);
+            let beside = |client| personas.run(client, Leadership::always());
+            let (watches, ended) = cluster::watch(place, config.matching, &index, wakes, beside).await?;
             tasks.spawn("watching the cluster", async {
                 // Nobody sends; it ends with the watches.
                 let _ = ended.await;
@@ -70,45 +82,22 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     };
 
-    let certificate = certificates(&config.serving, &mut tasks)?;
-    let clients = match &config.serving.clients {
-        Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
-        None => None,
-    };
-    let tls = server_config(Arc::clone(&certificate.resolver), clients.as_ref())?;
-    if let Some(clients) = clients {
-        tasks.spawn("watching the client authorities", clients.run());
-    }
-
-    let limits = Limits::for_this_process();
-    let metrics = exposition.with(Metrics::register);
-    let webhook = Webhook {
-        limits,
-        ..Webhook::new(
-            config.rulebook,
-            config.matching,
-            Arc::clone(&index),
-            metrics,
-            Budget::for_this_process(),
-        )
-    };
-    let webhook = router(Arc::new(webhook));
-
-    let (drain, draining) = Drain::new();
-    let listener = Bound::bind(&config.serving.address).await?;
-    let stats = listener.stats();
-    say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
     exposition.with(|registry| {
         let sources = gauges::Sources {
             index: Arc::clone(&index),
             feed: feed.facts(),
-            certificate: certificate.facts.clone(),
-            stats,
         };
         registry.register_collector(Box::new(sources));
     });
+    let (drain, draining) = Drain::new();
+    let webhook = match &config.serving {
+        Some(serving) => Some(Served::bind(&config, serving, &index, &exposition, &mut tasks).await?),
+        None => None,
+    };
+    let certificate = webhook.as_ref().map(|webhook| &webhook.certificate);
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let ready = ready(&index, &feed, certificate.facts.clone(), draining.clone());
+    let facts = certificate.map(|certificate| certificate.facts.clone());
+    let ready = ready(&index, &feed, facts, draining.clone());
     let (_, never) = Drain::new();
     admin_listener(
         &mut tasks,
@@ -120,10 +109,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         admin::probes(Checks::new(), ready),
     )
     .await?;
-    let metrics_tls = if config.admin.metrics_secure {
-        Some(server_config(certificate.resolver, None)?)
-    } else {
-        None
+    let metrics_tls = match certificate.filter(|_| config.admin.metrics_secure) {
+        Some(certificate) => Some(server_config(Arc::clone(&certificate.resolver), None)?),
+        None => None,
     };
     let metrics = admin::metrics(move || exposition.text());
     admin_listener(
@@ -136,24 +124,98 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         metrics,
     )
     .await?;
-    tracing::info!(
-        address = %listener.local_addr(),
-        mode = config.rulebook.mode.as_str(),
-        rules = config.rulebook.set.as_str(),
-        r#match = config.matching.as_str(),
-        "Serving the webhook"
-    );
 
-    let webhook = listener.serve(Some(tls), webhook, limits, draining);
-    tokio::select! {
-        () = webhook => {
-            tracing::info!("Drained; every request was answered");
-            Ok(())
+    let shutdown_delay = config
+        .serving
+        .as_ref()
+        .map_or(Duration::ZERO, |serving| serving.shutdown_delay);
+    let served = async {
+        match webhook {
+            Some(webhook) => {
+                tracing::info!(
+                    address = %webhook.listener.local_addr(),
+                    mode = config.rulebook.mode.as_str(),
+                    rules = config.rulebook.set.as_str(),
+                    r#match = config.matching.as_str(),
+                    "Serving the webhook"
+                );
+                webhook.run(draining).await;
+                tracing::info!("Drained; every request was answered");
+            }
+            // Nobody asks us anything: there is nothing to drain.
+            None => draining.reached(drain::State::Closing).await,
         }
-        signal = signals.drain_then_abort(drain, config.serving.shutdown_delay) => {
+    };
+    tokio::select! {
+        () = served => Ok(()),
+        signal = signals.drain_then_abort(drain, shutdown_delay) => {
             bail!("stopped by a second signal ({signal:?}) before the drain was over")
         }
         ended = tasks.ended() => bail!("{ended} ended although it never should"),
+    }
+}
+
+/// Who we are among replicas: a pod's host name is its own name.
+fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+    host.unwrap_or_else(|| "dorgu".to_owned())
+}
+
+/// The webhook with its listener bound, before it answers.
+struct Served {
+    listener: Bound,
+    tls: Arc<rustls::ServerConfig>,
+    app: Router,
+    limits: Limits,
+    certificate: Certificate,
+}
+
+impl Served {
+    async fn bind(
+        config: &Config,
+        serving: &Serving,
+        index: &Arc<Index>,
+        exposition: &Exposition,
+        tasks: &mut Tasks,
+    ) -> anyhow::Result<Served> {
+        let certificate = certificates(serving, tasks)?;
+        let clients = match &serving.clients {
+            Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
+            None => None,
+        };
+        let tls = server_config(Arc::clone(&certificate.resolver), clients.as_ref())?;
+        if let Some(clients) = clients {
+            tasks.spawn("watching the client authorities", clients.run());
+        }
+        let limits = Limits::for_this_process();
+        let metrics = exposition.with(Metrics::register);
+        let budget = Budget::for_this_process();
+        let webhook = Webhook {
+            limits,
+            ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
+        };
+        let listener = Bound::bind(&serving.address).await?;
+        say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
+        let facts = gauges::Served {
+            certificate: certificate.facts.clone(),
+            stats: listener.stats(),
+        };
+        exposition.with(|registry| registry.register_collector(Box::new(facts)));
+        Ok(Served {
+            listener,
+            tls,
+            app: router(Arc::new(webhook)),
+            limits,
+            certificate,
+        })
+    }
+
+    async fn run(self, draining: Drain) {
+        self.listener
+            .serve(Some(self.tls), self.app, self.limits, draining)
+            .await;
     }
 }
 
@@ -212,7 +274,12 @@ impl Feed {
 }
 
 /// What `/readyz` asks.
-fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<CertificateFacts>, draining: Drain) -> Checks {
+fn ready(
+    index: &Arc<Index>,
+    feed: &Feed,
+    certificate: Option<watch::Receiver<CertificateFacts>>,
+    draining: Drain,
+) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
         Feed::Files { .. } => {
@@ -237,17 +304,19 @@ fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<Certifica
             })
         }
     };
-    filled
-        .with("certificate", move || {
+    let certified = match certificate {
+        Some(certificate) => filled.with("certificate", move || {
             certificate.borrow().problem(Timestamp::now()).map_or(Ok(()), Err)
-        })
-        .with("not-draining", move || {
-            if draining.is_draining() {
-                Err("shutting down".to_owned())
-            } else {
-                Ok(())
-            }
-        })
+        }),
+        None => filled,
+    };
+    certified.with("not-draining", move || {
+        if draining.is_draining() {
+            Err("shutting down".to_owned())
+        } else {
+            Ok(())
+        }
+    })
 }
 
 /// Binds and serves one of the listeners beside the webhook; nothing when it has no address.

@@ -60,7 +60,7 @@ fn namespaces(index: &Index) -> Fact<Namespaces> {
     filled(index, Kind::Namespace)?;
     filled(index, Kind::Persona)?;
     let snapshot = index.load();
-    let with_personas: BTreeSet<&str> = snapshot.personas().map(|persona| &*persona.namespace).collect();
+    let with_personas: BTreeSet<&str> = snapshot.personas().map(|stored| &*stored.persona.namespace).collect();
     let active = snapshot.namespaces().filter(|namespace| !namespace.terminating);
     Ok(Namespaces {
         total: number(snapshot.count(Kind::Namespace)),
