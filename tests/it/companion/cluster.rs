@@ -3,6 +3,7 @@
 mod calm;
 mod first;
 mod nodes;
+mod process;
 mod rollout;
 
 use std::path::Path;

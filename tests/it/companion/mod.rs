@@ -309,6 +309,10 @@ fn account(bed: &Bed, namespace: &str, folder: &Path) -> PathBuf {
                 rule("apps", "deployments", &["list", "watch"]),
                 rule("", "namespaces", &["list", "watch"]),
                 rule("events.k8s.io", "events", &["create", "patch"]),
+                rule("dorgu.io", "clusterpersonas", &["list", "watch"]),
+                rule("dorgu.io", "clusterpersonas/status", &["patch"]),
+                rule("", "nodes", &["list", "watch"]),
+                rule("", "pods", &["list"]),
             ],
         }),
         json!({
