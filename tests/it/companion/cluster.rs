@@ -5,7 +5,9 @@ mod first;
 mod nodes;
 mod process;
 mod rollout;
+mod takeover;
 
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,7 +17,7 @@ use anyhow::ensure;
 use dorgu::controllers::cluster::{ClusterController, Options};
 use dorgu::controllers::metrics::Metrics;
 use dorgu::index::{Change, Index, Namespace};
-use dorgu::k8s::{Leadership, Place, client};
+use dorgu::k8s::{Leadership, LeaseName, Place, Timings, client, election, identity};
 use dorgu::policy::ModeWish;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -59,27 +61,52 @@ fn rules(verbs: &[&str]) -> Value {
 }
 
 impl Companion {
-    fn start(bed: &Bed, leadership: Leadership, rules: &Value, options: Options) -> Companion {
+    /// It holds, for ever.
+    fn start(bed: &Bed, rules: &Value, options: Options) -> Companion {
+        Companion::launch(bed, rules, options, None)
+    }
+
+    /// It has to be elected first, at these paces; dropped, it dies without a word.
+    fn elected(bed: &Bed, rules: &Value, options: Options, timings: Timings) -> Companion {
+        Companion::launch(bed, rules, options, Some(timings))
+    }
+
+    fn launch(bed: &Bed, rules: &Value, options: Options, timings: Option<Timings>) -> Companion {
         let folder = TempDir::new().expect("a folder");
         let kubeconfig = account(bed, rules, folder.path());
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let index = Arc::new(index());
         let (stop, stopped) = oneshot::channel::<()>();
         let run = async move {
             let config = Place::Kubeconfig(kubeconfig).config().await.expect("a configuration");
             let client = client(config).expect("a client");
-            let controller = ClusterController::new(client, leadership, index, metrics, options);
+            let lease = LeaseName {
+                namespace: "default".to_owned(),
+                name: LeaseName::UPSTREAM.to_owned(),
+            };
+            let (election, elected) = election(client.clone(), lease, identity());
+            let leadership = if timings.is_some() {
+                elected
+            } else {
+                Leadership::always()
+            };
+            let controller = ClusterController::new(client, leadership, Arc::new(index()), metrics, options);
+            let stands = async {
+                match timings {
+                    Some(timings) => election.with_timings(timings).run(pending()).await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
                 () = controller.run() => {}
+                () = stands => {}
                 _ = stopped => {}
             }
         };
-        let thread = std::thread::spawn(|| super::cluster::run(run));
         Companion {
             registry,
             stop: Some(stop),
-            thread: Some(thread),
+            thread: Some(std::thread::spawn(|| self::run(run))),
             _folder: folder,
         }
     }

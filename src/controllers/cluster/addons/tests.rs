@@ -274,7 +274,7 @@ fn a_name_that_merely_contains_one_finds_nothing() {
             true,
         ),
     ];
-    assert_eq!(installed(&pods), [String::new(); 0]);
+    assert_eq!(installed(&pods), Vec::<String>::new());
     let grafana = pod(
         "monitoring",
         "kube-prometheus-stack-grafana-1",

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use dorgu::k8s::Leadership;
 use serde_json::{Value, json};
 
 use super::{Companion, QUICK_TO_STOP, hurried, install_crd, persona, rules, stored, until, worker};
@@ -24,7 +23,7 @@ fn late_crds_outages_and_other_writers_cost_no_write_too_many() {
     };
     let Some(mut bed) = Bed::start(&options) else { return };
     worker(&bed, "worker-0");
-    let companion = Companion::start(&bed, Leadership::always(), &rules(&[]), hurried());
+    let companion = Companion::start(&bed, &rules(&[]), hurried());
 
     // The kind comes later than the controller.
     install_crd(&bed);

@@ -2,7 +2,6 @@
 
 use anyhow::ensure;
 use dorgu::controllers::cluster::Options as ControllerOptions;
-use dorgu::k8s::Leadership;
 use serde_json::json;
 
 use super::{Companion, PATIENCE, hurried, install_crd, rules, stored, until};
@@ -19,7 +18,7 @@ fn it_is_made_once_and_not_again_when_somebody_deletes_it() {
         auto_create: true,
         ..hurried()
     };
-    let companion = Companion::start(bed, Leadership::always(), &rules(&["create"]), options);
+    let companion = Companion::start(bed, &rules(&["create"]), options);
     let (made, _) = until(bed, "dorgu-cluster", "it is made and has a status", |status| {
         !status.is_null()
     });
@@ -46,7 +45,7 @@ fn without_the_switch_none_is_made() {
     install_crd(bed);
     let before = creations(bed);
     // It might: it has the verb.
-    let companion = Companion::start(bed, Leadership::always(), &rules(&["create"]), hurried());
+    let companion = Companion::start(bed, &rules(&["create"]), hurried());
     wait_until(PATIENCE, "ClusterPersonas are watched", || {
         let watches = watches(bed);
         ensure!(watches > 0.5, "{watches} watches");

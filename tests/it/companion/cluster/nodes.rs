@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use dorgu::k8s::Leadership;
 use serde_json::{Value, json};
 
 use super::{Companion, hurried, install_crd, node, persona, rules, until, worker};
@@ -21,7 +20,7 @@ fn what_nodes_and_pods_say_is_in_the_status_of_every_cluster_persona() {
         interval: Duration::from_secs(3600),
         ..dorgu::controllers::cluster::Options::default()
     };
-    let _companion = Companion::start(bed, Leadership::always(), &rules(&[]), options);
+    let _companion = Companion::start(bed, &rules(&[]), options);
     let (empty, took) = until(bed, "main", "an empty cluster is told", |status| !status.is_null());
     println!("the first status came after {took:?}");
     assert_eq!(empty["status"]["phase"], "Discovering");
@@ -156,7 +155,7 @@ fn a_fact_that_may_not_be_seen_is_named_and_everything_else_is_told() {
     let mut rules = rules(&[]);
     // Without pods.
     rules.as_array_mut().expect("a list").pop();
-    let _companion = Companion::start(bed, Leadership::always(), &rules, hurried());
+    let _companion = Companion::start(bed, &rules, hurried());
     let (object, _) = until(bed, "main", "what can be seen is told", |status| {
         status["phase"] == "Ready"
     });

@@ -1,6 +1,5 @@
 //! Real controllers and fake kubelets: nodes become ready by themselves, pods are scheduled.
 
-use dorgu::k8s::Leadership;
 use serde_json::{Value, json};
 
 use super::{Companion, hurried, install_crd, persona, rules, until};
@@ -16,7 +15,7 @@ fn a_deployment_that_rolls_out_is_used_room() {
     let bed = &bed;
     install_crd(bed);
     persona(bed, "main", "one");
-    let _companion = Companion::start(bed, Leadership::always(), &rules(&[]), hurried());
+    let _companion = Companion::start(bed, &rules(&[]), hurried());
     let (object, _) = until(bed, "main", "three nodes are ready", |status| {
         status["phase"] == "Ready" && status["resourceSummary"]["nodeCount"] == 3
     });
