@@ -277,8 +277,9 @@ pub enum Change<T> {
 #[derive(Debug, Default)]
 pub struct Index {
     current: ArcSwap<Snapshot>,
-    /// Writers take turns; readers do not know of it.
-    writing: Mutex<()>,
+    /// Writers take turns; readers do not know of it. The last snapshot but one is kept here until the next turn: a
+    /// review that still reads it must not be the one that takes ten thousand entries apart.
+    writing: Mutex<Option<Arc<Snapshot>>>,
     synced: [AtomicBool; Kind::ALL.len()],
 }
 
@@ -432,10 +433,10 @@ impl Index {
     /// Makes the next snapshot from the current one. Each kind has one writer, so what a writer knows of its own kind
     /// is never outdated; the lock is for what the other kinds publish meanwhile.
     fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
         change(&mut next);
-        self.current.store(Arc::new(next));
+        *retired = Some(self.current.swap(Arc::new(next)));
     }
 
     fn sync(&self, kind: Kind) {

@@ -42,7 +42,6 @@ struct Stored {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Metadata {
     uid: String,
     #[serde(default)]
@@ -51,7 +50,8 @@ struct Metadata {
 
 /// Reads the object, asks `derive` for the whole status that it should have, and applies that as `manager`, unless the
 /// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out goes, whoever wrote
-/// it.
+/// it: an apply removes nothing but what its own manager once applied, so what is left of another writer (the Go
+/// operator, by PUT) is taken out after it.
 ///
 /// # Errors
 /// See [`CallError`]; nothing is written then, and it is worth trying again.
@@ -88,20 +88,22 @@ pub async fn write_if_changed(
     // The uid makes it fail, instead of creating, when the object was deleted meanwhile; also when it came back.
     identity.insert("uid".to_owned(), Value::from(current.uid.as_str()));
     let object = json!({"apiVersion": api_version, "kind": kind, "metadata": identity, "status": wanted});
-    let applied = match apply(client, resource, name, Some("status"), manager, &object).await {
-        Ok(applied) => applied,
+    let written = match apply(client, resource, name, Some("status"), manager, &object).await {
+        Ok(written) => written,
         Err(error) if error.is_not_found() => return Ok(Outcome::Gone),
         Err(error) => return Err(error),
     };
-    if let Some(leftovers) = leftovers(&applied["status"], &wanted) {
-        let metadata = json!({"resourceVersion": applied["metadata"]["resourceVersion"]});
-        let patch = Patch::Merge(json!({"metadata": metadata, "status": leftovers}));
+    // Not by way of managedFields: an API server takes those from a request for the object itself and from no other, and
+    // we may write none of those.
+    if let Some(rest) = leftovers(&written["status"], &wanted) {
+        let version = &written["metadata"]["resourceVersion"];
+        let patch = json!({"metadata": {"resourceVersion": version}, "status": rest});
+        let request = Request::new(resource.collection(&name.namespace));
         let params = PatchParams {
             field_manager: Some(manager.to_owned()),
             ..PatchParams::default()
         };
-        let requests = Request::new(resource.collection(&name.namespace));
-        let request = requests.patch_subresource("status", &name.name, &params, &patch);
+        let request = request.patch_subresource("status", &name.name, &params, &Patch::Merge(&patch));
         let _: Value = call(client, request).await?;
     }
     Ok(Outcome::Written)
@@ -122,35 +124,26 @@ fn timeless(value: &Value, clocks: &[&str]) -> Value {
     }
 }
 
-/// The merge patch that takes away what `there` has beyond `wanted`; none when there is nothing.
-///
-/// An apply removes nothing but what its own manager once applied, and alone: what another one wrote (the Go operator, by
-/// PUT) stays. It cannot be made ours first, since an API server takes no `managedFields` from a request for a subresource,
-/// and for the object itself we have no rights. To take fields away makes no one their owner.
-fn leftovers(there: &Value, wanted: &Value) -> Option<Value> {
-    match (there, wanted) {
-        (Value::Object(there), Value::Object(wanted)) => {
-            let mut patch = Map::new();
-            for (key, value) in there {
-                let leftovers = match wanted.get(key) {
-                    None => Some(Value::Null),
-                    Some(wanted) => leftovers(value, wanted),
-                };
-                patch.extend(leftovers.map(|leftovers| (key.clone(), leftovers)));
+/// The merge patch that takes out of `stored` what is not in `wanted`; none when there is nothing.
+fn leftovers(stored: &Value, wanted: &Value) -> Option<Value> {
+    let (Value::Object(stored), Value::Object(wanted)) = (stored, wanted) else {
+        return None;
+    };
+    let mut patch = Map::new();
+    for (key, value) in stored {
+        let rest = match (value, wanted.get(key)) {
+            (_, None | Some(Value::Null)) => Some(Value::Null),
+            // A merge patch knows lists only as a whole.
+            (Value::Array(there), Some(Value::Array(items))) => {
+                (there.len() > items.len()).then(|| Value::Array(items.clone()))
             }
-            (!patch.is_empty()).then_some(Value::Object(patch))
+            (value, Some(wanted)) => leftovers(value, wanted),
+        };
+        if let Some(rest) = rest {
+            patch.insert(key.clone(), rest);
         }
-        // A merge patch knows lists only as a whole.
-        (Value::Array(there), Value::Array(wanted)) => {
-            let more = there.len() != wanted.len()
-                || there
-                    .iter()
-                    .zip(wanted)
-                    .any(|(there, wanted)| leftovers(there, wanted).is_some());
-            more.then(|| Value::Array(wanted.clone()))
-        }
-        _ => None,
     }
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
 #[cfg(test)]

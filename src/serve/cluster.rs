@@ -157,3 +157,6 @@ fn slimmed(mut change: Change<Deployment>, matching: Match) -> Change<Deployment
     }
     change
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,8 +237,9 @@ impl Term<'_> {
         let reason = error.text.replace(&name.name, "NAME");
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let (namespace, persona) = (&name.namespace, &name.name);
-        if trouble.as_ref() == Some(&reason) {
-            tracing::debug!(namespace, persona, %error, "Still cannot write a status");
+        if error.is_conflict() || trouble.as_ref() == Some(&reason) {
+            // Somebody else was faster: that is no trouble, and the next look sees what they wrote.
+            tracing::debug!(namespace, persona, %error, "Could not write a status");
         } else {
             tracing::warn!(namespace, persona, %error, "Cannot write the status of a persona; it is tried again");
             *trouble = Some(reason);

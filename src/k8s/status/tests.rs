@@ -1,4 +1,4 @@
-//! What counts as different, and what is left over.
+//! What counts as different, and what is left of another writer.
 
 use serde_json::{Value, json};
 
@@ -22,26 +22,16 @@ fn timestamps_alone_are_no_difference() {
 }
 
 #[test]
-fn what_another_manager_left_in_the_status_is_taken_away() {
-    let wanted =
-        json!({"phase": "Ready", "health": {"status": "ok"}, "conditions": [{"type": "Ready", "message": "well"}]});
+fn what_another_writer_left_is_taken_out_and_nothing_else() {
+    let wanted = json!({"phase": "Active", "health": {"status": "Healthy"}, "conditions": [{"type": "Ready"}]});
     assert_eq!(leftovers(&wanted, &wanted), None);
-    let mut there = wanted.clone();
-    there["stale"] = json!({"deep": 1});
-    there["health"]["podFailures"] = json!([1]);
-    assert_eq!(
-        leftovers(&there, &wanted),
-        Some(json!({"stale": null, "health": {"podFailures": null}}))
-    );
-    let mut there = wanted.clone();
-    there["conditions"] = json!([{"type": "Available", "message": "old"}, wanted["conditions"][0]]);
-    assert_eq!(
-        leftovers(&there, &wanted),
-        Some(json!({"conditions": wanted["conditions"]}))
-    );
-    there["conditions"] = json!([{"type": "Ready", "message": "well", "observedGeneration": 3}]);
-    assert_eq!(
-        leftovers(&there, &wanted),
-        Some(json!({"conditions": wanted["conditions"]}))
-    );
+    let stored = json!({
+        "phase": "Active", "health": {"status": "Healthy", "podFailures": [1]},
+        "conditions": [{"type": "Ready"}, {"type": "Theirs"}], "history": [], "old": {"deep": 1},
+    });
+    let patch = json!({
+        "health": {"podFailures": null}, "conditions": [{"type": "Ready"}], "history": null, "old": null,
+    });
+    assert_eq!(leftovers(&stored, &wanted), Some(patch));
+    assert_eq!(leftovers(&json!({}), &wanted), None, "what is missing is no leftover");
 }

@@ -54,7 +54,7 @@ fn a_crd_that_comes_late_and_an_api_server_that_goes_cost_no_status() {
         stage.report("web", 3, 3);
         install_crds(&bed);
         bed.apply(&stage.persona(app).to_string()).expect_success();
-        stage.until_status(app, &Expected::healthy(app, "web", 3).status(app));
+        stage.until_status(app, &Expected::healthy("web", 3).status(app));
         let deployment = stage.deployment("web", app, 2).to_string();
         let (dorgu, folder, namespace) = stage.apart();
         (dorgu, folder, namespace, deployment)
@@ -80,7 +80,7 @@ fn a_crd_that_comes_late_and_an_api_server_that_goes_cost_no_status() {
         phase: "Degraded",
         health: ("Degraded", "1/2 replicas ready".to_owned()),
         ready: ("False", "Issues", "Phase: Degraded".to_owned()),
-        ..Expected::healthy(app, "web", 3)
+        ..Expected::healthy("web", 3)
     };
     let path = format!("/apis/dorgu.io/v1/namespaces/{namespace}/applicationpersonas/{app}");
     wait_until(PATIENCE, "the status follows", || {

@@ -194,8 +194,7 @@ struct Expected {
 
 impl Expected {
     /// All is well with a Deployment.
-    fn healthy(app: &str, deployment: &str, replicas: u32) -> Expected {
-        let _ = app;
+    fn healthy(deployment: &str, replicas: u32) -> Expected {
         Expected {
             phase: "Active",
             health: ("Healthy", format!("{replicas}/{replicas} replicas ready")),

@@ -78,7 +78,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
     bed.apply(&json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
         .expect_success();
     until_all_told(&stage, PERSONAS);
-    // The last Deployment may have come after the last status.
+    // The last Deployment may have come after the last status; that no write is under way can only be waited out.
     std::thread::sleep(Duration::from_secs(2));
     assert_quiet(&bed, Duration::from_secs(20));
     let metrics = stage.metrics();

@@ -36,7 +36,7 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
     stage.until_status(app, &Expected::absent(app).status(app));
 
     bed.apply(&stage.deployment(web, app, 3).to_string()).expect_success();
-    let healthy = Expected::healthy(app, web, 3);
+    let healthy = Expected::healthy(web, 3);
     let behind = stage.behind(web, |it| counts(it, 3, 3), app, &healthy.status(app));
     assert!(behind < SOON, "{behind:?}");
 
@@ -46,7 +46,7 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
         .expect_success();
     let renewed = Expected {
         image: Some(image),
-        ..Expected::healthy(app, web, 3)
+        ..Expected::healthy(web, 3)
     };
     let rolled = |it: &Value| counts(it, 3, 3) && it["status"]["updatedReplicas"] == 3;
     let behind = stage.behind(web, rolled, app, &renewed.status(app));
@@ -68,7 +68,7 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
         validated: ("False", "ValidationFailed", "1 validation error(s) found"),
         ..Expected {
             image: Some(image),
-            ..Expected::healthy(app, web, 0)
+            ..Expected::healthy(web, 0)
         }
     };
     let behind = stage.behind(web, |it| counts(it, 0, 0), app, &empty.status(app));
@@ -92,7 +92,7 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
         ready: ("False", "Issues", "Phase: Degraded".to_owned()),
         ..Expected {
             image: Some(image),
-            ..Expected::healthy(app, web, 3)
+            ..Expected::healthy(web, 3)
         }
     };
     let behind = stage.behind(web, |it| counts(it, 4, 3), app, &half.status(app));
@@ -137,14 +137,14 @@ fn a_roll_out_that_never_gets_ready_is_on_its_way_and_then_failed() {
         phase: "Degraded",
         health: ("Unknown", "Deployment is progressing".to_owned()),
         ready: ("False", "Issues", "Phase: Degraded".to_owned()),
-        ..Expected::healthy(app, web, 3)
+        ..Expected::healthy(web, 3)
     };
     stage.until_status(app, &on_its_way.status(app));
     let failed = Expected {
         phase: "Failed",
         health: ("Unhealthy", "0/3 replicas ready".to_owned()),
         ready: ("False", "Issues", "Phase: Failed".to_owned()),
-        ..Expected::healthy(app, web, 3)
+        ..Expected::healthy(web, 3)
     };
     let gave_up = |it: &Value| {
         let conditions = it["status"]["conditions"].as_array().into_iter().flatten();
@@ -182,7 +182,7 @@ fn two_deployments_of_one_app_are_named_and_neither_is_picked() {
     stage
         .kubectl(&["label", "deployment", "web-b", "app.kubernetes.io/name-"])
         .expect_success();
-    stage.until_status(app, &Expected::healthy(app, "web-a", 3).status(app));
+    stage.until_status(app, &Expected::healthy("web-a", 3).status(app));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A status that the Go operator has left.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Expected, Stage, install_crds};
 use crate::bed::{Bed, Needs};
@@ -12,6 +12,8 @@ fn a_status_of_the_go_operator_is_taken_over_without_stale_fields() {
     };
     install_crds(bed);
     let mut stage = Stage::new(bed, "taken", &[]);
+    // It listens, so it has begun to listen for signals.
+    stage.metrics();
     assert!(
         stage.dorgu.stop().success(),
         "without a webhook it ends at once and well"
@@ -46,7 +48,7 @@ fn a_status_of_the_go_operator_is_taken_over_without_stale_fields() {
     bed.kubectl_in(&args, &object.to_string()).expect_success();
 
     stage.start_again(&[]);
-    let mut expected = Expected::healthy(app, "web", 3).status(app);
+    let mut expected = Expected::healthy("web", 3).status(app);
     for kept in ["learned", "recommendations", "argoCD"] {
         expected[kept] = theirs[kept].clone();
     }
@@ -54,14 +56,15 @@ fn a_status_of_the_go_operator_is_taken_over_without_stale_fields() {
     let since = |position: usize| taken["status"]["conditions"][position]["lastTransitionTime"].clone();
     assert_ne!(since(0), then, "Ready has become True");
     assert_eq!(since(1), then, "Validated stayed True");
-    let args = ["get", "applicationpersona", app, "--show-managed-fields", "-o=json"];
-    let object: Value = serde_json::from_str(&stage.kubectl(&args).expect_success()).expect("JSON");
-    let managers: Vec<&str> = object["metadata"]["managedFields"]
-        .as_array()
-        .expect("managers")
-        .iter()
-        .filter(|entry| entry["subresource"] == "status")
-        .filter_map(|entry| entry["manager"].as_str())
-        .collect();
-    assert_eq!(managers, ["dorgu-operator"]);
+    // What it once shared with the other writer goes as well, the moment that it is no longer said.
+    stage.kubectl(&["delete", "deployment", "web"]).expect_success();
+    let mut gone = Expected {
+        image: Some("registry.example.com/orders:1"),
+        ..Expected::absent(app)
+    }
+    .status(app);
+    for kept in ["learned", "recommendations", "argoCD"] {
+        gone[kept] = theirs[kept].clone();
+    }
+    stage.until_status(app, &gone);
 }
