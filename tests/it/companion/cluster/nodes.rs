@@ -173,3 +173,37 @@ fn a_fact_that_may_not_be_seen_is_named_and_everything_else_is_told() {
         "{status}"
     );
 }
+
+#[test]
+fn more_pods_than_fit_a_page_are_each_counted_once() {
+    let Some(bed) = Bed::start(&Options::default()) else {
+        return;
+    };
+    let bed = &bed;
+    install_crd(bed);
+    persona(bed, "main", "one");
+    worker(bed, "worker-0");
+    let namespace = bed.namespace("many", &[]);
+    let pod = |number: usize| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("pod-{number:04}"), "namespace": namespace},
+            "spec": {
+                "nodeName": "worker-0",
+                "containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}],
+            },
+        })
+    };
+    // A page has 500.
+    let pods: Vec<Value> = (0..501).map(pod).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": pods});
+    bed.kubectl_in(&["create", "-f", "-"], &list.to_string())
+        .expect_success();
+    let _companion = Companion::start(bed, &rules(&[]), hurried());
+    let (object, took) = until(bed, "main", "all pods are counted", |status| !status.is_null());
+    println!("501 pods: status after {took:?}");
+    let summary = &object["status"]["resourceSummary"];
+    assert_eq!(
+        (&summary["usedCPU"], &summary["usedMemory"], &summary["cpuUtilization"]),
+        (&json!("501m"), &json!("501Mi"), &json!("12%"))
+    );
+}
