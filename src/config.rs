@@ -22,6 +22,8 @@ pub struct Config {
     pub serving: Option<Serving>,
     /// How often a controller looks at every persona again.
     pub requeue_interval: Duration,
+    /// Whether a ClusterPersona is made where there is none.
+    pub auto_create_cluster_persona: bool,
     /// Probes and metrics.
     pub admin: Admin,
     /// Log lines.

@@ -132,6 +132,9 @@ struct ClusterFlags {
     /// How often the status of every persona is looked at again, whatever happens [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
+    /// Make the ClusterPersona dorgu-cluster where there is none; takes the right to create one. [default: false]
+    #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    auto_create_cluster_persona: Option<bool>,
 }
 
 impl ClusterFlags {
@@ -152,6 +155,10 @@ impl ClusterFlags {
             ("webhook-secret", self.webhook_secret.is_some()),
             ("namespace", self.namespace.is_some()),
             ("requeue-interval", files && self.requeue_interval.is_some()),
+            (
+                "auto-create-cluster-persona",
+                files && self.auto_create_cluster_persona.is_some(),
+            ),
         ];
         given
             .iter()
@@ -266,6 +273,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             shutdown_delay: flags.shutdown_delay,
         }),
         requeue_interval,
+        auto_create_cluster_persona: flags.cluster.auto_create_cluster_persona.unwrap_or_default(),
         admin: Admin {
             probes: address(
                 "--health-probe-bind-address",

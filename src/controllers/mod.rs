@@ -5,5 +5,7 @@
 //! other than a timestamp changed. They run only where the Lease is held, apart from the webhook's threads, and write
 //! nothing but status.
 
+pub mod cluster;
+mod condition;
 pub mod metrics;
 pub mod persona;

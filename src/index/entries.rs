@@ -68,13 +68,22 @@ impl Keyed for Governors {
     }
 }
 
-/// A namespace, of which only its label `dorgu.io/mode` counts.
+/// A namespace, of which only metadata is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Its name.
     pub name: Box<str>,
-    /// What the label wishes.
+    /// What the label `dorgu.io/mode` wishes.
     pub mode: ModeWish,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Its uid, where that is of use: of `kube-system`, as which it tells one cluster from another. Empty elsewhere.
+    pub uid: Box<str>,
+}
+
+impl Namespace {
+    /// The namespace whose uid stands for the cluster's, which has none of its own.
+    pub const OF_CLUSTER: &str = "kube-system";
 }
 
 impl Keyed for Namespace {

@@ -52,6 +52,8 @@ impl Snapshot {
             Arc::new(Namespace {
                 name: name.into(),
                 mode,
+                terminating: false,
+                uid: Box::default(),
             })
         };
         let personas = Table::build(personas.into_iter().map(stored));
@@ -94,6 +96,16 @@ impl Snapshot {
     /// By what that Deployment names its app; none when it is not known.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<&Deployment> {
         self.deployments.get(namespace, name).map(Arc::as_ref)
+    }
+
+    /// All namespaces, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter().map(Arc::as_ref)
+    }
+
+    /// That namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get("", name).map(Arc::as_ref)
     }
 
     /// The persona of that name, and what its status says.

@@ -119,6 +119,8 @@ impl Model {
                 let new = Namespace {
                     name: NAMESPACES[p].into(),
                     mode,
+                    terminating: false,
+                    uid: Box::default(),
                 };
                 self.namespaces
                     .insert((String::new(), NAMESPACES[p].to_owned()), new.clone());

@@ -1,11 +1,10 @@
 //! The status of one object: written by us alone, and only when something other than a timestamp is different.
 
 use kube::Client;
-use kube::api::{Patch, PatchParams, Request};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::object::{CallError, apply, call, read};
+use super::object::{CallError, apply, merge, read};
 use super::resource::Resource;
 use super::seen::Name;
 
@@ -98,13 +97,7 @@ pub async fn write_if_changed(
     if let Some(rest) = leftovers(&written["status"], &wanted) {
         let version = &written["metadata"]["resourceVersion"];
         let patch = json!({"metadata": {"resourceVersion": version}, "status": rest});
-        let request = Request::new(resource.collection(&name.namespace));
-        let params = PatchParams {
-            field_manager: Some(manager.to_owned()),
-            ..PatchParams::default()
-        };
-        let request = request.patch_subresource("status", &name.name, &params, &Patch::Merge(&patch));
-        let _: Value = call(client, request).await?;
+        merge(client, resource, name, Some("status"), manager, &patch).await?;
     }
     Ok(Outcome::Written)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -78,18 +79,29 @@ struct NamespaceObject {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NamespaceMetadata {
     name: String,
+    #[serde(default)]
+    uid: String,
     labels: Option<Modes>,
+    deletion_timestamp: Option<IgnoredAny>,
 }
 
 impl Decode for Namespace {
     fn decode(json: &str) -> Result<Namespace, String> {
-        let NamespaceMetadata { name, labels } = from_json::<NamespaceObject>(json)?.metadata;
-        let mode = labels.and_then(|labels| labels.mode);
+        let metadata = from_json::<NamespaceObject>(json)?.metadata;
+        let mode = metadata.labels.and_then(|labels| labels.mode);
+        let of_cluster = metadata.name == Namespace::OF_CLUSTER;
         Ok(Namespace {
-            name: name.into(),
             mode: ModeWish::read(mode.as_deref()),
+            terminating: metadata.deletion_timestamp.is_some(),
+            uid: if of_cluster {
+                metadata.uid.into()
+            } else {
+                Box::default()
+            },
+            name: metadata.name.into(),
         })
     }
 }

@@ -18,10 +18,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, Serving, Source};
+use crate::controllers::cluster::ClusterController;
 use crate::controllers::{self, persona};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
-use crate::k8s::Leadership;
+use crate::k8s::{Client, Leadership};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::body::Budget;
@@ -72,8 +73,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
                 instance: instance(),
             };
             let counted = exposition.with(controllers::metrics::Metrics::register);
+            let clustered = counted.clone();
             let (wakes, personas) = persona::controller(Arc::clone(&index), settings, counted);
-            let beside = |client| personas.run(client, Leadership::always());
+            let looks = controllers::cluster::Options {
+                auto_create: config.auto_create_cluster_persona,
+                ..controllers::cluster::Options::default()
+            };
+            let known = Arc::clone(&index);
+            let beside = move |client: Client| async move {
+                let leadership = Leadership::always();
+                let clusters = ClusterController::new(client.clone(), leadership.clone(), known, clustered, looks);
+                tokio::join!(personas.run(client, leadership), clusters.run());
+            };
             let (watches, ended) = cluster::watch(place, config.matching, &index, wakes, beside).await?;
             tasks.spawn("watching the cluster", async {
                 // Nobody sends; it ends with the watches.

@@ -49,6 +49,8 @@ fn fill(index: &Index, loaded: &Loaded) {
     let namespaces = loaded.namespaces.iter().map(|(name, labels)| Namespace {
         name: name.as_str().into(),
         mode: mode(labels),
+        terminating: false,
+        uid: Box::default(),
     });
     let personas = loaded.personas.iter().map(|object| StoredPersona {
         version: version(object),

@@ -3,7 +3,7 @@
 //! Not kube's `Recorder`: of an event that comes again it repeats the first note, and here the note is the news.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::assess::Assessment;
 use super::status::complaints;
-use crate::k8s::{CallError, Name, Resource, apply};
+use crate::k8s::{CallError, Name, Resource, create, merge};
 use crate::policy::text::{Shown, cut};
 
 const EVENTS: Resource = Resource::new("events.k8s.io", "v1", "events");
@@ -53,9 +53,18 @@ impl News {
 
 /// An event that was sent.
 struct Sent {
-    object: Value,
+    name: Name,
     last: Timestamp,
     count: u32,
+}
+
+/// What is sent.
+#[derive(Debug, PartialEq)]
+enum Telling {
+    /// A whole event.
+    First(Value),
+    /// A change of one that is there.
+    Again(Name, Value),
 }
 
 /// Sends events, those that repeat as one.
@@ -80,33 +89,45 @@ impl Chronicle {
     /// # Errors
     /// See [`CallError`]; nothing else depends on it.
     pub(super) async fn tell(&self, persona: &Name, uid: &str, news: News, now: Timestamp) -> Result<(), CallError> {
-        let object = self.event(persona, uid, news, now);
-        let name = Name {
-            namespace: persona.namespace.clone(),
-            name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        let key = (uid.to_owned(), news);
+        let told = match self.telling(persona, &key, now) {
+            Telling::First(object) => create(&self.client, EVENTS, &persona.namespace, super::MANAGER, &object).await,
+            Telling::Again(name, series) => {
+                let patched = merge(&self.client, EVENTS, &name, None, super::MANAGER, &series).await;
+                patched.map(drop)
+            }
         };
-        apply(&self.client, EVENTS, &name, None, super::MANAGER, &object).await?;
-        Ok(())
+        if told.is_err() {
+            // What was never stored, or is gone, is no beginning of a series.
+            self.sent().remove(&key);
+        }
+        told
     }
 
-    /// The event, or the one that was sent a while ago with a higher count.
-    fn event(&self, persona: &Name, uid: &str, news: News, now: Timestamp) -> Value {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+    fn sent(&self) -> MutexGuard<'_, HashMap<(String, News), Sent>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The event, or the count of the one that was sent a while ago.
+    fn telling(&self, persona: &Name, key: &(String, News), now: Timestamp) -> Telling {
+        let mut sent = self.sent();
         sent.retain(|_, sent| now.duration_since(sent.last).unsigned_abs() < SERIES);
         let time = now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        if let Some(again) = sent.get_mut(&(uid.to_owned(), news.clone())) {
+        if let Some(again) = sent.get_mut(key) {
             again.count = again.count.saturating_add(1);
             again.last = now;
-            again.object["series"] = json!({"count": again.count, "lastObservedTime": time});
-            return again.object.clone();
+            let series = json!({"series": {"count": again.count, "lastObservedTime": time}});
+            return Telling::Again(again.name.clone(), series);
         }
+        let (uid, news) = key;
+        let name = Name {
+            namespace: persona.namespace.clone(),
+            name: format!("{:.LONGEST_NAME$}.{:x}", persona.name, now.as_nanosecond()),
+        };
         let is_well = news.reason == "PersonaCompliant";
         let object = json!({
             "apiVersion": EVENTS.api_version(), "kind": "Event",
-            "metadata": {
-                "namespace": persona.namespace,
-                "name": format!("{:.LONGEST_NAME$}.{:x}", persona.name, now.as_nanosecond()),
-            },
+            "metadata": {"namespace": name.namespace, "name": name.name},
             "eventTime": time,
             "type": if is_well { "Normal" } else { "Warning" },
             "reason": news.reason, "action": "Validate", "note": news.note,
@@ -117,12 +138,12 @@ impl Chronicle {
             "reportingController": CONTROLLER, "reportingInstance": self.instance,
         });
         let first = Sent {
-            object: object.clone(),
+            name,
             last: now,
             count: 1,
         };
-        sent.insert((uid.to_owned(), news), first);
-        object
+        sent.insert(key.clone(), first);
+        Telling::First(object)
     }
 }
 

@@ -77,12 +77,16 @@ fn a_persona_that_cannot_be_read_is_told_by_its_field() {
 }
 
 #[test]
-fn of_a_namespace_only_the_mode_is_kept() {
+fn of_a_namespace_the_mode_is_kept_and_whether_it_is_going() {
     let decode = |json: &str| Namespace::decode(json).expect("readable");
     let with = decode(r#"{"metadata":{"name":"shop","labels":{"dorgu.io/mode":"enforcing","a":"b"}}}"#);
     assert_eq!((&*with.name, with.mode), ("shop", ModeWish::read(Some("enforcing"))));
     let without = decode(r#"{"metadata":{"name":"shop","labels":null}}"#);
-    assert_eq!(without.mode, ModeWish::Unset);
+    assert_eq!((without.mode, without.terminating), (ModeWish::Unset, false));
+    let going = decode(r#"{"metadata":{"name":"shop","uid":"u","deletionTimestamp":"2026-01-01T00:00:00Z"}}"#);
+    assert_eq!((going.terminating, &*going.uid), (true, ""));
+    let system = decode(r#"{"metadata":{"name":"kube-system","uid":"u","deletionTimestamp":null}}"#);
+    assert_eq!((system.terminating, &*system.uid), (false, "u"));
 }
 
 #[test]

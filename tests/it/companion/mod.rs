@@ -1,6 +1,7 @@
 //! The process that keeps status: no webhook, an account with exactly the rights that docs/status.md names.
 
 mod away;
+mod cluster;
 mod many;
 mod quiet;
 mod rollout;
@@ -106,24 +107,28 @@ impl<'b> Stage<'b> {
         behind
     }
 
-    fn events(&self, persona: &str) -> Vec<(String, String)> {
+    /// Reason, note and count of each event about a persona, in order of their times.
+    fn events(&self, persona: &str) -> Vec<(String, String, u64)> {
         let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace);
         let list = self.get(&path);
         let of_persona = |event: &&Value| {
             event["regarding"]["name"] == persona && event["reportingController"] == "dorgu.io/operator"
         };
-        let mut told: Vec<(String, String, String)> = list["items"]
+        let mut told: Vec<(String, String, String, u64)> = list["items"]
             .as_array()
             .expect("items")
             .iter()
             .filter(of_persona)
             .map(|event| {
                 let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
-                (text("eventTime"), text("reason"), text("note"))
+                let count = event["series"]["count"].as_u64().unwrap_or(1);
+                (text("eventTime"), text("reason"), text("note"), count)
             })
             .collect();
         told.sort();
-        told.into_iter().map(|(_, reason, note)| (reason, note)).collect()
+        told.into_iter()
+            .map(|(_, reason, note, count)| (reason, note, count))
+            .collect()
     }
 
     fn metrics(&self) -> String {
@@ -307,6 +312,10 @@ fn account(bed: &Bed, namespace: &str, folder: &Path) -> PathBuf {
                 rule("apps", "deployments", &["list", "watch"]),
                 rule("", "namespaces", &["list", "watch"]),
                 rule("events.k8s.io", "events", &["create", "patch"]),
+                rule("dorgu.io", "clusterpersonas", &["list", "watch"]),
+                rule("dorgu.io", "clusterpersonas/status", &["patch"]),
+                rule("", "nodes", &["list", "watch"]),
+                rule("", "pods", &["list"]),
             ],
         }),
         json!({

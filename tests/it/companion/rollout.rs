@@ -111,14 +111,21 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
         ensure!(events.len() == 2, "{events:?}");
         Ok(events)
     });
-    let expected = [
-        ("PersonaViolated".to_owned(), too_few.to_owned()),
-        (
-            "PersonaCompliant".to_owned(),
-            "The Deployment meets this persona".to_owned(),
-        ),
-    ];
-    assert_eq!(told.expect("told"), expected);
+    let event = |reason: &str, note: &str| (reason.to_owned(), note.to_owned(), 1);
+    let compliant = event("PersonaCompliant", "The Deployment meets this persona");
+    assert_eq!(
+        told.expect("told"),
+        [event("PersonaViolated", too_few), compliant.clone()]
+    );
+
+    // The same breach again is the same event, counted.
+    bed.apply(&stage.deployment(web, app, 0).to_string()).expect_success();
+    let again = wait_until(PATIENCE, "the event is counted", || {
+        let events = stage.events(app);
+        ensure!(events.len() == 2 && events[0].2 == 2, "{events:?}");
+        Ok(events)
+    });
+    assert_eq!(again.expect("counted")[1], compliant);
 }
 
 #[test]
