@@ -6,7 +6,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{Expected, PATIENCE, Stage};
-use crate::bed::{Bed, Needs, wait_until};
+use crate::bed::{Bed, Needs, Options, wait_until};
 
 /// From a Deployment's own status to its persona's.
 const SOON: Duration = Duration::from_secs(2);
@@ -25,10 +25,15 @@ fn counts(deployment: &Value, replicas: u64, ready: u64) -> bool {
 
 #[test]
 fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
-    let Some(bed) = Bed::shared(Needs::Rollouts) else {
+    // A bed of its own: the processes of other tests, which no Lease holds back, would tell of it, too.
+    let options = Options {
+        needs: Needs::Rollouts,
+        ..Options::default()
+    };
+    let Some(bed) = Bed::start(&options) else {
         return;
     };
-    let stage = Stage::new(bed, "states", &[]);
+    let stage = Stage::new(&bed, "states", &[]);
     let (app, web) = ("orders", "web");
 
     // The persona first: it waits for its Deployment.
