@@ -19,6 +19,7 @@ pub mod policy;
 pub mod schema;
 
 pub mod api;
+pub mod install;
 
 pub mod server;
 pub mod telemetry;

@@ -1,9 +1,10 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
-//! Owns connections, lists, watches and their retries, how an object or its status is written, and the election by a
-//! Lease. Knows no persona: what an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is
-//! given.
+//! Owns connections, lists, watches and their retries, how an object or its status is written, the election by a
+//! Lease, and who is behind a token. Knows no persona: what an object says is for a [`Decode`], what happens to it for the
+//! closure that [`follow`] is given.
 
+mod access;
 mod create;
 mod lease;
 mod object;
@@ -17,6 +18,7 @@ mod status;
 mod version;
 mod watch;
 
+pub use access::{Access, Denial, Memory};
 pub use create::create;
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity};

@@ -5,6 +5,7 @@ mod cluster;
 mod decode;
 mod gauges;
 mod personas;
+mod scraped;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -120,11 +121,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         admin::probes(Checks::new(), ready),
     )
     .await?;
-    let metrics_tls = match certificate.filter(|_| config.admin.metrics_secure) {
-        Some(certificate) => Some(server_config(Arc::clone(&certificate.resolver), None)?),
-        None => None,
-    };
-    let metrics = admin::metrics(move || exposition.text());
+    let resolver = certificate.map(|certificate| Arc::clone(&certificate.resolver));
+    let (metrics_tls, metrics) =
+        scraped::behind(&config, resolver, admin::metrics(move || exposition.text()), &mut tasks).await?;
     admin_listener(
         &mut tasks,
         "metrics",

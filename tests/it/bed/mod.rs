@@ -12,13 +12,16 @@
 //! there are none: `tests/bed/README.md`.
 
 mod assets;
+mod audit;
 mod build;
 mod control_plane;
 mod dorgu;
 mod kubectl;
+mod pod;
 mod registration;
 mod rollouts;
 mod scratch;
+mod service;
 mod skip;
 mod supervised;
 mod tests;
@@ -40,9 +43,12 @@ use rollouts::Rollouts;
 use skip::skip;
 use supervised::Supervised;
 
+pub(crate) use audit::{Audit, Grant, Request, differences};
 pub(crate) use dorgu::Dorgu;
 pub(crate) use kubectl::{Output, write_kubeconfig};
+pub(crate) use pod::{Addresses, Pod, may_play_node};
 pub(crate) use registration::Registration;
+pub(crate) use service::Service;
 pub(crate) use supervised::wait_until;
 
 /// What a test needs beside kubectl.
