@@ -70,6 +70,7 @@ fn creations(bed: &Bed) -> f64 {
     requests(bed, "apiserver_request_total", r#"verb="POST""#)
 }
 
-fn watches(bed: &Bed) -> f64 {
+/// How many watches of ClusterPersonas there are.
+pub(super) fn watches(bed: &Bed) -> f64 {
     requests(bed, "apiserver_longrunning_requests", r#"verb="WATCH""#)
 }
