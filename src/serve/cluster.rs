@@ -8,12 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::certificates::Certificates;
 use crate::controllers::persona::Wakes;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Client, Event, Place, Resource, WatchState, client, follow};
+use crate::k8s::{
+    Client, Event, Leadership, LeaseName, Place, Resource, WatchState, client, election, follow, identity,
+};
 use crate::webhook::Match;
 
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
@@ -57,20 +61,76 @@ impl Watches {
     }
 }
 
-/// Starts the watches, and `beside` them on their thread whatever else needs the API server; `wakes` is told of what
-/// really changed. An API server that is away, or does not know our kinds yet, is waited for.
-///
-/// The receiver ends when the watches have ended, which they never should.
+/// The controllers, once there is a client and somebody who says whether they may write.
+pub(super) type Controllers = Box<dyn FnOnce(Client, Leadership) -> LocalBoxFuture<'static, ()> + Send>;
+
+/// What runs beside the watches, and what only one replica may do.
+pub(super) struct Led {
+    /// The Lease to stand for; absent: we act as its holder.
+    pub(super) lease: Option<LeaseName>,
+    pub(super) certificates: Option<Certificates>,
+    /// Told of what really changed in the index.
+    pub(super) wakes: Wakes,
+    /// Those who keep status.
+    pub(super) controllers: Controllers,
+}
+
+impl Led {
+    /// Runs until `stop` ends; then what needs the Lease ends before the Lease is given back.
+    async fn run(self, client: Client, watches: impl Future<Output = ()>, stop: oneshot::Receiver<()>) {
+        let (stopped, release) = oneshot::channel::<()>();
+        let (election, leadership) = match self.lease {
+            Some(lease) => {
+                let (election, leadership) = election(client.clone(), lease, identity());
+                (Some(election), leadership)
+            }
+            None => (None, Leadership::always()),
+        };
+        let controllers = (self.controllers)(client.clone(), leadership.clone());
+        let certificates = async {
+            match self.certificates {
+                Some(certificates) => certificates.run(client, leadership).await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = async {
+            tokio::select! {
+                () = watches => {}
+                () = certificates => {}
+                () = controllers => {}
+                _ = stop => {}
+            }
+            drop(stopped);
+        };
+        let standing = async {
+            if let Some(election) = election {
+                // Nobody sends; it ends with the work.
+                election.run(async { drop(release.await) }).await;
+            }
+        };
+        tokio::join!(work, standing);
+    }
+}
+
+/// The thread of the watches.
+pub(super) struct Running {
+    /// Ends when they have ended, which they never should before they are stopped.
+    pub(super) ended: oneshot::Receiver<()>,
+    /// Dropped: stops them.
+    pub(super) stop: oneshot::Sender<()>,
+}
+
+/// Starts the watches, and what `led` says beside them on their thread. An API server that is away, or does not know our
+/// kinds yet, is waited for.
 ///
 /// # Errors
 /// The configuration of the client is of no use.
-pub(super) async fn watch<F: Future<Output = ()>>(
+pub(super) async fn watch(
     place: &Place,
     matching: Match,
     index: &Arc<Index>,
-    wakes: Wakes,
-    beside: impl FnOnce(Client) -> F + Send + 'static,
-) -> anyhow::Result<(Watches, oneshot::Receiver<()>)> {
+    led: Led,
+) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
     let state = |resource: Resource| Arc::new(WatchState::new(resource.plural));
@@ -83,6 +143,7 @@ pub(super) async fn watch<F: Future<Output = ()>>(
     let index = Arc::clone(index);
     let (started, outcome) = oneshot::channel();
     let (alive, ended) = oneshot::channel::<()>();
+    let (stop, stopping) = oneshot::channel();
     let follow_all = move || {
         let _alive = alive;
         runtime.block_on(async {
@@ -92,23 +153,27 @@ pub(super) async fn watch<F: Future<Output = ()>>(
             };
             drop(started.send(Ok(())));
             let [personas, namespaces, deployments] = states;
+            let wakes = led.wakes.clone();
             let woken = |listed: bool, apps: Vec<AppKey>| {
                 // A first list is news even when it is empty.
                 if listed || !apps.is_empty() {
                     wakes.wake(apps);
                 }
             };
-            tokio::join!(
-                follow(client.clone(), PERSONAS, personas, |event| {
-                    woken(is_list(&event), index.personas(change(event)));
-                }),
-                follow(client.clone(), NAMESPACES, namespaces, |event| index
-                    .namespaces(change::<Namespace>(event))),
-                follow(client.clone(), DEPLOYMENTS, deployments, |event| {
-                    woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
-                }),
-                beside(client),
-            );
+            let watching = client.clone();
+            let watches = async {
+                tokio::join!(
+                    follow(watching.clone(), PERSONAS, personas, |event| {
+                        woken(is_list(&event), index.personas(change(event)));
+                    }),
+                    follow(watching.clone(), NAMESPACES, namespaces, |event| index
+                        .namespaces(change::<Namespace>(event))),
+                    follow(watching, DEPLOYMENTS, deployments, |event| {
+                        woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
+                    }),
+                );
+            };
+            led.run(client, watches, stopping).await;
         });
     };
     std::thread::Builder::new()
@@ -116,7 +181,7 @@ pub(super) async fn watch<F: Future<Output = ()>>(
         .spawn(follow_all)
         .context("cannot start the thread of the watches")?;
     outcome.await.context("the watches ended at once")??;
-    Ok((watches, ended))
+    Ok((watches, Running { ended, stop }))
 }
 
 fn is_list<T>(event: &Event<T>) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -10,12 +11,13 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
+use super::certificate::Told;
 use super::cluster::Watches;
 use super::personas::FileFacts;
+use crate::certificates::State;
 use crate::index::{Index, Kind};
 use crate::k8s::WatchState;
 use crate::server::stats::{CloseReason, Stats};
-use crate::server::tls::CertificateFacts;
 
 /// What fills the index.
 #[derive(Debug)]
@@ -50,7 +52,7 @@ impl Sources {
 /// Who is asked about the webhook, where there is one.
 #[derive(Debug)]
 pub(super) struct Served {
-    pub(super) certificate: watch::Receiver<CertificateFacts>,
+    pub(super) certificate: Told,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -103,13 +105,32 @@ impl Collector for Sources {
 
 impl Collector for Served {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (expiry, reloads) = {
-            let facts = self.certificate.borrow();
-            (facts.not_after.as_second(), facts.reloads.clone())
-        };
-        let name = "dorgu_certificate_expiry_timestamp";
-        let (help, unit) = ("When the serving certificate expires", Some(&Unit::Seconds));
-        gauges(&mut encoder, name, help, unit, "", &[("", expiry)])?;
+        let facts = self.certificate.facts();
+        let reloads = facts.as_ref().map(|facts| facts.reloads.clone()).unwrap_or_default();
+        let cluster = self.certificate.cluster();
+        let expiries = [
+            (
+                "dorgu_certificate_expiry_timestamp",
+                "When the serving certificate expires",
+                facts.map(|facts| facts.not_after),
+            ),
+            (
+                "dorgu_ca_expiry_timestamp",
+                "When the CA in the Secret expires",
+                cluster.and_then(State::ca_expiry),
+            ),
+        ];
+        for (name, help, expiry) in expiries {
+            if let Some(expiry) = expiry {
+                let values = [("", expiry.as_second())];
+                gauges(&mut encoder, name, help, Some(&Unit::Seconds), "", &values)?;
+            }
+        }
+        if let Some(trusted) = cluster.and_then(|cluster| cluster.is_trusted(Timestamp::now())) {
+            let help = "Whether the webhook configuration's caBundle trusts the serving certificate";
+            let values = [("", i64::from(trusted))];
+            gauges(&mut encoder, "dorgu_certificate_trusted", help, None, "", &values)?;
+        }
         let open = i64::try_from(self.stats.open()).unwrap_or(i64::MAX);
         let help = "Open connections of the webhook";
         gauges(&mut encoder, "dorgu_connections", help, None, "", &[("", open)])?;
@@ -119,6 +140,10 @@ impl Collector for Served {
         let values = [("success", reloads.succeeded), ("failure", reloads.failed)];
         let help = "Certificates replaced while serving";
         counters("dorgu_certificate_reloads", help, "result", &values)?;
+        if let Some(cluster) = cluster {
+            let help = "Leaves and CAs that this process has replaced in the Secret";
+            counters("dorgu_certificate_rotations", help, "what", &cluster.rotations())?;
+        }
         let closed = CloseReason::ALL.map(|reason| (reason.name(), self.stats.closed(reason)));
         let help = "Connections of the webhook that ended, by reason";
         counters("dorgu_connections_closed", help, "reason", &closed)?;

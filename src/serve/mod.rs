@@ -1,6 +1,7 @@
 //! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one that
 //! starts what lives as long as the process.
 
+mod certificate;
 mod cluster;
 mod decode;
 mod gauges;
@@ -13,9 +14,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use jiff::Timestamp;
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::config::{Config, Serving, Source};
 use crate::controllers::cluster::ClusterController;
@@ -30,9 +32,12 @@ use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::server::tls::{CertificateFacts, CertificateFiles, ClientAuth, Resolver, SelfSigned, server_config};
+use crate::server::tls::{ClientAuth, server_config};
 use crate::telemetry::{Exposition, start_logging};
 use crate::webhook::{Match, Metrics, PATH, Webhook, router};
+
+/// How long giving back the Lease may take.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// Runs until a signal has drained it.
 ///
@@ -60,6 +65,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
 
     let index = Arc::new(Index::default());
+    let mut certificate = match &config.serving {
+        Some(serving) => Some(certificate::open(serving, &mut tasks)?),
+        None => None,
+    };
+    let mut stop = None;
     let feed = match &config.source {
         Source::Files(folders) => {
             let (_watch, facts) = personas::follow(folders, Arc::clone(&index))?;
@@ -80,16 +90,27 @@ async fn serve(config: Config) -> anyhow::Result<()> {
                 ..controllers::cluster::Options::default()
             };
             let known = Arc::clone(&index);
-            let beside = move |client: Client| async move {
-                let leadership = Leadership::always();
+            let controllers = move |client: Client, leadership: Leadership| {
                 let clusters = ClusterController::new(client.clone(), leadership.clone(), known, clustered, looks);
-                tokio::join!(personas.run(client, leadership), clusters.run());
+                async move {
+                    tokio::join!(personas.run(client, leadership), clusters.run());
+                }
+                .boxed_local()
             };
-            let (watches, ended) = cluster::watch(place, config.matching, &index, wakes, beside).await?;
+            let led = cluster::Led {
+                lease: config.lease.clone(),
+                certificates: certificate
+                    .as_mut()
+                    .and_then(|certificate| certificate.in_cluster.take()),
+                wakes,
+                controllers: Box::new(controllers),
+            };
+            let (watches, running) = cluster::watch(place, config.matching, &index, led).await?;
             tasks.spawn("watching the cluster", async {
                 // Nobody sends; it ends with the watches.
-                let _ = ended.await;
+                let _ = running.ended.await;
             });
+            stop = Some(running.stop);
             Feed::Cluster(watches)
         }
     };
@@ -102,14 +123,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         registry.register_collector(Box::new(sources));
     });
     let (drain, draining) = Drain::new();
-    let webhook = match &config.serving {
-        Some(serving) => Some(Served::bind(&config, serving, &index, &exposition, &mut tasks).await?),
-        None => None,
+    let webhook = match (&config.serving, &certificate) {
+        (Some(serving), Some(certificate)) => {
+            Some(Served::bind(&config, serving, certificate, &index, &exposition, &mut tasks).await?)
+        }
+        _ => None,
     };
-    let certificate = webhook.as_ref().map(|webhook| &webhook.certificate);
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let facts = certificate.map(|certificate| certificate.facts.clone());
-    let ready = ready(&index, &feed, facts, draining.clone());
+    let told = certificate.as_ref().map(|certificate| &certificate.told);
+    let ready = ready(&index, &feed, told, draining.clone());
     let (_, never) = Drain::new();
     admin_listener(
         &mut tasks,
@@ -121,7 +143,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         admin::probes(Checks::new(), ready),
     )
     .await?;
-    let resolver = certificate.map(|certificate| Arc::clone(&certificate.resolver));
+    let resolver = certificate.map(|certificate| certificate.resolver);
     let (metrics_tls, metrics) =
         scraped::behind(&config, resolver, admin::metrics(move || exposition.text()), &mut tasks).await?;
     admin_listener(
@@ -157,7 +179,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     };
     tokio::select! {
-        () = served => Ok(()),
+        () = served => {
+            // What writes stops, and then the Lease is given back, so that the next holder need not wait.
+            let in_cluster = stop.is_some();
+            drop(stop);
+            if in_cluster && timeout(RELEASE, tasks.ended()).await.is_err() {
+                tracing::warn!("The Lease was not given back in time; it runs out by itself");
+            }
+            Ok(())
+        }
         signal = signals.drain_then_abort(drain, shutdown_delay) => {
             bail!("stopped by a second signal ({signal:?}) before the drain was over")
         }
@@ -179,18 +209,17 @@ struct Served {
     tls: Arc<rustls::ServerConfig>,
     app: Router,
     limits: Limits,
-    certificate: Certificate,
 }
 
 impl Served {
     async fn bind(
         config: &Config,
         serving: &Serving,
+        certificate: &certificate::Certificate,
         index: &Arc<Index>,
         exposition: &Exposition,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Served> {
-        let certificate = certificates(serving, tasks)?;
         let clients = match &serving.clients {
             Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
             None => None,
@@ -209,7 +238,7 @@ impl Served {
         let listener = Bound::bind(&serving.address).await?;
         say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
         let facts = gauges::Served {
-            certificate: certificate.facts.clone(),
+            certificate: certificate.told.clone(),
             stats: listener.stats(),
         };
         exposition.with(|registry| registry.register_collector(Box::new(facts)));
@@ -218,7 +247,6 @@ impl Served {
             tls,
             app: router(Arc::new(webhook)),
             limits,
-            certificate,
         })
     }
 
@@ -227,42 +255,6 @@ impl Served {
             .serve(Some(self.tls), self.app, self.limits, draining)
             .await;
     }
-}
-
-/// The certificate in use, whoever makes it.
-struct Certificate {
-    resolver: Arc<Resolver>,
-    facts: watch::Receiver<CertificateFacts>,
-}
-
-fn certificates(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
-    if let Some(files) = &serving.certificates {
-        let files = CertificateFiles::open(&files.chain, &files.key)?;
-        let certificate = Certificate {
-            resolver: files.resolver(),
-            facts: files.facts(),
-        };
-        tasks.spawn("watching the certificate files", files.run());
-        return Ok(certificate);
-    }
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    names.extend(
-        serving
-            .address
-            .certificate_name()
-            .filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())),
-    );
-    let own = SelfSigned::generate(&names)?;
-    if let Some(file) = &serving.write_ca {
-        own.write_ca(file)
-            .with_context(|| format!("cannot write the CA to {}", file.display()))?;
-    }
-    let certificate = Certificate {
-        resolver: own.resolver(),
-        facts: own.facts(),
-    };
-    tasks.spawn("renewing the certificate", own.run());
-    Ok(certificate)
 }
 
 /// What fills the index; it stops when this is dropped.
@@ -284,12 +276,7 @@ impl Feed {
 }
 
 /// What `/readyz` asks.
-fn ready(
-    index: &Arc<Index>,
-    feed: &Feed,
-    certificate: Option<watch::Receiver<CertificateFacts>>,
-    draining: Drain,
-) -> Checks {
+fn ready(index: &Arc<Index>, feed: &Feed, certificate: Option<&certificate::Told>, draining: Drain) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
         Feed::Files { .. } => {
@@ -315,9 +302,7 @@ fn ready(
         }
     };
     let certified = match certificate {
-        Some(certificate) => filled.with("certificate", move || {
-            certificate.borrow().problem(Timestamp::now()).map_or(Ok(()), Err)
-        }),
+        Some(certificate) => certificate.checks(filled),
         None => filled,
     };
     certified.with("not-draining", move || {

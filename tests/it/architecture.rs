@@ -14,15 +14,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schema", &["api"]),
     ("manifest", &[]),
     ("k8s", &[]),
+    ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
     ("webhook", &["policy", "index", "server"]),
     ("controllers", &["api", "policy", "index", "k8s"]),
-    ("config", &["k8s", "policy", "server", "telemetry", "webhook"]),
+    (
+        "config",
+        &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
+    ),
     (
         "serve",
         &[
             "api",
+            "certificates",
             "config",
             "controllers",
             "files",
@@ -38,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "api",
+            "certificates",
             "config",
             "install",
             "k8s",

@@ -10,7 +10,12 @@ use crate::bed::{Addresses, Audit, Bed, Grant, Options, Request, differences, wa
 
 /// What makes the process use its rights, beside starting and becoming ready, which uses most. A new right comes with its
 /// step.
-const STEPS: &[fn(&mut Installed)] = &[persona_and_breach, the_same_breach_again, cluster_persona];
+const STEPS: &[fn(&mut Installed)] = &[
+    persona_and_breach,
+    the_same_breach_again,
+    cluster_persona,
+    Installed::scrape_metrics,
+];
 
 #[test]
 fn every_verb_that_is_granted_is_used_and_none_is_missing() {
