@@ -1,15 +1,13 @@
 //! A large cluster: how long the first pass takes, what it costs in memory, and that it is quiet after it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::quiet::{assert_quiet, until_all_told};
-use super::{Stage, install_crds, run};
+use super::{Stage, install_crds};
 use crate::bed::{Bed, Options};
 
 const PERSONAS: usize = 1_000;
 const DEPLOYMENTS: usize = 10_000;
-const WRITERS: usize = 8;
 
 fn resident(metrics: &str) -> f64 {
     let line = metrics
@@ -33,30 +31,15 @@ fn a_thousand_personas_of_ten_thousand_deployments_are_told_within_a_minute() {
     let mut stage = Stage::new(&bed, "large", &[]);
     let idle = resident(&stage.metrics());
     assert!(stage.dorgu.stop().success());
-    let (proxy, namespace) = (bed.proxy_url(), &stage.namespace);
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..WRITERS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= DEPLOYMENTS {
-                        return;
-                    }
-                    // Of the first thousand each has a persona.
-                    let app = format!("app{number}");
-                    let mut objects = vec![("apis/apps/v1", "deployments", stage.deployment(&app, &app, 3))];
-                    if number < PERSONAS {
-                        objects.push(("apis/dorgu.io/v1", "applicationpersonas", stage.persona(&app)));
-                    }
-                    for (group, kind, object) in objects {
-                        let url = format!("{proxy}/{group}/namespaces/{namespace}/{kind}");
-                        let (status, body) = run(crate::https::post_plain(&url, &object.to_string())).expect("stored");
-                        assert_eq!(status, 201, "{body}");
-                    }
-                }
-            });
+    stage.store(DEPLOYMENTS, |number| {
+        // Of the first thousand each has a persona.
+        let app = format!("app{number}");
+        let deployment = stage.deployment(&app, &app, 3);
+        let mut objects = vec![(super::DEPLOYMENTS.0, super::DEPLOYMENTS.1, deployment)];
+        if number < PERSONAS {
+            objects.push((super::PERSONAS.0, super::PERSONAS.1, stage.persona(&app)));
         }
+        objects
     });
     let started = Instant::now();
     stage.start_again(&[]);

@@ -9,6 +9,7 @@ mod taken_over;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -16,6 +17,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bed::{Bed, Dorgu, wait_until, write_kubeconfig};
+
+/// Where the kinds are that a test stores many of.
+const DEPLOYMENTS: (&str, &str) = ("apis/apps/v1", "deployments");
+const PERSONAS: (&str, &str) = ("apis/dorgu.io/v1", "applicationpersonas");
 
 /// How long a change may take on a busy machine; what it takes is printed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -129,6 +134,31 @@ impl<'b> Stage<'b> {
         told.into_iter()
             .map(|(_, reason, note, count)| (reason, note, count))
             .collect()
+    }
+
+    /// Stores many objects, several at a time: from a number each, its objects with the paths of their groups and their
+    /// kinds in the plural.
+    fn store(&self, count: usize, objects: impl Fn(usize) -> Vec<(&'static str, &'static str, Value)> + Sync) {
+        const WRITERS: usize = 8;
+        let (proxy, namespace, next) = (self.bed.proxy_url(), &self.namespace, AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..WRITERS {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return;
+                        }
+                        for (group, kind, object) in objects(number) {
+                            let url = format!("{proxy}/{group}/namespaces/{namespace}/{kind}");
+                            let stored = run(crate::https::post_plain(&url, &object.to_string()));
+                            let (status, body) = stored.expect("an answer");
+                            assert_eq!(status, 201, "{body}");
+                        }
+                    }
+                });
+            }
+        });
     }
 
     fn metrics(&self) -> String {
