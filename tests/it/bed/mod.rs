@@ -40,7 +40,7 @@ use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
-use skip::skip;
+use skip::{skip, skip_without_rights};
 use supervised::Supervised;
 
 pub(crate) use audit::{Audit, Grant, Request, differences};

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::supervised::wait_until;
-use super::{Bed, Dorgu, skip};
+use super::{Bed, Dorgu, skip_without_rights};
 
 /// Time for a start on a machine that is busy compiling.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,11 +82,13 @@ pub(crate) fn may_play_node() -> Option<()> {
         .stderr(Stdio::null())
         .status();
     if !unshared.is_ok_and(|status| status.success()) {
-        return skip("pods are played in mount namespaces, which takes Linux, util-linux and root");
+        return skip_without_rights("pods are played in mount namespaces, which takes Linux, util-linux and root");
     }
     // Any other address of the loopback network will do; Services listen on such.
     if TcpListener::bind((Ipv4Addr::new(127, 77, 255, 254), 443)).is_err_and(is_denied) {
-        return skip("Services are played on port 443 of loopback addresses, which takes Linux and root");
+        return skip_without_rights(
+            "Services are played on port 443 of loopback addresses, which takes Linux and root",
+        );
     }
     Some(())
 }
