@@ -4,16 +4,24 @@ app.kubernetes.io/name: {{ include "dorgu.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "dorgu.labels" -}}
+{{- define "dorgu.usualLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "dorgu.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/component: admission-webhook
 app.kubernetes.io/part-of: dorgu
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
 {{- end }}
+
+{{- /* Ours, and over the usual ones, but not over the selector's, the user's: (list . labels). */}}
+{{- define "dorgu.labelsWith" -}}
+{{- $root := index . 0 }}
+{{- $labels := include "dorgu.usualLabels" $root | fromYaml }}
+{{- $labels = mergeOverwrite $labels (deepCopy $root.Values.commonLabels) (deepCopy (index . 1)) }}
+{{- mergeOverwrite $labels (include "dorgu.selectorLabels" $root | fromYaml) | toYaml }}
+{{- end }}
+
+{{- define "dorgu.labels" -}}
+{{- include "dorgu.labelsWith" (list . dict) }}
 {{- end }}
 
 {{- /* Name and labels of an object without a namespace: (list . "name"). */}}
@@ -31,14 +39,12 @@ namespace: {{ (index . 0).Release.Namespace }}
 
 {{- /* Of one that something else looks for, with values that say where and how: (list . "name" values). */}}
 {{- define "dorgu.lookedFor" -}}
-{{- $values := index . 2 }}
+{{- $root := index . 0 }}
+{{- $values := index . 2 -}}
 name: {{ index . 1 }}
-namespace: {{ default (index . 0).Release.Namespace $values.namespace }}
+namespace: {{ default $root.Release.Namespace $values.namespace }}
 labels:
-  {{- include "dorgu.labels" (index . 0) | nindent 2 }}
-  {{- with $values.labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "dorgu.labelsWith" (list $root $values.labels) | nindent 2 }}
 {{- with $values.annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

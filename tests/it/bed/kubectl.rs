@@ -64,12 +64,21 @@ impl Kubectl {
             });
             child.wait_with_output()
         })?;
-        Ok(Output {
-            command: format!("kubectl {}", args.join(" ")),
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(Output::of(format!("kubectl {}", args.join(" ")), &output))
+    }
+
+    /// Runs a line as a person types it, for whom kubectl is in the path.
+    pub(crate) fn shell(&self, line: &str) -> Result<Output> {
+        let programs = self.program.parent().context("a folder")?.to_owned();
+        let machines = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&machines)))?;
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-ec", line])
+            .env_clear()
+            .envs(self.environment())
+            .env("PATH", path);
+        Ok(Output::of(line.to_owned(), &shell.stdin(Stdio::null()).output()?))
     }
 }
 
@@ -84,6 +93,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    pub(super) fn of(command: String, output: &std::process::Output) -> Self {
+        Self {
+            command,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     pub(crate) fn succeeded(&self) -> bool {
         self.code == Some(0)
     }
