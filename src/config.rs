@@ -77,8 +77,10 @@ pub struct Admin {
     pub probes: Option<BindAddress>,
     /// `/metrics`; absent: nowhere.
     pub metrics: Option<BindAddress>,
-    /// HTTPS for metrics, with the webhook's certificate.
+    /// HTTPS for metrics and, with a cluster, only for who may get them.
     pub metrics_secure: bool,
+    /// The certificate for that; absent: the webhook's.
+    pub metrics_certificates: Option<CertificateFiles>,
 }
 
 /// Log lines.

@@ -64,9 +64,23 @@ pub(super) struct Flags {
     /// Where /metrics is, 0 for nowhere [default: 0; with --personas 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "DORGU_METRICS_BIND_ADDRESS")]
     metrics_bind_address: Option<String>,
-    /// Serve /metrics over HTTPS [default: true; with --personas false; with a cluster only false works yet]
+    /// Serve /metrics over HTTPS and, with a cluster, only to who may get them [default: true; with --personas false]
     #[arg(long, value_name = "BOOL", env = "DORGU_METRICS_SECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     metrics_secure: Option<bool>,
+    /// Folder with a certificate for /metrics; empty: the webhook's
+    #[arg(long, value_name = "DIR", env = "DORGU_METRICS_CERT_PATH", default_value = "")]
+    metrics_cert_path: String,
+    /// File name of the certificate chain in it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DORGU_METRICS_CERT_NAME",
+        default_value = "tls.crt"
+    )]
+    metrics_cert_name: String,
+    /// File name of the private key in it.
+    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_KEY", default_value = "tls.key")]
+    metrics_cert_key: String,
     /// auto: text on a terminal, JSON elsewhere.
     #[arg(long, value_name = "FORMAT", env = "DORGU_LOG_FORMAT", default_value = "auto", value_parser = values::log_format)]
     log_format: LogFormat,
@@ -118,15 +132,6 @@ struct ClusterFlags {
     /// How often every persona is looked at again.
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
-    /// Folder with a certificate for /metrics.
-    #[arg(long, value_name = "DIR", env = "DORGU_METRICS_CERT_PATH")]
-    metrics_cert_path: Option<String>,
-    /// File name of the certificate chain in it.
-    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_NAME")]
-    metrics_cert_name: Option<String>,
-    /// File name of the private key in it.
-    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_KEY")]
-    metrics_cert_key: Option<String>,
 }
 
 impl ClusterFlags {
@@ -147,9 +152,6 @@ impl ClusterFlags {
             ("webhook-secret", self.webhook_secret.is_some()),
             ("namespace", self.namespace.is_some()),
             ("requeue-interval", self.requeue_interval.is_some()),
-            ("metrics-cert-path", self.metrics_cert_path.is_some()),
-            ("metrics-cert-name", self.metrics_cert_name.is_some()),
-            ("metrics-cert-key", self.metrics_cert_key.is_some()),
         ];
         given
             .iter()
@@ -226,15 +228,15 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         flags.metrics_bind_address,
         if in_cluster { "0" } else { "127.0.0.1:8080" },
     )?;
-    // Secure means a token that the API server confirms, as upstream does it. An endpoint that is open, though asked to
-    // be closed, would be the worst of both.
-    if in_cluster && metrics.is_some() && flags.metrics_secure.unwrap_or(true) {
-        return Err(
-            "--metrics-secure (true by default with a cluster) is not there yet: pass --metrics-secure=false to serve \
-             /metrics open and unencrypted, or --metrics-bind-address=0 not to serve it"
-                .to_owned(),
-        );
-    }
+    let metrics_secure = flags.metrics_secure.unwrap_or(in_cluster);
+    let metrics_certificates = match flags.metrics_cert_path.as_str() {
+        "" => None,
+        path if metrics.is_some() && metrics_secure => Some(PathBuf::from(path)),
+        _ => {
+            ignored.push("--metrics-cert-path".to_owned());
+            None
+        }
+    };
     Ok(Config {
         source,
         rulebook: Rulebook {
@@ -265,7 +267,11 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
                 if in_cluster { ":8081" } else { "127.0.0.1:8081" },
             )?,
             metrics,
-            metrics_secure: flags.metrics_secure.unwrap_or(false),
+            metrics_secure,
+            metrics_certificates: metrics_certificates.map(|folder| crate::config::CertificateFiles {
+                chain: folder.join(&flags.metrics_cert_name),
+                key: folder.join(&flags.metrics_cert_key),
+            }),
         },
         logging: Logging {
             format: zap.format.unwrap_or(flags.log_format),

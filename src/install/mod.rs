@@ -17,12 +17,9 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 
 pub use render::RenderError;
-
-/// The Lease by which one replica is chosen to write (contract 7.2: the Go operator's, so that both never write at once).
-pub const LEASE: &str = "48ec518d.dorgu.io";
 
 /// What may differ between installations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +36,8 @@ pub struct Installation {
     pub mode: Mode,
     /// `--match`; the registration sends what it needs.
     pub matching: Matching,
+    /// Serve `/metrics`, to whoever the API server lets read them.
+    pub metrics: bool,
 }
 
 /// `--webhook-mode` (contract 2.5).
@@ -70,6 +69,7 @@ impl Default for Installation {
             image: concat!("dorgu:", env!("CARGO_PKG_VERSION")).to_owned(),
             mode: Mode::default(),
             matching: Matching::default(),
+            metrics: true,
         }
     }
 }
@@ -82,13 +82,11 @@ impl Installation {
             service_account: metadata::service_account(self),
             cluster_role: rbac::cluster_role(self),
             cluster_role_binding: rbac::cluster_role_binding(self),
-            role: rbac::role(self),
-            role_binding: rbac::role_binding(self),
-            metrics_reader: rbac::metrics_reader(self),
+            metrics_reader: self.metrics.then(|| rbac::metrics_reader(self)),
             deployment: workload::deployment(self),
             pod_disruption_budget: workload::pod_disruption_budget(self),
             webhook_service: network::webhook(self),
-            metrics_service: network::metrics(self),
+            metrics_service: self.metrics.then(|| network::metrics(self)),
             validating_webhook: registration::configuration(self),
         }
     }
@@ -120,12 +118,8 @@ pub struct Objects {
     pub cluster_role: ClusterRole,
     /// Gives it to the account.
     pub cluster_role_binding: ClusterRoleBinding,
-    /// What it may do in its own namespace.
-    pub role: Role,
-    /// Gives it to the account.
-    pub role_binding: RoleBinding,
     /// For whoever scrapes `/metrics`; bound to nobody here.
-    pub metrics_reader: ClusterRole,
+    pub metrics_reader: Option<ClusterRole>,
     /// The process.
     pub deployment: Deployment,
     /// Absent for a single replica, where it would only keep a node from being drained.
@@ -133,7 +127,7 @@ pub struct Objects {
     /// In front of the webhook.
     pub webhook_service: Service,
     /// In front of `/metrics`.
-    pub metrics_service: Service,
+    pub metrics_service: Option<Service>,
     /// What an API server sends.
     pub validating_webhook: ValidatingWebhookConfiguration,
 }

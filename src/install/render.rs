@@ -55,13 +55,15 @@ impl Objects {
             yaml("service-account", &self.service_account)?,
             yaml("cluster-role", &self.cluster_role)?,
             yaml("cluster-role-binding", &self.cluster_role_binding)?,
-            yaml("role", &self.role)?,
-            yaml("role-binding", &self.role_binding)?,
-            yaml("metrics-reader", &self.metrics_reader)?,
             yaml("webhook-service", &self.webhook_service)?,
-            yaml("metrics-service", &self.metrics_service)?,
             yaml("deployment", &self.deployment)?,
         ];
+        if let Some(reader) = &self.metrics_reader {
+            files.push(yaml("metrics-reader", reader)?);
+        }
+        if let Some(service) = &self.metrics_service {
+            files.push(yaml("metrics-service", service)?);
+        }
         if let Some(budget) = &self.pod_disruption_budget {
             files.push(yaml("pod-disruption-budget", budget)?);
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
-    TopologySpreadConstraint,
+    Affinity, Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector,
+    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
+    SeccompProfile, SecurityContext, WeightedPodAffinityTerm,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -73,11 +73,7 @@ fn pod(installation: &Installation) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        topology_spread_constraints: Some(
-            ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
-                .map(|key| spread(installation, key))
-                .into(),
-        ),
+        affinity: Some(apart(installation)),
         containers: vec![container(installation)],
         ..PodSpec::default()
     }
@@ -91,20 +87,7 @@ fn container(installation: &Installation) -> Container {
         // No command: where the program lies is the image's business.
         args: Some(args(installation)),
         env: Some(vec![from_field("DORGU_NAMESPACE", "metadata.namespace")]),
-        ports: Some(
-            [
-                (WEBHOOK_PORT_NAME, WEBHOOK_PORT),
-                (PROBES_PORT_NAME, PROBES_PORT),
-                (METRICS_PORT_NAME, METRICS_PORT),
-            ]
-            .map(|(name, port)| ContainerPort {
-                name: Some(name.to_owned()),
-                container_port: port,
-                protocol: Some("TCP".to_owned()),
-                ..ContainerPort::default()
-            })
-            .into(),
-        ),
+        ports: Some(ports(installation)),
         // Up to half a minute for a start on a busy node; from then on the other two look.
         startup_probe: Some(probe("/livez", 1, 30)),
         liveness_probe: Some(probe("/livez", 20, 3)),
@@ -123,6 +106,20 @@ fn container(installation: &Installation) -> Container {
     }
 }
 
+fn ports(installation: &Installation) -> Vec<ContainerPort> {
+    let mut ports = vec![(WEBHOOK_PORT_NAME, WEBHOOK_PORT), (PROBES_PORT_NAME, PROBES_PORT)];
+    if installation.metrics {
+        ports.push((METRICS_PORT_NAME, METRICS_PORT));
+    }
+    let ports = ports.into_iter().map(|(name, port)| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: port,
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    });
+    ports.collect()
+}
+
 /// What is not a default of `serve`, and what a chart has a value for, named either way.
 fn args(installation: &Installation) -> Vec<String> {
     let mode = match installation.mode {
@@ -133,13 +130,15 @@ fn args(installation: &Installation) -> Vec<String> {
         "serve".to_owned(),
         "--leader-elect".to_owned(),
         format!("--health-probe-bind-address=:{PROBES_PORT}"),
-        format!("--metrics-bind-address=:{METRICS_PORT}"),
         "--enable-webhook".to_owned(),
         format!("--webhook-mode={mode}"),
         format!("--webhook-config={}", installation.webhook_configuration()),
         format!("--webhook-service={}", installation.webhook_service()),
         format!("--webhook-secret={}", installation.webhook_secret()),
     ];
+    if installation.metrics {
+        args.push(format!("--metrics-bind-address=:{METRICS_PORT}"));
+    }
     if installation.matching == Matching::Chain {
         args.push("--match=chain".to_owned());
     }
@@ -188,16 +187,29 @@ fn resources() -> ResourceRequirements {
     }
 }
 
-/// Apart where possible, together where not: one pod is better than none.
-fn spread(installation: &Installation, topology_key: &str) -> TopologySpreadConstraint {
-    TopologySpreadConstraint {
-        topology_key: topology_key.to_owned(),
-        max_skew: 1,
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: Some(selector(installation)),
-        // During an update the pods that are about to go do not count.
-        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
-        ..TopologySpreadConstraint::default()
+/// On different hosts, and in different zones, where possible; together where not: one pod is better than none.
+///
+/// Not by `topologySpreadConstraints`: the scheduler leaves a node out of their score when it lacks any of the keys, so
+/// without zones (most clusters of one's own) hosts would not count either.
+fn apart(installation: &Installation) -> Affinity {
+    let terms = [("kubernetes.io/hostname", 100), ("topology.kubernetes.io/zone", 50)].map(|(key, weight)| {
+        WeightedPodAffinityTerm {
+            weight,
+            pod_affinity_term: PodAffinityTerm {
+                topology_key: key.to_owned(),
+                label_selector: Some(selector(installation)),
+                // During an update the pods that are about to go do not count.
+                match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+                ..PodAffinityTerm::default()
+            },
+        }
+    });
+    Affinity {
+        pod_anti_affinity: Some(PodAntiAffinity {
+            preferred_during_scheduling_ignored_during_execution: Some(terms.into()),
+            ..PodAntiAffinity::default()
+        }),
+        ..Affinity::default()
     }
 }
 

@@ -1,8 +1,11 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
-//! Owns connections, lists, watches and their retries, and how an object or its status is written. Knows no persona: what
-//! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
+//! Owns connections, lists, watches and their retries, how an object or its status is written, the election by a
+//! Lease, and who is behind a token. Knows no persona: what an object says is for a [`Decode`], what happens to it for the
+//! closure that [`follow`] is given.
 
+mod access;
+mod lease;
 mod object;
 mod pauses;
 mod place;
@@ -12,7 +15,9 @@ mod state;
 mod status;
 mod watch;
 
+pub use access::{Access, Denial, Memory};
 pub use kube::Client;
+pub use lease::{Election, Leadership, LeaseName, Timings, election, identity};
 pub use object::{CallError, apply, read};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};

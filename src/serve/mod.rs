@@ -5,6 +5,7 @@ mod cluster;
 mod decode;
 mod gauges;
 mod personas;
+mod scraped;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -120,12 +121,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         admin::probes(Checks::new(), ready),
     )
     .await?;
-    let metrics_tls = if config.admin.metrics_secure {
-        Some(server_config(certificate.resolver, None)?)
-    } else {
-        None
-    };
-    let metrics = admin::metrics(move || exposition.text());
+    let (metrics_tls, metrics) = scraped::behind(
+        &config,
+        certificate.resolver,
+        admin::metrics(move || exposition.text()),
+        &mut tasks,
+    )
+    .await?;
     admin_listener(
         &mut tasks,
         "metrics",

@@ -63,13 +63,6 @@ fn serve_with_a_cluster_says_what_is_not_there_yet_instead_of_starting_half() {
         2,
         &["nothing to serve", "--enable-webhook"],
     );
-    let metrics = [
-        "serve",
-        &kubeconfig,
-        "--enable-webhook",
-        "--metrics-bind-address=127.0.0.1:0",
-    ];
-    assert_refused(&metrics, &[], 2, &["--metrics-secure=false", "not there yet"]);
     let path = file.to_str().expect("text");
     let in_environment = [("KUBECONFIG", path)];
     assert_refused(

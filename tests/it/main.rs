@@ -23,9 +23,13 @@ mod https;
 #[cfg(test)]
 mod installed;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
+#[cfg(test)]
+mod secured_metrics;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -119,12 +119,14 @@ impl Request {
 }
 
 impl Grant {
-    /// Every single grant of a list of ClusterRoles and Roles, as `kubectl get -o json` prints it.
+    /// Every single grant of the ClusterRoles and Roles in a list of objects, as `kubectl get -o json` prints it.
     ///
     /// Rules about paths (`/metrics`) are none of objects and are left out.
     pub(crate) fn of_roles(list: &Value) -> Result<BTreeSet<Self>> {
         let mut grants = BTreeSet::new();
-        for role in list["items"].as_array().context("a list of roles")? {
+        let is_role = |object: &&Value| object["kind"] == "ClusterRole" || object["kind"] == "Role";
+        let objects = list["items"].as_array().context("a list of objects")?;
+        for role in objects.iter().filter(is_role) {
             let namespace = role["metadata"]["namespace"].as_str().map(str::to_owned);
             for rule in role["rules"].as_array().into_iter().flatten() {
                 let texts = |field: &str| -> Vec<String> {

@@ -1,9 +1,9 @@
 //! A pod without a node: the `dorgu` process with the arguments, the environment and the account that a Deployment on the
 //! API server gives it, started by a test that plays kubelet.
 //!
-//! The process finds what pods find: its token, the CA and its namespace below `/var/run/secrets`, in a mount namespace of
-//! its own, so that nothing on the machine changes. That takes Linux and root. Knows kubelets' rules; knows no flag's
-//! meaning but where its listeners are.
+//! The process finds what pods find: its token, the CA and its namespace below `/var/run/secrets`, a root file system that
+//! it cannot write, a user without any capability; all in namespaces of its own, so that nothing on the machine changes.
+//! That takes Linux and root. Knows kubelets' rules; knows no flag's meaning but where its listeners are.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::supervised::wait_until;
@@ -26,16 +26,25 @@ use super::{Bed, Dorgu, skip};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A kubelet looks every `periodSeconds`; this one is in a hurry.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// Makes the account's files appear where pods have them. `$1` is a folder with them, `$2` the pod's name.
+/// Makes what a restricted container of an image would find. `$1` is a folder with the account's files, `$2` the pod's name,
+/// `$3` the user, `$4` the program: readable by that user wherever it lies. Everything else is read-only.
 const ENTER: &str = r#"
 set -e
-mount -t tmpfs tmpfs /var/run
+mount -t tmpfs -o mode=755 tmpfs /var/run
 mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
 cp "$1"/token "$1"/ca.crt "$1"/namespace /var/run/secrets/kubernetes.io/serviceaccount/
 hostname "$2"
-shift 2
-exec "$@"
+touch /var/run/program
+mount --bind "$4" /var/run/program
+mount -o remount,bind,ro /var/run
+mount -o remount,bind,ro /
+user=$3
+shift 4
+exec setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
+    /var/run/program "$@"
 "#;
+/// The namespaces that are a pod's own; all pods share the machine's network.
+const OF_ITS_OWN: [&str; 3] = ["--mount", "--uts", "--propagation=private"];
 
 /// Where the process listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +76,13 @@ struct Readiness {
 /// Whether this machine lets a test play node; `None` after a line that says why not.
 pub(crate) fn may_play_node() -> Option<()> {
     let unshared = Command::new("unshare")
-        .args(["--mount", "--uts", "mount", "-t", "tmpfs", "tmpfs", "/var/run"])
+        .args(OF_ITS_OWN)
+        .args(["sh", "-c", "mount -t tmpfs tmpfs /var/run && setpriv --dump"])
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
     if !unshared.is_ok_and(|status| status.success()) {
-        return skip("pods are played in mount namespaces, which takes Linux, unshare(1) and root");
+        return skip("pods are played in mount namespaces, which takes Linux, util-linux and root");
     }
     // Any other address of the loopback network will do; Services listen on such.
     if TcpListener::bind((Ipv4Addr::new(127, 77, 255, 254), 443)).is_err_and(is_denied) {
@@ -110,8 +121,9 @@ impl Pod {
             "the template brings a command, which this kubelet cannot honour"
         );
         let account = folder.path().display().to_string();
-        let mut argv = vec!["--mount", "--uts", "--propagation=private", "sh", "-c", ENTER, "sh"];
-        argv.extend([account.as_str(), name.as_str(), env!("CARGO_BIN_EXE_dorgu")]);
+        let user = user(spec, container)?.to_string();
+        let mut argv = [&OF_ITS_OWN[..], &["sh", "-c", ENTER, "sh"]].concat();
+        argv.extend([account.as_str(), name.as_str(), &user, env!("CARGO_BIN_EXE_dorgu")]);
         argv.extend(args.iter().map(String::as_str));
 
         let environment = environment(bed, namespace, &name, container)?;
@@ -208,6 +220,19 @@ fn give_account(bed: &Bed, namespace: &str, spec: &Value, folder: &Path) -> Resu
     fs::copy(bed.ca_file(), folder.join("ca.crt"))?;
     fs::write(folder.join("namespace"), namespace)?;
     Ok(())
+}
+
+/// The user that the template demands. This kubelet knows only pods that are restricted to the utmost, and starts all so.
+fn user(spec: &Value, container: &Value) -> Result<u64> {
+    let (pod, own) = (&spec["securityContext"], &container["securityContext"]);
+    ensure!(
+        pod["runAsNonRoot"] == true
+            && own["readOnlyRootFilesystem"] == true
+            && own["allowPrivilegeEscalation"] == false
+            && own["capabilities"] == json!({"drop": ["ALL"]}),
+        "the template is not restricted: {pod} {own}"
+    );
+    pod["runAsUser"].as_u64().context("the template names no user")
 }
 
 /// What a kubelet and a container runtime set, and what the template asks for.

@@ -13,10 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::supervised::wait_until;
 use super::{Bed, Pod};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A Service that forwards; dropping it stops that for new connections.
 pub(crate) struct Service {
@@ -56,17 +53,19 @@ impl Service {
         let port = &spec["ports"][0];
         let number = u16::try_from(port["port"].as_u64().context("a port")?)?;
         let selector: std::collections::BTreeMap<String, String> = serde_json::from_value(spec["selector"].clone())?;
+        let target_port = port["targetPort"].as_str().context("a target port by its name")?;
+        let selector = selector.into_iter().collect();
+        Self::listen(SocketAddr::from((address, number)), target_port, selector)
+    }
+
+    fn listen(address: SocketAddr, target_port: &str, selector: Vec<(String, String)>) -> Result<Self> {
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         let service = Self {
-            address: SocketAddr::from((address, number)),
-            target_port: port["targetPort"]
-                .as_str()
-                .context("a target port by its name")?
-                .to_owned(),
-            selector: selector.into_iter().collect(),
+            address: listener.local_addr()?,
+            target_port: target_port.to_owned(),
+            selector,
             shared: Arc::default(),
         };
-        let listener =
-            TcpListener::bind(service.address).with_context(|| format!("cannot listen on {}", service.address))?;
         let shared = Arc::clone(&service.shared);
         std::thread::spawn(move || shared.accept(&listener));
         Ok(service)
@@ -82,14 +81,18 @@ impl Service {
                 pod.name()
             );
         }
+        self.add(pod.name(), pod.port(&self.target_port), pod.is_ready());
+    }
+
+    fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
         self.shared.endpoints().push(Endpoint {
-            pod: pod.name().to_owned(),
-            address: pod.port(&self.target_port),
-            is_ready: Box::new(pod.is_ready()),
+            pod: pod.to_owned(),
+            address,
+            is_ready: Box::new(is_ready),
         });
     }
 
-    /// Forgets a pod, as for one that is about to be deleted.
+    /// Sends no new connection to this pod: it is being deleted.
     pub(crate) fn forget(&self, pod: &Pod) {
         self.shared.endpoints().retain(|endpoint| endpoint.pod != pod.name());
     }
@@ -102,15 +105,6 @@ impl Service {
     /// How many connections found no ready pod, or one that was gone.
     pub(crate) fn refused(&self) -> usize {
         self.shared.refused.load(Ordering::SeqCst)
-    }
-
-    /// Waits until at least one pod is ready.
-    pub(crate) fn until_ready(&self) {
-        let waited = wait_until(PATIENCE, "a pod is ready", || {
-            ensure!(self.shared.candidates(0).next().is_some(), "none is");
-            Ok(())
-        });
-        waited.unwrap_or_else(|error| panic!("{error:#}"));
     }
 }
 
@@ -184,4 +178,64 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream) {
     }
     // It may be closed already, which is what this is for.
     drop(to.shutdown(end));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    /// A pod that says its letter to whoever writes, and whether it is ready.
+    fn pod(letter: u8) -> (SocketAddr, Arc<AtomicBool>) {
+        let listener = TcpListener::bind(ANYWHERE).unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().map_while(Result::ok) {
+                std::thread::spawn(move || {
+                    while client.read(&mut [0]).is_ok_and(|read| read == 1) {
+                        client.write_all(&[letter]).unwrap();
+                    }
+                });
+            }
+        });
+        (address, Arc::new(AtomicBool::new(true)))
+    }
+
+    fn add(service: &Service, (address, ready): &(SocketAddr, Arc<AtomicBool>)) {
+        let ready = Arc::clone(ready);
+        service.add("any", *address, move || ready.load(Ordering::SeqCst));
+    }
+
+    /// Who answers on this connection; none when it was closed.
+    fn answer(connection: &mut TcpStream) -> Option<char> {
+        let mut letter = [0];
+        connection.write_all(b"?").ok()?;
+        (connection.read(&mut letter).ok()? == 1).then(|| char::from(letter[0]))
+    }
+
+    #[test]
+    fn connections_go_to_ready_pods_in_turn_and_stay_where_they_are() {
+        let service = Service::listen(ANYWHERE, "any", Vec::new()).unwrap();
+        let (a, b) = (pod(b'a'), pod(b'b'));
+        add(&service, &a);
+        add(&service, &b);
+        let connect = || TcpStream::connect(service.address()).unwrap();
+        let (mut first, mut second) = (connect(), connect());
+        let mut both = [answer(&mut first).unwrap(), answer(&mut second).unwrap()];
+        both.sort_unstable();
+        assert_eq!(both, ['a', 'b']);
+
+        a.1.store(false, Ordering::SeqCst);
+        assert!((0..4).all(|_| answer(&mut connect()) == Some('b')));
+        let mut still = [answer(&mut first).unwrap(), answer(&mut second).unwrap()];
+        still.sort_unstable();
+        assert_eq!(still, ['a', 'b'], "what stood goes on");
+
+        b.1.store(false, Ordering::SeqCst);
+        assert_eq!(answer(&mut connect()), None);
+        assert_eq!(service.refused(), 1);
+    }
 }

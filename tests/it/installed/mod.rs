@@ -2,13 +2,14 @@
 //! its account. No step in between, nothing as admin but what a user does.
 
 mod accepted;
+mod metrics;
 mod rights;
 mod running;
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::bed::{Addresses, Bed, Options, Output, Pod, Service, may_play_node};
+use crate::bed::{Addresses, Bed, Options, Output, Pod, Service, may_play_node, wait_until};
 
 /// Where the shipped manifests live, and what they are called there.
 const NAMESPACE: &str = "dorgu-system";
@@ -33,6 +34,7 @@ impl Installed {
         may_play_node()?;
         let bed = Bed::start(options)?;
         apply(&bed, &[]).expect_success();
+        until_bound(&bed);
         Some(Self {
             pods: Vec::new(),
             webhook: Service::of(&bed, NAMESPACE, WEBHOOK_SERVICE),
@@ -61,9 +63,23 @@ impl Installed {
 
     /// `kubectl apply -f` of a file in `manifests/examples`.
     fn apply_example(&self, file: &str) -> Output {
-        let file = manifests().join("examples").join(file);
-        self.bed.kubectl(&["apply", "-f", &file.display().to_string()])
+        self.example(&["apply"], file)
     }
+
+    /// kubectl with a file in `manifests/examples`.
+    fn example(&self, args: &[&str], file: &str) -> Output {
+        let file = manifests().join("examples").join(file).display().to_string();
+        self.bed.kubectl(&[args, &["-f", &file]].concat())
+    }
+}
+
+/// Waits until the API server acts on the account's roles: a process that came before would be refused, and say so.
+fn until_bound(bed: &Bed) {
+    let bound = wait_until(PATIENCE, "the account may do what its roles say", || {
+        let question = ["auth", "can-i", "watch", "deployments", "-A", "--as", ACCOUNT];
+        bed.kubectl(&question).checked()
+    });
+    bound.unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 fn manifests() -> &'static Path {

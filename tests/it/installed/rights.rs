@@ -10,7 +10,7 @@ use crate::bed::{Addresses, Audit, Bed, Grant, Options, Request, differences, wa
 
 /// What makes the process use its rights, beside starting and becoming ready, which uses most. A new right comes with its
 /// step.
-const STEPS: &[(&str, fn(&mut Installed))] = &[("a persona and a breach", persona_and_breach)];
+const STEPS: &[fn(&mut Installed)] = &[persona_and_breach, Installed::scrape_metrics];
 
 #[test]
 fn every_verb_that_is_granted_is_used_and_none_is_missing() {
@@ -23,7 +23,7 @@ fn every_verb_that_is_granted_is_used_and_none_is_missing() {
         return;
     };
     installed.run_pod(Addresses::OfItsOwn);
-    for (_, step) in STEPS {
+    for step in STEPS {
         step(&mut installed);
     }
     let grants = shipped(&installed.bed);
@@ -47,8 +47,8 @@ fn persona_and_breach(installed: &mut Installed) {
 
 /// What the shipped roles grant, read back from the API server.
 fn shipped(bed: &Bed) -> BTreeSet<Grant> {
-    let files = ["cluster-role.yaml", "role.yaml"].map(|file| manifests().join(file).display().to_string());
-    let roles = bed.kubectl(&["get", "-f", &files[0], "-f", &files[1], "-o", "json"]);
+    let folder = manifests().display().to_string();
+    let roles = bed.kubectl(&["get", "-k", &folder, "-o", "json"]);
     let roles: Value = serde_json::from_str(&roles.expect_success()).expect("JSON");
     let grants = Grant::of_roles(&roles).expect("roles");
     assert!(grants.len() >= 6, "{grants:?}");
