@@ -3,21 +3,25 @@
 {{- $args := list "serve" }}
 {{- $args = append $args (ternary "--leader-elect" "--leader-elect=false" .Values.leaderElection.enabled) }}
 {{- $args = append $args (printf "--health-probe-bind-address=%s" .Values.healthProbe.bindAddress) }}
-{{- if .Values.metrics.enabled }}
-{{- $args = append $args (printf "--metrics-bind-address=%s" .Values.metrics.bindAddress) }}
-{{- if not .Values.metrics.secure }}
-{{- $args = append $args "--metrics-secure=false" }}
+{{- if .Values.webhook.enabled }}
+{{- $args = append $args "--enable-webhook" }}
+{{- $args = append $args (printf "--webhook-mode=%s" .Values.webhook.mode) }}
+{{- $args = append $args (printf "--webhook-config=%s" (include "dorgu.named" (list . "deployment"))) }}
+{{- $args = append $args (printf "--webhook-service=%s" (include "dorgu.named" (list . "webhook"))) }}
+{{- $args = append $args (printf "--webhook-secret=%s" (include "dorgu.webhookSecret" .)) }}
 {{- end }}
-{{- else }}
-{{- $args = append $args "--metrics-bind-address=0" }}
+{{- with .Values.metrics }}
+{{- if .enabled }}
+{{- $args = append $args (printf "--metrics-bind-address=%s" .bindAddress) }}
+{{- if not .secure }}
+{{- $args = append $args "--metrics-secure=false" }}
+{{- else if .existingSecret }}
+{{- $args = append $args "--metrics-cert-path=/etc/dorgu/metrics" }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with .Values.webhook }}
 {{- if .enabled }}
-{{- $args = append $args "--enable-webhook" }}
-{{- $args = append $args (printf "--webhook-mode=%s" .mode) }}
-{{- $args = append $args (printf "--webhook-config=%s" (include "dorgu.named" (list $ "deployment"))) }}
-{{- $args = append $args (printf "--webhook-service=%s" (include "dorgu.named" (list $ "webhook"))) }}
-{{- $args = append $args (printf "--webhook-secret=%s" (include "dorgu.webhookSecret" $)) }}
 {{- if ne (int .port) 9443 }}
 {{- $args = append $args (printf "--webhook-bind-address=:%d" (int .port)) }}
 {{- end }}

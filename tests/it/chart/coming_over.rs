@@ -159,10 +159,14 @@ fn a_certificate_that_users_made_goes_on_being_used_when_they_say_so() {
         "webhook.enabled=true,webhook.existingSecret=dorgu-operator-webhook-certs",
     ];
     let rendered = super::by_name(&super::template(&helm, NAMESPACE, &set).expect_success());
-    let role = &rendered[&("Role".to_owned(), "dorgu-operator-manager".to_owned())];
-    assert_eq!(
-        role["rules"][0]["resourceNames"],
-        json!(["dorgu-operator-webhook-certs"])
-    );
-    assert_eq!(role["rules"][0]["verbs"], json!(["list", "watch"]), "it is only read");
+    let deployment = &rendered[&("Deployment".to_owned(), RELEASE.to_owned())];
+    let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    let named = json!("--webhook-secret=dorgu-operator-webhook-certs");
+    assert!(args.as_array().unwrap().contains(&named), "{args}");
+    let roles = rendered.values().filter(|object| object["kind"] == "Role");
+    let rules = roles.flat_map(|role| role["rules"].as_array().unwrap());
+    for rule in rules.filter(|rule| rule["resources"][0] == "secrets") {
+        assert_eq!(rule["resourceNames"], json!(["dorgu-operator-webhook-certs"]));
+        assert_eq!(rule["verbs"], json!(["list", "watch"]), "it is only read");
+    }
 }

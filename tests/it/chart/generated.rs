@@ -1,8 +1,10 @@
 //! What is made from values.yaml, and from the manifests: the schema, the README's tables, the CustomResourceDefinitions.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
+use dorgu::install::Installation;
 use serde_json::{Map, Value, json};
 
 use super::values::{Entry, Holds, read};
@@ -11,6 +13,9 @@ use super::{chart, manifests};
 /// Everything behind it in the README is made.
 const MARK: &str =
     "<!-- Everything below is made from values.yaml: DORGU_REWRITE=1 cargo test --test it generated -->\n";
+
+/// What of a default fits into a table.
+const SHORT: usize = 60;
 
 fn entries() -> Vec<Entry> {
     let text = fs::read_to_string(chart().join("values.yaml")).unwrap();
@@ -88,7 +93,12 @@ fn collect<'a>(entries: &'a [Entry], above: &str, rows: &mut Vec<(&'a str, Strin
                 collect(below, &format!("{key}."), rows);
             }
             Holds::Default(value) => {
-                rows.push((&entry.section, key, format!("`{}`", cell(&value.to_string())), meaning))
+                let default = value.to_string();
+                let default = match default.len() {
+                    0..=SHORT => format!("`{}`", cell(&default)),
+                    _ => "[see there](values.yaml)".to_owned(),
+                };
+                rows.push((&entry.section, key, default, meaning));
             }
         }
     }
@@ -101,11 +111,10 @@ fn with_choices(entry: &Entry) -> String {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
+        .filter(|choice| !choice.is_empty())
         .map(|choice| format!("`{choice}`"))
         .collect();
-    let named = choices
-        .iter()
-        .all(|choice| choice == "``" || entry.meaning.contains(choice.as_str()));
+    let named = choices.iter().all(|choice| entry.meaning.contains(choice.as_str()));
     if named {
         return entry.meaning.clone();
     }
@@ -153,6 +162,61 @@ fn the_custom_resource_definitions_are_those_of_the_manifests() {
     let there = fs::read_dir(chart().join("files/crds")).unwrap().count();
     assert_eq!(there, crds.len());
     assert!(manifests().join("crds").is_dir());
+}
+
+/// What a right is for, by the resource it is about; everything else is always needed.
+const OCCASIONS: [(&str, &str); 5] = [
+    ("validatingwebhookconfigurations", "webhook"),
+    ("secrets", "webhook"),
+    ("tokenreviews", "secure metrics"),
+    ("subjectaccessreviews", "secure metrics"),
+    ("leases", "leader election"),
+];
+
+/// The rules of the manifests' roles, each with its place, its occasion, and the chart's words for names.
+fn rights() -> String {
+    let installation = Installation::default();
+    let names = [
+        (
+            installation.webhook_secret(),
+            r#"{{ include "dorgu.webhookSecret" . }}"#,
+        ),
+        (
+            installation.webhook_configuration(),
+            r#"{{ include "dorgu.named" (list . "deployment") }}"#,
+        ),
+    ];
+    let files: BTreeMap<String, String> = installation.objects().render().unwrap().into_iter().collect();
+    let mut rights = Vec::new();
+    for (place, file) in [("cluster", "cluster-role.yaml"), ("namespace", "role.yaml")] {
+        let Some(role) = files.get(file) else { continue };
+        let mut role: Value = serde_saphyr::from_str(role).unwrap();
+        for rule in role["rules"].as_array_mut().unwrap() {
+            let names_of = rule.get_mut("resourceNames").and_then(Value::as_array_mut);
+            for name in names_of.into_iter().flatten() {
+                if let Some((_, words)) = names.iter().find(|(known, _)| name == known) {
+                    *name = json!(words);
+                }
+                assert!(
+                    !name.as_str().unwrap().contains("dorgu-operator"),
+                    "no chart's word for {name}"
+                );
+            }
+            let resource = rule["resources"][0].as_str().unwrap();
+            let when = OCCASIONS
+                .iter()
+                .find(|(about, _)| *about == resource)
+                .map_or("always", |(_, when)| when);
+            rights.push(json!({"place": place, "when": when, "rule": rule}));
+        }
+    }
+    let rights = serde_saphyr::to_string(&rights).unwrap();
+    format!("# Made from the manifests: DORGU_REWRITE=1 cargo test --test it generated\n{rights}")
+}
+
+#[test]
+fn the_rights_are_those_of_the_manifests() {
+    assert_current("files/rights.yaml", &rights());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod refused;
 mod released;
 mod rendered;
 mod theirs;
+mod understood;
 mod values;
 
 use std::collections::BTreeMap;
