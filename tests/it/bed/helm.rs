@@ -31,8 +31,7 @@ pub(crate) struct Helm {
 impl Helm {
     /// `None` after a line that says why there is none; see [`skip`].
     pub(crate) fn find() -> Option<Self> {
-        static FOUND: OnceLock<Result<Result<PathBuf, String>>> = OnceLock::new();
-        match FOUND.get_or_init(search) {
+        match found() {
             Ok(Ok(program)) => Some(Self {
                 program: program.clone(),
                 environment: vec![("HOME", "/nonexistent".into()), ("KUBECONFIG", "/nonexistent".into())],
@@ -65,6 +64,17 @@ impl Helm {
             .unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         Output::of(format!("helm {}", args.join(" ")), &output)
     }
+}
+
+/// Looked for once.
+fn found() -> &'static Result<Result<PathBuf, String>> {
+    static FOUND: OnceLock<Result<Result<PathBuf, String>>> = OnceLock::new();
+    FOUND.get_or_init(search)
+}
+
+/// The program, for a shell's path, where there is one.
+pub(super) fn program() -> Option<PathBuf> {
+    found().as_ref().ok()?.as_ref().ok().cloned()
 }
 
 /// The program, or in one sentence why there is none.

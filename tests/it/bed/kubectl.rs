@@ -67,18 +67,16 @@ impl Kubectl {
         Ok(Output::of(format!("kubectl {}", args.join(" ")), &output))
     }
 
-    /// Runs a line as a person types it, for whom kubectl is in the path.
-    pub(crate) fn shell(&self, line: &str) -> Result<Output> {
-        let programs = self.program.parent().context("a folder")?.to_owned();
+    /// Runs lines as a person types them in this folder, for whom these programs and kubectl are in the path.
+    pub(crate) fn shell(&self, folder: &Path, lines: &str, programs: &[&Path]) -> Result<Output> {
+        let kubectl = self.program.parent().context("a folder")?;
+        let ours = programs.iter().filter_map(|program| program.parent()).chain([kubectl]);
         let machines = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&machines)))?;
+        let path = std::env::join_paths(ours.map(Path::to_owned).chain(std::env::split_paths(&machines)))?;
         let mut shell = Command::new("sh");
-        shell
-            .args(["-ec", line])
-            .env_clear()
-            .envs(self.environment())
-            .env("PATH", path);
-        Ok(Output::of(line.to_owned(), &shell.stdin(Stdio::null()).output()?))
+        shell.args(["-ec", lines]).current_dir(folder).stdin(Stdio::null());
+        shell.env_clear().envs(self.environment()).env("PATH", path);
+        Ok(Output::of(lines.to_owned(), &shell.output()?))
     }
 }
 

@@ -175,9 +175,17 @@ impl Bed {
         self.plane.kubectl().run(args, Some(stdin)).unwrap()
     }
 
-    /// A line of a document, run by a shell as cluster admin, with kubectl in the path.
-    pub(crate) fn shell(&self, line: &str) -> Output {
-        self.plane.kubectl().shell(line).unwrap()
+    /// Lines of a document, run by a shell as cluster admin, with kubectl in the path.
+    pub(crate) fn shell(&self, lines: &str) -> Output {
+        self.shell_in(self.folder(), lines)
+    }
+
+    /// In this folder; with `dorgu`, too, and helm, if [`Helm::find`] has found one.
+    pub(crate) fn shell_in(&self, folder: &Path, lines: &str) -> Output {
+        let dorgu = Path::new(env!("CARGO_BIN_EXE_dorgu"));
+        let helm = helm::program();
+        let programs: Vec<&Path> = [dorgu].into_iter().chain(helm.as_deref()).collect();
+        self.plane.kubectl().shell(folder, lines, &programs).unwrap()
     }
 
     /// `kubectl apply` of YAML or JSON documents. The answer is for the test to judge: a refusal is one, too.

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod coming_over;
+mod documented;
 mod generated;
 mod refused;
 mod released;
