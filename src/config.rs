@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::k8s::Place;
+use crate::certificates;
+use crate::k8s::{LeaseName, Place};
 use crate::policy::Rulebook;
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -24,6 +25,8 @@ pub struct Config {
     pub admin: Admin,
     /// Log lines.
     pub logging: Logging,
+    /// The Lease whose holder writes; absent: this process acts as the holder.
+    pub lease: Option<LeaseName>,
     /// Flags that were accepted and mean nothing here; named once at start.
     pub ignored: Vec<String>,
 }
@@ -44,6 +47,8 @@ pub struct Serving {
     pub address: BindAddress,
     /// Certificate files of the user; absent: one is made.
     pub certificates: Option<CertificateFiles>,
+    /// What is kept in the cluster for it; with files of the user, only what is checked there.
+    pub in_cluster: Option<certificates::Settings>,
     /// Where the CA of a made certificate is written.
     pub write_ca: Option<PathBuf>,
     /// Which clients are let in; absent: all.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod serve;
 
+pub mod certificates;
 pub mod webhook;
 
 pub mod files;

@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::go_flags::Zap;
 use super::values;
+use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
-use crate::k8s::Place;
+use crate::k8s::{LeaseName, Name, Place};
 use crate::policy::{Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -141,16 +142,16 @@ impl ClusterFlags {
         let given = [
             ("kubeconfig", files && self.kubeconfig.is_some()),
             ("enable-webhook", files && self.enable_webhook.is_some()),
-            ("leader-elect", self.leader_elect.is_some()),
+            ("leader-elect", files && self.leader_elect.is_some()),
             ("enable-argocd", self.enable_argocd.is_some()),
             ("prometheus-url", self.prometheus_url.is_some()),
             ("enable-websocket", self.enable_websocket.is_some()),
             ("websocket-addr", self.websocket_addr.is_some()),
             ("enable-http2", self.enable_http2.is_some()),
-            ("webhook-config", self.webhook_config.is_some()),
-            ("webhook-service", self.webhook_service.is_some()),
-            ("webhook-secret", self.webhook_secret.is_some()),
-            ("namespace", self.namespace.is_some()),
+            ("webhook-config", files && self.webhook_config.is_some()),
+            ("webhook-service", files && self.webhook_service.is_some()),
+            ("webhook-secret", files && self.webhook_secret.is_some()),
+            ("namespace", files && self.namespace.is_some()),
             ("requeue-interval", self.requeue_interval.is_some()),
         ];
         given
@@ -160,6 +161,53 @@ impl ClusterFlags {
             .collect()
     }
 }
+
+impl ClusterFlags {
+    /// What to keep in the cluster, or, beside certificate files, what to check there.
+    fn certificates(&self, namespace: &str, brought: bool) -> Result<Option<Settings>, String> {
+        let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
+        let (configuration, service) = (given(&self.webhook_config), given(&self.webhook_service));
+        let secret = given(&self.webhook_secret);
+        if brought {
+            return Ok(configuration.map(|configuration| Settings {
+                configuration,
+                secret: None,
+                service: service.unwrap_or_default(),
+            }));
+        }
+        match (configuration, service, secret) {
+            (None, None, None) => Ok(None),
+            (Some(configuration), Some(service), Some(secret)) => Ok(Some(Settings {
+                configuration,
+                service,
+                secret: Some(Name {
+                    namespace: namespace.to_owned(),
+                    name: secret,
+                }),
+            })),
+            (configuration, service, secret) => {
+                let missing = [
+                    ("--webhook-config", configuration.is_none()),
+                    ("--webhook-service", service.is_none()),
+                    ("--webhook-secret", secret.is_none()),
+                ];
+                let missing: Vec<_> = missing
+                    .iter()
+                    .filter(|(_, missing)| *missing)
+                    .map(|(flag, _)| *flag)
+                    .collect();
+                Err(format!(
+                    "--webhook-config, --webhook-service and --webhook-secret go together, and {} is missing: pass it to \
+                     have certificates kept in the cluster, or none of the three for one made in memory",
+                    missing.join(" and ")
+                ))
+            }
+        }
+    }
+}
+
+/// Where we live when nothing says so (design 2).
+const NAMESPACE: &str = "dorgu-system";
 
 /// Upstream's default folder: a certificate that its users put there goes on being used.
 const UPSTREAM_CERTIFICATES: &str = "/tmp/k8s-webhook-server/serving-certs";
@@ -212,6 +260,25 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             "--write-ca writes the CA of a certificate made here; with --webhook-cert-path there is none".to_owned(),
         );
     }
+    let namespace = match &source {
+        Source::Files(_) => String::new(),
+        Source::Cluster(place) => {
+            let given = flags.cluster.namespace.clone().filter(|given| !given.is_empty());
+            given
+                .or_else(|| place.namespace())
+                .unwrap_or_else(|| NAMESPACE.to_owned())
+        }
+    };
+    let kept = match &source {
+        Source::Files(_) => None,
+        Source::Cluster(_) => flags.cluster.certificates(&namespace, certificates.is_some())?,
+    };
+    if flags.write_ca.is_some() && kept.is_some() {
+        return Err(
+            "--write-ca writes the CA of a certificate made in memory; with --webhook-secret it is ca.crt in that Secret"
+                .to_owned(),
+        );
+    }
     let mut ignored = zap.ignored;
     ignored.extend(flags.cluster.without_effect(&source));
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
@@ -237,8 +304,13 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             None
         }
     };
+    let elects = in_cluster && flags.cluster.leader_elect == Some(true);
     Ok(Config {
         source,
+        lease: elects.then(|| LeaseName {
+            namespace,
+            name: LeaseName::UPSTREAM.to_owned(),
+        }),
         rulebook: Rulebook {
             set: flags.rules,
             mode: flags.webhook_mode,
@@ -253,6 +325,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
                 chain: folder.join(&flags.webhook_cert_name),
                 key: folder.join(&flags.webhook_cert_key),
             }),
+            in_cluster: kept,
             write_ca: flags.write_ca,
             clients: flags.client_ca_file.map(|authority| ClientAuth {
                 authority,

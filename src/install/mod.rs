@@ -17,9 +17,12 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 pub use render::RenderError;
+
+/// The Lease by which one replica is chosen to write (contract 7.2: the Go operator's, so that both never write at once).
+pub const LEASE: &str = "48ec518d.dorgu.io";
 
 /// What may differ between installations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,8 @@ impl Installation {
             service_account: metadata::service_account(self),
             cluster_role: rbac::cluster_role(self),
             cluster_role_binding: rbac::cluster_role_binding(self),
+            role: rbac::role(self),
+            role_binding: rbac::role_binding(self),
             metrics_reader: self.metrics.then(|| rbac::metrics_reader(self)),
             deployment: workload::deployment(self),
             pod_disruption_budget: workload::pod_disruption_budget(self),
@@ -118,6 +123,10 @@ pub struct Objects {
     pub cluster_role: ClusterRole,
     /// Gives it to the account.
     pub cluster_role_binding: ClusterRoleBinding,
+    /// What it may do in its own namespace.
+    pub role: Role,
+    /// Gives it to the account.
+    pub role_binding: RoleBinding,
     /// For whoever scrapes `/metrics`; bound to nobody here.
     pub metrics_reader: Option<ClusterRole>,
     /// The process.

@@ -3,10 +3,10 @@
 //! Exactly what it does: `tests/it/installed/rights.rs` compares these lines with an API server's audit log, and an unused
 //! verb fails it like a missing one. Watchers list and watch, never get (design 6).
 
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
-use super::Installation;
-use super::metadata::cluster_wide;
+use super::metadata::{cluster_wide, namespaced};
+use super::{Installation, LEASE};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -16,6 +16,15 @@ fn everywhere(installation: &Installation) -> Vec<PolicyRule> {
         rule("dorgu.io", "applicationpersonas", &["list", "watch"]),
         rule("", "namespaces", &["list", "watch"]),
         rule("apps", "deployments", &["list", "watch"]),
+        // The caBundle of the one configuration. Never created: deleting it is the emergency stop.
+        named(
+            &installation.webhook_configuration(),
+            rule(
+                "admissionregistration.k8s.io",
+                "validatingwebhookconfigurations",
+                &["list", "patch", "watch"],
+            ),
+        ),
     ];
     if installation.metrics {
         // Who may read them is for the API server to say.
@@ -23,6 +32,20 @@ fn everywhere(installation: &Installation) -> Vec<PolicyRule> {
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &["create"]));
     }
     rules
+}
+
+fn at_home(installation: &Installation) -> Vec<PolicyRule> {
+    vec![
+        // Our certificates and nobody else's Secret. Server-side apply asks for `create` under the object's name, so
+        // even that is limited to it.
+        named(
+            &installation.webhook_secret(),
+            rule("", "secrets", &["create", "list", "patch", "watch"]),
+        ),
+        // A create carries its name in the body, where authorization does not look.
+        rule("coordination.k8s.io", "leases", &["create"]),
+        named(LEASE, rule("coordination.k8s.io", "leases", &["get", "update"])),
+    ]
 }
 
 pub(super) fn cluster_role(installation: &Installation) -> ClusterRole {
@@ -37,6 +60,21 @@ pub(super) fn cluster_role_binding(installation: &Installation) -> ClusterRoleBi
     ClusterRoleBinding {
         metadata: cluster_wide(installation, &role_name(installation)),
         role_ref: role_ref(installation, "ClusterRole"),
+        subjects: Some(vec![subject(installation)]),
+    }
+}
+
+pub(super) fn role(installation: &Installation) -> Role {
+    Role {
+        metadata: namespaced(installation, &role_name(installation)),
+        rules: Some(at_home(installation)),
+    }
+}
+
+pub(super) fn role_binding(installation: &Installation) -> RoleBinding {
+    RoleBinding {
+        metadata: namespaced(installation, &role_name(installation)),
+        role_ref: role_ref(installation, "Role"),
         subjects: Some(vec![subject(installation)]),
     }
 }
@@ -82,5 +120,13 @@ fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
         resources: Some(vec![resource.to_owned()]),
         verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
         ..PolicyRule::default()
+    }
+}
+
+/// Only for the object of this name. A list or watch has to ask for it with a field selector, or it is refused.
+fn named(name: &str, rule: PolicyRule) -> PolicyRule {
+    PolicyRule {
+        resource_names: Some(vec![name.to_owned()]),
+        ..rule
     }
 }

@@ -55,6 +55,8 @@ impl Objects {
             yaml("service-account", &self.service_account)?,
             yaml("cluster-role", &self.cluster_role)?,
             yaml("cluster-role-binding", &self.cluster_role_binding)?,
+            yaml("role", &self.role)?,
+            yaml("role-binding", &self.role_binding)?,
             yaml("webhook-service", &self.webhook_service)?,
             yaml("deployment", &self.deployment)?,
         ];

@@ -50,6 +50,24 @@ fn nothing_but_the_process_writes_the_ca_bundle() {
 }
 
 #[test]
+fn a_secret_is_never_granted_without_its_name() {
+    let objects = Installation::default().objects();
+    let rules = [objects.cluster_role.rules, objects.role.rules]
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut seen = 0;
+    for rule in rules.filter(|rule| rule.resources.iter().flatten().any(|resource| resource == "secrets")) {
+        assert_eq!(
+            rule.resource_names.as_deref(),
+            Some(&["dorgu-operator-webhook-ca".to_owned()][..])
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 1);
+}
+
+#[test]
 fn the_kustomization_names_every_file_and_no_other() {
     let files = Installation::default().objects().folder().unwrap();
     let (name, kustomization) = files.last().unwrap();
@@ -84,4 +102,9 @@ fn metrics_bring_their_port_their_service_and_the_right_to_ask_about_tokens() {
         assert!(with(true).contains(sign), "{sign}");
         assert!(!with(false).contains(sign), "{sign}");
     }
+}
+
+#[test]
+fn the_lease_is_granted_under_the_name_that_is_asked_for() {
+    assert_eq!(LEASE, crate::k8s::LeaseName::UPSTREAM);
 }

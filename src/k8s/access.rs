@@ -191,6 +191,17 @@ impl Expiry<[u8; 32], Answer> for Memory {
     fn expire_after_create(&self, _: &[u8; 32], answer: &Answer, _: Instant) -> Option<Duration> {
         Some(if answer.is_ok() { self.yes } else { self.no })
     }
+
+    /// An answer that takes another's place begins its own time.
+    fn expire_after_update(
+        &self,
+        key: &[u8; 32],
+        answer: &Answer,
+        now: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, answer, now)
+    }
 }
 
 fn hash(token: &str) -> [u8; 32] {

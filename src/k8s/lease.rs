@@ -270,7 +270,7 @@ impl Election {
             if !known && let Err(Trouble::Failed(reason)) = self.look().await {
                 return self.tell(reason);
             }
-            if !self.candidate.is_ours() {
+            if !self.candidate.can_give_back() {
                 return;
             }
             let wanted = self.candidate.given_back(Timestamp::now());

@@ -9,8 +9,11 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::certificates::Certificates;
 use crate::index::{AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Event, Place, Resource, WatchState, client, follow};
+use crate::k8s::{
+    Client, Event, Leadership, LeaseName, Place, Resource, WatchState, client, election, follow, identity,
+};
 use crate::webhook::Match;
 
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
@@ -54,9 +57,57 @@ impl Watches {
     }
 }
 
+/// What runs beside the watches, and what only one replica may do.
+pub(super) struct Led {
+    /// The Lease to stand for; absent: we act as its holder.
+    pub(super) lease: Option<LeaseName>,
+    pub(super) certificates: Option<Certificates>,
+}
+
+impl Led {
+    /// Runs until `stop` ends; then what needs the Lease ends before the Lease is given back.
+    async fn run(self, client: Client, watches: impl Future<Output = ()>, stop: oneshot::Receiver<()>) {
+        let (stopped, release) = oneshot::channel::<()>();
+        let (election, leadership) = match self.lease {
+            Some(lease) => {
+                let (election, leadership) = election(client.clone(), lease, identity());
+                (Some(election), leadership)
+            }
+            None => (None, Leadership::always()),
+        };
+        let certificates = async {
+            match self.certificates {
+                Some(certificates) => certificates.run(client, leadership).await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = async {
+            tokio::select! {
+                () = watches => {}
+                () = certificates => {}
+                _ = stop => {}
+            }
+            drop(stopped);
+        };
+        let standing = async {
+            if let Some(election) = election {
+                // Nobody sends; it ends with the work.
+                election.run(async { drop(release.await) }).await;
+            }
+        };
+        tokio::join!(work, standing);
+    }
+}
+
+/// The thread of the watches.
+pub(super) struct Running {
+    /// Ends when they have ended, which they never should before they are stopped.
+    pub(super) ended: oneshot::Receiver<()>,
+    /// Dropped: stops them.
+    pub(super) stop: oneshot::Sender<()>,
+}
+
 /// Starts the watches. An API server that is away, or does not know our kinds yet, is waited for.
-///
-/// The receiver ends when the watches have ended, which they never should.
 ///
 /// # Errors
 /// The configuration of the client is of no use.
@@ -64,7 +115,8 @@ pub(super) async fn watch(
     place: &Place,
     matching: Match,
     index: &Arc<Index>,
-) -> anyhow::Result<(Watches, oneshot::Receiver<()>)> {
+    led: Led,
+) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
     let state = |resource: Resource| Arc::new(WatchState::new(resource.plural));
@@ -77,6 +129,7 @@ pub(super) async fn watch(
     let index = Arc::clone(index);
     let (started, outcome) = oneshot::channel();
     let (alive, ended) = oneshot::channel::<()>();
+    let (stop, stopping) = oneshot::channel();
     let follow_all = move || {
         let _alive = alive;
         runtime.block_on(async {
@@ -86,15 +139,19 @@ pub(super) async fn watch(
             };
             drop(started.send(Ok(())));
             let [personas, namespaces, deployments] = states;
-            tokio::join!(
-                follow(client.clone(), PERSONAS, personas, |event| index
-                    .personas(change(event))),
-                follow(client.clone(), NAMESPACES, namespaces, |event| index
-                    .namespaces(change::<Namespace>(event))),
-                follow(client, DEPLOYMENTS, deployments, |event| {
-                    index.deployments(slimmed(change(event), matching));
-                }),
-            );
+            let watching = client.clone();
+            let watches = async {
+                tokio::join!(
+                    follow(watching.clone(), PERSONAS, personas, |event| index
+                        .personas(change(event))),
+                    follow(watching.clone(), NAMESPACES, namespaces, |event| index
+                        .namespaces(change::<Namespace>(event))),
+                    follow(watching, DEPLOYMENTS, deployments, |event| {
+                        index.deployments(slimmed(change(event), matching));
+                    }),
+                );
+            };
+            led.run(client, watches, stopping).await;
         });
     };
     std::thread::Builder::new()
@@ -102,7 +159,7 @@ pub(super) async fn watch(
         .spawn(follow_all)
         .context("cannot start the thread of the watches")?;
     outcome.await.context("the watches ended at once")??;
-    Ok((watches, ended))
+    Ok((watches, Running { ended, stop }))
 }
 
 fn change<T>(event: Event<T>) -> Change<T> {

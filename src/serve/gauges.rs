@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -10,12 +11,13 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
+use super::certificate::Told;
 use super::cluster::Watches;
 use super::personas::FileFacts;
+use crate::certificates::State;
 use crate::index::{Index, Kind};
 use crate::k8s::WatchState;
 use crate::server::stats::{CloseReason, Stats};
-use crate::server::tls::CertificateFacts;
 
 /// What fills the index.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(super) enum Feed {
 pub(super) struct Sources {
     pub(super) index: Arc<Index>,
     pub(super) feed: Feed,
-    pub(super) certificate: watch::Receiver<CertificateFacts>,
+    pub(super) certificate: Told,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -52,10 +54,9 @@ impl Sources {
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let index = self.index.load();
-        let (expiry, reloads) = {
-            let facts = self.certificate.borrow();
-            (facts.not_after.as_second(), facts.reloads.clone())
-        };
+        let facts = self.certificate.facts();
+        let reloads = facts.as_ref().map(|facts| facts.reloads.clone()).unwrap_or_default();
+        let cluster = self.certificate.cluster();
         let kinds = self.last_events();
 
         let mut gauges = |name: &str, help: &str, unit: Option<&Unit>, label: &str, values: &[(&str, i64)]| {
@@ -90,11 +91,27 @@ impl Collector for Sources {
             let problems = facts.borrow().problems;
             gauges("dorgu_files_problems", help, None, "", &[("", count(problems))])?;
         }
-        let (name, help) = (
-            "dorgu_certificate_expiry_timestamp",
-            "When the serving certificate expires",
-        );
-        gauges(name, help, Some(&Unit::Seconds), "", &[("", expiry)])?;
+        let expiries = [
+            (
+                "dorgu_certificate_expiry_timestamp",
+                "When the serving certificate expires",
+                facts.map(|facts| facts.not_after),
+            ),
+            (
+                "dorgu_ca_expiry_timestamp",
+                "When the CA in the Secret expires",
+                cluster.and_then(State::ca_expiry),
+            ),
+        ];
+        for (name, help, expiry) in expiries {
+            if let Some(expiry) = expiry {
+                gauges(name, help, Some(&Unit::Seconds), "", &[("", expiry.as_second())])?;
+            }
+        }
+        if let Some(trusted) = cluster.and_then(|cluster| cluster.is_trusted(Timestamp::now())) {
+            let help = "Whether the webhook configuration's caBundle trusts the serving certificate";
+            gauges("dorgu_certificate_trusted", help, None, "", &[("", i64::from(trusted))])?;
+        }
         let open = i64::try_from(self.stats.open()).unwrap_or(i64::MAX);
         gauges(
             "dorgu_connections",
@@ -131,6 +148,10 @@ impl Collector for Sources {
             "result",
             &values,
         )?;
+        if let Some(cluster) = cluster {
+            let help = "Leaves and CAs that this process has replaced in the Secret";
+            counters("dorgu_certificate_rotations", help, "what", &cluster.rotations())?;
+        }
         let closed = CloseReason::ALL.map(|reason| (reason.name(), self.stats.closed(reason)));
         counters(
             "dorgu_connections_closed",

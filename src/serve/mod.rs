@@ -1,6 +1,7 @@
 //! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one that
 //! starts what lives as long as the process.
 
+mod certificate;
 mod cluster;
 mod decode;
 mod gauges;
@@ -9,14 +10,15 @@ mod scraped;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::config::{Config, Serving, Source};
+use crate::config::{Config, Source};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
 use crate::server::address::BindAddress;
@@ -26,9 +28,12 @@ use crate::server::drain::Drain;
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::server::tls::{CertificateFacts, CertificateFiles, ClientAuth, Resolver, SelfSigned, server_config};
+use crate::server::tls::{ClientAuth, server_config};
 use crate::telemetry::{Exposition, start_logging};
 use crate::webhook::{Metrics, PATH, Webhook, router};
+
+/// How long giving back the Lease may take.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// Runs until a signal has drained it.
 ///
@@ -56,22 +61,29 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
 
     let index = Arc::new(Index::default());
+    let certificate = certificate::open(&config.serving, &mut tasks)?;
+    let told = certificate.told;
+    let mut stop = None;
     let feed = match &config.source {
         Source::Files(folders) => {
             let (_watch, facts) = personas::follow(folders, Arc::clone(&index))?;
             Feed::Files { facts, _watch }
         }
         Source::Cluster(place) => {
-            let (watches, ended) = cluster::watch(place, config.matching, &index).await?;
+            let led = cluster::Led {
+                lease: config.lease.clone(),
+                certificates: certificate.in_cluster,
+            };
+            let (watches, running) = cluster::watch(place, config.matching, &index, led).await?;
             tasks.spawn("watching the cluster", async {
                 // Nobody sends; it ends with the watches.
-                let _ = ended.await;
+                let _ = running.ended.await;
             });
+            stop = Some(running.stop);
             Feed::Cluster(watches)
         }
     };
 
-    let certificate = certificates(&config.serving, &mut tasks)?;
     let clients = match &config.serving.clients {
         Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
         None => None,
@@ -103,13 +115,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let sources = gauges::Sources {
             index: Arc::clone(&index),
             feed: feed.facts(),
-            certificate: certificate.facts.clone(),
+            certificate: told.clone(),
             stats,
         };
         registry.register_collector(Box::new(sources));
     });
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let ready = ready(&index, &feed, certificate.facts.clone(), draining.clone());
+    let ready = ready(&index, &feed, &told, draining.clone());
     let (_, never) = Drain::new();
     admin_listener(
         &mut tasks,
@@ -146,10 +158,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "Serving the webhook"
     );
 
+    let in_cluster = stop.is_some();
     let webhook = listener.serve(Some(tls), webhook, limits, draining);
     tokio::select! {
         () = webhook => {
             tracing::info!("Drained; every request was answered");
+            // What writes stops, and then the Lease is given back, so that the next holder need not wait.
+            drop(stop);
+            if in_cluster && timeout(RELEASE, tasks.ended()).await.is_err() {
+                tracing::warn!("The Lease was not given back in time; it runs out by itself");
+            }
             Ok(())
         }
         signal = signals.drain_then_abort(drain, config.serving.shutdown_delay) => {
@@ -157,42 +175,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
         ended = tasks.ended() => bail!("{ended} ended although it never should"),
     }
-}
-
-/// The certificate in use, whoever makes it.
-struct Certificate {
-    resolver: Arc<Resolver>,
-    facts: watch::Receiver<CertificateFacts>,
-}
-
-fn certificates(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
-    if let Some(files) = &serving.certificates {
-        let files = CertificateFiles::open(&files.chain, &files.key)?;
-        let certificate = Certificate {
-            resolver: files.resolver(),
-            facts: files.facts(),
-        };
-        tasks.spawn("watching the certificate files", files.run());
-        return Ok(certificate);
-    }
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    names.extend(
-        serving
-            .address
-            .certificate_name()
-            .filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())),
-    );
-    let own = SelfSigned::generate(&names)?;
-    if let Some(file) = &serving.write_ca {
-        own.write_ca(file)
-            .with_context(|| format!("cannot write the CA to {}", file.display()))?;
-    }
-    let certificate = Certificate {
-        resolver: own.resolver(),
-        facts: own.facts(),
-    };
-    tasks.spawn("renewing the certificate", own.run());
-    Ok(certificate)
 }
 
 /// What fills the index; it stops when this is dropped.
@@ -214,7 +196,7 @@ impl Feed {
 }
 
 /// What `/readyz` asks.
-fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<CertificateFacts>, draining: Drain) -> Checks {
+fn ready(index: &Arc<Index>, feed: &Feed, certificate: &certificate::Told, draining: Drain) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
         Feed::Files { .. } => {
@@ -239,17 +221,13 @@ fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<Certifica
             })
         }
     };
-    filled
-        .with("certificate", move || {
-            certificate.borrow().problem(Timestamp::now()).map_or(Ok(()), Err)
-        })
-        .with("not-draining", move || {
-            if draining.is_draining() {
-                Err("shutting down".to_owned())
-            } else {
-                Ok(())
-            }
-        })
+    certificate.checks(filled).with("not-draining", move || {
+        if draining.is_draining() {
+            Err("shutting down".to_owned())
+        } else {
+            Ok(())
+        }
+    })
 }
 
 /// Binds and serves one of the listeners beside the webhook; nothing when it has no address.

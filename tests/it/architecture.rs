@@ -14,14 +14,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schema", &["api"]),
     ("manifest", &[]),
     ("k8s", &[]),
+    ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
     ("webhook", &["policy", "index", "server"]),
-    ("config", &["k8s", "policy", "server", "telemetry", "webhook"]),
+    (
+        "config",
+        &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
+    ),
     (
         "serve",
         &[
             "api",
+            "certificates",
             "config",
             "files",
             "index",
@@ -36,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "api",
+            "certificates",
             "config",
             "install",
             "k8s",

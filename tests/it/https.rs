@@ -96,7 +96,7 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
     plain(send(connect(address).await?, request).await?)
 }
 
-/// A plain HTTP connection that is kept for the next question.
+/// A connection that is kept for the next question.
 pub struct Connection {
     address: String,
     sender: http1::SendRequest<Full<Bytes>>,
@@ -119,6 +119,15 @@ impl Connection {
             .max_headers(1_000)
             .handshake(TokioIo::new(stream))
             .await?;
+        tokio::spawn(connection);
+        Ok(Connection { address, sender })
+    }
+
+    /// The same over TLS, trusting only this CA.
+    pub async fn open_tls(url: &str, ca_pem: &str) -> Result<Connection> {
+        let address = parts(url)?.0.to_owned();
+        let stream = connect_tls(&address, ca_pem).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(Connection { address, sender })
     }
@@ -157,4 +166,18 @@ where
     let body = body.collect().await?.to_bytes();
     connection.abort();
     Ok(http::Response::from_parts(head, String::from_utf8(body.into())?))
+}
+
+/// Whether anything is presented in a handshake; nothing is trusted.
+pub fn run_handshake(url: &str) -> Result<()> {
+    let own = rcgen::generate_simple_self_signed(["nobody".to_owned()])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let address = parts(url)?.0;
+    let error = match runtime.block_on(connect_tls(address, &own.cert.pem())) {
+        Ok(_) => return Ok(()),
+        Err(error) => format!("{error:#}"),
+    };
+    // Refusing what was presented is the caller's doing; an alert is the server's.
+    anyhow::ensure!(!error.contains("received fatal alert"), "{error}");
+    Ok(())
 }

@@ -9,6 +9,8 @@ mod bed;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod cli;

@@ -86,11 +86,12 @@ async fn answers_are_forgotten_after_their_time() {
     for answer in [yes, never] {
         let (access, asked) = asking(answer, SHORT);
         let first = access.check("t").await;
-        assert_eq!(access.check("t").await, first);
-        assert_eq!(asked.lock().unwrap().len(), 2);
-        tokio::time::sleep(SHORT.yes * 2).await;
-        assert_eq!(access.check("t").await, first);
-        assert_eq!(asked.lock().unwrap().len(), 4);
+        for round in 1..4 {
+            assert_eq!(access.check("t").await, first);
+            assert_eq!(access.check("t").await, first);
+            assert_eq!(asked.lock().unwrap().len(), 2 * round, "round {round}");
+            tokio::time::sleep(SHORT.yes * 2).await;
+        }
     }
 }
 

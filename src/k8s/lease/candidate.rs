@@ -104,6 +104,12 @@ impl Candidate {
         self.holder() == self.identity
     }
 
+    /// Whether there is a Lease in our name. Without one, a write would not be held against anybody else's.
+    pub(super) fn can_give_back(&self) -> bool {
+        self.is_ours() && self.seen.as_ref().is_some_and(|seen| !seen.gone)
+    }
+
+    /// What follows from what is known.
     pub(super) fn step(&self, now: Instant) -> Step {
         let Some(seen) = &self.seen else {
             return Step::Create;

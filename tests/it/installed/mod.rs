@@ -2,9 +2,11 @@
 //! its account. No step in between, nothing as admin but what a user does.
 
 mod accepted;
+mod load;
 mod metrics;
 mod rights;
 mod running;
+mod storm;
 
 use std::path::Path;
 use std::time::Duration;
