@@ -7,6 +7,7 @@ mod generated;
 mod refused;
 mod released;
 mod rendered;
+mod running;
 mod theirs;
 mod understood;
 mod values;
