@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::Value;
+use anyhow::ensure;
+use serde_json::{Value, json};
 
-use super::{NAMESPACE, by_name, chart, manifests, objects, template, value_sets};
-use crate::bed::{Bed, Dorgu, Helm, Needs};
+use super::{NAMESPACE, PATIENCE, by_name, chart, manifests, objects, template, value_sets};
+use crate::bed::{Bed, Dorgu, Helm, Needs, wait_until};
 
 /// What Helm adds to everything, and a Namespace, which Helm makes by `--create-namespace` or not at all.
 const OF_HELM: [&str; 3] = [
@@ -236,10 +237,17 @@ fn alerts_and_dashboard_name_only_metrics_that_are_served() {
             .expect("an answer");
     }
     let mut families = Vec::new();
-    for dorgu in [from_files, Dorgu::with_cluster(bed.kubeconfig(), &[])] {
-        let (_, served) = runtime
-            .block_on(crate::https::get(&dorgu.metrics_url()))
-            .expect("an answer");
+    for dorgu in [from_files, with_kept_certificates(bed)] {
+        let metrics = dorgu.metrics_url();
+        let served = wait_until(PATIENCE, "a certificate is served", || {
+            let (_, served) = runtime.block_on(crate::https::get(&metrics))?;
+            ensure!(
+                served.contains("dorgu_certificate_expiry_timestamp_seconds"),
+                "{served}"
+            );
+            Ok(served)
+        });
+        let served = served.unwrap_or_else(|error| panic!("{error:#}"));
         let types = served.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         families.extend(types.filter_map(samples));
     }
@@ -254,6 +262,34 @@ fn alerts_and_dashboard_name_only_metrics_that_are_served() {
         }
     }
     assert!(used > 20, "{used}");
+}
+
+/// A process that keeps its certificate in the cluster, for a registration that asks it nothing.
+fn with_kept_certificates(bed: &Bed) -> Dorgu {
+    let namespace = bed.namespace("measured", &[]);
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": namespace},
+        "webhooks": [{
+            "name": "validate-deployment.dorgu.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Ignore", "rules": [],
+            "clientConfig": {"service": {"name": "webhook", "namespace": namespace}},
+        }],
+    });
+    bed.apply(&configuration.to_string()).expect_success();
+    let kubeconfig = bed.kubeconfig().display().to_string();
+    let names = ["namespace", "webhook-config"].map(|flag| format!("--{flag}={namespace}"));
+    Dorgu::start(&[
+        "--kubeconfig",
+        &kubeconfig,
+        "--enable-webhook",
+        "--metrics-secure=false",
+        "--leader-elect=false",
+        &names[0],
+        &names[1],
+        "--webhook-service=webhook",
+        "--webhook-secret=webhook-ca",
+    ])
 }
 
 /// The names of the samples of a family, from its name and type.
