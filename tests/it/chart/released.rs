@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, RELEASE, ca_bundle, chart, copied, get, left, persona, persona_with_status};
-use crate::bed::{Bed, Helm, Needs, Options};
+use super::{NAMESPACE, PATIENCE, RELEASE, ca_bundle, chart, copied, get, left, persona, persona_with_status};
+use crate::bed::{Bed, Helm, Needs, Options, Output, wait_until};
 
 /// A bed, and helm on it.
 fn bed() -> Option<(Bed, Helm)> {
@@ -216,4 +217,62 @@ fn without_the_webhook_the_notes_say_that_nothing_is_checked() {
     let last = notes.trim_end().lines().next_back().unwrap();
     bed.shell(last).expect_success();
     assert_eq!(left(&bed, "validatingwebhookconfigurations"), [""; 0]);
+}
+
+/// A Deployment that is asked about wherever its namespace opts in.
+fn deployment(bed: &Bed, namespace: &str) -> Output {
+    let labels = json!({"app.kubernetes.io/name": "orders"});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "orders", "namespace": namespace, "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels}, "spec": {"containers": [{"name": "api", "image": "example.com/orders:1"}]},
+        }},
+    });
+    bed.kubectl_in(&["create", "--dry-run=server", "-f", "-"], &deployment.to_string())
+}
+
+#[test]
+fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough() {
+    let Some((bed, helm)) = bed() else { return };
+    let chart = chart().display().to_string();
+    release(
+        &helm,
+        "install",
+        &chart,
+        &["--create-namespace", "--set", "webhook.failurePolicy=Fail"],
+    );
+    bed.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}).to_string())
+        .expect_success();
+    for namespace in ["shop", "kube-system", NAMESPACE] {
+        bed.kubectl(&["label", "namespace", namespace, "dorgu.io/validate=true"])
+            .expect_success();
+    }
+    // Nobody answers, and that is what this policy asks for.
+    let refused = wait_until(PATIENCE, "the registration is in force", || {
+        let created = deployment(&bed, "shop");
+        ensure!(!created.succeeded(), "{created}");
+        Ok(created.stderr)
+    });
+    let refused = refused.unwrap_or_else(|error| panic!("{error:#}"));
+    assert!(refused.contains("failed calling webhook"), "{refused}");
+    // What keeps the cluster alive is never asked about, nor are we about ourselves.
+    for namespace in ["kube-system", NAMESPACE] {
+        deployment(&bed, namespace).expect_success();
+    }
+    // The usual policy admits what nobody answers for.
+    release(&helm, "upgrade", &chart, &["--set", "webhook.failurePolicy=Ignore"]);
+    let admitted = wait_until(PATIENCE, "the other policy is in force", || {
+        deployment(&bed, "shop").checked()
+    });
+    admitted.unwrap_or_else(|error| panic!("{error:#}"));
+
+    release(&helm, "upgrade", &chart, &["--set", "webhook.failurePolicy=Fail"]);
+    let stop = format!("{RELEASE}-deployment");
+    bed.kubectl(&["delete", "validatingwebhookconfiguration", &stop])
+        .expect_success();
+    let admitted = wait_until(PATIENCE, "the registration is gone", || {
+        deployment(&bed, "shop").checked()
+    });
+    admitted.unwrap_or_else(|error| panic!("{error:#}"));
 }

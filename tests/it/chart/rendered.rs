@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -39,6 +40,24 @@ fn rendering_twice_gives_the_same_bytes() {
         let render = || template(&helm, NAMESPACE, &["--values", &file]).expect_success();
         assert!(render() == render(), "{name} differs from itself");
     }
+}
+
+#[test]
+fn what_is_packaged_renders_the_same_and_holds_no_values_of_tests() {
+    let Some(helm) = Helm::find() else { return };
+    let folder = tempfile::TempDir::new().unwrap();
+    let (chart, into) = (chart().display().to_string(), folder.path().display().to_string());
+    helm.run(&["package", &chart, "--destination", &into]).expect_success();
+    let package = format!("{into}/dorgu-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
+    let render = |chart: &str| {
+        helm.run(&["template", "x", chart, "--set", "webhook.enabled=true"])
+            .expect_success()
+    };
+    assert!(render(&package) == render(&chart));
+    let listed = Command::new("tar").args(["-tzf", &package]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("dorgu-operator/values.schema.json\n"), "{listed}");
+    assert!(!listed.contains("/ci/"), "{listed}");
 }
 
 #[test]
