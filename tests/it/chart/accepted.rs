@@ -113,7 +113,12 @@ fn neighbours() -> Vec<Value> {
         "port": text, "scheme": {"type": "string", "enum": ["http", "https"]}, "interval": text, "scrapeTimeout": text,
         "bearerTokenFile": text,
         "bearerTokenSecret": {"type": "object", "required": ["key"], "properties": {"name": text, "key": text}},
-        "tlsConfig": {"type": "object", "properties": {"insecureSkipVerify": truth, "serverName": text}},
+        "tlsConfig": {"type": "object", "properties": {
+            "insecureSkipVerify": truth, "serverName": text,
+            "ca": {"type": "object", "properties": {"secret": {
+                "type": "object", "required": ["key"], "properties": {"name": text, "key": text},
+            }}},
+        }},
         "relabelings": relabelings, "metricRelabelings": relabelings,
     }});
     let monitor = |endpoints: &str| {

@@ -275,4 +275,8 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
         deployment(&bed, "shop").checked()
     });
     admitted.unwrap_or_else(|error| panic!("{error:#}"));
+
+    // As the notes say.
+    release(&helm, "upgrade", &chart, &[]);
+    assert_eq!(left(&bed, "validatingwebhookconfigurations"), [stop]);
 }
