@@ -185,7 +185,7 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
     if (!tidy || taken_up) && draft.why.is_empty() {
         draft.why.push(Reason::Tidied);
     }
-    let secret = (!draft.why.is_empty()).then(|| Write {
+    let secret = (!draft.why.is_empty()).then_some(Write {
         stored: draft.stored,
         taken_up,
         why: draft.why,

@@ -244,3 +244,29 @@ fn every_flag_of_serve_is_in_its_page() {
     missing.retain(|flag| !["help", "version"].contains(&flag.as_str()) && !page.contains(&format!("`--{flag}")));
     assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
 }
+
+#[test]
+fn certificates_in_the_cluster_need_all_their_names() {
+    let folder = TempDir::new().expect("a folder");
+    let kubeconfig = folder.path().join("kubeconfig");
+    let serve = [
+        "serve",
+        "--enable-webhook",
+        "--kubeconfig",
+        kubeconfig.to_str().expect("text"),
+    ];
+    let half = [&serve[..], &["--webhook-config=a", "--webhook-secret=b"]].concat();
+    assert_refused(&half, &[], 2, &["go together", "--webhook-service is missing"]);
+    let all = [
+        "--webhook-config=a",
+        "--webhook-secret=b",
+        "--webhook-service=c",
+        "--write-ca=x",
+    ];
+    assert_refused(
+        &[&serve[..], &all].concat(),
+        &[],
+        2,
+        &["--write-ca", "ca.crt in that Secret"],
+    );
+}

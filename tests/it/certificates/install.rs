@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SECRET, Stage, metrics, ready, readyz};
 use crate::bed::{Bed, Needs, wait_until};
@@ -50,12 +50,27 @@ fn the_api_server_is_told_whom_to_trust_and_nobody_who_applies_the_configuration
                 .expect_success()
         });
     assert_eq!(stage.ca_bundle().expect("a caBundle"), bundle);
-    let managers = stage.registered().expect("there")["metadata"]["name"].to_string();
-    assert!(managers.contains("dorgu-install"));
+    let name = stage.configuration();
+    let owned = stage.kubectl(&[
+        "get",
+        "validatingwebhookconfiguration",
+        &name,
+        "--show-managed-fields",
+        "-o",
+        "json",
+    ]);
+    let owned: Value = serde_json::from_str(&owned.expect_success()).expect("JSON");
+    let managers = owned["metadata"]["managedFields"].as_array().expect("managers");
+    let ours = managers
+        .iter()
+        .find(|entry| entry["manager"] == "dorgu-certs")
+        .expect("ours");
+    let entry = "k:{\"name\":\"validate-deployment.dorgu.io\"}";
+    let field = json!({"f:webhooks": {entry: {".": {}, "f:clientConfig": {"f:caBundle": {}}, "f:name": {}}}});
+    assert_eq!(ours["fieldsV1"], field, "one field, and the key that it stands under");
 
     // Changed by hand: put right.
     let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": "Cg=="}]);
-    let name = stage.configuration();
     let patch = [
         "patch",
         "validatingwebhookconfiguration",

@@ -19,12 +19,15 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 /// `timeoutSeconds` of the configuration.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// What `Retry-After: 1` asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Reviews of one kind under way at once, at most: about what a connection pool of an API server holds.
+pub(super) const AT_ONCE: usize = 16;
 /// How soon a changed caBundle is known: an API server watches its configurations.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -44,6 +47,8 @@ pub(super) struct Target {
 /// How it went. All but `refused` let an object through, or would have.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
+    /// When it began.
+    pub(super) since: Option<Instant>,
     /// Answered with a refusal, as it must be.
     pub(super) refused: usize,
     /// Of those, after one or more 503 with Retry-After.
@@ -94,7 +99,10 @@ impl Load {
         let shared = Arc::new(Shared {
             target,
             over: AtomicBool::new(false),
-            tally: Mutex::default(),
+            tally: Mutex::new(Tally {
+                since: Some(Instant::now()),
+                ..Tally::default()
+            }),
             trusted: Mutex::default(),
             kept: Mutex::default(),
         });
@@ -110,7 +118,11 @@ impl Load {
 
     /// What happened since the last time this was asked.
     pub(super) fn so_far(&self) -> Tally {
-        std::mem::take(&mut *self.shared.tally())
+        let next = Tally {
+            since: Some(Instant::now()),
+            ..Tally::default()
+        };
+        std::mem::replace(&mut *self.shared.tally(), next)
     }
 
     /// Ends it and waits for what is under way.
@@ -158,9 +170,17 @@ impl Shared {
 
     async fn keep_asking(self: Arc<Self>, period: Duration, keep: bool) {
         let mut ticks = tokio::time::interval(period);
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
         while !self.over.load(Ordering::SeqCst) {
             ticks.tick().await;
-            tokio::spawn(Arc::clone(&self).ask(keep));
+            // A machine that is too slow for the rate gets a lower one; its lateness would be told as ours.
+            if let Ok(permit) = Arc::clone(&at_once).try_acquire_owned() {
+                let asking = Arc::clone(&self).ask(keep);
+                tokio::spawn(async move {
+                    asking.await;
+                    drop(permit);
+                });
+            }
         }
     }
 

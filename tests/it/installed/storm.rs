@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::load::{Load, Tally, Target};
+use super::load::{AT_ONCE, Load, Tally, Target};
 use super::{Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
 use crate::bed::{Addresses, Bed, Options, Output, Pod, wait_until};
 
@@ -14,6 +14,8 @@ const SECRET: &str = "dorgu-operator-webhook-ca";
 const CONFIGURATION: &str = "dorgu-operator-deployment";
 const LEASE: &str = "48ec518d.dorgu.io";
 const SHOP: &str = "shop";
+/// The API server's own share: some twenty a second.
+const BETWEEN_CANARIES: Duration = Duration::from_millis(40);
 /// Reviews a second, half of them on new connections.
 const RATE: u32 = 200;
 
@@ -130,6 +132,8 @@ impl Canaries {
                 "{status}: {body}"
             );
             self.refused.fetch_add(1, Ordering::SeqCst);
+            // Paced: it is beside the load, not instead of it.
+            std::thread::sleep(BETWEEN_CANARIES);
         }
     }
 }
@@ -141,8 +145,10 @@ fn assert_clean(trouble: &str, tally: &Tally, installed: &Installed) {
 }
 
 fn assert_survived(trouble: &str, tally: &Tally, installed: &Installed) {
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    let rate = tally.refused as f64 / tally.since.map_or(1.0, |since| since.elapsed().as_secs_f64());
     println!(
-        "{trouble}: {} refused ({} after a 503), {} handshakes, slowest {:?}, broken {}",
+        "{trouble}: {} refused ({} after a 503), {rate:.0} a second, {} handshakes, slowest {:?}, broken {}",
         tally.refused, tally.retried, tally.handshakes, tally.slowest, tally.broken
     );
     assert!(tally.refused > 0, "{trouble}: {tally:?}");
@@ -225,8 +231,8 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
         &tally,
         &installed,
     );
-    // At one millisecond a review, 200 a second: one in flight on each of the two kinds of connection, and luck.
-    assert!(tally.broken <= 4, "more than was in flight: {tally:?}");
+    // What was in flight there, and no more: on a busy machine that is every second of those under way.
+    assert!(tally.broken <= AT_ONCE, "more than was in flight: {tally:?}");
     load.stop();
 }
 
