@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::accepted::install_neighbours;
 use super::{chart, coming_over, persona};
 use crate::bed::{Bed, Helm, Needs, Options};
 
@@ -55,6 +56,10 @@ fn follow(bed: &Bed, section: &str) {
     for folder in ["charts", "manifests"] {
         symlink(root.join(folder), clone.path().join(folder)).unwrap();
     }
+    // What a reader has who brings a certificate.
+    for name in ["tls.crt", "tls.key", "ca.crt"] {
+        fs::write(clone.path().join(name), name).unwrap();
+    }
     let text = fs::read_to_string(root.join("docs/install.md")).unwrap();
     let blocks = blocks(&text);
     let of_section: Vec<&Block> = blocks.iter().filter(|block| block.section == section).collect();
@@ -77,6 +82,7 @@ fn the_way_with_helm_can_be_followed() {
     let (Some(_), Some(bed)) = (Helm::find(), bed()) else {
         return;
     };
+    install_neighbours(&bed);
     follow(&bed, "With Helm");
     let personas = bed.kubectl(&["get", "personas"]);
     assert!(!personas.succeeded(), "the last command takes them away: {personas}");
@@ -111,6 +117,8 @@ fn there_is_no_section_that_nobody_follows() {
     let text = fs::read_to_string(root.join("docs/install.md")).unwrap();
     let mut sections: Vec<String> = blocks(&text).into_iter().map(|block| block.section).collect();
     sections.dedup();
+    let not_run: Vec<_> = blocks(&text).into_iter().filter_map(|block| block.needs).collect();
+    assert_eq!(not_run, ["cert-manager"], "what the text says of itself");
     assert_eq!(sections, ["With Helm", "With kubectl", "From the Go operator's chart"]);
     // The chart's README shows the first command of all.
     let readme = blocks(&fs::read_to_string(chart().join("README.md")).unwrap());
