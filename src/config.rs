@@ -19,8 +19,12 @@ pub struct Config {
     pub rulebook: Rulebook,
     /// How personas are found.
     pub matching: Match,
-    /// The webhook's listener.
-    pub serving: Serving,
+    /// The webhook's listener; absent: no webhook, which leaves the controllers.
+    pub serving: Option<Serving>,
+    /// How often a controller looks at every persona again.
+    pub requeue_interval: Duration,
+    /// Whether a ClusterPersona is made where there is none.
+    pub auto_create_cluster_persona: bool,
     /// Probes and metrics.
     pub admin: Admin,
     /// Log lines.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod serve;
 
 pub mod certificates;
+pub mod controllers;
 pub mod webhook;
 
 pub mod files;

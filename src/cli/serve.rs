@@ -97,7 +97,7 @@ struct ClusterFlags {
     /// Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, then in-cluster.
     #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
     kubeconfig: Option<String>,
-    /// Serve the webhook; --personas implies it. [default: false]
+    /// Serve the webhook; without it only status is kept. --personas implies it. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBHOOK", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_webhook: Option<bool>,
     /// Let one replica hold the Lease and write.
@@ -130,9 +130,12 @@ struct ClusterFlags {
     /// The namespace the process lives in.
     #[arg(long, value_name = "NAME", env = "DORGU_NAMESPACE")]
     namespace: Option<String>,
-    /// How often every persona is looked at again.
+    /// How often the status of every persona is looked at again, whatever happens [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
+    /// Make the ClusterPersona dorgu-cluster where there is none; takes the right to create one. [default: false]
+    #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    auto_create_cluster_persona: Option<bool>,
 }
 
 impl ClusterFlags {
@@ -152,7 +155,11 @@ impl ClusterFlags {
             ("webhook-service", files && self.webhook_service.is_some()),
             ("webhook-secret", files && self.webhook_secret.is_some()),
             ("namespace", files && self.namespace.is_some()),
-            ("requeue-interval", self.requeue_interval.is_some()),
+            ("requeue-interval", files && self.requeue_interval.is_some()),
+            (
+                "auto-create-cluster-persona",
+                files && self.auto_create_cluster_persona.is_some(),
+            ),
         ];
         given
             .iter()
@@ -225,15 +232,13 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
                 .to_owned(),
         );
     };
-    if cluster.enable_webhook != Some(true) {
-        return Err(
-            "nothing to serve: with a cluster the webhook is off by default and there is nothing else yet; pass \
-             --enable-webhook"
-                .to_owned(),
-        );
-    }
     Ok(Source::Cluster(place))
 }
+
+/// The default of `--requeue-interval` (contract 3.1).
+const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
+/// More often would be a loop that never rests.
+const SHORTEST_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Turns flags into a configuration.
 ///
@@ -279,6 +284,13 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
                 .to_owned(),
         );
     }
+    let requeue_interval = flags.cluster.requeue_interval.unwrap_or(REQUEUE_INTERVAL);
+    if requeue_interval < SHORTEST_REQUEUE_INTERVAL {
+        return Err(format!(
+            "--requeue-interval {requeue_interval:?} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}"
+        ));
+    }
+    let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);
     let mut ignored = zap.ignored;
     ignored.extend(flags.cluster.without_effect(&source));
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
@@ -316,7 +328,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             mode: flags.webhook_mode,
         },
         matching: flags.matching,
-        serving: Serving {
+        serving: with_webhook.then_some(Serving {
             address: match flags.webhook_bind_address {
                 Some(address) => address,
                 None => default(if in_cluster { ":9443" } else { "127.0.0.1:9443" })?,
@@ -332,7 +344,9 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
                 names: flags.client_allowed_names,
             }),
             shutdown_delay: flags.shutdown_delay,
-        },
+        }),
+        requeue_interval,
+        auto_create_cluster_persona: flags.cluster.auto_create_cluster_persona.unwrap_or_default(),
         admin: Admin {
             probes: address(
                 "--health-probe-bind-address",

@@ -25,6 +25,14 @@ fn everywhere(installation: &Installation) -> Vec<PolicyRule> {
                 &["list", "patch", "watch"],
             ),
         ),
+        // Status, and Events about it.
+        rule("dorgu.io", "applicationpersonas/status", &["patch"]),
+        rule("events.k8s.io", "events", &["create", "patch"]),
+        // What the status of a ClusterPersona is made of, and that status.
+        rule("dorgu.io", "clusterpersonas", &["list", "watch"]),
+        rule("dorgu.io", "clusterpersonas/status", &["patch"]),
+        rule("", "nodes", &["list", "watch"]),
+        rule("", "pods", &["list"]),
     ];
     if installation.metrics {
         // Who may read them is for the API server to say.

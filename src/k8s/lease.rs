@@ -79,16 +79,19 @@ impl Timings {
     }
 }
 
+/// Who we are among replicas: a pod's host name is its own name.
+pub fn pod_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+    host.unwrap_or_else(|| "dorgu".to_owned())
+}
+
 /// A name that no other process has: the pod's, and something that differs from one start to the next.
 pub fn identity() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| {
-        let named = std::env::var("HOSTNAME");
-        named.map_err(std::io::Error::other)
-    });
-    let host = host.as_deref().map(str::trim).ok().filter(|host| !host.is_empty());
     // Keyed by the system's randomness; it has to differ, not to be a secret.
     let random = || RandomState::new().hash_one(std::process::id());
-    format!("{}_{:016x}{:016x}", host.unwrap_or("dorgu"), random(), random())
+    format!("{}_{:016x}{:016x}", pod_name(), random(), random())
 }
 
 /// One candidate, and what it tells the rest of the process. Nothing happens before [`Election::run`].

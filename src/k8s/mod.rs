@@ -5,26 +5,32 @@
 //! closure that [`follow`] is given.
 
 mod access;
+mod create;
 mod lease;
 mod object;
+mod pass;
 mod pauses;
 mod place;
 mod resource;
 mod seen;
 mod state;
 mod status;
+mod version;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
+pub use create::create;
 pub use kube::Client;
-pub use lease::{Election, Leadership, LeaseName, Timings, election, identity};
-pub use object::{CallError, apply, read};
+pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
+pub use object::{CallError, apply, merge, read};
+pub use pass::{Skipped, pass};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};
 pub use resource::{Followed, Resource};
 pub use seen::{Decode, Name};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
+pub use version::version;
 pub use watch::{Event, follow};
 
 #[cfg(test)]

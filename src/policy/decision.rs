@@ -12,7 +12,7 @@ use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
 use super::ratchet::Ratchet;
-use super::rules::{self, Context, RuleSet, Subject};
+use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::workload::Workload;
 
 /// All personas of one app in one namespace, in the order of their `metadata.name`.
@@ -190,6 +190,7 @@ fn found<'a>(
 ) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
     let context = Context {
         set,
+        surface: Surface::Answer,
         subject: question.subject,
         workload: question.new,
         persona,

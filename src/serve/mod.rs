@@ -5,8 +5,10 @@ mod certificate;
 mod cluster;
 mod decode;
 mod gauges;
+mod led;
 mod personas;
 mod scraped;
+mod served;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,23 +16,27 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::certificate::Told;
+use self::led::{Clusters, Led};
+use self::served::Served;
+use crate::certificates::Certificates;
 use crate::config::{Config, Source};
+use crate::controllers::{self, persona};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
+use crate::k8s::{Leadership, Place, pod_name};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
-use crate::server::body::Budget;
-use crate::server::drain::Drain;
+use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::server::tls::{ClientAuth, server_config};
 use crate::telemetry::{Exposition, start_logging};
-use crate::webhook::{Metrics, PATH, Webhook, router};
+use crate::webhook::Match;
 
 /// How long giving back the Lease may take.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -59,69 +65,44 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let exposition = Exposition::new();
     let mut tasks = Tasks::default();
-
     let index = Arc::new(Index::default());
-    let certificate = certificate::open(&config.serving, &mut tasks)?;
-    let told = certificate.told;
-    let mut stop = None;
+    let mut certificate = match &config.serving {
+        Some(serving) => Some(certificate::open(serving, &mut tasks)?),
+        None => None,
+    };
     let feed = match &config.source {
         Source::Files(folders) => {
             let (_watch, facts) = personas::follow(folders, Arc::clone(&index))?;
             Feed::Files { facts, _watch }
         }
         Source::Cluster(place) => {
-            let led = cluster::Led {
-                lease: config.lease.clone(),
-                certificates: certificate.in_cluster,
-            };
-            let (watches, running) = cluster::watch(place, config.matching, &index, led).await?;
-            tasks.spawn("watching the cluster", async {
-                // Nobody sends; it ends with the watches.
-                let _ = running.ended.await;
-            });
-            stop = Some(running.stop);
-            Feed::Cluster(watches)
+            let certificates = certificate
+                .as_mut()
+                .and_then(|certificate| certificate.in_cluster.take());
+            follow_cluster(&config, place, &index, certificates, &exposition, &mut tasks).await?
         }
     };
-
-    let clients = match &config.serving.clients {
-        Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
-        None => None,
-    };
-    let tls = server_config(Arc::clone(&certificate.resolver), clients.as_ref())?;
-    if let Some(clients) = clients {
-        tasks.spawn("watching the client authorities", clients.run());
-    }
-
-    let limits = Limits::for_this_process();
-    let metrics = exposition.with(Metrics::register);
-    let webhook = Webhook {
-        limits,
-        ..Webhook::new(
-            config.rulebook,
-            config.matching,
-            Arc::clone(&index),
-            metrics,
-            Budget::for_this_process(),
-        )
-    };
-    let webhook = router(Arc::new(webhook));
-
-    let (drain, draining) = Drain::new();
-    let listener = Bound::bind(&config.serving.address).await?;
-    let stats = listener.stats();
-    say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
     exposition.with(|registry| {
         let sources = gauges::Sources {
             index: Arc::clone(&index),
             feed: feed.facts(),
-            certificate: told.clone(),
-            stats,
         };
         registry.register_collector(Box::new(sources));
     });
+
+    let (drain, draining) = Drain::new();
+    let told = certificate.as_ref().map(|certificate| certificate.told.clone());
+    let resolver = certificate
+        .as_ref()
+        .map(|certificate| Arc::clone(&certificate.resolver));
+    let webhook = match (&config.serving, certificate) {
+        (Some(serving), Some(certificate)) => {
+            Some(Served::bind(&config, serving, certificate, &index, &exposition, &mut tasks).await?)
+        }
+        _ => None,
+    };
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let ready = ready(&index, &feed, &told, draining.clone());
+    let ready = ready(&index, &feed, told.as_ref(), draining.clone());
     let (_, never) = Drain::new();
     admin_listener(
         &mut tasks,
@@ -133,13 +114,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         admin::probes(Checks::new(), ready),
     )
     .await?;
-    let (metrics_tls, metrics) = scraped::behind(
-        &config,
-        certificate.resolver,
-        admin::metrics(move || exposition.text()),
-        &mut tasks,
-    )
-    .await?;
+    let (metrics_tls, metrics) =
+        scraped::behind(&config, resolver, admin::metrics(move || exposition.text()), &mut tasks).await?;
     admin_listener(
         &mut tasks,
         "metrics",
@@ -150,31 +126,71 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         metrics,
     )
     .await?;
-    tracing::info!(
-        address = %listener.local_addr(),
-        mode = config.rulebook.mode.as_str(),
-        rules = config.rulebook.set.as_str(),
-        r#match = config.matching.as_str(),
-        "Serving the webhook"
-    );
 
-    let in_cluster = stop.is_some();
-    let webhook = listener.serve(Some(tls), webhook, limits, draining);
+    let served = async {
+        match webhook {
+            Some(webhook) => webhook.run(draining).await,
+            // Nobody asks us anything: there is nothing to drain.
+            None => draining.reached(drain::State::Closing).await,
+        }
+    };
+    let delay = config
+        .serving
+        .as_ref()
+        .map_or(Duration::ZERO, |serving| serving.shutdown_delay);
     tokio::select! {
-        () = webhook => {
-            tracing::info!("Drained; every request was answered");
-            // What writes stops, and then the Lease is given back, so that the next holder need not wait.
-            drop(stop);
-            if in_cluster && timeout(RELEASE, tasks.ended()).await.is_err() {
-                tracing::warn!("The Lease was not given back in time; it runs out by itself");
-            }
+        () = served => {
+            feed.stop(&mut tasks).await;
             Ok(())
         }
-        signal = signals.drain_then_abort(drain, config.serving.shutdown_delay) => {
+        signal = signals.drain_then_abort(drain, delay) => {
             bail!("stopped by a second signal ({signal:?}) before the drain was over")
         }
         ended = tasks.ended() => bail!("{ended} ended although it never should"),
     }
+}
+
+/// Starts what follows the cluster and what is written there.
+async fn follow_cluster(
+    config: &Config,
+    place: &Place,
+    index: &Arc<Index>,
+    certificates: Option<Certificates>,
+    exposition: &Exposition,
+    tasks: &mut Tasks,
+) -> anyhow::Result<Feed> {
+    let counted = exposition.with(controllers::metrics::Metrics::register);
+    let settings = persona::Settings {
+        set: config.rulebook.set,
+        chained: config.matching == Match::Chain,
+        interval: config.requeue_interval,
+        instance: pod_name(),
+    };
+    let (wakes, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
+    let clusters = Clusters {
+        index: Arc::clone(index),
+        metrics: counted,
+        options: controllers::cluster::Options {
+            auto_create: config.auto_create_cluster_persona,
+            ..controllers::cluster::Options::default()
+        },
+    };
+    let led = Led {
+        lease: config.lease.clone(),
+        certificates,
+        personas,
+        clusters,
+    };
+    let (watches, running) = cluster::watch(place, config.matching, index, led, wakes).await?;
+    tasks.spawn("watching the cluster", async {
+        // Nobody sends; it ends with the watches.
+        let _ = running.ended.await;
+    });
+    Ok(Feed::Cluster {
+        watches,
+        leadership: running.leadership,
+        stop: running.stop,
+    })
 }
 
 /// What fills the index; it stops when this is dropped.
@@ -183,20 +199,36 @@ enum Feed {
         facts: watch::Receiver<personas::FileFacts>,
         _watch: Watch,
     },
-    Cluster(cluster::Watches),
+    Cluster {
+        watches: cluster::Watches,
+        leadership: Leadership,
+        stop: oneshot::Sender<()>,
+    },
 }
 
 impl Feed {
     fn facts(&self) -> gauges::Feed {
         match self {
             Feed::Files { facts, .. } => gauges::Feed::Files(facts.clone()),
-            Feed::Cluster(watches) => gauges::Feed::Cluster(watches.clone()),
+            Feed::Cluster {
+                watches, leadership, ..
+            } => gauges::Feed::Cluster(watches.clone(), leadership.clone()),
+        }
+    }
+
+    /// What writes stops, and then the Lease is given back, so that the next holder need not wait.
+    async fn stop(self, tasks: &mut Tasks) {
+        if let Feed::Cluster { stop, .. } = self {
+            drop(stop);
+            if timeout(RELEASE, tasks.ended()).await.is_err() {
+                tracing::warn!("The Lease was not given back in time; it runs out by itself");
+            }
         }
     }
 }
 
 /// What `/readyz` asks.
-fn ready(index: &Arc<Index>, feed: &Feed, certificate: &certificate::Told, draining: Drain) -> Checks {
+fn ready(index: &Arc<Index>, feed: &Feed, certificate: Option<&Told>, draining: Drain) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
         Feed::Files { .. } => {
@@ -209,19 +241,28 @@ fn ready(index: &Arc<Index>, feed: &Feed, certificate: &certificate::Told, drain
                 }
             })
         }
-        Feed::Cluster(watches) => {
+        Feed::Cluster {
+            watches, leadership, ..
+        } => {
             let names = [
                 ("personas", Kind::Persona),
                 ("namespaces", Kind::Namespace),
                 ("deployments", Kind::Deployment),
             ];
-            names.into_iter().fold(checks, |checks, (name, kind)| {
+            let leadership = leadership.clone();
+            let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());
                 checks.with_note(name, move || watches.told(kind, &index))
-            })
+            });
+            // Never a failure: who does not lead answers as well.
+            synced.with_note("lease", move || Ok(leadership.note()))
         }
     };
-    certificate.checks(filled).with("not-draining", move || {
+    let certified = match certificate {
+        Some(certificate) => certificate.checks(filled),
+        None => filled,
+    };
+    certified.with("not-draining", move || {
         if draining.is_draining() {
             Err("shutting down".to_owned())
         } else {

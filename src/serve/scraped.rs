@@ -8,15 +8,16 @@ use super::Tasks;
 use crate::config::{Config, Source};
 use crate::k8s::{Access, Denial, Memory, Place, client};
 use crate::server::guard::{Refusal, guarded};
-use crate::server::tls::{CertificateFiles, Resolver, server_config};
+use crate::server::tls::{CertificateFiles, Resolver, SelfSigned, server_config};
 
-/// The same pages as the configuration wants them served. `webhooks` is the certificate to use where it names none.
+/// The same pages as the configuration wants them served. `webhooks` is the certificate to use where it names none; where
+/// there is no webhook either, one is made.
 ///
 /// # Errors
 /// Its certificate, or the configuration of the client, is of no use. No API server is contacted.
 pub(super) async fn behind(
     config: &Config,
-    webhooks: Arc<Resolver>,
+    webhooks: Option<Arc<Resolver>>,
     pages: Router,
     tasks: &mut Tasks,
 ) -> anyhow::Result<(Option<Arc<rustls::ServerConfig>>, Router)> {
@@ -25,7 +26,15 @@ pub(super) async fn behind(
         return Ok((None, pages));
     }
     let resolver = match &admin.metrics_certificates {
-        None => webhooks,
+        None => match webhooks {
+            Some(webhooks) => webhooks,
+            None => {
+                let own = SelfSigned::generate(&["localhost".to_owned()])?;
+                let resolver = own.resolver();
+                tasks.spawn("renewing the certificate of the metrics", own.run());
+                resolver
+            }
+        },
         Some(files) => {
             let files = CertificateFiles::open(&files.chain, &files.key)?;
             let resolver = files.resolver();

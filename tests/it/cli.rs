@@ -52,25 +52,13 @@ fn serve_without_anything_to_answer_from_says_what_to_pass() {
 }
 
 #[test]
-fn serve_with_a_cluster_says_what_is_not_there_yet_instead_of_starting_half() {
+fn an_interval_that_would_never_rest_is_refused() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("kubeconfig");
     std::fs::write(&file, "{}").expect("written");
     let kubeconfig = format!("--kubeconfig={}", file.display());
-    assert_refused(
-        &["serve", &kubeconfig],
-        &[],
-        2,
-        &["nothing to serve", "--enable-webhook"],
-    );
-    let path = file.to_str().expect("text");
-    let in_environment = [("KUBECONFIG", path)];
-    assert_refused(
-        &["serve"],
-        &in_environment,
-        2,
-        &["nothing to serve", "--enable-webhook"],
-    );
+    let often = ["serve", &kubeconfig, "--requeue-interval=10ms"];
+    assert_refused(&often, &[], 2, &["--requeue-interval 10ms", "the least is 1s"]);
 }
 
 #[test]

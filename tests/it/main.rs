@@ -17,6 +17,8 @@ mod cli;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod companion;
+#[cfg(test)]
 mod file_mode;
 #[cfg(test)]
 mod generated;

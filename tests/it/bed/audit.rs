@@ -78,6 +78,18 @@ impl Audit {
     /// What was asked for so far. Questions that are not about objects (`/version`, discovery) need no role and are left
     /// out.
     pub(crate) fn requests(&self) -> BTreeSet<Request> {
+        self.all().into_iter().collect()
+    }
+
+    /// How often this was done so far, refused or not.
+    pub(crate) fn count(&self, verb: &str, resource: &str) -> usize {
+        let all = self.all();
+        all.iter()
+            .filter(|request| request.verb == verb && request.resource == resource)
+            .count()
+    }
+
+    fn all(&self) -> Vec<Request> {
         let log = fs::read_to_string(self.log()).unwrap();
         log.lines()
             // The last line may be on its way.

@@ -67,6 +67,18 @@ impl Dorgu {
         Self::launch(program(), &serve(&all), &[], folder)
     }
 
+    /// The cluster of this kubeconfig without a webhook: nothing but controllers.
+    pub(crate) fn companion(kubeconfig: &Path, args: &[&str]) -> Self {
+        let kubeconfig = kubeconfig.display().to_string();
+        let of_cluster = ["--kubeconfig", &kubeconfig, "--metrics-secure=false"];
+        Self::launch(
+            program(),
+            &serve(&[&of_cluster, args].concat()),
+            &[],
+            TempDir::new().unwrap(),
+        )
+    }
+
     /// Any program, so that this file can be tested without the one it is for.
     pub(super) fn launch(program: &Path, args: &[&str], environment: &[(&str, &str)], folder: TempDir) -> Self {
         let mut process = Supervised::start(program, None, |command| {

@@ -2,6 +2,8 @@
 //! its account. No step in between, nothing as admin but what a user does.
 
 mod accepted;
+mod enforced;
+mod holder;
 mod load;
 mod metrics;
 mod rights;
@@ -9,7 +11,9 @@ mod running;
 mod storm;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
 
 use crate::bed::{Addresses, Bed, Options, Output, Pod, Service, may_play_node, wait_until};
 
@@ -17,6 +21,7 @@ use crate::bed::{Addresses, Bed, Options, Output, Pod, Service, may_play_node, w
 const NAMESPACE: &str = "dorgu-system";
 const DEPLOYMENT: &str = "dorgu-operator";
 const WEBHOOK_SERVICE: &str = "dorgu-operator-webhook";
+const LEASE: &str = "48ec518d.dorgu.io";
 const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
 
 /// How long a change may take on a busy machine.
@@ -52,6 +57,28 @@ impl Installed {
         let pod = &self.pods[self.pods.len() - 1];
         pod.until_ready();
         pod
+    }
+
+    /// kubectl in the namespace of the installation.
+    fn at_home(&self, args: &[&str]) -> Output {
+        self.bed.kubectl(&[&["--namespace", NAMESPACE], args].concat())
+    }
+
+    /// Which pod holds the Lease.
+    fn holder(&self) -> anyhow::Result<usize> {
+        let holder = self.at_home(&["get", "lease", LEASE, "-o=jsonpath={.spec.holderIdentity}"]);
+        let holder = holder.checked()?;
+        let name = holder.split('_').next();
+        let found = self.pods.iter().position(|pod| Some(pod.name()) == name);
+        found.with_context(|| format!("the holder {holder:?} is none of our pods"))
+    }
+
+    /// Waits until one of the pods holds it.
+    fn until_held(&self) -> (usize, Duration) {
+        let started = Instant::now();
+        let held = wait_until(PATIENCE, "one of the pods holds the Lease", || self.holder());
+        let holder = held.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
+        (holder, started.elapsed())
     }
 
     /// What the pods said, for the message of a failure.

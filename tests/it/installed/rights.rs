@@ -10,7 +10,12 @@ use crate::bed::{Addresses, Audit, Bed, Grant, Options, Request, differences, wa
 
 /// What makes the process use its rights, beside starting and becoming ready, which uses most. A new right comes with its
 /// step.
-const STEPS: &[fn(&mut Installed)] = &[persona_and_breach, Installed::scrape_metrics];
+const STEPS: &[fn(&mut Installed)] = &[
+    persona_and_breach,
+    the_same_breach_again,
+    cluster_persona,
+    Installed::scrape_metrics,
+];
 
 #[test]
 fn every_verb_that_is_granted_is_used_and_none_is_missing() {
@@ -43,6 +48,31 @@ fn persona_and_breach(installed: &mut Installed) {
     ] {
         installed.apply_example(example).expect_success();
     }
+}
+
+/// The second time is a series of the first, which takes another verb.
+fn the_same_breach_again(installed: &mut Installed) {
+    for (example, phase) in [
+        ("deployment-in-breach.yaml", "PersonaViolated"),
+        ("deployment-compliant.yaml", "PersonaCompliant"),
+        ("deployment-in-breach.yaml", "PersonaViolated"),
+    ] {
+        installed.apply_example(example).expect_success();
+        let told = wait_until(PATIENCE, "the event", || {
+            let jsonpath = "-o=jsonpath={.items[*].reason}";
+            let reasons = installed
+                .bed
+                .kubectl(&["get", "events.events.k8s.io", "-n", "shop", jsonpath]);
+            let reasons = reasons.checked()?;
+            ensure!(reasons.contains(phase), "{reasons}");
+            Ok(())
+        });
+        told.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()));
+    }
+}
+
+fn cluster_persona(installed: &mut Installed) {
+    installed.apply_example("cluster-persona.yaml").expect_success();
 }
 
 /// What the shipped roles grant, read back from the API server.

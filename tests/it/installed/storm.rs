@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 use super::load::{AT_ONCE, Load, Tally, Target};
 use super::{Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
-use crate::bed::{Addresses, Bed, Options, Output, Pod, wait_until};
+use crate::bed::{Addresses, Bed, Options, Pod, wait_until};
 
 const SECRET: &str = "dorgu-operator-webhook-ca";
 const CONFIGURATION: &str = "dorgu-operator-deployment";
-const LEASE: &str = "48ec518d.dorgu.io";
 const SHOP: &str = "shop";
 /// The API server's own share: some twenty a second.
 const BETWEEN_CANARIES: Duration = Duration::from_millis(40);
@@ -54,11 +53,7 @@ fn enforce(bed: &Bed) {
 }
 
 impl Installed {
-    fn secret(&self, args: &[&str]) -> Output {
-        self.bed.kubectl(&[&["--namespace", NAMESPACE], args].concat())
-    }
-
-    /// What each pod says of the certificate that it serves.
+    /// Which certificate each pod serves.
     fn served(&self) -> Vec<String> {
         let served = self.pods.iter().map(served);
         served
@@ -79,32 +74,16 @@ impl Installed {
         renewed.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
         started.elapsed()
     }
-
-    /// Which pod holds the Lease.
-    fn holder(&self) -> anyhow::Result<usize> {
-        let holder = self
-            .secret(&["get", "lease", LEASE, "-o=jsonpath={.spec.holderIdentity}"])
-            .checked()?;
-        let found = self.pods.iter().position(|pod| holder.starts_with(pod.name()));
-        found.with_context(|| format!("the holder {holder:?} is none of our pods"))
-    }
-
-    /// Waits until one of the pods holds it.
-    fn until_held(&self) -> (usize, Duration) {
-        let started = Instant::now();
-        let held = wait_until(PATIENCE, "one of the pods holds the Lease", || self.holder());
-        let holder = held.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
-        (holder, started.elapsed())
-    }
 }
 
-/// The line that names the certificate's serial number.
+/// The serial number of the certificate that a pod says it serves.
 fn served(pod: &Pod) -> anyhow::Result<String> {
     let url = format!("{}/readyz?verbose", pod.process().probes_url());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (_, text) = runtime.block_on(crate::https::get(&url))?;
     let line = text.lines().find(|line| line.starts_with("[+]certificate ok: "));
-    Ok(line.with_context(|| text.clone())?.to_owned())
+    let serial = line.and_then(|line| line.split("serial ").nth(1)?.split(',').next());
+    Ok(serial.with_context(|| text.clone())?.to_owned())
 }
 
 /// Breaches sent by the real API server, one after the other, beside the load.
@@ -239,7 +218,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
 fn rotate(installed: &Installed, what: &str) {
     let annotation = format!("dorgu.io/rotate={what}");
     installed
-        .secret(&["annotate", "secret", SECRET, &annotation])
+        .at_home(&["annotate", "secret", SECRET, &annotation])
         .expect_success();
 }
 
@@ -260,7 +239,7 @@ fn troubles(installed: &Installed, load: &Load) {
     assert_clean(&format!("CA rotated in {took:?}"), &load.so_far(), installed);
 
     let before = installed.served();
-    installed.secret(&["delete", "secret", SECRET]).expect_success();
+    installed.at_home(&["delete", "secret", SECRET]).expect_success();
     let took = installed.until_renewed(&before);
     std::thread::sleep(calm());
     assert_clean(
@@ -271,12 +250,12 @@ fn troubles(installed: &Installed, load: &Load) {
 
     let junk = r#"{"data":{"tls.crt":"anVuaw==","tls.key":"anVuaw==","ca.key":"anVuaw=="}}"#;
     installed
-        .secret(&["patch", "secret", SECRET, "--type=merge", "-p", junk])
+        .at_home(&["patch", "secret", SECRET, "--type=merge", "-p", junk])
         .expect_success();
     let started = Instant::now();
     wait_until(PATIENCE, "the Secret is whole again", || {
         let now = installed
-            .secret(&["get", "secret", SECRET, "-o=jsonpath={.data.tls\\.crt}"])
+            .at_home(&["get", "secret", SECRET, "-o=jsonpath={.data.tls\\.crt}"])
             .checked()?;
         ensure!(now != "anVuaw==", "still corrupt");
         Ok(())
