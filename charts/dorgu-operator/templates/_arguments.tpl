@@ -45,6 +45,9 @@
 {{- if ne .Values.validation.requeueInterval "60s" }}
 {{- $args = append $args (printf "--requeue-interval=%s" .Values.validation.requeueInterval) }}
 {{- end }}
+{{- if .Values.clusterPersona.autoCreate }}
+{{- $args = append $args "--auto-create-cluster-persona" }}
+{{- end }}
 {{- if not .Values.argocd.enabled }}
 {{- $args = append $args "--enable-argocd=false" }}
 {{- end }}

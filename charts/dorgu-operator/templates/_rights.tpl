@@ -20,6 +20,10 @@ made from the manifests: DORGU_REWRITE=1 cargo test --test it generated
 {{- $rules = append $rules $rule }}
 {{- end }}
 {{- end }}
+{{- /* Not among the manifests', which make none. */}}
+{{- if and (eq $place "cluster") $root.Values.clusterPersona.autoCreate }}
+{{- $rules = append $rules (dict "apiGroups" (list "dorgu.io") "resources" (list "clusterpersonas") "verbs" (list "create")) }}
+{{- end }}
 {{- if $rules }}
 {{- tpl (toYaml $rules) $root }}
 {{- end }}

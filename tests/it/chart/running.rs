@@ -5,7 +5,7 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::accepted::install_neighbours;
-use super::{NAMESPACE, PATIENCE, RELEASE, chart};
+use super::{NAMESPACE, PATIENCE, RELEASE, chart, manifests};
 use crate::bed::{Addresses, Bed, Helm, Options, Pod, Service, may_play_node, wait_until};
 
 const SERVICE: &str = "dorgu-operator-webhook";
@@ -15,7 +15,7 @@ const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
 struct Running {
     // Dropped in this order: pods before the API server that they would miss.
     pod: Pod,
-    _service: Service,
+    _service: Option<Service>,
     notes: String,
     bed: Bed,
 }
@@ -38,9 +38,12 @@ impl Running {
             bed.kubectl(&question).checked()
         });
         bound.unwrap_or_else(|error| panic!("{error:#}"));
-        let service = Service::of(&bed, NAMESPACE, SERVICE);
+        let is_served = bed.kubectl(&["get", "service", SERVICE, "-n", NAMESPACE]).succeeded();
+        let service = is_served.then(|| Service::of(&bed, NAMESPACE, SERVICE));
         let pod = Pod::of(&bed, NAMESPACE, RELEASE, Addresses::OfItsOwn);
-        service.send_to(&pod);
+        if let Some(service) = &service {
+            service.send_to(&pod);
+        }
         pod.until_ready();
         Some(Self {
             pod,
@@ -48,6 +51,16 @@ impl Running {
             notes,
             bed,
         })
+    }
+
+    /// Waits until kubectl prints this.
+    fn until_printed(&self, args: &[&str], wanted: &str) {
+        let printed = wait_until(PATIENCE, &format!("'{wanted}' is printed"), || {
+            let printed = self.bed.kubectl(args).checked()?;
+            ensure!(printed == wanted, "'{printed}' is");
+            Ok(())
+        });
+        printed.unwrap_or_else(|error| panic!("{error:#}\n{}", self.pod.process().lines().join("\n")));
     }
 
     /// Types in the two commands at the end of the notes, the second until `words` are in its answer.
@@ -102,6 +115,28 @@ fn a_secret_of_the_users_is_served_and_trusted() {
         return;
     };
     running.until_it_works("Warning: replicas (1) below persona minimum (2)");
+}
+
+#[test]
+fn by_default_there_is_no_webhook_and_status_is_kept() {
+    let Some(running) = Running::start("webhook.enabled=false", |_| {}) else {
+        return;
+    };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    running.bed.apply(&namespace.to_string()).expect_success();
+    let persona = std::fs::read_to_string(manifests().join("examples/orders-persona.yaml")).unwrap();
+    running.bed.apply(&persona).expect_success();
+    let phase = ["get", "persona", "orders", "-n", "shop", "-o=jsonpath={.status.phase}"];
+    running.until_printed(&phase, "Pending");
+}
+
+#[test]
+fn the_first_cluster_persona_is_made_where_that_is_asked_for() {
+    let Some(running) = Running::start("clusterPersona.autoCreate=true", |_| {}) else {
+        return;
+    };
+    let name = ["get", "clusterpersonas", "-o=jsonpath={.items[*].metadata.name}"];
+    running.until_printed(&name, "dorgu-cluster");
 }
 
 /// A Secret as cert-manager writes it, with a leaf for our Service by a CA of its own.
