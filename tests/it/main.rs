@@ -11,6 +11,8 @@ mod cases;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
