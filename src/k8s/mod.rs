@@ -5,6 +5,7 @@
 //! closure that [`follow`] is given.
 
 mod access;
+mod contained;
 mod create;
 mod lease;
 mod object;
@@ -19,6 +20,7 @@ mod version;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
+pub use contained::contained;
 pub use create::create;
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};

@@ -3,6 +3,7 @@
 use kube::Client;
 use kube::api::{ListParams, Request};
 
+use super::contained::contained;
 use super::object::{CallError, call};
 use super::resource::Resource;
 use super::seen::{Decode, Page};
@@ -35,8 +36,12 @@ pub async fn pass<T: Decode>(
     loop {
         let page: Page<T> = call(client, requests.list(&params)).await?;
         for seen in page.items.into_iter().flatten() {
-            match seen.object {
-                Ok(object) => each(object),
+            let counted = seen.object.and_then(|object| {
+                let counted = contained(|| each(object));
+                counted.map_err(|defect| defect.text)
+            });
+            match counted {
+                Ok(()) => {}
                 Err(reason) => {
                     skipped.count += 1;
                     let name = format!("{}/{}", seen.name.namespace, seen.name.name);

@@ -1,9 +1,9 @@
 //! An object as it came over the wire, readable or not: one that is not must never end the watch that brought it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use super::contained::contained;
 
 /// What is kept of an object.
 pub trait Decode: Clone + Sized + Send + 'static {
@@ -43,15 +43,10 @@ impl<'de, T: Decode> Deserialize<'de> for Seen<T> {
                 name: head.metadata.name,
             },
             version: head.metadata.resource_version,
-            object: contained(|| T::decode(raw.get())),
+            // A decoder that panics would do so again after every restart; it costs one object instead.
+            object: contained(|| T::decode(raw.get())).unwrap_or_else(|defect| Err(defect.text)),
         })
     }
-}
-
-/// A decoder that panics would do so again after every restart, on every replica; it costs one object instead.
-fn contained<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err("dorgu failed on this object (a defect of dorgu's)".to_owned()))
 }
 
 /// What an API server itself wrote into every object.

@@ -4,6 +4,7 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::contained::contained;
 use super::object::{CallError, apply, merge, read};
 use super::resource::Resource;
 use super::seen::Name;
@@ -76,7 +77,7 @@ pub async fn write_if_changed(
         generation: metadata.generation,
         status,
     };
-    let wanted = derive(&current);
+    let wanted = contained(|| derive(&current))?;
     if timeless(&wanted, clocks) == timeless(&current.status, clocks) {
         return Ok(Outcome::Unchanged);
     }

@@ -64,3 +64,20 @@ fn an_unreadable_object_of_a_watch_is_an_event_like_any_other() {
     assert!(seen.object.is_err());
     assert_eq!(seen.version, "9");
 }
+
+#[test]
+fn a_server_that_has_too_much_to_do_is_not_asked_to_list_everything_again() {
+    let refused = |code: u16| {
+        let status = kube::core::Status::failure("not now", "").with_code(code).boxed();
+        super::watch::lists_again(&kube::Error::Api(status))
+    };
+    assert!([429, 500, 503, 504].into_iter().all(|code| !refused(code)));
+    assert!([400, 403, 404, 410].into_iter().all(refused));
+}
+
+#[test]
+fn a_defect_is_an_error_and_not_the_end_of_the_thread() {
+    let failed = super::contained(|| -> u32 { panic!("a defect") }).expect_err("contained");
+    assert!(failed.to_string().contains("defect"), "{failed}");
+    assert_eq!(super::contained(|| 7).expect("well"), 7);
+}

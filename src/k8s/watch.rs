@@ -22,8 +22,9 @@ use super::state::WatchState;
 const PAGE: u32 = 500;
 /// For how long one watch is asked, in seconds; the API server ends it then.
 const WATCH_SECONDS: u32 = 290;
-/// Nothing heard for so long: the connection is dead, and its end was lost.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
+/// Nothing heard for so long, although there is a bookmark about every minute: the connection is dead, and its end was
+/// lost.
+const SILENCE: Duration = Duration::from_secs(150);
 /// Longest wait for the answer to a list or for the head of a watch.
 const ANSWER: Duration = Duration::from_secs(60);
 /// A watch that lived this long and was ended by the server is taken up again without a pause.
@@ -217,6 +218,13 @@ async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, E
     }
 }
 
+/// Whether this answer to a watch makes a list necessary.
+#[cfg(test)]
+pub(super) fn lists_again(error: &Error) -> bool {
+    const ANY: Resource = Resource::new("", "v1", "namespaces");
+    matches!(Trouble::of(error, ANY), Trouble::Refused(_))
+}
+
 impl Trouble {
     fn of(error: &Error, resource: Resource) -> Trouble {
         let Resource {
@@ -227,6 +235,10 @@ impl Trouble {
             Error::Api(status) if status.code == 404 => Trouble::Refused(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
+            // It has too much to do, or is not itself: where we were is still where we are. A list would be more to do.
+            Error::Api(status) if status.code == 429 || status.code >= 500 => {
+                Trouble::Lost(format!("{} ({})", status.message, status.code))
+            }
             Error::Api(status) => Trouble::Refused(format!("{} ({})", status.message, status.code)),
             other => Trouble::Lost(told(other)),
         }

@@ -23,7 +23,7 @@ use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
 use crate::index::{AppKey, Index, Kind, Snapshot};
-use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, write_if_changed};
+use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, contained, write_if_changed};
 use crate::policy::RuleSet;
 
 /// Who writes status (design 2).
@@ -120,8 +120,8 @@ struct Term<'c> {
     client: &'c Client,
     leadership: Leadership,
     chronicle: &'c Chronicle,
-    /// The last failure that was told.
-    trouble: Mutex<Option<String>>,
+    /// The last failure that was told, and whose it was.
+    trouble: Mutex<Option<(String, Name)>>,
 }
 
 impl Term<'_> {
@@ -173,14 +173,15 @@ impl Term<'_> {
 
     /// One look at one persona: observe, derive, write.
     async fn look(&self, name: &Name) -> Result<Looked, CallError> {
-        let Some(assessment) = self.assess(name) else {
+        let Some(assessment) = contained(|| self.assess(name))? else {
             return Ok(Looked::Gone);
         };
         let Some(assessment) = assessment else {
             return Ok(Looked::Settled);
         };
         if !self.leadership.held() {
-            return Ok(Looked::Settled);
+            // To be looked at again, by whoever may write then.
+            return Ok(Looked::Failed);
         }
         let now = Timestamp::now();
         let mut news = None;
@@ -196,7 +197,7 @@ impl Term<'_> {
         .await;
         self.metrics.status(&written);
         let written = written?;
-        self.well();
+        self.well(name);
         match written {
             Outcome::Gone => return Ok(Looked::Gone),
             Outcome::Unchanged => return Ok(Looked::Settled),
@@ -237,18 +238,19 @@ impl Term<'_> {
         let reason = error.text.replace(&name.name, "NAME");
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let (namespace, persona) = (&name.namespace, &name.name);
-        if error.is_conflict() || trouble.as_ref() == Some(&reason) {
+        if error.is_conflict() || trouble.as_ref().is_some_and(|(told, _)| *told == reason) {
             // Somebody else was faster: that is no trouble, and the next look sees what they wrote.
             tracing::debug!(namespace, persona, %error, "Could not write a status");
         } else {
             tracing::warn!(namespace, persona, %error, "Cannot write the status of a persona; it is tried again");
-            *trouble = Some(reason);
+            *trouble = Some((reason, name.clone()));
         }
     }
 
-    fn well(&self) {
+    /// Others that can be written say nothing of the one that could not.
+    fn well(&self, name: &Name) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if trouble.take().is_some() {
+        if trouble.take_if(|(_, whose)| whose == name).is_some() {
             tracing::info!("The status of personas can be written again");
         }
     }
