@@ -15,6 +15,8 @@ mod cluster;
 #[cfg(test)]
 mod file_mode;
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod https;
