@@ -1,7 +1,7 @@
 //! The decision alone, without network: `cargo bench`. Each group is a question.
 //!
 //! Times move with the machine; what `loadtest/run` prints beside a peer's in the same run is what may be quoted.
-#![expect(missing_docs, reason = "criterion's macros make functions without documentation")]
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up ends")]
 
 #[path = "support.rs"]
 mod support;

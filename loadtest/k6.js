@@ -11,7 +11,7 @@ const seconds = Number(__ENV.SECONDS || 60);
 
 const scenarios = {
   // Does it hold 1,000 a second?
-  steady: { executor: 'constant-arrival-rate', rate: 1000, timeUnit: '1s', duration: `${seconds}s`, preAllocatedVUs: 50, maxVUs: 200 },
+  steady: { executor: 'constant-arrival-rate', rate: 1000, timeUnit: '1s', duration: `${seconds}s`, preAllocatedVUs: 200, maxVUs: 400 },
   // What if all of an API server's calls come at once, each on a connection of its own?
   burst: { executor: 'per-vu-iterations', vus: 200, iterations: 1, maxDuration: '30s' },
   // Where does it end?

@@ -41,7 +41,9 @@ pub(super) fn end_of_brackets(text: &[u8], mut at: usize) -> Option<usize> {
         let outside = !strings.inside(&masks);
         let (opening, mut closing) = (masks.opening & outside, masks.closing & outside);
         let closings = closing.count_ones();
-        if closings < open {
+        if closing | opening == 0 {
+            // The inside of a long string.
+        } else if closings < open {
             open = open - closings + opening.count_ones();
         } else {
             // It may close here: bracket by bracket.
