@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::k8s::Place;
+use crate::certificates;
+use crate::k8s::{LeaseName, Place};
 use crate::policy::Rulebook;
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -18,12 +19,18 @@ pub struct Config {
     pub rulebook: Rulebook,
     /// How personas are found.
     pub matching: Match,
-    /// The webhook's listener.
-    pub serving: Serving,
+    /// The webhook's listener; absent: no webhook, which leaves the controllers.
+    pub serving: Option<Serving>,
+    /// How often a controller looks at every persona again.
+    pub requeue_interval: Duration,
+    /// Whether a ClusterPersona is made where there is none.
+    pub auto_create_cluster_persona: bool,
     /// Probes and metrics.
     pub admin: Admin,
     /// Log lines.
     pub logging: Logging,
+    /// The Lease whose holder writes; absent: this process acts as the holder.
+    pub lease: Option<LeaseName>,
     /// Flags that were accepted and mean nothing here; named once at start.
     pub ignored: Vec<String>,
 }
@@ -44,6 +51,8 @@ pub struct Serving {
     pub address: BindAddress,
     /// Certificate files of the user; absent: one is made.
     pub certificates: Option<CertificateFiles>,
+    /// What is kept in the cluster for it; with files of the user, only what is checked there.
+    pub in_cluster: Option<certificates::Settings>,
     /// Where the CA of a made certificate is written.
     pub write_ca: Option<PathBuf>,
     /// Which clients are let in; absent: all.
@@ -77,8 +86,10 @@ pub struct Admin {
     pub probes: Option<BindAddress>,
     /// `/metrics`; absent: nowhere.
     pub metrics: Option<BindAddress>,
-    /// HTTPS for metrics, with the webhook's certificate.
+    /// HTTPS for metrics and, with a cluster, only for who may get them.
     pub metrics_secure: bool,
+    /// The certificate for that; absent: the webhook's.
+    pub metrics_certificates: Option<CertificateFiles>,
 }
 
 /// Log lines.

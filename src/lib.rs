@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod serve;
 
+pub mod certificates;
+pub mod controllers;
 pub mod webhook;
 
 pub mod files;
@@ -18,6 +20,7 @@ pub mod policy;
 pub mod schema;
 
 pub mod api;
+pub mod install;
 
 pub mod server;
 pub mod telemetry;

@@ -1,9 +1,10 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes (design 2): usage errors 2 everywhere; `serve`, `crd` and `version` otherwise 0 or 1.
+//! Exit codes (design 2): usage errors 2 everywhere; `serve`, `crd`, `manifests` and `version` otherwise 0 or 1.
 
 mod crd;
 mod go_flags;
+mod manifests;
 mod serve;
 mod values;
 
@@ -26,6 +27,8 @@ enum Command {
     Serve(Box<serve::Flags>),
     /// Print the CustomResourceDefinitions, or write them into a folder.
     Crd(crd::Flags),
+    /// Print the objects of an installation in a cluster, or write them into a folder for `kubectl apply -k`.
+    Manifests(manifests::Flags),
     /// Print the version.
     Version,
 }
@@ -54,6 +57,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(mistake) => return usage(&mistake),
         },
         Command::Crd(flags) => crd::run(&flags),
+        Command::Manifests(flags) => manifests::run(&flags),
         Command::Version => {
             print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION")));
             Ok(())

@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::go_flags::Zap;
 use super::values;
+use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
-use crate::k8s::Place;
+use crate::k8s::{LeaseName, Name, Place};
 use crate::policy::{Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -64,9 +65,23 @@ pub(super) struct Flags {
     /// Where /metrics is, 0 for nowhere [default: 0; with --personas 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "DORGU_METRICS_BIND_ADDRESS")]
     metrics_bind_address: Option<String>,
-    /// Serve /metrics over HTTPS [default: true; with --personas false; with a cluster only false works yet]
+    /// Serve /metrics over HTTPS and, with a cluster, only to who may get them [default: true; with --personas false]
     #[arg(long, value_name = "BOOL", env = "DORGU_METRICS_SECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     metrics_secure: Option<bool>,
+    /// Folder with a certificate for /metrics; empty: the webhook's
+    #[arg(long, value_name = "DIR", env = "DORGU_METRICS_CERT_PATH", default_value = "")]
+    metrics_cert_path: String,
+    /// File name of the certificate chain in it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DORGU_METRICS_CERT_NAME",
+        default_value = "tls.crt"
+    )]
+    metrics_cert_name: String,
+    /// File name of the private key in it.
+    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_KEY", default_value = "tls.key")]
+    metrics_cert_key: String,
     /// auto: text on a terminal, JSON elsewhere.
     #[arg(long, value_name = "FORMAT", env = "DORGU_LOG_FORMAT", default_value = "auto", value_parser = values::log_format)]
     log_format: LogFormat,
@@ -82,7 +97,7 @@ struct ClusterFlags {
     /// Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, then in-cluster.
     #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
     kubeconfig: Option<String>,
-    /// Serve the webhook; --personas implies it. [default: false]
+    /// Serve the webhook; without it only status is kept. --personas implies it. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBHOOK", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_webhook: Option<bool>,
     /// Let one replica hold the Lease and write.
@@ -115,18 +130,12 @@ struct ClusterFlags {
     /// The namespace the process lives in.
     #[arg(long, value_name = "NAME", env = "DORGU_NAMESPACE")]
     namespace: Option<String>,
-    /// How often every persona is looked at again.
+    /// How often the status of every persona is looked at again, whatever happens [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
-    /// Folder with a certificate for /metrics.
-    #[arg(long, value_name = "DIR", env = "DORGU_METRICS_CERT_PATH")]
-    metrics_cert_path: Option<String>,
-    /// File name of the certificate chain in it.
-    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_NAME")]
-    metrics_cert_name: Option<String>,
-    /// File name of the private key in it.
-    #[arg(long, value_name = "FILE", env = "DORGU_METRICS_CERT_KEY")]
-    metrics_cert_key: Option<String>,
+    /// Make the ClusterPersona dorgu-cluster where there is none; takes the right to create one. [default: false]
+    #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    auto_create_cluster_persona: Option<bool>,
 }
 
 impl ClusterFlags {
@@ -136,20 +145,21 @@ impl ClusterFlags {
         let given = [
             ("kubeconfig", files && self.kubeconfig.is_some()),
             ("enable-webhook", files && self.enable_webhook.is_some()),
-            ("leader-elect", self.leader_elect.is_some()),
+            ("leader-elect", files && self.leader_elect.is_some()),
             ("enable-argocd", self.enable_argocd.is_some()),
             ("prometheus-url", self.prometheus_url.is_some()),
             ("enable-websocket", self.enable_websocket.is_some()),
             ("websocket-addr", self.websocket_addr.is_some()),
             ("enable-http2", self.enable_http2.is_some()),
-            ("webhook-config", self.webhook_config.is_some()),
-            ("webhook-service", self.webhook_service.is_some()),
-            ("webhook-secret", self.webhook_secret.is_some()),
-            ("namespace", self.namespace.is_some()),
-            ("requeue-interval", self.requeue_interval.is_some()),
-            ("metrics-cert-path", self.metrics_cert_path.is_some()),
-            ("metrics-cert-name", self.metrics_cert_name.is_some()),
-            ("metrics-cert-key", self.metrics_cert_key.is_some()),
+            ("webhook-config", files && self.webhook_config.is_some()),
+            ("webhook-service", files && self.webhook_service.is_some()),
+            ("webhook-secret", files && self.webhook_secret.is_some()),
+            ("namespace", files && self.namespace.is_some()),
+            ("requeue-interval", files && self.requeue_interval.is_some()),
+            (
+                "auto-create-cluster-persona",
+                files && self.auto_create_cluster_persona.is_some(),
+            ),
         ];
         given
             .iter()
@@ -158,6 +168,53 @@ impl ClusterFlags {
             .collect()
     }
 }
+
+impl ClusterFlags {
+    /// What to keep in the cluster, or, beside certificate files, what to check there.
+    fn certificates(&self, namespace: &str, brought: bool) -> Result<Option<Settings>, String> {
+        let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
+        let (configuration, service) = (given(&self.webhook_config), given(&self.webhook_service));
+        let secret = given(&self.webhook_secret);
+        if brought {
+            return Ok(configuration.map(|configuration| Settings {
+                configuration,
+                secret: None,
+                service: service.unwrap_or_default(),
+            }));
+        }
+        match (configuration, service, secret) {
+            (None, None, None) => Ok(None),
+            (Some(configuration), Some(service), Some(secret)) => Ok(Some(Settings {
+                configuration,
+                service,
+                secret: Some(Name {
+                    namespace: namespace.to_owned(),
+                    name: secret,
+                }),
+            })),
+            (configuration, service, secret) => {
+                let missing = [
+                    ("--webhook-config", configuration.is_none()),
+                    ("--webhook-service", service.is_none()),
+                    ("--webhook-secret", secret.is_none()),
+                ];
+                let missing: Vec<_> = missing
+                    .iter()
+                    .filter(|(_, missing)| *missing)
+                    .map(|(flag, _)| *flag)
+                    .collect();
+                Err(format!(
+                    "--webhook-config, --webhook-service and --webhook-secret go together, and {} is missing: pass it to \
+                     have certificates kept in the cluster, or none of the three for one made in memory",
+                    missing.join(" and ")
+                ))
+            }
+        }
+    }
+}
+
+/// Where we live when nothing says so (design 2).
+const NAMESPACE: &str = "dorgu-system";
 
 /// Upstream's default folder: a certificate that its users put there goes on being used.
 const UPSTREAM_CERTIFICATES: &str = "/tmp/k8s-webhook-server/serving-certs";
@@ -175,15 +232,13 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
                 .to_owned(),
         );
     };
-    if cluster.enable_webhook != Some(true) {
-        return Err(
-            "nothing to serve: with a cluster the webhook is off by default and there is nothing else yet; pass \
-             --enable-webhook"
-                .to_owned(),
-        );
-    }
     Ok(Source::Cluster(place))
 }
+
+/// The default of `--requeue-interval` (contract 3.1).
+const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
+/// More often would be a loop that never rests.
+const SHORTEST_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Turns flags into a configuration.
 ///
@@ -210,6 +265,32 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             "--write-ca writes the CA of a certificate made here; with --webhook-cert-path there is none".to_owned(),
         );
     }
+    let namespace = match &source {
+        Source::Files(_) => String::new(),
+        Source::Cluster(place) => {
+            let given = flags.cluster.namespace.clone().filter(|given| !given.is_empty());
+            given
+                .or_else(|| place.namespace())
+                .unwrap_or_else(|| NAMESPACE.to_owned())
+        }
+    };
+    let kept = match &source {
+        Source::Files(_) => None,
+        Source::Cluster(_) => flags.cluster.certificates(&namespace, certificates.is_some())?,
+    };
+    if flags.write_ca.is_some() && kept.is_some() {
+        return Err(
+            "--write-ca writes the CA of a certificate made in memory; with --webhook-secret it is ca.crt in that Secret"
+                .to_owned(),
+        );
+    }
+    let requeue_interval = flags.cluster.requeue_interval.unwrap_or(REQUEUE_INTERVAL);
+    if requeue_interval < SHORTEST_REQUEUE_INTERVAL {
+        return Err(format!(
+            "--requeue-interval {requeue_interval:?} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}"
+        ));
+    }
+    let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);
     let mut ignored = zap.ignored;
     ignored.extend(flags.cluster.without_effect(&source));
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
@@ -226,23 +307,28 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         flags.metrics_bind_address,
         if in_cluster { "0" } else { "127.0.0.1:8080" },
     )?;
-    // Secure means a token that the API server confirms, as upstream does it. An endpoint that is open, though asked to
-    // be closed, would be the worst of both.
-    if in_cluster && metrics.is_some() && flags.metrics_secure.unwrap_or(true) {
-        return Err(
-            "--metrics-secure (true by default with a cluster) is not there yet: pass --metrics-secure=false to serve \
-             /metrics open and unencrypted, or --metrics-bind-address=0 not to serve it"
-                .to_owned(),
-        );
-    }
+    let metrics_secure = flags.metrics_secure.unwrap_or(in_cluster);
+    let metrics_certificates = match flags.metrics_cert_path.as_str() {
+        "" => None,
+        path if metrics.is_some() && metrics_secure => Some(PathBuf::from(path)),
+        _ => {
+            ignored.push("--metrics-cert-path".to_owned());
+            None
+        }
+    };
+    let elects = in_cluster && flags.cluster.leader_elect == Some(true);
     Ok(Config {
         source,
+        lease: elects.then(|| LeaseName {
+            namespace,
+            name: LeaseName::UPSTREAM.to_owned(),
+        }),
         rulebook: Rulebook {
             set: flags.rules,
             mode: flags.webhook_mode,
         },
         matching: flags.matching,
-        serving: Serving {
+        serving: with_webhook.then_some(Serving {
             address: match flags.webhook_bind_address {
                 Some(address) => address,
                 None => default(if in_cluster { ":9443" } else { "127.0.0.1:9443" })?,
@@ -251,13 +337,16 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
                 chain: folder.join(&flags.webhook_cert_name),
                 key: folder.join(&flags.webhook_cert_key),
             }),
+            in_cluster: kept,
             write_ca: flags.write_ca,
             clients: flags.client_ca_file.map(|authority| ClientAuth {
                 authority,
                 names: flags.client_allowed_names,
             }),
             shutdown_delay: flags.shutdown_delay,
-        },
+        }),
+        requeue_interval,
+        auto_create_cluster_persona: flags.cluster.auto_create_cluster_persona.unwrap_or_default(),
         admin: Admin {
             probes: address(
                 "--health-probe-bind-address",
@@ -265,7 +354,11 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
                 if in_cluster { ":8081" } else { "127.0.0.1:8081" },
             )?,
             metrics,
-            metrics_secure: flags.metrics_secure.unwrap_or(false),
+            metrics_secure,
+            metrics_certificates: metrics_certificates.map(|folder| crate::config::CertificateFiles {
+                chain: folder.join(&flags.metrics_cert_name),
+                key: folder.join(&flags.metrics_cert_key),
+            }),
         },
         logging: Logging {
             format: zap.format.unwrap_or(flags.log_format),

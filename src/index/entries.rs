@@ -5,13 +5,34 @@ use std::sync::Arc;
 use super::table::Keyed;
 use crate::policy::{ModeWish, Persona, Personas};
 
-/// A persona, and the version of the object that it was read from.
+/// A persona, and what tells whether the object behind it has changed.
 #[derive(Clone, Debug)]
 pub struct StoredPersona {
-    /// Changes whenever the object does, in whatever way its source tells versions apart; empty when it cannot.
-    pub version: Box<str>,
+    /// Differs whenever anything differs that the persona is parsed from, and when the object was made anew; 0 when its
+    /// source cannot tell.
+    pub version: u64,
+    /// `metadata.generation`; 0 where there is none.
+    pub generation: i64,
+    /// What its status says now; none without a status.
+    pub status: Option<StatusPrint>,
     /// The persona.
     pub persona: Arc<Persona>,
+}
+
+/// A status, as small as it can be and still be told from another. Numbers, since there may be 100,000 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusPrint {
+    /// Everything that a controller derives, without timestamps and without `deployments`.
+    pub verdict: u64,
+    /// `deployments`, which a controller derives only when there is a Deployment.
+    pub deployments: u64,
+}
+
+impl StoredPersona {
+    /// Whether the two are the same demands of the same object, whatever their status says.
+    pub(super) fn demands_same(&self, other: &StoredPersona) -> bool {
+        self.version != 0 && self.version == other.version && self.generation == other.generation
+    }
 }
 
 impl Keyed for StoredPersona {
@@ -20,7 +41,7 @@ impl Keyed for StoredPersona {
     }
 
     fn same(&self, other: &StoredPersona) -> bool {
-        !self.version.is_empty() && self.version == other.version
+        self.demands_same(other) && self.status == other.status
     }
 }
 
@@ -47,13 +68,22 @@ impl Keyed for Governors {
     }
 }
 
-/// A namespace, of which only its label `dorgu.io/mode` counts.
+/// A namespace, of which only metadata is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Its name.
     pub name: Box<str>,
-    /// What the label wishes.
+    /// What the label `dorgu.io/mode` wishes.
     pub mode: ModeWish,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Its uid, where that is of use: of `kube-system`, as which it tells one cluster from another. Empty elsewhere.
+    pub uid: Box<str>,
+}
+
+impl Namespace {
+    /// The namespace whose uid stands for the cluster's, which has none of its own.
+    pub const OF_CLUSTER: &str = "kube-system";
 }
 
 impl Keyed for Namespace {
@@ -66,7 +96,7 @@ impl Keyed for Namespace {
     }
 }
 
-/// By what a Deployment names its app; a Scale of it carries none of this.
+/// A Deployment: by what it names its app (a Scale of it carries none of this), and what a controller judges it by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deployment {
     /// `metadata.namespace`.
@@ -77,6 +107,105 @@ pub struct Deployment {
     pub labels: AppLabels,
     /// `spec.selector.matchLabels`; may be left empty where nobody asks for it.
     pub selected: AppLabels,
+    /// Whether it is found by more than its label (`--match chain`).
+    pub chained: bool,
+    /// What runs; left out where nobody can ask for it, since nothing names an app.
+    pub running: Option<Box<Running>>,
+}
+
+/// Of a Deployment, what a status is derived from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// The fields of `spec` that rules look at, as [`crate::policy::workload::Spec::to_json`] writes them; or why they
+    /// cannot be read.
+    pub spec: Result<Box<str>, Box<str>>,
+    /// Image of the first container; empty when it has none.
+    pub image: Box<str>,
+    /// `status.replicas`.
+    pub replicas: i32,
+    /// `status.readyReplicas`.
+    pub ready: i32,
+    /// Condition Available has status True.
+    pub available: bool,
+    /// Condition Progressing has status True.
+    pub progressing: bool,
+}
+
+impl Default for Running {
+    /// Of a Deployment without containers, just made.
+    fn default() -> Running {
+        Running {
+            spec: Ok("{}".into()),
+            image: Box::default(),
+            replicas: 0,
+            ready: 0,
+            available: false,
+            progressing: false,
+        }
+    }
+}
+
+/// How strong a claim to an app a Deployment has: the rungs of contract section 10, 0.8.0, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// Label `app.kubernetes.io/name`.
+    Label,
+    /// Label `app`.
+    App,
+    /// `metadata.name`.
+    Name,
+    /// Either label in `spec.selector.matchLabels`.
+    Selector,
+}
+
+impl Deployment {
+    /// The apps it claims, the strongest claim first; one may come twice.
+    pub fn claims(&self) -> impl Iterator<Item = (Rung, &str)> {
+        let chain = [
+            (Rung::App, &*self.labels.app),
+            (Rung::Name, &*self.name),
+            (Rung::Selector, &*self.selected.name),
+            (Rung::Selector, &*self.selected.app),
+        ];
+        let chain = chain.into_iter().filter(|_| self.chained);
+        let all = std::iter::once((Rung::Label, &*self.labels.name)).chain(chain);
+        all.filter(|(_, app)| !app.is_empty())
+    }
+
+    /// The apps it claims, each once.
+    pub(super) fn apps(&self) -> Vec<&str> {
+        let mut apps: Vec<&str> = Vec::new();
+        for (_, app) in self.claims() {
+            if !apps.contains(&app) {
+                apps.push(app);
+            }
+        }
+        apps
+    }
+}
+
+/// Every Deployment that claims one app of a namespace; never empty.
+#[derive(Debug)]
+pub(super) struct Claimants {
+    pub(super) app: Box<str>,
+    /// By name.
+    pub(super) deployments: Box<[Arc<Deployment>]>,
+}
+
+impl Keyed for Claimants {
+    fn key(&self) -> (&str, &str) {
+        let first = self.deployments.first();
+        (first.map_or("", |first| &first.namespace), &self.app)
+    }
+
+    fn same(&self, other: &Claimants) -> bool {
+        self.deployments.len() == other.deployments.len()
+            && self
+                .deployments
+                .iter()
+                .zip(&other.deployments)
+                .all(|(here, there)| Arc::ptr_eq(here, there))
+    }
 }
 
 /// The labels that can name an app; empty where there is none.

@@ -6,6 +6,7 @@
 
 mod entries;
 mod table;
+mod touched;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
-use entries::Governors;
-pub use entries::{AppLabels, Deployment, Namespace, StoredPersona};
+pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
+use entries::{Claimants, Governors};
 use table::{Keyed, Table};
+pub use touched::AppKey;
+use touched::Touched;
 
 /// Personas, namespaces and Deployments as they were at one moment.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Snapshot {
     governors: Table<Governors>,
     namespaces: Table<Namespace>,
     deployments: Table<Deployment>,
+    /// The same Deployments by namespace and each app they claim.
+    claimants: Table<Claimants>,
 }
 
 impl Snapshot {
@@ -37,7 +42,9 @@ impl Snapshot {
     ) -> Snapshot {
         let stored = |persona| {
             Arc::new(StoredPersona {
-                version: "".into(),
+                version: 0,
+                generation: 0,
+                status: None,
                 persona,
             })
         };
@@ -45,6 +52,8 @@ impl Snapshot {
             Arc::new(Namespace {
                 name: name.into(),
                 mode,
+                terminating: false,
+                uid: Box::default(),
             })
         };
         let personas = Table::build(personas.into_iter().map(stored));
@@ -53,6 +62,7 @@ impl Snapshot {
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
             deployments: Table::default(),
+            claimants: Table::default(),
         }
     }
 
@@ -88,6 +98,45 @@ impl Snapshot {
         self.deployments.get(namespace, name).map(Arc::as_ref)
     }
 
+    /// All namespaces, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter().map(Arc::as_ref)
+    }
+
+    /// That namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get("", name).map(Arc::as_ref)
+    }
+
+    /// The persona of that name, and what its status says.
+    pub fn persona(&self, namespace: &str, name: &str) -> Option<&Arc<StoredPersona>> {
+        self.personas.get(namespace, name)
+    }
+
+    /// All personas, in no order.
+    pub fn personas(&self) -> impl Iterator<Item = &Arc<StoredPersona>> {
+        self.personas.iter()
+    }
+
+    /// The Deployments that belong to an app, by name: those with the strongest claim to it, unless a stronger claim of
+    /// theirs leads to another app that is governed. A review of each of them is answered by this app's personas.
+    pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
+        let claimants = self.claimants.get(namespace, app);
+        let claimants = claimants.map_or(&[][..], |claimants| &claimants.deployments);
+        let governed = |deployment: &Deployment| {
+            let mut claims = deployment.claims();
+            let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
+            first.and_then(|(rung, leads_to)| (leads_to == app).then_some(rung))
+        };
+        let ours = claimants
+            .iter()
+            .filter_map(|deployment| Some((governed(deployment)?, deployment)));
+        let ours: Vec<(Rung, &Arc<Deployment>)> = ours.collect();
+        let strongest = ours.iter().map(|(rung, _)| *rung).min();
+        let on_it = ours.into_iter().filter(|(rung, _)| Some(*rung) == strongest);
+        on_it.map(|(_, deployment)| deployment).collect()
+    }
+
     /// How many objects of a kind there are.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
@@ -108,6 +157,53 @@ impl Snapshot {
             self.governors.put(Arc::new(group(list)));
         }
     }
+}
+
+/// Makes the lists of the apps that a Deployment claims, or claimed, right again.
+fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: Option<&Arc<Deployment>>) {
+    let Some(any) = coming.or(leaving) else { return };
+    let (namespace, name) = (&*any.namespace, &*any.name);
+    let apps = |deployment: Option<&Arc<Deployment>>| -> Vec<String> {
+        let apps = deployment.map(|deployment| deployment.apps()).unwrap_or_default();
+        apps.into_iter().map(str::to_owned).collect()
+    };
+    let (before, after) = (apps(leaving), apps(coming));
+    for app in before.iter().chain(after.iter().filter(|app| !before.contains(app))) {
+        let there = snapshot.claimants.get(namespace, app);
+        let there = there.map_or(&[][..], |claimants| &claimants.deployments);
+        let others = there.iter().filter(|deployment| &*deployment.name != name);
+        let mut list: Vec<Arc<Deployment>> = others.cloned().collect();
+        if after.contains(app) {
+            list.extend(coming.cloned());
+        }
+        if list.is_empty() {
+            snapshot.claimants.remove(namespace, app);
+        } else {
+            snapshot.claimants.put(Arc::new(claim(app, list)));
+        }
+    }
+}
+
+fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> Claimants {
+    deployments.sort_by(|a, b| a.name.cmp(&b.name));
+    Claimants {
+        app: app.into(),
+        deployments: deployments.into(),
+    }
+}
+
+/// All Deployments by namespace and claimed app; the lists of `before` that did not change stay.
+fn claimants(deployments: &Table<Deployment>, before: &Table<Claimants>) -> Table<Claimants> {
+    let mut lists: BTreeMap<(&str, &str), Vec<Arc<Deployment>>> = BTreeMap::new();
+    for deployment in deployments.iter() {
+        for app in deployment.apps() {
+            lists
+                .entry((&deployment.namespace, app))
+                .or_default()
+                .push(Arc::clone(deployment));
+        }
+    }
+    Table::build(lists.into_iter().map(|((_, app), list)| before.reuse(claim(app, list))))
 }
 
 fn group(mut personas: Vec<Arc<Persona>>) -> Governors {
@@ -181,8 +277,9 @@ pub enum Change<T> {
 #[derive(Debug, Default)]
 pub struct Index {
     current: ArcSwap<Snapshot>,
-    /// Writers take turns; readers do not know of it.
-    writing: Mutex<()>,
+    /// Writers take turns; readers do not know of it. The last snapshot but one is kept here until the next turn: a
+    /// review that still reads it must not be the one that takes ten thousand entries apart.
+    writing: Mutex<Option<Arc<Snapshot>>>,
     synced: [AtomicBool; Kind::ALL.len()],
 }
 
@@ -210,8 +307,9 @@ impl Index {
         self.synced[kind as usize].load(Ordering::Acquire)
     }
 
-    /// Takes up what happened to personas.
-    pub fn personas(&self, change: Change<StoredPersona>) {
+    /// Takes up what happened to personas. Returns the apps about which more than a status has changed.
+    pub fn personas(&self, change: Change<StoredPersona>) -> Vec<AppKey> {
+        let mut touched = Touched::default();
         match change {
             Change::Put(stored) => self.publish(|now| {
                 let (namespace, name) = stored.key();
@@ -219,7 +317,14 @@ impl Index {
                 if before.as_ref().is_some_and(|before| before.same(&stored)) {
                     return;
                 }
+                let stored = settled(before.as_deref(), stored);
+                if let Some(before) = &before
+                    && before.demands_same(&stored)
+                {
+                    return now.personas.put(Arc::new(stored));
+                }
                 let before = before.as_deref().map(|before| &*before.persona);
+                touched.governed(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
                     now.regroup(&persona.namespace, &moved.app, Some(moved), None);
@@ -227,19 +332,30 @@ impl Index {
                 let stayed = before.filter(|before| before.app == persona.app);
                 now.regroup(&persona.namespace, &persona.app, stayed, Some(&persona));
                 now.personas.put(Arc::new(stored));
+                touched.governed(now, Some(&persona));
             }),
             Change::Remove { namespace, name } => self.publish(|now| {
                 let Some(before) = now.personas.get(&namespace, &name).cloned() else {
                     return;
                 };
+                touched.governed(now, Some(&before.persona));
                 now.regroup(&namespace, &before.persona.app, Some(&before.persona), None);
                 now.personas.remove(&namespace, &name);
             }),
             Change::Replace { objects, kept } => {
                 // Built aside: only the swap takes the writers' turn, and only we write this kind.
                 let before = Snapshot::clone(&self.load());
-                let personas = relisted(&before.personas, objects, &kept);
+                let settle = |stored: StoredPersona| {
+                    let (namespace, name) = stored.key();
+                    let there = before.personas.get(namespace, name).cloned();
+                    settled(there.as_deref(), stored)
+                };
+                let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas, &before.governors);
+                let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
+                for stored in before.personas.differing(&personas, differ) {
+                    touched.governed(&before, Some(&stored.persona));
+                }
                 self.publish(|now| {
                     now.personas = personas;
                     now.governors = governors;
@@ -247,48 +363,80 @@ impl Index {
                 self.sync(Kind::Persona);
             }
         }
+        touched.into_keys()
     }
 
     /// Takes up what happened to namespaces.
     pub fn namespaces(&self, change: Change<Namespace>) {
-        self.rows(Kind::Namespace, change, |snapshot| &mut snapshot.namespaces);
-    }
-
-    /// Takes up what happened to Deployments.
-    pub fn deployments(&self, change: Change<Deployment>) {
-        self.rows(Kind::Deployment, change, |snapshot| &mut snapshot.deployments);
-    }
-
-    fn rows<V: Keyed>(&self, kind: Kind, change: Change<V>, table: impl Fn(&mut Snapshot) -> &mut Table<V>) {
         match change {
-            Change::Put(object) => {
-                self.publish(|now| {
-                    let table = table(now);
-                    let (namespace, name) = object.key();
-                    if !table.get(namespace, name).is_some_and(|there| there.same(&object)) {
-                        table.put(Arc::new(object));
-                    }
-                });
-            }
+            Change::Put(object) => self.publish(|now| {
+                let (namespace, name) = object.key();
+                if !now
+                    .namespaces
+                    .get(namespace, name)
+                    .is_some_and(|there| there.same(&object))
+                {
+                    now.namespaces.put(Arc::new(object));
+                }
+            }),
             Change::Remove { namespace, name } => self.publish(|now| {
-                table(now).remove(&namespace, &name);
+                now.namespaces.remove(&namespace, &name);
             }),
             Change::Replace { objects, kept } => {
-                let mut before = Snapshot::clone(&self.load());
-                let rows = relisted(table(&mut before), objects, &kept);
-                self.publish(|now| *table(now) = rows);
-                self.sync(kind);
+                let before = Snapshot::clone(&self.load());
+                let rows = relisted(&before.namespaces, objects, &kept);
+                self.publish(|now| now.namespaces = rows);
+                self.sync(Kind::Namespace);
             }
         }
+    }
+
+    /// Takes up what happened to Deployments. Returns the apps that those claim, or claimed, which really changed.
+    pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
+        let mut touched = Touched::default();
+        match change {
+            Change::Put(object) => self.publish(|now| {
+                let (namespace, name) = object.key();
+                let before = now.deployments.get(namespace, name).cloned();
+                if before.as_ref().is_some_and(|there| there.same(&object)) {
+                    return;
+                }
+                let object = Arc::new(object);
+                touched.claimed(before.as_deref());
+                touched.claimed(Some(&object));
+                reclaim(now, before.as_ref(), Some(&object));
+                now.deployments.put(object);
+            }),
+            Change::Remove { namespace, name } => self.publish(|now| {
+                let before = now.deployments.get(&namespace, &name).cloned();
+                touched.claimed(before.as_deref());
+                reclaim(now, before.as_ref(), None);
+                now.deployments.remove(&namespace, &name);
+            }),
+            Change::Replace { objects, kept } => {
+                let before = Snapshot::clone(&self.load());
+                let deployments = relisted(&before.deployments, objects, &kept);
+                let claimants = claimants(&deployments, &before.claimants);
+                for deployment in before.deployments.differing(&deployments, |_, _| true) {
+                    touched.claimed(Some(deployment));
+                }
+                self.publish(|now| {
+                    now.deployments = deployments;
+                    now.claimants = claimants;
+                });
+                self.sync(Kind::Deployment);
+            }
+        }
+        touched.into_keys()
     }
 
     /// Makes the next snapshot from the current one. Each kind has one writer, so what a writer knows of its own kind
     /// is never outdated; the lock is for what the other kinds publish meanwhile.
     fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
         change(&mut next);
-        self.current.store(Arc::new(next));
+        *retired = Some(self.current.swap(Arc::new(next)));
     }
 
     fn sync(&self, kind: Kind) {
@@ -296,8 +444,16 @@ impl Index {
     }
 }
 
+/// The entry to store: a persona whose demands did not change stays the one that readers know.
+fn settled(before: Option<&StoredPersona>, mut stored: StoredPersona) -> StoredPersona {
+    if let Some(before) = before.filter(|before| before.demands_same(&stored)) {
+        stored.persona = Arc::clone(&before.persona);
+    }
+    stored
+}
+
 /// The table after a relist: unchanged entries keep their `Arc`.
-fn relisted<V: Keyed>(before: &Table<V>, objects: Vec<V>, kept: &[(String, String)]) -> Table<V> {
+fn relisted<V: Keyed>(before: &Table<V>, objects: impl IntoIterator<Item = V>, kept: &[(String, String)]) -> Table<V> {
     let kept = kept
         .iter()
         .filter_map(|(namespace, name)| before.get(namespace, name).cloned());

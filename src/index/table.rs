@@ -95,6 +95,23 @@ impl<V: Keyed> Table<V> {
         self.shards.iter().flat_map(|shard| shard.iter())
     }
 
+    /// Entries of either table that the other does not have, and of those with one key that are not the same entry both,
+    /// if they `differ`.
+    pub(super) fn differing<'t>(
+        &'t self,
+        other: &'t Table<V>,
+        differ: impl Fn(&V, &V) -> bool + Copy + 't,
+    ) -> impl Iterator<Item = &'t Arc<V>> {
+        let missing = |from: &'t Table<V>, to: &'t Table<V>| {
+            from.iter().filter(move |entry| {
+                let (namespace, name) = entry.key();
+                let there = to.get(namespace, name);
+                !there.is_some_and(|there| Arc::ptr_eq(there, entry) || !differ(there, entry))
+            })
+        };
+        missing(self, other).chain(missing(other, self))
+    }
+
     /// Puts an entry in place of the one with its key, if there is one.
     pub(super) fn put(&mut self, entry: Arc<V>) {
         let number = self.shard_of(entry.key());

@@ -11,9 +11,18 @@ use crate::policy::Mode;
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 fn stored(namespace: &str, name: &str, app: &str, version: &str) -> StoredPersona {
     StoredPersona {
-        version: version.into(),
+        version: hash(version),
+        generation: 1,
+        status: None,
         persona: Arc::new(Persona {
             namespace: namespace.into(),
             name: name.into(),
@@ -32,17 +41,25 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
         for name in NAMES {
             told.push(format!("{namespace} {name} {:?}", snapshot.find(namespace, name)));
             told.push(format!("{namespace} {name} {:?}", snapshot.deployment(namespace, name)));
+            told.push(of_app(snapshot, namespace, name));
         }
     }
     told.extend(Kind::ALL.map(|kind| format!("{kind:?} {}", snapshot.count(kind))));
     told
 }
 
+/// What a status of that app is derived from.
+fn of_app(snapshot: &Snapshot, namespace: &str, app: &str) -> String {
+    let (personas, workloads) = (snapshot.find(namespace, app), snapshot.workloads(namespace, app));
+    format!("{namespace} {app} {personas:?} {workloads:?}")
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Persona(usize, usize, usize, u8),
     Namespace(usize, Option<bool>),
-    Deployment(usize, usize, usize),
+    /// Where, its name, its label, the label of its selector, whether that counts, how many are ready.
+    Deployment(usize, usize, usize, usize, bool, i32),
     Gone(Kind, usize, usize),
     /// A list is read again: everything, or with one object missing, or with one that cannot be read.
     Relist(Kind, Option<usize>, bool),
@@ -54,7 +71,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (places.clone(), names.clone(), names.clone(), any::<u8>()).prop_map(|(p, n, a, v)| Step::Persona(p, n, a, v)),
         1 => (places.clone(), any::<Option<bool>>()).prop_map(|(p, mode)| Step::Namespace(p, mode)),
-        2 => (places.clone(), names.clone(), names.clone()).prop_map(|(p, n, a)| Step::Deployment(p, n, a)),
+        3 => (places.clone(), names.clone(), 0..=NAMES.len(), names.clone(), any::<bool>(), 0..2)
+            .prop_map(|(p, n, a, s, chained, ready)| Step::Deployment(p, n, a, s, chained, ready)),
         3 => (kind(), places, names).prop_map(|(kind, p, n)| Step::Gone(kind, p, n)),
         1 => (kind(), proptest::option::of(0..8usize), any::<bool>()).prop_map(|(kind, hole, kept)| Step::Relist(kind, hole, kept)),
     ]
@@ -84,13 +102,13 @@ fn relist<T: Clone>(map: &mut BTreeMap<(String, String), T>, hole: Option<usize>
 }
 
 impl Model {
-    fn step(&mut self, index: &Index, step: &Step) {
+    fn step(&mut self, index: &Index, step: &Step) -> Vec<AppKey> {
         let key = |p: usize, n: usize| (NAMESPACES[p].to_owned(), NAMES[n].to_owned());
         match *step {
             Step::Persona(p, n, app, version) => {
                 let new = stored(NAMESPACES[p], NAMES[n], NAMES[app], &format!("{app}-{version}"));
                 self.personas.insert(key(p, n), new.clone());
-                index.personas(Change::Put(new));
+                index.personas(Change::Put(new))
             }
             Step::Namespace(p, enforcing) => {
                 let mode = match enforcing {
@@ -101,47 +119,60 @@ impl Model {
                 let new = Namespace {
                     name: NAMESPACES[p].into(),
                     mode,
+                    terminating: false,
+                    uid: Box::default(),
                 };
                 self.namespaces
                     .insert((String::new(), NAMESPACES[p].to_owned()), new.clone());
                 index.namespaces(Change::Put(new));
+                Vec::new()
             }
-            Step::Deployment(p, n, app) => {
-                let labels = AppLabels {
-                    name: NAMES[app].into(),
+            Step::Deployment(p, n, app, selected, chained, ready) => {
+                let named = |app: usize| AppLabels {
+                    name: NAMES.get(app).copied().unwrap_or_default().into(),
                     ..AppLabels::default()
+                };
+                let running = Running {
+                    ready,
+                    ..Running::default()
                 };
                 let new = Deployment {
                     namespace: NAMESPACES[p].into(),
                     name: NAMES[n].into(),
-                    labels,
-                    ..Deployment::default()
+                    labels: named(app),
+                    selected: named(selected),
+                    chained,
+                    running: Some(Box::new(running)),
                 };
                 self.deployments.insert(key(p, n), new.clone());
-                index.deployments(Change::Put(new));
+                index.deployments(Change::Put(new))
             }
             Step::Gone(kind, p, n) => {
                 let (namespace, name) = key(p, n);
                 match kind {
                     Kind::Persona => {
                         self.personas.remove(&key(p, n));
-                        index.personas(Change::Remove { namespace, name });
+                        index.personas(Change::Remove { namespace, name })
                     }
                     Kind::Namespace => {
                         let name = namespace;
                         self.namespaces.remove(&(String::new(), name.clone()));
                         let namespace = String::new();
                         index.namespaces(Change::Remove { namespace, name });
+                        Vec::new()
                     }
                     Kind::Deployment => {
                         self.deployments.remove(&key(p, n));
-                        index.deployments(Change::Remove { namespace, name });
+                        index.deployments(Change::Remove { namespace, name })
                     }
                 }
             }
             Step::Relist(kind, hole, kept) => match kind {
                 Kind::Persona => index.personas(relist(&mut self.personas, hole, kept)),
-                Kind::Namespace => index.namespaces(relist(&mut self.namespaces, hole, kept)),
+                Kind::Namespace => {
+                    index.namespaces(relist(&mut self.namespaces, hole, kept));
+                    Vec::new()
+                }
                 Kind::Deployment => index.deployments(relist(&mut self.deployments, hole, kept)),
             },
         }
@@ -153,8 +184,10 @@ impl Model {
             self.personas.values().map(|stored| Arc::clone(&stored.persona)),
             namespaces.map(|namespace| (namespace.name.to_string(), namespace.mode.clone())),
         );
+        let deployments = Table::build(self.deployments.values().cloned().map(Arc::new));
         Snapshot {
-            deployments: Table::build(self.deployments.values().cloned().map(Arc::new)),
+            claimants: claimants(&deployments, &Table::default()),
+            deployments,
             ..fresh
         }
     }
@@ -169,15 +202,128 @@ proptest! {
             prop_assert_eq!(told(&index.load()), told(&model.afresh()));
         }
     }
+
+    #[test]
+    fn whoever_keeps_a_status_is_woken_by_every_change_of_what_it_is_derived_from(
+        steps in proptest::collection::vec(step(), 0..60),
+    ) {
+        let (index, mut model) = (Index::default(), Model::default());
+        for step in &steps {
+            let before = Snapshot::clone(&index.load());
+            let touched = model.step(&index, step);
+            let after = index.load();
+            for namespace in NAMESPACES {
+                for app in NAMES {
+                    let changed = of_app(&before, namespace, app) != of_app(&after, namespace, app);
+                    let key = AppKey { namespace: namespace.into(), app: app.into() };
+                    prop_assert!(!changed || touched.contains(&key), "{step:?} changed {key:?} and touched {touched:?}");
+                }
+            }
+        }
+    }
+}
+
+fn all<T>(objects: Vec<T>) -> Change<T> {
+    Change::Replace {
+        objects,
+        kept: Vec::new(),
+    }
+}
+
+/// A Deployment that is labelled.
+fn deployment(name: &str, app: &str, ready: i32) -> Deployment {
+    Deployment {
+        namespace: "shop".into(),
+        name: name.into(),
+        labels: AppLabels {
+            name: app.into(),
+            ..AppLabels::default()
+        },
+        running: Some(Box::new(Running {
+            ready,
+            ..Running::default()
+        })),
+        ..Deployment::default()
+    }
+}
+
+fn names(touched: &[AppKey]) -> Vec<&str> {
+    touched.iter().map(|key| &*key.app).collect()
+}
+
+#[test]
+fn a_relist_wakes_those_who_changed_meanwhile_and_nobody_else() {
+    let index = Index::default();
+    let list = |ready: i32| (0..10_000).map(move |n| deployment(&format!("d{n}"), &format!("a{n}"), ready));
+    assert_eq!(index.deployments(all(list(1).collect())).len(), 10_000);
+    let started = Instant::now();
+    assert_eq!(index.deployments(all(list(1).collect())), [], "10,000 unchanged");
+    println!("10,000 unchanged Deployments listed again: {:?}", started.elapsed());
+    let mut changed: Vec<Deployment> = list(1).collect();
+    changed[7] = deployment("d7", "a7", 2);
+    changed[8] = deployment("d8", "moved", 1);
+    changed.remove(9);
+    assert_eq!(names(&index.deployments(all(changed))), ["a7", "a8", "a9", "moved"]);
+}
+
+#[test]
+fn a_status_that_was_written_wakes_nobody_and_keeps_the_persona() {
+    let index = Index::default();
+    let with = |status: u64, generation: i64| StoredPersona {
+        generation,
+        status: Some(StatusPrint {
+            verdict: status,
+            deployments: 0,
+        }),
+        ..stored("shop", "a", "orders", "1")
+    };
+    assert_eq!(names(&index.personas(Change::Put(with(1, 1)))), ["orders"]);
+    let before = Arc::clone(&index.load().find("shop", "orders")[0]);
+    for change in [Change::Put(with(2, 1)), all(vec![with(3, 1)])] {
+        assert_eq!(index.personas(change), []);
+        assert!(Arc::ptr_eq(&before, &index.load().find("shop", "orders")[0]));
+    }
+    let status = |index: &Index| index.load().persona("shop", "a").and_then(|stored| stored.status);
+    assert_eq!(status(&index).map(|status| status.verdict), Some(3));
+    assert_eq!(
+        names(&index.personas(Change::Put(with(3, 2)))),
+        ["orders"],
+        "another generation"
+    );
+}
+
+#[test]
+fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
+    let index = Index::default();
+    let chained = |name: &str, label: &str, app: &str| {
+        let mut deployment = deployment(name, label, 1);
+        deployment.labels.app = app.into();
+        deployment.chained = true;
+        deployment
+    };
+    let whose = |app: &str| -> Vec<String> {
+        let snapshot = index.load();
+        let workloads = snapshot.workloads("shop", app);
+        workloads.iter().map(|deployment| deployment.name.to_string()).collect()
+    };
+    index.deployments(all(vec![
+        chained("orders", "", ""),
+        chained("web", "payments", "orders"),
+    ]));
+    index.personas(Change::Put(stored("shop", "o", "orders", "1")));
+    assert_eq!(whose("orders"), ["web"], "a label is a stronger claim than a name");
+    // Its label now leads elsewhere, and both apps are told.
+    let touched = index.personas(Change::Put(stored("shop", "p", "payments", "1")));
+    assert_eq!(names(&touched), ["orders", "payments", "web"]);
+    assert_eq!(
+        (whose("orders"), whose("payments")),
+        (vec!["orders".to_owned()], vec!["web".to_owned()])
+    );
 }
 
 #[test]
 fn an_index_is_synced_once_every_kind_was_filled() {
     let index = Index::default();
-    let all = || Change::Replace {
-        objects: Vec::new(),
-        kept: Vec::new(),
-    };
     index.personas(Change::Put(stored("shop", "a", "a", "1")));
     assert!(!index.has(Kind::Persona), "one object is not all of them");
     index.personas(Change::Replace {
@@ -190,7 +336,7 @@ fn an_index_is_synced_once_every_kind_was_filled() {
         kept: Vec::new(),
     });
     assert!(!index.is_synced());
-    index.deployments(all());
+    index.deployments(all(Vec::new()));
     assert!(index.is_synced());
 }
 

@@ -1,25 +1,36 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
-//! Owns connections, lists, watches and their retries, and how an object or its status is written. Knows no persona: what
-//! an object says is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
+//! Owns connections, lists, watches and their retries, how an object or its status is written, the election by a
+//! Lease, and who is behind a token. Knows no persona: what an object says is for a [`Decode`], what happens to it for the
+//! closure that [`follow`] is given.
 
+mod access;
+mod create;
+mod lease;
 mod object;
+mod pass;
 mod pauses;
 mod place;
 mod resource;
 mod seen;
 mod state;
 mod status;
+mod version;
 mod watch;
 
+pub use access::{Access, Denial, Memory};
+pub use create::create;
 pub use kube::Client;
-pub use object::{CallError, apply, read};
+pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
+pub use object::{CallError, apply, merge, read};
+pub use pass::{Skipped, pass};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};
 pub use resource::{Followed, Resource};
 pub use seen::{Decode, Name};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
+pub use version::version;
 pub use watch::{Event, follow};
 
 #[cfg(test)]

@@ -115,3 +115,29 @@ pub async fn apply(
     };
     call(client, request).await
 }
+
+/// Merges `patch` into an object, or into a subresource of it, as `manager`. With `metadata.resourceVersion` in it, a
+/// conflict when somebody was faster.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn merge(
+    client: &Client,
+    resource: Resource,
+    name: &Name,
+    subresource: Option<&str>,
+    manager: &str,
+    patch: &Value,
+) -> Result<Value, CallError> {
+    let params = PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(patch);
+    let requests = Request::new(resource.collection(&name.namespace));
+    let request = match subresource {
+        Some(subresource) => requests.patch_subresource(subresource, &name.name, &params, &patch),
+        None => requests.patch(&name.name, &params, &patch),
+    };
+    call(client, request).await
+}

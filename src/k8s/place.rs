@@ -9,6 +9,9 @@ use kube::{Client, Config};
 /// Where a pod finds its token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
+/// Where a pod finds its namespace.
+const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
 /// How the API server is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -76,6 +79,29 @@ impl Place {
             place,
             reason: told(&error),
         })
+    }
+}
+
+impl Place {
+    /// The namespace that the place itself names: the pod's, or that of the kubeconfig's current context.
+    pub fn namespace(&self) -> Option<String> {
+        let named = match self {
+            Place::Pod => {
+                return std::fs::read_to_string(NAMESPACE)
+                    .ok()
+                    .map(|name| name.trim().to_owned());
+            }
+            Place::Kubeconfig(file) => Kubeconfig::read_from(file),
+            Place::UsualKubeconfig => Kubeconfig::read(),
+        };
+        // What is wrong with it is told by whoever needs it to be right.
+        let kubeconfig = named.ok()?;
+        let current = kubeconfig.current_context?;
+        let context = kubeconfig
+            .contexts
+            .into_iter()
+            .find(|context| context.name == current)?;
+        context.context?.namespace.filter(|namespace| !namespace.is_empty())
     }
 }
 

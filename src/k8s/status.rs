@@ -1,11 +1,10 @@
 //! The status of one object: written by us alone, and only when something other than a timestamp is different.
 
 use kube::Client;
-use kube::api::{Patch, PatchParams, Request};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::object::{CallError, apply, call, read};
+use super::object::{CallError, apply, merge, read};
 use super::resource::Resource;
 use super::seen::Name;
 
@@ -42,19 +41,16 @@ struct Stored {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Metadata {
     uid: String,
     #[serde(default)]
     generation: i64,
-    resource_version: String,
-    #[serde(default)]
-    managed_fields: Vec<Value>,
 }
 
 /// Reads the object, asks `derive` for the whole status that it should have, and applies that as `manager`, unless the
 /// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out goes, whoever wrote
-/// it: entries of other managers for the status are made ours first.
+/// it: an apply removes nothing but what its own manager once applied, so what is left of another writer (the Go
+/// operator, by PUT) is taken out after it.
 ///
 /// # Errors
 /// See [`CallError`]; nothing is written then, and it is worth trying again.
@@ -84,16 +80,6 @@ pub async fn write_if_changed(
     if timeless(&wanted, clocks) == timeless(&current.status, clocks) {
         return Ok(Outcome::Unchanged);
     }
-    if let Some(fields) = taken_over(&metadata.managed_fields, manager) {
-        let patch = json!({"metadata": {"resourceVersion": metadata.resource_version, "managedFields": fields}});
-        let request = Request::new(resource.collection(&name.namespace));
-        let params = PatchParams {
-            field_manager: Some(manager.to_owned()),
-            ..PatchParams::default()
-        };
-        let request = request.patch_subresource("status", &name.name, &params, &Patch::Merge(&patch));
-        let _: Value = call(client, request).await?;
-    }
     let mut identity = Map::from_iter([("name".to_owned(), Value::from(name.name.as_str()))]);
     if !name.namespace.is_empty() {
         identity.insert("namespace".to_owned(), Value::from(name.namespace.as_str()));
@@ -101,11 +87,19 @@ pub async fn write_if_changed(
     // The uid makes it fail, instead of creating, when the object was deleted meanwhile; also when it came back.
     identity.insert("uid".to_owned(), Value::from(current.uid.as_str()));
     let object = json!({"apiVersion": api_version, "kind": kind, "metadata": identity, "status": wanted});
-    match apply(client, resource, name, Some("status"), manager, &object).await {
-        Ok(_) => Ok(Outcome::Written),
-        Err(error) if error.is_not_found() => Ok(Outcome::Gone),
-        Err(error) => Err(error),
+    let written = match apply(client, resource, name, Some("status"), manager, &object).await {
+        Ok(written) => written,
+        Err(error) if error.is_not_found() => return Ok(Outcome::Gone),
+        Err(error) => return Err(error),
+    };
+    // Not by way of managedFields: an API server takes those from a request for the object itself and from no other, and
+    // we may write none of those.
+    if let Some(rest) = leftovers(&written["status"], &wanted) {
+        let version = &written["metadata"]["resourceVersion"];
+        let patch = json!({"metadata": {"resourceVersion": version}, "status": rest});
+        merge(client, resource, name, Some("status"), manager, &patch).await?;
     }
+    Ok(Outcome::Written)
 }
 
 /// Without the keys named in `clocks`.
@@ -123,42 +117,26 @@ fn timeless(value: &Value, clocks: &[&str]) -> Value {
     }
 }
 
-/// `metadata.managedFields` with every entry for the status made one that `manager` has applied; none when they are so
-/// already. Only so does a field go that another writer (the Go operator, by PUT) has left and that we do not restate:
-/// an apply removes nothing but what its own manager once applied.
-fn taken_over(entries: &[Value], manager: &str) -> Option<Vec<Value>> {
-    let of_status = |entry: &&Value| entry["subresource"] == "status";
-    let ours = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Apply";
-    let newest = entries
-        .iter()
-        .filter(of_status)
-        .max_by_key(|entry| entry["time"].as_str())?;
-    if entries.iter().filter(of_status).all(ours) {
+/// The merge patch that takes out of `stored` what is not in `wanted`; none when there is nothing.
+fn leftovers(stored: &Value, wanted: &Value) -> Option<Value> {
+    let (Value::Object(stored), Value::Object(wanted)) = (stored, wanted) else {
         return None;
-    }
-    let mut fields = Value::Object(Map::new());
-    for entry in entries.iter().filter(of_status) {
-        merge(&mut fields, &entry["fieldsV1"]);
-    }
-    let mut entry = newest.clone();
-    entry["manager"] = manager.into();
-    entry["operation"] = "Apply".into();
-    entry["fieldsV1"] = fields;
-    let others = entries.iter().filter(|entry| !of_status(entry)).cloned();
-    Some(others.chain([entry]).collect())
-}
-
-/// The union of two sets of fields: objects all the way down.
-fn merge(into: &mut Value, from: &Value) {
-    let (Value::Object(into), Value::Object(from)) = (into, from) else {
-        return;
     };
-    for (key, value) in from {
-        merge(
-            into.entry(key.clone()).or_insert_with(|| Value::Object(Map::new())),
-            value,
-        );
+    let mut patch = Map::new();
+    for (key, value) in stored {
+        let rest = match (value, wanted.get(key)) {
+            (_, None | Some(Value::Null)) => Some(Value::Null),
+            // A merge patch knows lists only as a whole.
+            (Value::Array(there), Some(Value::Array(items))) => {
+                (there.len() > items.len()).then(|| Value::Array(items.clone()))
+            }
+            (value, Some(wanted)) => leftovers(value, wanted),
+        };
+        if let Some(rest) = rest {
+            patch.insert(key.clone(), rest);
+        }
     }
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
 #[cfg(test)]

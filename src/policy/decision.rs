@@ -11,7 +11,7 @@ use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
 use super::ratchet::Ratchet;
-use super::rules::{self, Context, RuleSet, Subject};
+use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::workload::Workload;
 
 /// All personas of one app in one namespace, in the order of their `metadata.name`.
@@ -202,6 +202,7 @@ fn found<'a>(
 ) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
     let context = Context {
         set,
+        surface: Surface::Answer,
         subject: question.subject,
         workload: question.new,
         persona,

@@ -20,6 +20,9 @@ pub struct Persona {
     pub has_resources: bool,
     /// `spec.resources.limits`.
     pub limits: PersonaResources,
+    /// The limits as they are written, where that is not how we write them (`0.5` for `500m`): a suggestion repeats
+    /// them (R1, R2).
+    pub limits_as_written: Option<Box<WrittenLimits>>,
     /// `spec.resources.requests`: never compared, offered as the fix for missing requests.
     pub requests: PersonaResources,
     /// `spec.scaling.minReplicas`.
@@ -53,6 +56,15 @@ pub struct PersonaResources {
     pub memory: Option<Quantity>,
 }
 
+/// Limits in the words of whoever wrote the persona.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WrittenLimits {
+    /// `spec.resources.limits.cpu`.
+    pub cpu: Box<str>,
+    /// `spec.resources.limits.memory`.
+    pub memory: Box<str>,
+}
+
 /// A value of a persona that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -81,6 +93,13 @@ impl Persona {
         let resources = spec.resources.as_ref();
         let limits = resources.and_then(|resources| resources.limits.as_ref());
         let requests = resources.and_then(|resources| resources.requests.as_ref());
+        let written = WrittenLimits {
+            cpu: limits.and_then(|list| list.cpu.as_deref()).unwrap_or_default().into(),
+            memory: limits
+                .and_then(|list| list.memory.as_deref())
+                .unwrap_or_default()
+                .into(),
+        };
         let limits = PersonaResources {
             cpu: quantity(limits.and_then(|list| list.cpu.as_ref()), "spec.resources.limits.cpu"),
             memory: quantity(
@@ -94,6 +113,10 @@ impl Persona {
             cpu: offer(requests.and_then(|list| list.cpu.as_ref())),
             memory: offer(requests.and_then(|list| list.memory.as_ref())),
         };
+        let as_we_write = |quantity: &Option<Quantity>, written: &str| {
+            quantity.as_ref().is_none_or(|quantity| quantity.to_string() == written)
+        };
+        let plain = as_we_write(&limits.cpu, &written.cpu) && as_we_write(&limits.memory, &written.memory);
         let scaling = spec.scaling.as_ref();
         let health = spec.health.as_ref();
         let security = spec.policies.as_ref().and_then(|policies| policies.security.as_ref());
@@ -105,6 +128,7 @@ impl Persona {
             mode: ModeWish::read(annotations.and_then(|map| map.get(ModeWish::KEY)).map(String::as_str)),
             has_resources: resources.is_some(),
             limits,
+            limits_as_written: (!plain).then(|| Box::new(written)),
             requests,
             min_replicas: scaling.and_then(|scaling| scaling.min_replicas),
             max_replicas: scaling.and_then(|scaling| scaling.max_replicas),

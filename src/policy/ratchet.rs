@@ -38,6 +38,7 @@ fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_
     let mut before = Vec::new();
     let context = Context {
         set: context.set,
+        surface: context.surface,
         subject: context.subject,
         workload: stored,
         persona: context.persona,

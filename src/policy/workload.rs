@@ -3,8 +3,8 @@
 //! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is
 //! skipped without being built. Null and absent mean the same, as they do to the API server.
 
-use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::json;
@@ -59,7 +59,7 @@ pub struct Metadata<'a> {
 }
 
 /// The labels that can name an app; all others are skipped.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 pub struct Labels<'a> {
     /// `app.kubernetes.io/name`, the join key with `spec.name` of a persona.
     #[serde(borrow, default, rename = "app.kubernetes.io/name")]
@@ -70,21 +70,21 @@ pub struct Labels<'a> {
 }
 
 /// `spec` of a Deployment or a Scale.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Spec<'a> {
     /// Desired pods. Absent means 1 in a Deployment and 0 in a Scale, whose encoder leaves out a zero.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub replicas: Option<i32>,
     /// Which pods belong to the Deployment.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing)]
     pub selector: Selector<'a>,
     /// What its pods look like.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub template: Template<'a>,
 }
 
 /// `spec.selector`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Selector<'a> {
     /// Equality requirements.
@@ -93,31 +93,31 @@ pub struct Selector<'a> {
 }
 
 /// `spec.template`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Template<'a> {
     /// The pod itself.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub spec: PodSpec<'a>,
 }
 
 /// `spec.template.spec`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSpec<'a> {
     /// App containers.
-    #[serde(borrow, default, deserialize_with = "json::objects")]
+    #[serde(borrow, default, deserialize_with = "json::objects", skip_serializing_if = "unset")]
     pub containers: Vec<Container<'a>>,
     /// Run-once init containers and, with `restartPolicy: Always`, native sidecars.
-    #[serde(borrow, default, deserialize_with = "json::objects")]
+    #[serde(borrow, default, deserialize_with = "json::objects", skip_serializing_if = "unset")]
     pub init_containers: Vec<Container<'a>>,
     /// Pod-level security settings, inherited by containers that say nothing.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub security_context: SecurityContext<'a>,
     /// Pod-level resources (KEP-2837).
-    #[serde(default, deserialize_with = "json::object")]
+    #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub resources: Resources,
     /// The operating system, where stated.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub os: Os<'a>,
 }
 
@@ -129,73 +129,83 @@ impl PodSpec<'_> {
 }
 
 /// `spec.template.spec.os`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Os<'a> {
     /// `linux` or `windows`.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "unset")]
     pub name: Text<'a>,
 }
 
 /// One container.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container<'a> {
     /// Name, unique in the pod.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "unset")]
     pub name: Text<'a>,
     /// Requests and limits.
-    #[serde(default, deserialize_with = "json::object")]
+    #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub resources: Resources,
     /// Security settings of its own.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub security_context: SecurityContext<'a>,
     /// How its liveness is probed.
-    #[serde(borrow, default, deserialize_with = "json::optional")]
+    #[serde(borrow, default, deserialize_with = "json::optional", skip_serializing_if = "unset")]
     pub liveness_probe: Option<Probe<'a>>,
     /// How its readiness is probed.
-    #[serde(borrow, default, deserialize_with = "json::optional")]
+    #[serde(borrow, default, deserialize_with = "json::optional", skip_serializing_if = "unset")]
     pub readiness_probe: Option<Probe<'a>>,
     /// `Always` makes an init container a native sidecar.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "unset")]
     pub restart_policy: Text<'a>,
 }
 
 /// A probe of any kind.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Probe<'a> {
     /// Set where the probe is an HTTP one.
-    #[serde(borrow, default, deserialize_with = "json::optional")]
+    #[serde(borrow, default, deserialize_with = "json::optional", skip_serializing_if = "unset")]
     pub http_get: Option<HttpGet<'a>>,
 }
 
 /// `httpGet` of a probe.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct HttpGet<'a> {
     /// The path asked for.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "unset")]
     pub path: Text<'a>,
 }
 
 /// Requests and limits of a container or a pod.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Resources {
     /// The most it may use.
-    #[serde(default, deserialize_with = "json::object")]
+    #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub limits: ResourceList,
     /// What it is scheduled by.
-    #[serde(default, deserialize_with = "json::object")]
+    #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub requests: ResourceList,
 }
 
 /// The two resources a persona speaks of. A zero quantity is a missing one and never stored here.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct ResourceList {
     /// CPU cores.
-    #[serde(default, deserialize_with = "non_zero_quantity")]
+    #[serde(
+        default,
+        deserialize_with = "non_zero_quantity",
+        serialize_with = "as_text",
+        skip_serializing_if = "unset"
+    )]
     pub cpu: Option<Quantity>,
     /// Bytes of memory.
-    #[serde(default, deserialize_with = "non_zero_quantity")]
+    #[serde(
+        default,
+        deserialize_with = "non_zero_quantity",
+        serialize_with = "as_text",
+        skip_serializing_if = "unset"
+    )]
     pub memory: Option<Quantity>,
 }
 
@@ -207,52 +217,52 @@ impl ResourceList {
 }
 
 /// `securityContext` of a pod or a container; pods lack the later fields.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityContext<'a> {
     /// The kubelet refuses to start it as user 0.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub run_as_non_root: Option<bool>,
     /// The user it runs as.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub run_as_user: Option<i64>,
     /// Windows settings.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub windows_options: WindowsOptions<'a>,
     /// Whether a process can gain more privileges than its parent; unset means true.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub allow_privilege_escalation: Option<bool>,
     /// Full access to the host.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub privileged: Option<bool>,
     /// Whether the root filesystem is mounted read-only; unset means false.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub read_only_root_filesystem: Option<bool>,
     /// Linux capabilities.
-    #[serde(borrow, default, deserialize_with = "json::object")]
+    #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub capabilities: Capabilities<'a>,
     /// `Unmasked` opens the whole of `/proc`.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "unset")]
     pub proc_mount: Text<'a>,
 }
 
 /// `securityContext.windowsOptions`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowsOptions<'a> {
     /// Runs on the host itself.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "unset")]
     pub host_process: Option<bool>,
     /// The Windows account.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "unset")]
     pub run_as_user_name: Text<'a>,
 }
 
 /// `securityContext.capabilities`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Capabilities<'a> {
     /// Capabilities added to the runtime's default set.
-    #[serde(borrow, default, deserialize_with = "json::values")]
+    #[serde(borrow, default, deserialize_with = "json::values", skip_serializing_if = "unset")]
     pub add: Vec<Text<'a>>,
 }
 
@@ -276,6 +286,27 @@ impl ScaleStatus<'_> {
                 .or_else(|| value.strip_prefix(" in (")?.strip_suffix(')'))
                 .filter(|value| !value.is_empty())
         })
+    }
+}
+
+impl Spec<'_> {
+    /// What rules look at, and nothing else, as JSON that reads as the same spec again: how an index keeps it. The
+    /// selector, which no rule looks at, is not in it.
+    pub fn to_json(&self) -> String {
+        // Writing these types cannot fail: no map in them has a key that is not a string.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Left out of the text that is kept: it reads as the default again.
+fn unset<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn as_text<S: Serializer>(quantity: &Option<Quantity>, serializer: S) -> Result<S::Ok, S::Error> {
+    match quantity {
+        Some(quantity) => serializer.collect_str(quantity),
+        None => serializer.serialize_none(),
     }
 }
 

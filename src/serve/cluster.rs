@@ -1,6 +1,7 @@
-//! With a cluster: keeps the index equal to what the API server says of three kinds.
+//! With a cluster: keeps the index equal to what the API server says of three kinds, and wakes whoever keeps a status.
 //!
-//! The watches run on a thread and a runtime of their own, so that reading a long list never delays a review.
+//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays
+//! a review.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::index::{AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Event, Place, Resource, WatchState, client, follow};
+use super::led::Led;
+use crate::controllers::persona::Wakes;
+use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
+use crate::k8s::{Event, Leadership, Place, Resource, WatchState, client, follow};
 use crate::webhook::Match;
 
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
@@ -54,9 +57,18 @@ impl Watches {
     }
 }
 
-/// Starts the watches. An API server that is away, or does not know our kinds yet, is waited for.
-///
-/// The receiver ends when the watches have ended, which they never should.
+/// The thread of the watches, and of what is written.
+pub(super) struct Running {
+    /// Whether this process may write.
+    pub(super) leadership: Leadership,
+    /// Ends when they have ended, which they never should before they are stopped.
+    pub(super) ended: oneshot::Receiver<()>,
+    /// Dropped: stops them.
+    pub(super) stop: oneshot::Sender<()>,
+}
+
+/// Starts the watches, and beside them on their thread what is `led`; `wakes` is told of what really changed. An API
+/// server that is away, or does not know our kinds yet, is waited for.
 ///
 /// # Errors
 /// The configuration of the client is of no use.
@@ -64,7 +76,9 @@ pub(super) async fn watch(
     place: &Place,
     matching: Match,
     index: &Arc<Index>,
-) -> anyhow::Result<(Watches, oneshot::Receiver<()>)> {
+    led: Led,
+    wakes: Wakes,
+) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
     let state = |resource: Resource| Arc::new(WatchState::new(resource.plural));
@@ -77,6 +91,7 @@ pub(super) async fn watch(
     let index = Arc::clone(index);
     let (started, outcome) = oneshot::channel();
     let (alive, ended) = oneshot::channel::<()>();
+    let (stop, stopping) = oneshot::channel();
     let follow_all = move || {
         let _alive = alive;
         runtime.block_on(async {
@@ -84,25 +99,47 @@ pub(super) async fn watch(
                 Ok(client) => client,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            drop(started.send(Ok(())));
+            let (election, leadership) = led.stand(&client);
+            drop(started.send(Ok(leadership.clone())));
             let [personas, namespaces, deployments] = states;
-            tokio::join!(
-                follow(client.clone(), PERSONAS, personas, |event| index
-                    .personas(change(event))),
-                follow(client.clone(), NAMESPACES, namespaces, |event| index
-                    .namespaces(change::<Namespace>(event))),
-                follow(client, DEPLOYMENTS, deployments, |event| {
-                    index.deployments(slimmed(change(event), matching));
-                }),
-            );
+            let watching = client.clone();
+            let woken = |listed: bool, apps: Vec<AppKey>| {
+                // A first list is news even when it is empty.
+                if listed || !apps.is_empty() {
+                    wakes.wake(apps);
+                }
+            };
+            let watches = async {
+                tokio::join!(
+                    follow(watching.clone(), PERSONAS, personas, |event| {
+                        woken(is_list(&event), index.personas(change(event)));
+                    }),
+                    follow(watching.clone(), NAMESPACES, namespaces, |event| {
+                        index.namespaces(change::<Namespace>(event));
+                    }),
+                    follow(watching, DEPLOYMENTS, deployments, |event| {
+                        woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
+                    }),
+                );
+            };
+            led.run(client, election, leadership, watches, stopping).await;
         });
     };
     std::thread::Builder::new()
         .name("watches".to_owned())
         .spawn(follow_all)
         .context("cannot start the thread of the watches")?;
-    outcome.await.context("the watches ended at once")??;
-    Ok((watches, ended))
+    let leadership = outcome.await.context("the watches ended at once")??;
+    let running = Running {
+        leadership,
+        ended,
+        stop,
+    };
+    Ok((watches, running))
+}
+
+fn is_list<T>(event: &Event<T>) -> bool {
+    matches!(event, Event::Listed { .. })
 }
 
 fn change<T>(event: Event<T>) -> Change<T> {
@@ -119,18 +156,26 @@ fn change<T>(event: Event<T>) -> Change<T> {
     }
 }
 
-/// Without what `--match label` never asks for.
+/// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
+/// that it is there.
 fn slimmed(mut change: Change<Deployment>, matching: Match) -> Change<Deployment> {
-    if matching == Match::Label {
-        let slim = |deployment: &mut Deployment| {
+    let slim = |deployment: &mut Deployment| {
+        deployment.chained = matching == Match::Chain;
+        if matching == Match::Label {
             deployment.labels.app = Box::default();
             deployment.selected = AppLabels::default();
-        };
-        match &mut change {
-            Change::Put(deployment) => slim(deployment),
-            Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
-            Change::Remove { .. } => {}
         }
+        if deployment.claims().next().is_none() {
+            deployment.running = None;
+        }
+    };
+    match &mut change {
+        Change::Put(deployment) => slim(deployment),
+        Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
+        Change::Remove { .. } => {}
     }
     change
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
-use crate::index::{AppLabels, Deployment, Namespace, StoredPersona};
+use crate::controllers::persona::print;
+use crate::index::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 use crate::k8s::Decode;
 use crate::policy::json::Object;
-use crate::policy::workload::{Labels, Metadata, Selector};
+use crate::policy::text::Text;
+use crate::policy::workload::{Labels, Metadata, Selector, Spec};
 use crate::policy::{ModeWish, Persona};
 
 /// Reads JSON and names the field that is wrong.
@@ -17,20 +24,24 @@ fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
 }
 
-/// An ApplicationPersona without its status: a status that somebody else wrote oddly must not cost us the persona.
+/// An ApplicationPersona of which nothing but the spec has to be right: a status that somebody else wrote oddly must not
+/// cost us the persona.
 #[derive(Deserialize)]
-struct SlimPersona {
+struct SlimPersona<'a> {
     metadata: SlimMetadata,
-    spec: ApplicationPersonaSpec,
+    #[serde(borrow)]
+    spec: &'a RawValue,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct SlimMetadata {
     name: String,
     namespace: String,
     uid: String,
-    resource_version: String,
+    #[serde(default)]
+    generation: i64,
     annotations: Option<Modes>,
 }
 
@@ -43,13 +54,20 @@ struct Modes {
 
 impl Decode for StoredPersona {
     fn decode(json: &str) -> Result<StoredPersona, String> {
-        let SlimPersona { metadata, spec } = from_json(json)?;
+        let SlimPersona { metadata, spec, status } = from_json(json)?;
+        let mode = metadata.annotations.and_then(|annotations| annotations.mode);
+        let mut version = DefaultHasher::new();
+        // Not the generation: a CRD with other defaults changes what is read of an object that nobody wrote.
+        (&metadata.uid, spec.get(), &mode).hash(&mut version);
+        let spec: ApplicationPersonaSpec = from_json(spec.get()).map_err(|reason| format!("spec.{reason}"))?;
         let mut object = ApplicationPersona::new(&metadata.name, spec);
         object.metadata.namespace = Some(metadata.namespace);
-        let mode = metadata.annotations.and_then(|annotations| annotations.mode);
         object.metadata.annotations = mode.map(|mode| BTreeMap::from([(ModeWish::KEY.to_owned(), mode)]));
         Ok(StoredPersona {
-            version: format!("{}/{}", metadata.uid, metadata.resource_version).into(),
+            version: version.finish(),
+            generation: metadata.generation,
+            // One that cannot be read says nothing that we would.
+            status: status.and_then(|status| print(&from_json::<Value>(status.get()).ok()?)),
             persona: Arc::new(Persona::parse(&object)),
         })
     }
@@ -61,50 +79,120 @@ struct NamespaceObject {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NamespaceMetadata {
     name: String,
+    #[serde(default)]
+    uid: String,
     labels: Option<Modes>,
+    deletion_timestamp: Option<IgnoredAny>,
 }
 
 impl Decode for Namespace {
     fn decode(json: &str) -> Result<Namespace, String> {
-        let NamespaceMetadata { name, labels } = from_json::<NamespaceObject>(json)?.metadata;
-        let mode = labels.and_then(|labels| labels.mode);
+        let metadata = from_json::<NamespaceObject>(json)?.metadata;
+        let mode = metadata.labels.and_then(|labels| labels.mode);
+        let of_cluster = metadata.name == Namespace::OF_CLUSTER;
         Ok(Namespace {
-            name: name.into(),
             mode: ModeWish::read(mode.as_deref()),
+            terminating: metadata.deletion_timestamp.is_some(),
+            uid: if of_cluster {
+                metadata.uid.into()
+            } else {
+                Box::default()
+            },
+            name: metadata.name.into(),
         })
     }
 }
 
-/// The same types as the webhook reads, so that one label is never read in two ways.
+/// The same types as the webhook reads, so that one label, and one field, is never read in two ways.
 #[derive(Default, Deserialize)]
 struct SlimDeployment<'a> {
     #[serde(borrow, default)]
     metadata: Object<Metadata<'a>>,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    spec: Object<SlimSpec<'a>>,
+    status: Object<SlimStatus<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 struct SlimSpec<'a> {
     #[serde(borrow, default)]
     selector: Object<Selector<'a>>,
+    #[serde(borrow, default)]
+    template: Object<ImageTemplate<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct ImageTemplate<'a> {
+    #[serde(borrow, default)]
+    spec: Object<ImagePod<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct ImagePod<'a> {
+    #[serde(borrow)]
+    containers: Option<Vec<Object<ImageContainer<'a>>>>,
+}
+
+#[derive(Default, Deserialize)]
+struct ImageContainer<'a> {
+    #[serde(borrow, default)]
+    image: Text<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SlimStatus<'a> {
+    replicas: Option<i32>,
+    ready_replicas: Option<i32>,
+    #[serde(borrow)]
+    conditions: Option<Vec<SlimCondition<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct SlimCondition<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    status: Text<'a>,
 }
 
 impl Decode for Deployment {
     fn decode(json: &str) -> Result<Deployment, String> {
         let object: SlimDeployment<'_> = from_json(json)?;
-        let (metadata, selector) = (object.metadata.0, object.spec.0.selector.0);
+        let (metadata, status) = (object.metadata.0, object.status.0);
+        let spec = object.spec.map_or("{}", RawValue::get);
+        let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(|reason| format!("spec.{reason}"))?;
+        // One whose fields cannot be judged still names its app to whoever scales it.
+        let judged = from_json::<Object<Spec<'_>>>(spec).map(|spec| spec.0.to_json().into());
+        let containers = slim.0.template.0.spec.0.containers.unwrap_or_default();
         let labels = |labels: &Labels<'_>| AppLabels {
             name: labels.name.as_str().into(),
             app: labels.app.as_str().into(),
+        };
+        let conditions = status.conditions.unwrap_or_default();
+        let holds = |kind: &str| {
+            conditions
+                .iter()
+                .any(|condition| condition.kind.as_str() == kind && condition.status.as_str() == "True")
         };
         Ok(Deployment {
             namespace: metadata.namespace.as_str().into(),
             name: metadata.name.as_str().into(),
             labels: labels(&metadata.labels),
-            selected: labels(&selector.match_labels),
+            selected: labels(&slim.0.selector.0.match_labels),
+            chained: false,
+            running: Some(Box::new(Running {
+                spec: judged.map_err(|reason| format!("spec.{reason}").into()),
+                image: containers.first().map_or("", |first| first.0.image.as_str()).into(),
+                replicas: status.replicas.unwrap_or(0),
+                ready: status.ready_replicas.unwrap_or(0),
+                available: holds("Available"),
+                progressing: holds("Progressing"),
+            })),
         })
     }
 }

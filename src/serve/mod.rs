@@ -1,33 +1,45 @@
 //! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one that
 //! starts what lives as long as the process.
 
+mod certificate;
 mod cluster;
 mod decode;
 mod gauges;
+mod led;
 mod personas;
+mod scraped;
+mod served;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::config::{Config, Serving, Source};
+use self::certificate::Told;
+use self::led::{Clusters, Led};
+use self::served::Served;
+use crate::certificates::Certificates;
+use crate::config::{Config, Source};
+use crate::controllers::{self, persona};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
+use crate::k8s::{Leadership, Place, pod_name};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
-use crate::server::body::Budget;
-use crate::server::drain::Drain;
+use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::server::tls::{CertificateFacts, CertificateFiles, ClientAuth, Resolver, SelfSigned, server_config};
 use crate::telemetry::{Exposition, start_logging};
-use crate::webhook::{Metrics, PATH, Webhook, router};
+use crate::webhook::Match;
+
+/// How long giving back the Lease may take.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// Runs until a signal has drained it.
 ///
@@ -53,62 +65,44 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let exposition = Exposition::new();
     let mut tasks = Tasks::default();
-
     let index = Arc::new(Index::default());
+    let mut certificate = match &config.serving {
+        Some(serving) => Some(certificate::open(serving, &mut tasks)?),
+        None => None,
+    };
     let feed = match &config.source {
         Source::Files(folders) => {
             let (_watch, facts) = personas::follow(folders, Arc::clone(&index))?;
             Feed::Files { facts, _watch }
         }
         Source::Cluster(place) => {
-            let (watches, ended) = cluster::watch(place, config.matching, &index).await?;
-            tasks.spawn("watching the cluster", async {
-                // Nobody sends; it ends with the watches.
-                let _ = ended.await;
-            });
-            Feed::Cluster(watches)
+            let certificates = certificate
+                .as_mut()
+                .and_then(|certificate| certificate.in_cluster.take());
+            follow_cluster(&config, place, &index, certificates, &exposition, &mut tasks).await?
         }
     };
-
-    let certificate = certificates(&config.serving, &mut tasks)?;
-    let clients = match &config.serving.clients {
-        Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
-        None => None,
-    };
-    let tls = server_config(Arc::clone(&certificate.resolver), clients.as_ref())?;
-    if let Some(clients) = clients {
-        tasks.spawn("watching the client authorities", clients.run());
-    }
-
-    let limits = Limits::for_this_process();
-    let metrics = exposition.with(Metrics::register);
-    let webhook = Webhook {
-        limits,
-        ..Webhook::new(
-            config.rulebook,
-            config.matching,
-            Arc::clone(&index),
-            metrics,
-            Budget::for_this_process(),
-        )
-    };
-    let webhook = router(Arc::new(webhook));
-
-    let (drain, draining) = Drain::new();
-    let listener = Bound::bind(&config.serving.address).await?;
-    let stats = listener.stats();
-    say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
     exposition.with(|registry| {
         let sources = gauges::Sources {
             index: Arc::clone(&index),
             feed: feed.facts(),
-            certificate: certificate.facts.clone(),
-            stats,
         };
         registry.register_collector(Box::new(sources));
     });
+
+    let (drain, draining) = Drain::new();
+    let told = certificate.as_ref().map(|certificate| certificate.told.clone());
+    let resolver = certificate
+        .as_ref()
+        .map(|certificate| Arc::clone(&certificate.resolver));
+    let webhook = match (&config.serving, certificate) {
+        (Some(serving), Some(certificate)) => {
+            Some(Served::bind(&config, serving, certificate, &index, &exposition, &mut tasks).await?)
+        }
+        _ => None,
+    };
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let ready = ready(&index, &feed, certificate.facts.clone(), draining.clone());
+    let ready = ready(&index, &feed, told.as_ref(), draining.clone());
     let (_, never) = Drain::new();
     admin_listener(
         &mut tasks,
@@ -120,12 +114,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         admin::probes(Checks::new(), ready),
     )
     .await?;
-    let metrics_tls = if config.admin.metrics_secure {
-        Some(server_config(certificate.resolver, None)?)
-    } else {
-        None
-    };
-    let metrics = admin::metrics(move || exposition.text());
+    let (metrics_tls, metrics) =
+        scraped::behind(&config, resolver, admin::metrics(move || exposition.text()), &mut tasks).await?;
     admin_listener(
         &mut tasks,
         "metrics",
@@ -136,61 +126,71 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         metrics,
     )
     .await?;
-    tracing::info!(
-        address = %listener.local_addr(),
-        mode = config.rulebook.mode.as_str(),
-        rules = config.rulebook.set.as_str(),
-        r#match = config.matching.as_str(),
-        "Serving the webhook"
-    );
 
-    let webhook = listener.serve(Some(tls), webhook, limits, draining);
+    let served = async {
+        match webhook {
+            Some(webhook) => webhook.run(draining).await,
+            // Nobody asks us anything: there is nothing to drain.
+            None => draining.reached(drain::State::Closing).await,
+        }
+    };
+    let delay = config
+        .serving
+        .as_ref()
+        .map_or(Duration::ZERO, |serving| serving.shutdown_delay);
     tokio::select! {
-        () = webhook => {
-            tracing::info!("Drained; every request was answered");
+        () = served => {
+            feed.stop(&mut tasks).await;
             Ok(())
         }
-        signal = signals.drain_then_abort(drain, config.serving.shutdown_delay) => {
+        signal = signals.drain_then_abort(drain, delay) => {
             bail!("stopped by a second signal ({signal:?}) before the drain was over")
         }
         ended = tasks.ended() => bail!("{ended} ended although it never should"),
     }
 }
 
-/// The certificate in use, whoever makes it.
-struct Certificate {
-    resolver: Arc<Resolver>,
-    facts: watch::Receiver<CertificateFacts>,
-}
-
-fn certificates(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
-    if let Some(files) = &serving.certificates {
-        let files = CertificateFiles::open(&files.chain, &files.key)?;
-        let certificate = Certificate {
-            resolver: files.resolver(),
-            facts: files.facts(),
-        };
-        tasks.spawn("watching the certificate files", files.run());
-        return Ok(certificate);
-    }
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    names.extend(
-        serving
-            .address
-            .certificate_name()
-            .filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())),
-    );
-    let own = SelfSigned::generate(&names)?;
-    if let Some(file) = &serving.write_ca {
-        own.write_ca(file)
-            .with_context(|| format!("cannot write the CA to {}", file.display()))?;
-    }
-    let certificate = Certificate {
-        resolver: own.resolver(),
-        facts: own.facts(),
+/// Starts what follows the cluster and what is written there.
+async fn follow_cluster(
+    config: &Config,
+    place: &Place,
+    index: &Arc<Index>,
+    certificates: Option<Certificates>,
+    exposition: &Exposition,
+    tasks: &mut Tasks,
+) -> anyhow::Result<Feed> {
+    let counted = exposition.with(controllers::metrics::Metrics::register);
+    let settings = persona::Settings {
+        set: config.rulebook.set,
+        chained: config.matching == Match::Chain,
+        interval: config.requeue_interval,
+        instance: pod_name(),
     };
-    tasks.spawn("renewing the certificate", own.run());
-    Ok(certificate)
+    let (wakes, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
+    let clusters = Clusters {
+        index: Arc::clone(index),
+        metrics: counted,
+        options: controllers::cluster::Options {
+            auto_create: config.auto_create_cluster_persona,
+            ..controllers::cluster::Options::default()
+        },
+    };
+    let led = Led {
+        lease: config.lease.clone(),
+        certificates,
+        personas,
+        clusters,
+    };
+    let (watches, running) = cluster::watch(place, config.matching, index, led, wakes).await?;
+    tasks.spawn("watching the cluster", async {
+        // Nobody sends; it ends with the watches.
+        let _ = running.ended.await;
+    });
+    Ok(Feed::Cluster {
+        watches,
+        leadership: running.leadership,
+        stop: running.stop,
+    })
 }
 
 /// What fills the index; it stops when this is dropped.
@@ -199,20 +199,36 @@ enum Feed {
         facts: watch::Receiver<personas::FileFacts>,
         _watch: Watch,
     },
-    Cluster(cluster::Watches),
+    Cluster {
+        watches: cluster::Watches,
+        leadership: Leadership,
+        stop: oneshot::Sender<()>,
+    },
 }
 
 impl Feed {
     fn facts(&self) -> gauges::Feed {
         match self {
             Feed::Files { facts, .. } => gauges::Feed::Files(facts.clone()),
-            Feed::Cluster(watches) => gauges::Feed::Cluster(watches.clone()),
+            Feed::Cluster {
+                watches, leadership, ..
+            } => gauges::Feed::Cluster(watches.clone(), leadership.clone()),
+        }
+    }
+
+    /// What writes stops, and then the Lease is given back, so that the next holder need not wait.
+    async fn stop(self, tasks: &mut Tasks) {
+        if let Feed::Cluster { stop, .. } = self {
+            drop(stop);
+            if timeout(RELEASE, tasks.ended()).await.is_err() {
+                tracing::warn!("The Lease was not given back in time; it runs out by itself");
+            }
         }
     }
 }
 
 /// What `/readyz` asks.
-fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<CertificateFacts>, draining: Drain) -> Checks {
+fn ready(index: &Arc<Index>, feed: &Feed, certificate: Option<&Told>, draining: Drain) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
         Feed::Files { .. } => {
@@ -225,29 +241,34 @@ fn ready(index: &Arc<Index>, feed: &Feed, certificate: watch::Receiver<Certifica
                 }
             })
         }
-        Feed::Cluster(watches) => {
+        Feed::Cluster {
+            watches, leadership, ..
+        } => {
             let names = [
                 ("personas", Kind::Persona),
                 ("namespaces", Kind::Namespace),
                 ("deployments", Kind::Deployment),
             ];
-            names.into_iter().fold(checks, |checks, (name, kind)| {
+            let leadership = leadership.clone();
+            let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());
                 checks.with_note(name, move || watches.told(kind, &index))
-            })
+            });
+            // Never a failure: who does not lead answers as well.
+            synced.with_note("lease", move || Ok(leadership.note()))
         }
     };
-    filled
-        .with("certificate", move || {
-            certificate.borrow().problem(Timestamp::now()).map_or(Ok(()), Err)
-        })
-        .with("not-draining", move || {
-            if draining.is_draining() {
-                Err("shutting down".to_owned())
-            } else {
-                Ok(())
-            }
-        })
+    let certified = match certificate {
+        Some(certificate) => certificate.checks(filled),
+        None => filled,
+    };
+    certified.with("not-draining", move || {
+        if draining.is_draining() {
+            Err("shutting down".to_owned())
+        } else {
+            Ok(())
+        }
+    })
 }
 
 /// Binds and serves one of the listeners beside the webhook; nothing when it has no address.

@@ -49,9 +49,13 @@ fn fill(index: &Index, loaded: &Loaded) {
     let namespaces = loaded.namespaces.iter().map(|(name, labels)| Namespace {
         name: name.as_str().into(),
         mode: mode(labels),
+        terminating: false,
+        uid: Box::default(),
     });
     let personas = loaded.personas.iter().map(|object| StoredPersona {
         version: version(object),
+        generation: 0,
+        status: None,
         persona: Arc::new(Persona::parse(object)),
     });
     // Modes first, so that no persona is ever judged by less than its namespace asks for.
@@ -68,14 +72,14 @@ fn all<T>(objects: impl IntoIterator<Item = T>) -> Change<T> {
 }
 
 /// Differs whenever anything differs that a persona is parsed from.
-fn version(object: &ApplicationPersona) -> Box<str> {
+fn version(object: &ApplicationPersona) -> u64 {
     serde_json::to_string(&(&object.metadata.annotations, &object.spec))
         .map(|text| {
             let mut hasher = DefaultHasher::new();
             text.hash(&mut hasher);
-            format!("{:016x}", hasher.finish()).into()
+            hasher.finish()
         })
-        // An empty version is never taken for the same.
+        // Zero is never taken for the same.
         .unwrap_or_default()
 }
 

@@ -11,6 +11,7 @@ pub mod body;
 pub mod budget;
 mod connection;
 pub mod drain;
+pub mod guard;
 pub mod limits;
 pub mod listen;
 mod registry;

@@ -52,32 +52,13 @@ fn serve_without_anything_to_answer_from_says_what_to_pass() {
 }
 
 #[test]
-fn serve_with_a_cluster_says_what_is_not_there_yet_instead_of_starting_half() {
+fn an_interval_that_would_never_rest_is_refused() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("kubeconfig");
     std::fs::write(&file, "{}").expect("written");
     let kubeconfig = format!("--kubeconfig={}", file.display());
-    assert_refused(
-        &["serve", &kubeconfig],
-        &[],
-        2,
-        &["nothing to serve", "--enable-webhook"],
-    );
-    let metrics = [
-        "serve",
-        &kubeconfig,
-        "--enable-webhook",
-        "--metrics-bind-address=127.0.0.1:0",
-    ];
-    assert_refused(&metrics, &[], 2, &["--metrics-secure=false", "not there yet"]);
-    let path = file.to_str().expect("text");
-    let in_environment = [("KUBECONFIG", path)];
-    assert_refused(
-        &["serve"],
-        &in_environment,
-        2,
-        &["nothing to serve", "--enable-webhook"],
-    );
+    let often = ["serve", &kubeconfig, "--requeue-interval=10ms"];
+    assert_refused(&often, &[], 2, &["--requeue-interval 10ms", "the least is 1s"]);
 }
 
 #[test]
@@ -250,4 +231,30 @@ fn every_flag_of_serve_is_in_its_page() {
     missing.dedup();
     missing.retain(|flag| !["help", "version"].contains(&flag.as_str()) && !page.contains(&format!("`--{flag}")));
     assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
+}
+
+#[test]
+fn certificates_in_the_cluster_need_all_their_names() {
+    let folder = TempDir::new().expect("a folder");
+    let kubeconfig = folder.path().join("kubeconfig");
+    let serve = [
+        "serve",
+        "--enable-webhook",
+        "--kubeconfig",
+        kubeconfig.to_str().expect("text"),
+    ];
+    let half = [&serve[..], &["--webhook-config=a", "--webhook-secret=b"]].concat();
+    assert_refused(&half, &[], 2, &["go together", "--webhook-service is missing"]);
+    let all = [
+        "--webhook-config=a",
+        "--webhook-secret=b",
+        "--webhook-service=c",
+        "--write-ca=x",
+    ];
+    assert_refused(
+        &[&serve[..], &all].concat(),
+        &[],
+        2,
+        &["--write-ca", "ca.crt in that Secret"],
+    );
 }

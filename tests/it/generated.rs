@@ -7,13 +7,15 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The files of a folder by name; none when the folder does not exist.
+/// The YAML files of a folder by name; none when the folder does not exist.
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return BTreeMap::new();
     };
     entries
         .map(|entry| entry.unwrap())
+        // Examples and a README, which people write, may be among them.
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"))
         .map(|entry| {
             (
                 entry.file_name().into_string().unwrap(),
@@ -53,4 +55,12 @@ fn custom_resource_definitions_are_current() {
         "manifests/crds",
         dorgu::api::crd::render().unwrap().into_iter().collect(),
     );
+}
+
+#[test]
+fn manifests_are_current() {
+    let files = dorgu::install::Installation::default().objects().folder().unwrap();
+    let (crds, own): (BTreeMap<_, _>, BTreeMap<_, _>) = files.into_iter().partition(|(file, _)| file.contains('/'));
+    assert_eq!(crds.len(), 2, "held by the test above: {:?}", crds.keys());
+    assert_current("manifests", own);
 }

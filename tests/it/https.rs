@@ -13,12 +13,29 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Without Nagle's delay, which would be measured as the process's.
 async fn connect(address: &str) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Over TLS, trusting only this CA.
+async fn connect_tls(address: &str, ca_pem: &str) -> Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(address.rsplit_once(':').context("a port")?.0.to_owned())?;
+    let stream = connect(address).await?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
 }
 
 /// `host:port` and path of a URL.
@@ -36,19 +53,7 @@ pub async fn post(url: &str, ca_pem: &str, body: &str) -> Result<String> {
 /// Posts JSON over TLS, trusting only this CA; returns the answer with its head.
 pub async fn post_whole(url: &str, ca_pem: &str, body: &str) -> Result<http::Response<String>> {
     let (address, path) = parts(url)?;
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
-        roots.add(certificate?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(address.rsplit_once(':').context("a port")?.0.to_owned())?;
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, connect(address).await?)
-        .await?;
+    let stream = connect_tls(address, ca_pem).await?;
     let request = hyper::Request::post(path)
         .header("host", address)
         .header("content-type", "application/json")
@@ -66,6 +71,22 @@ pub async fn post_plain(url: &str, body: &str) -> Result<(u16, String)> {
     plain(send(connect(address).await?, request).await?)
 }
 
+/// Gets a page over TLS, trusting only this CA, with or without a token: status and body.
+pub async fn get_as(url: &str, ca_pem: &str, token: Option<&str>) -> Result<(u16, String)> {
+    let (address, path) = parts(url)?;
+    let mut request = hyper::Request::get(path).header("host", address);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    plain(
+        send(
+            connect_tls(address, ca_pem).await?,
+            request.body(Full::new(Bytes::new()))?,
+        )
+        .await?,
+    )
+}
+
 /// Gets a plain HTTP page: status and body.
 pub async fn get(url: &str) -> Result<(u16, String)> {
     let (address, path) = parts(url)?;
@@ -75,7 +96,7 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
     plain(send(connect(address).await?, request).await?)
 }
 
-/// A plain HTTP connection that is kept for the next question.
+/// A connection that is kept for the next question.
 pub struct Connection {
     address: String,
     sender: http1::SendRequest<Full<Bytes>>,
@@ -98,6 +119,15 @@ impl Connection {
             .max_headers(1_000)
             .handshake(TokioIo::new(stream))
             .await?;
+        tokio::spawn(connection);
+        Ok(Connection { address, sender })
+    }
+
+    /// The same over TLS, trusting only this CA.
+    pub async fn open_tls(url: &str, ca_pem: &str) -> Result<Connection> {
+        let address = parts(url)?.0.to_owned();
+        let stream = connect_tls(&address, ca_pem).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(Connection { address, sender })
     }
@@ -136,4 +166,18 @@ where
     let body = body.collect().await?.to_bytes();
     connection.abort();
     Ok(http::Response::from_parts(head, String::from_utf8(body.into())?))
+}
+
+/// Whether anything is presented in a handshake; nothing is trusted.
+pub fn run_handshake(url: &str) -> Result<()> {
+    let own = rcgen::generate_simple_self_signed(["nobody".to_owned()])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let address = parts(url)?.0;
+    let error = match runtime.block_on(connect_tls(address, &own.cert.pem())) {
+        Ok(_) => return Ok(()),
+        Err(error) => format!("{error:#}"),
+    };
+    // Refusing what was presented is the caller's doing; an alert is the server's.
+    anyhow::ensure!(!error.contains("received fatal alert"), "{error}");
+    Ok(())
 }

@@ -9,9 +9,15 @@ mod bed;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod companion;
 #[cfg(test)]
 mod file_mode;
 #[cfg(test)]
@@ -21,9 +27,15 @@ mod generated;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod installed;
+#[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
+#[cfg(test)]
+mod secured_metrics;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

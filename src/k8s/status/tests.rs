@@ -1,8 +1,8 @@
-//! What counts as different, and whose fields a status is.
+//! What counts as different, and what is left of another writer.
 
 use serde_json::{Value, json};
 
-use super::{taken_over, timeless};
+use super::{leftovers, timeless};
 
 const CLOCKS: &[&str] = &["lastUpdated", "lastTransitionTime"];
 
@@ -22,33 +22,16 @@ fn timestamps_alone_are_no_difference() {
 }
 
 #[test]
-fn what_another_manager_wrote_into_the_status_becomes_ours() {
-    let entry = |manager: &str, operation: &str, subresource: &str, time: &str, fields: Value| {
-        json!({
-            "manager": manager, "operation": operation, "subresource": subresource, "time": time,
-            "apiVersion": "dorgu.io/v1", "fieldsType": "FieldsV1", "fieldsV1": fields,
-        })
-    };
-    let spec = entry("kubectl", "Update", "", "1", json!({"f:spec": {}}));
-    let theirs = entry("manager", "Update", "status", "3", json!({"f:status": {"f:phase": {}}}));
-    let ours = entry(
-        "us",
-        "Apply",
-        "status",
-        "2",
-        json!({"f:status": {"f:health": {"f:status": {}}}}),
-    );
-    let merged = entry(
-        "us",
-        "Apply",
-        "status",
-        "3",
-        json!({"f:status": {"f:phase": {}, "f:health": {"f:status": {}}}}),
-    );
-    assert_eq!(
-        taken_over(&[spec.clone(), theirs.clone(), ours.clone()], "us"),
-        Some(vec![spec.clone(), merged])
-    );
-    assert_eq!(taken_over(&[spec.clone(), ours], "us"), None);
-    assert_eq!(taken_over(&[spec], "us"), None);
+fn what_another_writer_left_is_taken_out_and_nothing_else() {
+    let wanted = json!({"phase": "Active", "health": {"status": "Healthy"}, "conditions": [{"type": "Ready"}]});
+    assert_eq!(leftovers(&wanted, &wanted), None);
+    let stored = json!({
+        "phase": "Active", "health": {"status": "Healthy", "podFailures": [1]},
+        "conditions": [{"type": "Ready"}, {"type": "Theirs"}], "history": [], "old": {"deep": 1},
+    });
+    let patch = json!({
+        "health": {"podFailures": null}, "conditions": [{"type": "Ready"}], "history": null, "old": null,
+    });
+    assert_eq!(leftovers(&stored, &wanted), Some(patch));
+    assert_eq!(leftovers(&json!({}), &wanted), None, "what is missing is no leftover");
 }

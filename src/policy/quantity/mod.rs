@@ -4,7 +4,7 @@
 //! has already accepted, compared and printed the same text with it (contract 2.6). `tests/it/quantity.rs` holds the
 //! two against each other on generated text.
 //!
-//! This module knows nothing of personas, resources or limits, and it does no arithmetic that they do not need.
+//! This module knows nothing of personas, resources or limits; of arithmetic it has what sums over nodes need.
 //!
 //! # How much work a text may cause
 //!
@@ -25,10 +25,13 @@
 
 mod parse;
 mod print;
+mod sum;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Ordering;
+
+pub use sum::Sum;
 
 /// A parsed quantity. It compares by value (`1Gi` equals `1024Mi`) and prints in the manner that it was written in.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Number, Quantity, QuantityError};
+use super::{Number, Quantity, QuantityError, Sum};
 
 fn quantity(text: &str) -> Quantity {
     Quantity::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
@@ -455,4 +455,47 @@ proptest! {
             prop_assert_eq!(quantity(&format!("{number}{suffix}")), quantity(&shifted(power)), "{}", suffix);
         }
     }
+}
+
+/// As Go's `Add` into an empty quantity, then `String()`.
+#[test]
+fn a_sum_is_printed_in_the_manner_of_its_first_addend() {
+    for (addends, sum) in [
+        (&[][..], "0"),
+        (&["16374256Ki", "16374256Ki"], "32748512Ki"),
+        (&["4", "3800m"], "7800m"),
+        (&["3800m", "4"], "7800m"),
+        (&["500m", "500m"], "1"),
+        (&["0", "1Gi", "1024Mi"], "2Gi"),
+        (&["0", "0"], "0"),
+        (&["1Gi", "1G"], "2073741824"),
+        (&["1G", "1Gi"], "2073741824"),
+        (&["1Gi", "500m"], "1073741824500m"),
+        (&["512", "512Ki"], "524800"),
+        (&["1e3", "1"], "1001"),
+        (&["1Ki", "-1Ki"], "0"),
+        (&["2Ki", "-1536"], "512"),
+        (&["100n", "900n"], "1u"),
+        (&["9E", "9E"], "18E"),
+        (&["8Ei", "8Ei"], "18446744073709551614"),
+        (&["8.0", "0"], "8"),
+    ] {
+        let addends: Vec<Quantity> = addends.iter().map(|text| Quantity::parse(text).expect(text)).collect();
+        assert_eq!(addends.iter().collect::<Sum>().total().to_string(), sum, "{addends:?}");
+    }
+}
+
+#[test]
+fn a_share_is_cut_off_to_whole_percent() {
+    let percent = |part: &str, whole: &str| {
+        let [part, whole] = [part, whole].map(|text| Quantity::parse(text).expect(text));
+        part.percent_of(&whole)
+    };
+    assert_eq!(percent("1", "2"), Some(50));
+    assert_eq!(percent("1999m", "2"), Some(99));
+    assert_eq!(percent("1Gi", "1Gi"), Some(100));
+    assert_eq!(percent("3", "2"), Some(150));
+    assert_eq!(percent("0", "2"), Some(0));
+    assert_eq!(percent("1", "0"), None);
+    assert_eq!(percent("1e40", "1e40"), Some(100));
 }

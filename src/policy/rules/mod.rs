@@ -41,9 +41,19 @@ pub enum Subject {
     Scale,
 }
 
+/// Where findings are shown. Contract 2.4 and 3.4 show some rules in one of the two places only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    /// The answer to a request.
+    Answer,
+    /// The status of a persona.
+    Status,
+}
+
 /// What one rule family looks at.
 pub(super) struct Context<'a> {
     pub(super) set: RuleSet,
+    pub(super) surface: Surface,
     pub(super) subject: Subject,
     pub(super) workload: &'a Workload<'a>,
     pub(super) persona: &'a Persona,
@@ -56,6 +66,10 @@ impl<'a> Context<'a> {
 
     fn complete(&self) -> bool {
         self.set == RuleSet::Complete
+    }
+
+    fn in_status(&self) -> bool {
+        self.surface == Surface::Status
     }
 
     /// The containers in the order they are told: app containers, then init containers, which upstream never looks at.

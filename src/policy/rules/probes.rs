@@ -1,5 +1,8 @@
 //! Missing probes (W4, W5) and a liveness path that differs (R7). App containers only: init containers end, and a
 //! sidecar's health is its own affair.
+//!
+//! A liveness probe that asks nothing over HTTP is a probe to an answer (W4) and none to a status (R6), since a path can
+//! only be asked for over HTTP.
 
 use super::Context;
 use crate::policy::finding::{Fact, Finding, Rule};
@@ -9,7 +12,8 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
     let port = persona.probe_port;
     for (container, spec) in context.app_containers() {
         if let Some(path) = &persona.liveness_path {
-            match &spec.liveness_probe {
+            let probe = spec.liveness_probe.as_ref();
+            match probe.filter(|probe| probe.http_get.is_some() || !context.in_status()) {
                 None => {
                     let fact = Fact::ProbeMissing { path, port };
                     findings.push(Finding::container(

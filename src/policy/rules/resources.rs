@@ -47,8 +47,10 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
             limit(context, kind, container, &spec.resources, allowed, findings);
         }
         let runs_with_the_app = container.kind != ContainerKind::Init;
-        let pod_speaks_for_it = !pod.requests.is_empty() || !pod.limits.is_empty();
-        if context.complete() && runs_with_the_app && spec.resources.requests.is_empty() && !pod_speaks_for_it {
+        // Upstream shows this in status alone, and knows no pod level.
+        let pod_speaks_for_it = context.complete() && !(pod.requests.is_empty() && pod.limits.is_empty());
+        let is_shown = context.complete() || context.in_status();
+        if is_shown && runs_with_the_app && spec.resources.requests.is_empty() && !pod_speaks_for_it {
             let (cpu, memory) = (persona.requests.cpu.as_ref(), persona.requests.memory.as_ref());
             let (rule, fact) = (Rule::RequestsMissing, Fact::RequestsMissing { cpu, memory });
             findings.push(Finding::container(rule, container, "resources.requests", fact));

@@ -14,8 +14,13 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
             privilege_escalation(context, container, spec, findings);
         }
     }
-    // The API server refuses this field on Windows pods, so asking for it there could not be answered.
-    if persona.read_only_root_filesystem && context.complete() && !context.pod().is_windows() {
+    // Upstream shows this in status alone. The API server refuses the field on Windows pods, so asking for it there
+    // could not be answered.
+    let is_shown = match context.complete() {
+        true => !context.pod().is_windows(),
+        false => context.in_status(),
+    };
+    if persona.read_only_root_filesystem && is_shown {
         for (container, spec) in context.containers() {
             let observed = spec.security_context.read_only_root_filesystem;
             if observed != Some(true) {

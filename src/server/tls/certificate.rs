@@ -63,7 +63,7 @@ pub struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn note(&mut self, outcome: Result<(), String>) {
+    pub(crate) fn note(&mut self, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => {
                 self.succeeded += 1;
@@ -203,6 +203,18 @@ pub(super) fn pair(
             key.0,
             format!("holds a key that cannot be used: {error}"),
         )),
+    }
+}
+
+impl CertificateFacts {
+    /// What the first certificate in this PEM says.
+    ///
+    /// # Errors
+    /// One line: it is not PEM, or not a certificate.
+    pub fn of_pem(pem: &str) -> Result<CertificateFacts, String> {
+        let der =
+            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("is not valid PEM: {error}"))?;
+        facts(&der)
     }
 }
 

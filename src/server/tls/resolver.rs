@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 /// The certificate that the next handshake will present. Connections keep the one they began with.
 pub struct Resolver {
-    current: ArcSwap<CertifiedKey>,
+    current: ArcSwapOption<CertifiedKey>,
 }
 
 impl Resolver {
@@ -17,19 +17,33 @@ impl Resolver {
     #[must_use]
     pub fn new(certificate: CertifiedKey) -> Arc<Resolver> {
         Arc::new(Resolver {
-            current: ArcSwap::from_pointee(certificate),
+            current: ArcSwapOption::from_pointee(certificate),
         })
+    }
+
+    /// Begins without a certificate: until there is one, handshakes fail, with an alert that says so.
+    #[must_use]
+    pub fn empty() -> Arc<Resolver> {
+        Arc::new(Resolver {
+            current: ArcSwapOption::empty(),
+        })
+    }
+
+    /// What the next handshake will present.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<CertifiedKey>> {
+        self.current.load_full()
     }
 
     /// Presents this certificate from the next handshake on.
     pub fn replace(&self, certificate: CertifiedKey) {
-        self.current.store(Arc::new(certificate));
+        self.current.store(Some(Arc::new(certificate)));
     }
 }
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        self.current.load_full()
     }
 }
 

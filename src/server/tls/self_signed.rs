@@ -4,23 +4,16 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::certificate::{CertificateFacts, TlsError, facts};
-use super::config::provider;
+use super::authority::Authority;
+use super::certificate::{CertificateFacts, TlsError};
 use super::resolver::Resolver;
-
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The CA lives as long as the process, whatever that comes to.
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
@@ -42,7 +35,7 @@ type WallClock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Our own CA and the leaf it has signed last.
 pub struct SelfSigned {
-    authority: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     names: Vec<String>,
     clock: WallClock,
     resolver: Arc<Resolver>,
@@ -60,10 +53,7 @@ impl SelfSigned {
 
     pub(super) fn with_clock(names: &[String], clock: WallClock) -> Result<SelfSigned, TlsError> {
         let now = clock();
-        let authority = authority(now).map_err(|source| TlsError::Make {
-            names: names.to_owned(),
-            source,
-        })?;
+        let authority = Authority::make("dorgu serving CA", now, CA_LIFETIME)?;
         let (leaf, facts) = leaf(&authority, names, now)?;
         let (facts, _) = watch::channel(facts);
         Ok(SelfSigned {
@@ -78,7 +68,7 @@ impl SelfSigned {
     /// The CA that a caller should trust, as PEM.
     #[must_use]
     pub fn ca_pem(&self) -> String {
-        self.authority.pem()
+        self.authority.pem().to_owned()
     }
 
     /// Writes [`SelfSigned::ca_pem`] to a file, whole or not at all: it is written beside the file and renamed. What is
@@ -155,44 +145,6 @@ impl SelfSigned {
     }
 }
 
-fn authority(now: Timestamp) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "dorgu serving CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::CrlSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
-    // Older than any leaf, also after a clock was set back by some days.
-    params.not_before = SystemTime::from(now - 30 * DAY).into();
-    params.not_after = SystemTime::from(now + CA_LIFETIME).into();
-    CertifiedIssuer::self_signed(params, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)
-}
-
-fn leaf(
-    authority: &CertifiedIssuer<'static, KeyPair>,
-    names: &[String],
-    now: Timestamp,
-) -> Result<(CertifiedKey, CertificateFacts), TlsError> {
-    let make = || {
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, "dorgu");
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        params.not_before = SystemTime::from(now - BACKDATED).into();
-        params.not_after = SystemTime::from(now + LEAF_LIFETIME).into();
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = params.signed_by(&key, authority)?;
-        Ok((certificate, key))
-    };
-    let (certificate, key) = make().map_err(|source| TlsError::Make {
-        names: names.to_owned(),
-        source,
-    })?;
-    let der = certificate.der().clone();
-    let facts = facts(&der).map_err(|problem| rustls::Error::General(format!("our own certificate {problem}")))?;
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Ok((CertifiedKey::from_der(vec![der], key, &provider())?, facts))
+fn leaf(authority: &Authority, names: &[String], now: Timestamp) -> Result<(CertifiedKey, CertificateFacts), TlsError> {
+    authority.sign(names, now - BACKDATED, now + LEAF_LIFETIME)?.certified()
 }

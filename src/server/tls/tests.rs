@@ -226,3 +226,77 @@ fn our_own_certificate_says_what_it_is_for() {
     let error = SelfSigned::generate(&["bücher.example".into()]).err().unwrap();
     assert!(error.to_string().contains("bücher.example"), "{error}");
 }
+
+/// A CA of today, and a leaf of it for this name.
+fn signed(name: &str, now: Timestamp) -> (Authority, Leaf) {
+    let hours = SignedDuration::from_hours;
+    let authority = Authority::make("a CA", now, hours(48)).unwrap();
+    let leaf = authority
+        .sign(&[name.to_owned()], now - hours(1), now + hours(96))
+        .unwrap();
+    (authority, leaf)
+}
+
+#[test]
+fn a_ca_that_is_loaded_again_signs_what_its_certificate_vouches_for() {
+    let now = Timestamp::now();
+    let (made, _) = signed("a.example", now);
+    let loaded = Authority::load(made.pem(), &made.key_pem()).unwrap();
+    let leaf = loaded
+        .sign(&["b.example".into()], now, now + SignedDuration::from_hours(1))
+        .unwrap();
+    let chain = leaf.certified().unwrap().0.cert.clone();
+    trusts(made.pem().as_bytes(), &chain, "b.example", now).unwrap();
+    let (other, leaf) = signed("a.example", now);
+    let error = Authority::load(made.pem(), &other.key_pem()).unwrap_err().to_string();
+    assert!(error.contains("is not the key of"), "{error}");
+    let error = Authority::load(&leaf.certificate, &leaf.key).unwrap_err().to_string();
+    assert!(error.contains("may not sign others"), "{error}");
+    assert!(!format!("{made:?} {leaf:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn what_an_api_server_refuses_is_refused_and_why_is_said() {
+    let now = Timestamp::now();
+    let hours = SignedDuration::from_hours;
+    let name = "dorgu-webhook.dorgu-system.svc";
+    let (authority, leaf) = signed(name, now);
+    let (stranger, _) = signed(name, now);
+    let chain = leaf.certified().unwrap().0.cert.clone();
+    let bundle = format!("{}{}", stranger.pem(), authority.pem());
+    let asked = |bundle: &str, name: &str, now| trusts(bundle.as_bytes(), &chain, name, now);
+    asked(&bundle, name, now).unwrap();
+    // Each with a word of what is told.
+    let refused = [
+        (asked(stranger.pem(), name, now), "no CA of the caBundle has signed it"),
+        (
+            asked(&bundle, "other.svc", now),
+            "it is not for other.svc but for dorgu-webhook.dorgu-system.svc",
+        ),
+        (
+            asked(&bundle, name, now + hours(97)),
+            "no CA of the caBundle is valid now",
+        ),
+        // The CA has expired and the leaf has not: Go looks at both.
+        (
+            asked(&bundle, name, now + hours(50)),
+            "no CA of the caBundle is valid now",
+        ),
+        (asked(&bundle, name, now - hours(2)), "not valid"),
+        (asked("", name, now), "holds no certificate"),
+        (trusts(bundle.as_bytes(), &[], name, now), "there is no certificate"),
+    ];
+    for (answer, word) in refused {
+        let said = answer.expect_err(word);
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn a_certificate_that_stands_in_the_bundle_itself_is_trusted_for_its_names() {
+    let made = rcgen::generate_simple_self_signed(["own.example".to_owned()]).unwrap();
+    let chain = [made.cert.der().clone()];
+    let (pem, now) = (made.cert.pem(), Timestamp::now());
+    trusts(pem.as_bytes(), &chain, "own.example", now).unwrap();
+    assert!(trusts(pem.as_bytes(), &chain, "other.example", now).is_err());
+}

@@ -85,15 +85,7 @@ impl Sources<'_> {
         if built.is_of(&versions) {
             return Ok(Search::Found(built));
         }
-        // Only its absence is a reason to skip: a Go that cannot build says why, and that is a failure.
-        let mut go = Command::new(self.go);
-        if go
-            .arg("version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_err()
-        {
+        if !go_is_there(self.go) {
             let (bin, go) = (built.folder.display(), self.go);
             return Ok(Search::Absent(format!(
                 "there is no control plane: KUBEBUILDER_ASSETS is not set, {bin} was not built, and `{go}` is not installed",
@@ -148,6 +140,13 @@ impl Sources<'_> {
         (self.tell)(&format!("built {}", assets.folder.display()));
         Ok(())
     }
+}
+
+/// Only its absence is a reason to skip: a Go that cannot build says why, and that is a failure.
+pub(super) fn go_is_there(go: &str) -> bool {
+    let mut go = Command::new(go);
+    go.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
+    go.status().is_ok()
 }
 
 /// The names that the folder lacks, for a sentence; empty when none.

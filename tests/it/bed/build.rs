@@ -70,8 +70,7 @@ impl Build<'_> {
     /// kwok; returns its Stage objects, one YAML text, so that none of them is copied into this repository.
     pub(super) fn kwok(&self) -> Result<String> {
         (self.tell)(&format!("building kwok {KWOK_VERSION} with Go"));
-        let program = format!("{KWOK}/cmd/kwok@{KWOK_VERSION}");
-        self.go(|go| go.args(["install", &program]).env("GOBIN", self.into))?;
+        self.install(&format!("{KWOK}/cmd/kwok@{KWOK_VERSION}"))?;
         let module = format!("{KWOK}@{KWOK_VERSION}");
         let answer = self.go(|go| go.args(["mod", "download", "-json", &module]))?;
         let answer: serde_json::Value = serde_json::from_str(&answer)?;
@@ -85,6 +84,12 @@ impl Build<'_> {
             stages.push_str(&fs::read_to_string(&path).with_context(|| path.display().to_string())?);
         }
         Ok(stages)
+    }
+
+    /// A program of a module with dependencies of its own: `module/path@version`.
+    pub(super) fn install(&self, program: &str) -> Result<()> {
+        self.go(|go| go.args(["install", program]).env("GOBIN", self.into))?;
+        Ok(())
     }
 
     /// Runs Go with its messages in the log; returns what it printed.

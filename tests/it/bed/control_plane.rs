@@ -108,8 +108,9 @@ impl ControlPlane {
                     .arg("--service-account-issuer=https://kubernetes.default.svc")
                     .arg("--service-account-key-file=service-account.pub")
                     .arg("--service-account-signing-key-file=service-account.key")
+                    // Of the loopback network: it dials a webhook's Service there, where a test can listen.
                     .args([
-                        "--service-cluster-ip-range=10.0.0.0/24",
+                        "--service-cluster-ip-range=127.77.0.0/16",
                         "--authorization-mode=RBAC,Node",
                     ])
                     .args(["--token-auth-file=tokens.csv", "--allow-privileged=true"])

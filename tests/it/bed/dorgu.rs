@@ -54,19 +54,29 @@ impl Dorgu {
         Self::launch(program(), &serve(&args), &[], folder)
     }
 
-    /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open.
+    /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open unless the arguments
+    /// say otherwise.
     pub(crate) fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let (kubeconfig, ca) = (kubeconfig.display().to_string(), ca_in(&folder).display().to_string());
-        let of_cluster = [
-            "--kubeconfig",
-            &kubeconfig,
-            "--write-ca",
-            &ca,
-            "--enable-webhook",
-            "--metrics-secure=false",
-        ];
-        Self::launch(program(), &serve(&[&of_cluster, args].concat()), &[], folder)
+        let mut all = vec!["--kubeconfig", &kubeconfig, "--write-ca", &ca, "--enable-webhook"];
+        if !args.iter().any(|arg| arg.starts_with("--metrics-secure")) {
+            all.push("--metrics-secure=false");
+        }
+        all.extend(args);
+        Self::launch(program(), &serve(&all), &[], folder)
+    }
+
+    /// The cluster of this kubeconfig without a webhook: nothing but controllers.
+    pub(crate) fn companion(kubeconfig: &Path, args: &[&str]) -> Self {
+        let kubeconfig = kubeconfig.display().to_string();
+        let of_cluster = ["--kubeconfig", &kubeconfig, "--metrics-secure=false"];
+        Self::launch(
+            program(),
+            &serve(&[&of_cluster, args].concat()),
+            &[],
+            TempDir::new().unwrap(),
+        )
     }
 
     /// Any program, so that this file can be tested without the one it is for.

@@ -64,12 +64,19 @@ impl Kubectl {
             });
             child.wait_with_output()
         })?;
-        Ok(Output {
-            command: format!("kubectl {}", args.join(" ")),
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(Output::of(format!("kubectl {}", args.join(" ")), &output))
+    }
+
+    /// Runs lines as a person types them in this folder, for whom these programs and kubectl are in the path.
+    pub(crate) fn shell(&self, folder: &Path, lines: &str, programs: &[&Path]) -> Result<Output> {
+        let kubectl = self.program.parent().context("a folder")?;
+        let ours = programs.iter().filter_map(|program| program.parent()).chain([kubectl]);
+        let machines = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(ours.map(Path::to_owned).chain(std::env::split_paths(&machines)))?;
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", lines]).current_dir(folder).stdin(Stdio::null());
+        shell.env_clear().envs(self.environment()).env("PATH", path);
+        Ok(Output::of(lines.to_owned(), &shell.output()?))
     }
 }
 
@@ -84,6 +91,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    pub(super) fn of(command: String, output: &std::process::Output) -> Self {
+        Self {
+            command,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     pub(crate) fn succeeded(&self) -> bool {
         self.code == Some(0)
     }

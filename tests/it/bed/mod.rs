@@ -12,13 +12,17 @@
 //! there are none: `tests/bed/README.md`.
 
 mod assets;
+mod audit;
 mod build;
 mod control_plane;
 mod dorgu;
+mod helm;
 mod kubectl;
+mod pod;
 mod registration;
 mod rollouts;
 mod scratch;
+mod service;
 mod skip;
 mod supervised;
 mod tests;
@@ -37,12 +41,16 @@ use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
-use skip::skip;
+use skip::{skip, skip_without_rights};
 use supervised::Supervised;
 
+pub(crate) use audit::{Audit, Grant, Request, differences};
 pub(crate) use dorgu::Dorgu;
+pub(crate) use helm::Helm;
 pub(crate) use kubectl::{Output, write_kubeconfig};
+pub(crate) use pod::{Addresses, Pod, may_play_node};
 pub(crate) use registration::Registration;
+pub(crate) use service::Service;
 pub(crate) use supervised::wait_until;
 
 /// What a test needs beside kubectl.
@@ -165,6 +173,19 @@ impl Bed {
     /// kubectl as cluster admin, reading `stdin`, for `-f -`.
     pub(crate) fn kubectl_in(&self, args: &[&str], stdin: &str) -> Output {
         self.plane.kubectl().run(args, Some(stdin)).unwrap()
+    }
+
+    /// Lines of a document, run by a shell as cluster admin, with kubectl in the path.
+    pub(crate) fn shell(&self, lines: &str) -> Output {
+        self.shell_in(self.folder(), lines)
+    }
+
+    /// In this folder; with `dorgu`, too, and helm, if [`Helm::find`] has found one.
+    pub(crate) fn shell_in(&self, folder: &Path, lines: &str) -> Output {
+        let dorgu = Path::new(env!("CARGO_BIN_EXE_dorgu"));
+        let helm = helm::program();
+        let programs: Vec<&Path> = [dorgu].into_iter().chain(helm.as_deref()).collect();
+        self.plane.kubectl().shell(folder, lines, &programs).unwrap()
     }
 
     /// `kubectl apply` of YAML or JSON documents. The answer is for the test to judge: a refusal is one, too.
@@ -297,13 +318,10 @@ fn assets_for(needs: Needs) -> Option<&'static Assets> {
         Needs::Rollouts => &FOR_ROLLOUTS,
     };
     let search = once.get_or_init(|| {
-        // Absolute, since what is started from there works in folders of its own.
-        let folder = |name| std::env::var_os(name).map(std::path::absolute).transpose();
         let given = folder("KUBEBUILDER_ASSETS")?;
-        let home = folder("DORGU_TESTBED")?.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"));
         Sources {
             given: given.as_deref(),
-            home: &home,
+            home: &home()?,
             go: "go",
             tell,
         }
@@ -314,6 +332,17 @@ fn assets_for(needs: Needs) -> Option<&'static Assets> {
         Ok(Search::Absent(reason)) => skip(reason),
         Err(error) => panic!("{error:#}"),
     }
+}
+
+/// The folder that a variable names. Absolute, since what is started from there works in folders of its own.
+fn folder(variable: &str) -> std::io::Result<Option<PathBuf>> {
+    std::env::var_os(variable).map(std::path::absolute).transpose()
+}
+
+/// Where programs are built into and taken from.
+fn home() -> std::io::Result<PathBuf> {
+    let named = folder("DORGU_TESTBED")?;
+    Ok(named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed")))
 }
 
 /// The sum of a metric's samples in the text format.

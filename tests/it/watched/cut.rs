@@ -57,8 +57,8 @@ fn connections_cut_every_second_neither_stop_the_watches_nor_make_them_race() {
     );
     let (status, text) = stage.readyz();
     assert_eq!(status, 200, "{text}");
-    // Three watches, each a second, each with a pause; a loop without pauses makes hundreds.
+    // Five watches, each a second, each with a pause, and a status now and then; a loop without pauses makes hundreds.
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let rate = made as f64 / seconds.max(1.0);
-    assert!(rate < 8.0, "{rate} connections a second");
+    assert!(rate < 20.0, "{rate} connections a second");
 }

@@ -37,7 +37,7 @@ fn a_persona_written_changed_and_deleted_decides_the_next_verdict() {
 
 #[test]
 fn a_persona_write_is_answered_from_in_milliseconds() {
-    const WRITES: usize = 40;
+    const WRITES: usize = 200;
     let Some(bed) = Bed::shared(Needs::ApiServer) else {
         return;
     };
@@ -56,8 +56,8 @@ fn a_persona_write_is_answered_from_in_milliseconds() {
         took.push(stage.until_told(&app, BREACH, true));
     }
     took.sort_unstable();
-    let (median, last) = (took[WRITES / 2], took[WRITES - 1]);
-    println!("persona write to verdict: median {median:?}, slowest of {WRITES} {last:?}");
+    let [median, p99, last] = [50, 99, 100].map(|percent| took[(WRITES * percent / 100).min(WRITES - 1)]);
+    println!("persona write to verdict, {WRITES} writes: median {median:?}, p99 {p99:?}, slowest {last:?}");
     // The goal of 25 ms is for an idle machine; this catches polling, or a list read again.
     assert!(median.as_millis() < 500, "median {median:?}");
 }

@@ -1,0 +1,116 @@
+//! The webhook configuration: what is read of it, and the one field of it that is written.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::k8s::{Decode, Resource};
+
+pub(super) const CONFIGURATIONS: Resource =
+    Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
+
+/// The entry that is ours.
+const WEBHOOK: &str = "validate-deployment.dorgu.io";
+/// What cert-manager's annotations begin with by which somebody asks it to keep the caBundle.
+const INJECTED: &str = "cert-manager.io/inject-";
+
+/// A ValidatingWebhookConfiguration, as far as it matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Configuration {
+    pub(super) uid: String,
+    /// cert-manager keeps the caBundle.
+    pub(super) injected: bool,
+    /// Absent when there is no entry of ours.
+    pub(super) called: Option<Called>,
+}
+
+/// How API servers call the webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Called {
+    /// The name that a certificate has to be for.
+    pub(super) server_name: String,
+    pub(super) bundle: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+    #[serde(default)]
+    webhooks: Vec<Webhook>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Webhook {
+    name: String,
+    client_config: ClientConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientConfig {
+    service: Option<Service>,
+    url: Option<String>,
+    ca_bundle: Option<ByteString>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    name: String,
+    namespace: String,
+}
+
+impl ClientConfig {
+    /// As kube-apiserver puts it together.
+    fn server_name(&self) -> String {
+        if let Some(service) = &self.service {
+            return format!("{}.{}.svc", service.name, service.namespace);
+        }
+        let url = self.url.as_deref().and_then(|url| url.parse::<http::Uri>().ok());
+        let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']').to_owned()
+    }
+}
+
+impl Decode for Configuration {
+    fn decode(json: &str) -> Result<Configuration, String> {
+        let object: Object = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
+        Ok(Configuration {
+            uid: object.metadata.uid,
+            injected: object.metadata.annotations.keys().any(|key| key.starts_with(INJECTED)),
+            called: ours.map(|webhook| Called {
+                server_name: webhook.client_config.server_name(),
+                bundle: webhook
+                    .client_config
+                    .ca_bundle
+                    .map(|bundle| bundle.0)
+                    .unwrap_or_default(),
+            }),
+        })
+    }
+}
+
+/// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
+/// came back since; an emergency stop is nobody's to undo.
+pub(super) fn with_bundle(name: &str, uid: &str, bundle: &str) -> Value {
+    json!({
+        "apiVersion": CONFIGURATIONS.api_version(),
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name, "uid": uid},
+        "webhooks": [{
+            "name": WEBHOOK,
+            "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},
+        }],
+    })
+}

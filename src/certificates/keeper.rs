@@ -1,0 +1,162 @@
+//! The Lease holder: reads the plan out to the API server. Two writes are all it ever makes, the Secret and one field of
+//! the webhook configuration; each is made only while the Lease is held, and only on what was seen.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::configuration::{CONFIGURATIONS, with_bundle};
+use super::plan::{Plan, Reason, Write, plan};
+use super::secret::SECRETS;
+use super::sight::Sight;
+use super::state::State;
+use crate::k8s::{CallError, Client, Leadership, Name, apply, read};
+
+/// As `kubectl get --show-managed-fields` shows us.
+const MANAGER: &str = "dorgu-certs";
+/// How long what we have written may take to be seen.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+/// The first pause after a failure; it doubles up to the longest.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Makes and rotates, for ever, whenever the Lease is held.
+pub(super) struct Keeper {
+    pub(super) client: Client,
+    pub(super) state: Arc<State>,
+    pub(super) leadership: Leadership,
+    /// The Secret.
+    pub(super) secret: Name,
+    /// What leaves are made for.
+    pub(super) names: Vec<String>,
+}
+
+impl Keeper {
+    pub(super) async fn run(mut self) {
+        let mut sight = self.state.sight.subscribe();
+        let mut pause = PAUSE;
+        loop {
+            self.leadership.until_held().await;
+            sight.mark_unchanged();
+            let wait = match self.step().await {
+                Ok(wait) => {
+                    if self.state.set_trouble(None).is_some() {
+                        tracing::info!("Certificates can be kept again");
+                    }
+                    pause = PAUSE;
+                    wait
+                }
+                Err(trouble) => {
+                    let known = self.state.set_trouble(Some(trouble.clone()));
+                    if known.as_ref() != Some(&trouble) {
+                        tracing::error!(trouble, "Certificates cannot be kept; it is tried again");
+                    }
+                    // Changes do not cut this short: some of them may be ours.
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
+            };
+            tokio::select! {
+                _ = sight.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.leadership.until_lost() => {}
+            }
+        }
+    }
+
+    /// One look, and what follows from it; how long to wait for the next.
+    async fn step(&self) -> Result<Duration, String> {
+        let (plan, version, uid) = {
+            let sight = self.state.sight.borrow();
+            if !sight.is_synced() {
+                return Ok(SEEN_WITHIN);
+            }
+            let version = sight.secret().flatten().map(|secret| secret.version.clone());
+            let uid = sight.configuration().flatten().map(|seen| seen.uid.clone());
+            (self.plan(&sight)?, version, uid)
+        };
+        let mut outcome = Ok(plan.again);
+        if let Some(write) = &plan.secret {
+            outcome = self.write_secret(write, version).await;
+        }
+        if let (Some(bundle), Some(uid)) = (plan.bundle, uid) {
+            self.write_bundle(&bundle, &uid).await?;
+        }
+        outcome
+    }
+
+    fn plan(&self, sight: &Sight) -> Result<Plan, String> {
+        let at = Instant::now();
+        let registered = sight.registered(at);
+        let view = sight.view(registered.as_ref(), &self.names, Timestamp::now(), at);
+        plan(&view).map_err(|error| error.to_string())
+    }
+
+    /// Writes the Secret as it was seen; a change since then makes it a conflict, and the next look decides again.
+    async fn write_secret(&self, write: &Write, version: Option<String>) -> Result<Duration, String> {
+        let failed = |error: CallError| format!("cannot write Secret {}: {error}", self.state.settings.secret_name());
+        if version.is_none() {
+            // An apply creates what is missing and overwrites what is there: make sure that it is missing.
+            let there: Option<Value> = read(&self.client, SECRETS, &self.secret).await.map_err(failed)?;
+            if there.is_some() {
+                return Ok(PAUSE);
+            }
+        }
+        if !self.leadership.held() {
+            return Ok(PAUSE);
+        }
+        let object = write.stored.print(&self.secret, version.as_deref(), write.taken_up);
+        let written = match apply(&self.client, SECRETS, &self.secret, None, MANAGER, &object).await {
+            Ok(written) => written,
+            Err(error) if error.is_conflict() => return Ok(PAUSE),
+            Err(error) => return Err(failed(error)),
+        };
+        let why: Vec<_> = write.why.iter().map(|reason| reason.as_str()).collect();
+        tracing::info!(secret = %self.state.settings.secret_name(), why = why.join(", "), "Wrote the certificates");
+        let ca = write.why.contains(&Reason::CaRotated);
+        self.state.count(ca || write.why.contains(&Reason::LeafRenewed), ca);
+        let version = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        self.until(|sight| sight.secret().flatten().is_some_and(|secret| secret.version == version))
+            .await;
+        Ok(Duration::ZERO)
+    }
+
+    /// Writes the caBundle, and nothing else, of the configuration with this uid.
+    async fn write_bundle(&self, bundle: &str, uid: &str) -> Result<(), String> {
+        if !self.leadership.held() {
+            return Ok(());
+        }
+        let name = Name {
+            namespace: String::new(),
+            name: self.state.settings.configuration.clone(),
+        };
+        let object = with_bundle(&name.name, uid, bundle);
+        match apply(&self.client, CONFIGURATIONS, &name, None, MANAGER, &object).await {
+            Ok(_) => tracing::info!(configuration = name.name, "Wrote the caBundle"),
+            // Deleted since it was seen. The watch will say so.
+            Err(error) if error.is_conflict() || error.is_not_found() => {}
+            Err(error) => {
+                return Err(format!(
+                    "cannot write the caBundle of ValidatingWebhookConfiguration {}: {error}",
+                    name.name
+                ));
+            }
+        }
+        self.until(|sight| {
+            let called = sight.configuration().flatten().and_then(|seen| seen.called.as_ref());
+            called.is_none_or(|called| called.bundle == bundle.as_bytes())
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Waits until what was written is seen, so that the next look does not decide on what was before.
+    async fn until(&self, seen: impl FnMut(&Sight) -> bool) {
+        let mut sight = self.state.sight.subscribe();
+        // Not seen in time: the watch is behind or lost; whatever is decided then, a conflict will tell.
+        drop(tokio::time::timeout(SEEN_WITHIN, sight.wait_for(seen)).await);
+    }
+}

@@ -1,0 +1,407 @@
+//! What to do next about our certificates: from what is seen to what is to be written. No IO and no clock; only keys are
+//! drawn here.
+//!
+//! What holds however the process is interrupted, between any two writes:
+//!
+//! 1. A leaf is published only when the CA that signs it was seen in the caBundle, and [`GRACE`] has passed since, so
+//!    that every API server has it too. Only where nothing is trusted anyway there is nothing to wait for.
+//! 2. A CA leaves the bundle only when the last leaf that it signed has expired (and [`SKEW`] has passed), and the
+//!    Secret says so already. At most [`MOST_PREVIOUS`] are kept.
+//! 3. What is in memory and not in the Secret is not lost when somebody changes the Secret.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::bundle;
+use super::secret::{Found, KeyedCa, Old, Signing, Stored};
+use crate::server::tls::{Authority, CertificateFacts, TlsError, trusts};
+
+const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
+/// A CA is followed by the next one when less than a third of its life is left.
+const CA_RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(365 * 24 / 3);
+const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// More than two days to notice that renewing fails.
+const LEAF_RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(56);
+/// A holder whose clock is two days ahead still makes leaves that are valid everywhere.
+const LEAF_BACKDATED: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How wrong a clock may be before a CA is dropped too early.
+const SKEW: SignedDuration = SignedDuration::from_hours(2 * 24);
+/// From a caBundle that we see to every API server that acts on it.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+/// The longest sleep. A timer set for a day of expiry would sleep through a clock that was set.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Old CAs that are kept at most: a caBundle is sent to every API server whole.
+const MOST_PREVIOUS: usize = 10;
+/// How long a CA of somebody else's Secret is trusted after its successor came. Their leaves live longer; every replica
+/// has moved on within seconds.
+const FOREIGN_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    /// The Secret; none when there is none.
+    pub(super) secret: Option<&'a Found>,
+    /// The last Secret of ours that was whole, as this process remembers it.
+    pub(super) memory: Option<&'a Stored>,
+    /// The webhook configuration; none when there is none.
+    pub(super) configuration: Option<&'a Registered>,
+    /// For how long somebody else's Secret has had the `ca.crt` that it has.
+    pub(super) foreign_for: Duration,
+    /// The certificate that this process serves, in PEM.
+    pub(super) served: Option<&'a str>,
+    /// The wall clock.
+    pub(super) now: Timestamp,
+    /// What leaves are made for.
+    pub(super) names: &'a [String],
+}
+
+/// The webhook configuration, as far as it matters.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registered {
+    /// The name that API servers call, hence check.
+    pub(super) server_name: String,
+    /// The caBundle, as it is.
+    pub(super) bundle: Vec<u8>,
+    /// The certificates in it, and for how long each has been seen there without interruption.
+    pub(super) trusted: Vec<(String, Duration)>,
+    /// cert-manager keeps the caBundle.
+    pub(super) injected: bool,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// Write this into the Secret.
+    pub(super) secret: Option<Write>,
+    /// Write this into the caBundle.
+    pub(super) bundle: Option<String>,
+    /// Look again after this long, if nothing happens before.
+    pub(super) again: Duration,
+}
+
+/// A Secret to be written, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) stored: Stored,
+    /// Somebody's request is taken up with it.
+    pub(super) taken_up: bool,
+    /// For the log and for counting; in the order in which they were decided.
+    pub(super) why: Vec<Reason>,
+}
+
+/// Why a Secret is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// There was nothing to go on from.
+    Made,
+    /// It was deleted or made unusable; memory has it.
+    Restored,
+    /// A CA was staged.
+    CaStaged,
+    /// The staged CA signs from now on.
+    CaRotated,
+    /// A new leaf by the same CA.
+    LeafRenewed,
+    /// CAs that nobody needs any more were dropped.
+    PreviousDropped,
+    /// CAs that somebody's change had left out were taken in again.
+    PreviousKept,
+    /// Somebody asks for something else than `leaf` or `ca`.
+    NotUnderstood,
+    /// It did not say what it holds as we say it, or a request was taken up that needed nothing.
+    Tidied,
+}
+
+impl Reason {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Reason::Made => "made",
+            Reason::Restored => "restored from memory",
+            Reason::CaStaged => "CA staged",
+            Reason::CaRotated => "CA rotated",
+            Reason::LeafRenewed => "leaf renewed",
+            Reason::PreviousDropped => "expired CAs dropped",
+            Reason::PreviousKept => "CAs still in use kept",
+            Reason::NotUnderstood => "request taken away: dorgu.io/rotate is leaf or ca",
+            Reason::Tidied => "tidied",
+        }
+    }
+}
+
+/// The next step.
+///
+/// # Errors
+/// A name cannot stand in a certificate; nothing is to be written then.
+pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
+    let (found, rotate, tidy) = match view.secret {
+        Some(Found::Foreign { ca, .. }) => {
+            return Ok(Plan {
+                bundle: view.foreign_bundle(ca.as_deref()),
+                again: LONGEST,
+                ..Plan::default()
+            });
+        }
+        Some(Found::ForeignUnusable(_)) => {
+            return Ok(Plan {
+                again: LONGEST,
+                ..Plan::default()
+            });
+        }
+        Some(Found::Ours { stored, rotate, tidy }) => (Some(stored), rotate.as_deref(), *tidy),
+        Some(Found::Unusable(_)) | None => (None, None, true),
+    };
+    let (stored, why) = match (found, view.memory) {
+        (Some(stored), Some(memory)) => {
+            let merged = merge(stored, memory, view.now);
+            let kept = (merged != *stored).then_some(Reason::PreviousKept);
+            (merged, kept)
+        }
+        (Some(stored), None) => (stored.clone(), None),
+        (None, Some(memory)) => (memory.clone(), Some(Reason::Restored)),
+        (None, None) => (view.begin()?, Some(Reason::Made)),
+    };
+    let mut draft = Draft {
+        stored,
+        why: why.into_iter().collect(),
+        again: LONGEST,
+    };
+    // What callers are told to trust is what is stored, or was: what this plan changes must be stored first.
+    let base = (found.is_some() || view.memory.is_some()).then(|| draft.stored.bundle());
+    let deleted = view.secret.is_none() && view.memory.is_some();
+    view.stage(&mut draft, rotate == Some("ca") || deleted)?;
+    view.publish(&mut draft, rotate == Some("leaf"))?;
+    draft.prune(view.now);
+    let taken_up = match rotate {
+        // A request that has to wait stays where it is until it can be met.
+        Some("leaf") => draft.why.contains(&Reason::LeafRenewed) || draft.why.contains(&Reason::CaRotated),
+        Some("ca") => true,
+        Some(_) => {
+            draft.why.push(Reason::NotUnderstood);
+            true
+        }
+        None => false,
+    };
+    if (!tidy || taken_up) && draft.why.is_empty() {
+        draft.why.push(Reason::Tidied);
+    }
+    let secret = (!draft.why.is_empty()).then_some(Write {
+        stored: draft.stored,
+        taken_up,
+        why: draft.why,
+    });
+    let seen = view.configuration.filter(|seen| !seen.injected);
+    let differs = |base: &String| seen.is_some_and(|seen| seen.bundle != base.as_bytes());
+    Ok(Plan {
+        secret,
+        bundle: base.filter(differs),
+        again: draft.again,
+    })
+}
+
+impl View<'_> {
+    /// Nothing is stored and nothing remembered: other replicas may serve a certificate that callers trust, so what the
+    /// caBundle holds is kept and the new CA waits. Where it holds nothing, there is nothing to wait for.
+    fn begin(&self) -> Result<Stored, TlsError> {
+        let valid = |(certificate, _): &&(String, Duration)| bundle::is_valid(certificate, self.now);
+        let trusted = self.configuration.iter().flat_map(|seen| &seen.trusted).filter(valid);
+        let until = self.now + LEAF_LIFETIME + SKEW;
+        let previous = trusted.map(|(certificate, _)| Old {
+            certificate: certificate.clone(),
+            until,
+        });
+        Ok(Stored {
+            signing: None,
+            next: Some(self.make()?),
+            previous: previous.collect(),
+        })
+    }
+
+    fn make(&self) -> Result<KeyedCa, TlsError> {
+        // The name tells one from another in a bundle.
+        let name = format!("dorgu CA {}", self.now.strftime("%Y-%m-%d %H:%M:%S"));
+        Ok(KeyedCa::of(&Authority::make(&name, self.now, CA_LIFETIME)?))
+    }
+
+    /// Prepares the next CA, when it is time or somebody wants one.
+    fn stage(&self, draft: &mut Draft, wanted: bool) -> Result<(), TlsError> {
+        // One that waited so long that it would itself be due is of no use.
+        let due = |ca: &KeyedCa| draft_due(&ca.certificate, self.now, CA_RENEW_BEFORE);
+        let stale = draft.stored.next.as_ref().is_some_and(|next| due(next).is_zero());
+        let signing = draft.stored.signing.as_ref().map(|signing| due(&signing.ca));
+        if let Some(left) = signing.filter(|left| !left.is_zero()) {
+            draft.again = draft.again.min(left);
+        }
+        let wanted = wanted || signing.is_none_or(|left| left.is_zero());
+        if stale || (wanted && draft.stored.next.is_none()) {
+            draft.stored.next = Some(self.make()?);
+            draft.why.push(Reason::CaStaged);
+        }
+        Ok(())
+    }
+
+    /// Lets the staged CA sign, or renews the leaf, whichever may be.
+    fn publish(&self, draft: &mut Draft, wanted: bool) -> Result<(), TlsError> {
+        if let Some(next) = draft.stored.next.clone() {
+            let wait = self.wait_for(&next.certificate);
+            if wait.is_zero() {
+                draft.promote(self.sign(next, self.now)?);
+                return Ok(());
+            }
+            draft.again = draft.again.min(wait);
+        }
+        let Some(signing) = &draft.stored.signing else {
+            return Ok(());
+        };
+        let left = draft_due(&signing.leaf.certificate, self.now, LEAF_RENEW_BEFORE);
+        let names = CertificateFacts::of_pem(&signing.leaf.certificate).map(|facts| facts.names);
+        if !wanted && !left.is_zero() && names.is_ok_and(|names| names == self.names) {
+            draft.again = draft.again.min(left);
+            return Ok(());
+        }
+        let wait = self.wait_for(&signing.ca.certificate);
+        if wait.is_zero() && bundle::is_valid(&signing.ca.certificate, self.now) {
+            let renewed = self.sign(signing.ca.clone(), signing.until)?;
+            draft.stored.signing = Some(renewed);
+            draft.why.push(Reason::LeafRenewed);
+        } else {
+            draft.again = draft.again.min(wait.max(Duration::from_secs(1)));
+        }
+        Ok(())
+    }
+
+    /// A leaf of this CA, whose earlier ones expire at `until`.
+    fn sign(&self, ca: KeyedCa, until: Timestamp) -> Result<Signing, TlsError> {
+        let authority = Authority::load(&ca.certificate, &ca.key)?;
+        let (from, to) = (self.now - LEAF_BACKDATED, self.now + LEAF_LIFETIME);
+        // Dates in certificates have no fractions.
+        let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+        let leaf = authority.sign(self.names, second(from), second(to))?;
+        Ok(Signing {
+            ca,
+            leaf,
+            until: second(to).max(second(until)),
+        })
+    }
+
+    /// How long a leaf of this CA has to wait until it may be published; invariant 1.
+    fn wait_for(&self, ca: &str) -> Duration {
+        if !self.others_are_trusted(ca) {
+            return Duration::ZERO;
+        }
+        let seen = self.configuration.iter().flat_map(|seen| &seen.trusted);
+        let seen = seen.clone().find(|(certificate, _)| certificate == ca);
+        // Not there yet: its coming wakes us.
+        seen.map_or(LONGEST, |(_, since)| GRACE.saturating_sub(*since))
+    }
+
+    /// Whether anything is trusted that a leaf of this CA could replace too early.
+    fn others_are_trusted(&self, ca: &str) -> bool {
+        let Some(seen) = self.configuration else {
+            return false;
+        };
+        match self.served {
+            Some(served) => is_trusted(&seen.bundle, served, &seen.server_name, self.now),
+            // We serve nothing yet; another replica may.
+            None => {
+                let mut certificates = seen.trusted.iter();
+                certificates.any(|(certificate, _)| certificate != ca && bundle::is_valid(certificate, self.now))
+            }
+        }
+    }
+
+    /// Somebody else's CA, and before it what still may be in use of the caBundle.
+    fn foreign_bundle(&self, ca: Option<&str>) -> Option<String> {
+        let seen = self.configuration.filter(|seen| !seen.injected)?;
+        let current = bundle::certificates(ca?.as_bytes());
+        let old = seen.trusted.iter().filter(|(certificate, _)| {
+            !current.contains(certificate)
+                && self.foreign_for < FOREIGN_OVERLAP
+                && bundle::is_valid(certificate, self.now)
+        });
+        let old = old.map(|(certificate, _)| certificate.as_str()).take(MOST_PREVIOUS);
+        let wanted: String = current.iter().map(String::as_str).chain(old).collect();
+        (seen.bundle != wanted.as_bytes()).then_some(wanted)
+    }
+}
+
+/// What is about to be stored.
+struct Draft {
+    stored: Stored,
+    why: Vec<Reason>,
+    again: Duration,
+}
+
+impl Draft {
+    fn promote(&mut self, signing: Signing) {
+        self.stored.next = None;
+        if let Some(old) = self.stored.signing.replace(signing) {
+            self.stored.previous.insert(0, old_of(&old));
+        } else if !self.why.is_empty() {
+            // The first of all: it was made, nothing rotated.
+            return;
+        }
+        self.why.push(Reason::CaRotated);
+    }
+
+    /// Invariant 2.
+    fn prune(&mut self, now: Timestamp) {
+        let before = self.stored.previous.len();
+        let current: Vec<String> = {
+            let signing = self.stored.signing.iter().map(|signing| signing.ca.certificate.clone());
+            signing
+                .chain(self.stored.next.iter().map(|next| next.certificate.clone()))
+                .collect()
+        };
+        self.stored.previous.retain(|old| {
+            let expires = CertificateFacts::of_pem(&old.certificate).map_or(Timestamp::MIN, |facts| facts.not_after);
+            now <= old.until && now <= expires && !current.contains(&old.certificate)
+        });
+        self.stored.previous.truncate(MOST_PREVIOUS);
+        if self.stored.previous.len() < before && self.why.is_empty() {
+            self.why.push(Reason::PreviousDropped);
+        }
+    }
+}
+
+/// What is stored, and what was trusted because of what is remembered, for as long as that is of use; invariant 3.
+pub(super) fn merge(found: &Stored, memory: &Stored, now: Timestamp) -> Stored {
+    let mut merged = found.clone();
+    let remembered = memory.signing.iter().map(old_of).chain(memory.previous.iter().cloned());
+    for old in remembered {
+        let known = merged.trusted().contains(&old.certificate.as_str());
+        let of_use = now <= old.until && bundle::is_valid(&old.certificate, now);
+        if !known && of_use && merged.previous.len() < MOST_PREVIOUS {
+            merged.previous.push(old);
+        }
+    }
+    merged
+}
+
+fn old_of(signing: &Signing) -> Old {
+    Old {
+        certificate: signing.ca.certificate.clone(),
+        until: signing.until + SKEW,
+    }
+}
+
+/// Whether callers with this bundle accept a certificate, given as PEM.
+pub(super) fn is_trusted(trusted: &[u8], certificate: &str, server_name: &str, now: Timestamp) -> bool {
+    trusts(trusted, &bundle::chain(certificate), server_name, now).is_ok()
+}
+
+/// How long until this certificate has to be followed by another; zero when it is time, or when it is one of the future
+/// because a clock was set back.
+fn draft_due(certificate: &str, now: Timestamp, before: SignedDuration) -> Duration {
+    let Ok(facts) = CertificateFacts::of_pem(certificate) else {
+        return Duration::ZERO;
+    };
+    if now < facts.not_before {
+        return Duration::ZERO;
+    }
+    let left = (facts.not_after - before).duration_since(now);
+    Duration::try_from(left).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

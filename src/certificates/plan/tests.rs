@@ -1,0 +1,566 @@
+//! A world of a Secret, a webhook configuration, API servers that lag behind, and replicas that crash, over which the
+//! invariants are held; then the cases that deserve a name.
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::bundle;
+use super::super::configuration::{Called, Configuration};
+use super::super::secret::{Found, Secret, Stored};
+use super::super::sight::Sight;
+use super::*;
+use crate::k8s::{Decode, Name};
+
+const SERVER: &str = "dorgu-webhook.dorgu-system.svc";
+
+fn names() -> Vec<String> {
+    ["dorgu-webhook", "dorgu-webhook.dorgu-system", SERVER]
+        .map(str::to_owned)
+        .into()
+}
+
+fn start() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+/// A process.
+#[derive(Debug, Default)]
+struct Replica {
+    sight: Sight,
+    /// The private part of what it serves, to know it by.
+    takes: usize,
+}
+
+/// A cluster with two replicas, the first of which holds the Lease.
+struct World {
+    wall: Timestamp,
+    at: Instant,
+    version: u64,
+    secret: Option<Value>,
+    configuration: Option<(u64, Vec<u8>)>,
+    /// caBundles that some API server may still act on, and until when.
+    lagging: Vec<(Instant, Vec<u8>)>,
+    replicas: [Replica; 2],
+    /// Until when people's own changes of the caBundle may hurt.
+    excused: Instant,
+    /// When each certificate came into the caBundle.
+    seen_since: Vec<(String, Instant)>,
+}
+
+impl World {
+    fn new() -> World {
+        let at = Instant::now();
+        let mut world = World {
+            wall: start(),
+            at,
+            version: 1,
+            secret: None,
+            configuration: Some((1, Vec::new())),
+            lagging: Vec::new(),
+            replicas: Default::default(),
+            excused: at,
+            seen_since: Vec::new(),
+        };
+        world.look();
+        world
+    }
+
+    fn object(&self) -> Option<Secret> {
+        self.secret
+            .as_ref()
+            .map(|secret| Secret::decode(&secret.to_string()).unwrap())
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        match self.object()?.found {
+            Found::Ours { stored, .. } => Some(stored),
+            _ => None,
+        }
+    }
+
+    fn bundle(&self) -> &[u8] {
+        self.configuration.as_ref().map_or(&[], |(_, bundle)| bundle)
+    }
+
+    /// Every replica sees what there is, and takes up what it may.
+    fn look(&mut self) {
+        let (secret, wall, at) = (self.object(), self.wall, self.at);
+        for replica in &mut self.replicas {
+            let configuration = self.configuration.as_ref().map(|(uid, bundle)| Configuration {
+                uid: uid.to_string(),
+                injected: false,
+                called: Some(Called {
+                    server_name: SERVER.to_owned(),
+                    bundle: bundle.clone(),
+                }),
+            });
+            replica.sight.see_configuration(configuration, at);
+            replica.sight.see_secret(secret.clone(), wall, at);
+            replica.takes += usize::from(replica.sight.take_up(wall, at).is_some());
+        }
+        let now = bundle::certificates(self.bundle());
+        self.seen_since.retain(|(certificate, _)| now.contains(certificate));
+        for certificate in now {
+            if !self.seen_since.iter().any(|(known, _)| *known == certificate) {
+                self.seen_since.push((certificate, at));
+            }
+        }
+        self.lagging.retain(|(until, _)| *until > at);
+        self.judge();
+    }
+
+    fn plan(&self) -> Plan {
+        let (names, sight) = (names(), &self.replicas[0].sight);
+        let registered = sight.registered(self.at);
+        plan(&sight.view(registered.as_ref(), &names, self.wall, self.at)).unwrap()
+    }
+
+    /// The holder acts once: at most one write of each, the crash between them being a step of its own.
+    fn act(&mut self, secret: bool, bundle: bool) -> Plan {
+        let plan = self.plan();
+        if let Some(write) = plan.secret.as_ref().filter(|_| secret) {
+            self.publish(write);
+        }
+        self.look();
+        if let Some(text) = plan.bundle.as_ref().filter(|_| bundle) {
+            assert!(!text.contains("PRIVATE KEY"), "a key would leave the Secret");
+            self.set_bundle(text.clone().into_bytes());
+        }
+        plan
+    }
+
+    fn publish(&mut self, write: &Write) {
+        let asked = self.secret.as_ref().and_then(|secret| {
+            let asked = &secret["metadata"]["annotations"]["dorgu.io/rotate"];
+            (!asked.is_null() && !write.taken_up).then(|| asked.clone())
+        });
+        let before = self.stored().and_then(|stored| stored.signing);
+        let after = write.stored.signing.clone();
+        if let Some(signing) = after.filter(|after| before.as_ref().map(|before| &before.leaf) != Some(&after.leaf)) {
+            let restored = write.why.contains(&Reason::Restored);
+            let trusted = self.replicas.iter().any(|replica| {
+                let served = replica.sight.served();
+                served.is_some_and(|served| is_trusted(self.bundle(), &served.certificate, SERVER, self.wall))
+            });
+            let since = self
+                .seen_since
+                .iter()
+                .find(|(known, _)| *known == signing.ca.certificate);
+            let waited = since.is_some_and(|(_, since)| self.at.duration_since(*since) >= GRACE);
+            assert!(
+                restored || waited || !trusted,
+                "a leaf was published before its CA was seen for long enough: {:?}",
+                write.why
+            );
+        }
+        self.version += 1;
+        let mut object = write.stored.print(&name(), None, false);
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        if let Some(asked) = asked {
+            object["metadata"]["annotations"]["dorgu.io/rotate"] = asked;
+        }
+        self.secret = Some(object);
+    }
+
+    fn set_bundle(&mut self, bundle: Vec<u8>) {
+        let before = self.bundle().to_vec();
+        // Less than the grace: what the grace is for.
+        self.lagging.push((self.at + GRACE - seconds(1), before));
+        if let Some((_, current)) = &mut self.configuration {
+            *current = bundle;
+        }
+        self.look();
+    }
+
+    /// No API server refuses what a replica serves, unless people had their hands in it.
+    fn judge(&self) {
+        if self.at < self.excused || self.configuration.is_none() {
+            return;
+        }
+        let bundles = self.lagging.iter().map(|(_, bundle)| bundle.as_slice());
+        for bundle in bundles.chain([self.bundle()]) {
+            for (number, replica) in self.replicas.iter().enumerate() {
+                let Some(served) = replica.sight.served() else { continue };
+                let chain = bundle::chain(&served.certificate);
+                if let Err(reason) = trusts(bundle, &chain, SERVER, self.wall) {
+                    panic!("replica {number} serves what an API server refuses: {reason}");
+                }
+            }
+        }
+    }
+
+    /// Lets time pass, the holder acting as it would.
+    fn run(&mut self, time: Duration) {
+        let end = self.at + time;
+        for turns in 0_u32.. {
+            if self.at >= end {
+                return;
+            }
+            let plan = self.act(true, true);
+            assert!(turns < 1_000, "it never rests: {plan:?}");
+            let step = if plan.secret.is_some() || plan.bundle.is_some() {
+                Duration::from_millis(10)
+            } else {
+                plan.again.max(Duration::from_millis(10)).min(end - self.at)
+            };
+            self.pass(step);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.at += time;
+        self.wall += time;
+        self.look();
+    }
+
+    /// A month does not pass in steps of a minute, or this would take one.
+    fn skip(&mut self, time: SignedDuration) {
+        let end = self.wall + time;
+        while self.wall < end {
+            self.run(seconds(30));
+            self.wall += hours(12).min(end.duration_since(self.wall).max(SignedDuration::ZERO));
+            self.look();
+        }
+        self.run(seconds(30));
+    }
+
+    /// People change the caBundle: until the holder has put it right, and API servers have seen that, it hurts.
+    fn excuse(&mut self) {
+        self.excused = self.at + GRACE + seconds(3);
+    }
+
+    fn crash(&mut self, number: usize) {
+        self.replicas[number] = Replica::default();
+        self.look();
+    }
+
+    /// Everything agrees, and nothing is left to do.
+    fn settled(&mut self) {
+        self.excuse();
+        self.run(seconds(90));
+        let stored = self.stored().expect("a Secret of ours");
+        let signing = stored.signing.as_ref().expect("a leaf");
+        assert_eq!(stored.next, None, "nothing is under way");
+        assert!(stored.previous.len() <= MOST_PREVIOUS);
+        if self.configuration.is_some() {
+            assert_eq!(String::from_utf8_lossy(self.bundle()), stored.bundle());
+        }
+        for replica in &self.replicas {
+            assert_eq!(replica.sight.served().unwrap().certificate, signing.leaf.certificate);
+        }
+        let plan = self.plan();
+        assert!(plan.secret.is_none() && plan.bundle.is_none(), "{plan:?}");
+    }
+}
+
+fn name() -> Name {
+    Name {
+        namespace: "dorgu-system".to_owned(),
+        name: "dorgu-webhook-ca".to_owned(),
+    }
+}
+
+/// What may happen.
+#[derive(Clone, Debug)]
+enum Happening {
+    Pass(u64),
+    /// The wall clock alone, in hours.
+    Jump(i64),
+    Act {
+        secret: bool,
+        bundle: bool,
+    },
+    DeleteSecret,
+    Corrupt(&'static str),
+    Rotate(&'static str),
+    EmptyBundle,
+    DeleteConfiguration,
+    RecreateConfiguration,
+    Crash(usize),
+    /// The other replica holds the Lease from now on.
+    Failover,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        6 => (1_u64..20).prop_map(Happening::Pass),
+        1 => (60_u64..4 * 86_400).prop_map(Happening::Pass),
+        2 => (-48_i64..=48).prop_map(Happening::Jump),
+        10 => any::<(bool, bool)>().prop_map(|(secret, bundle)| Happening::Act { secret, bundle }),
+        1 => Just(Happening::DeleteSecret),
+        1 => prop::sample::select(vec!["ca.crt", "ca.key", "tls.crt", "tls.key", "next.key", "previous.crt"])
+            .prop_map(Happening::Corrupt),
+        2 => prop::sample::select(vec!["leaf", "ca", "all"]).prop_map(Happening::Rotate),
+        1 => Just(Happening::EmptyBundle),
+        1 => Just(Happening::DeleteConfiguration),
+        1 => Just(Happening::RecreateConfiguration),
+        1 => (0_usize..2).prop_map(Happening::Crash),
+        1 => Just(Happening::Failover),
+    ]
+}
+
+impl World {
+    fn meet(&mut self, happening: &Happening) {
+        match happening {
+            // The holder wakes at least once a minute; a crash or a failover may have kept it from acting meanwhile.
+            Happening::Pass(time) if *time > 60 => {
+                self.settled();
+                self.skip(SignedDuration::from_secs(i64::try_from(*time).unwrap()));
+            }
+            Happening::Pass(time) => self.pass(seconds(*time)),
+            Happening::Jump(by) => {
+                self.wall += hours(*by);
+                // A leaf of the future, or of the past, is replaced at the next look.
+                self.excuse();
+                self.run(seconds(1));
+            }
+            Happening::Act { secret, bundle } => drop(self.act(*secret, *bundle)),
+            Happening::DeleteSecret => {
+                self.secret = None;
+                self.look();
+            }
+            Happening::Corrupt(key) => {
+                if let Some(secret) = &mut self.secret {
+                    secret["data"][*key] = json!("anVuaw==");
+                    self.look();
+                }
+            }
+            Happening::Rotate(what) => {
+                if let Some(secret) = &mut self.secret {
+                    secret["metadata"]["annotations"]["dorgu.io/rotate"] = json!(what);
+                    self.look();
+                }
+            }
+            Happening::EmptyBundle => {
+                self.excuse();
+                if self.configuration.is_some() {
+                    self.set_bundle(Vec::new());
+                }
+                self.run(seconds(1));
+            }
+            Happening::DeleteConfiguration => {
+                self.configuration = None;
+                self.lagging.clear();
+                self.look();
+            }
+            Happening::RecreateConfiguration => {
+                if self.configuration.is_none() {
+                    self.excuse();
+                    self.version += 1;
+                    self.configuration = Some((self.version, Vec::new()));
+                    self.look();
+                    self.run(seconds(1));
+                }
+            }
+            Happening::Crash(number) => self.crash(*number),
+            Happening::Failover => self.replicas.swap(0, 1),
+        }
+    }
+}
+
+/// A world in which the first certificate is served and trusted, and every grace is over.
+fn settled() -> World {
+    let mut world = World::new();
+    world.settled();
+    world
+}
+
+#[test]
+fn the_first_certificate_waits_for_nobody() {
+    let mut world = World::new();
+    world.excuse();
+    world.run(seconds(1));
+    assert!(world.replicas.iter().all(|replica| replica.takes == 1));
+    world.judge();
+}
+
+#[test]
+fn a_request_in_the_first_seconds_is_met_when_it_may_be_and_not_forgotten() {
+    let mut world = World::new();
+    world.excuse();
+    world.run(seconds(1));
+    let leaf = world.stored().unwrap().signing.unwrap().leaf;
+    world.meet(&Happening::Rotate("leaf"));
+    world.run(seconds(5));
+    assert_eq!(world.stored().unwrap().signing.unwrap().leaf, leaf, "too early");
+    world.run(seconds(6));
+    assert_ne!(world.stored().unwrap().signing.unwrap().leaf, leaf);
+    world.settled();
+}
+
+#[test]
+fn a_ca_is_rotated_on_request_and_the_old_one_stays_until_its_last_leaf_has_expired() {
+    let mut world = settled();
+    let old = world.stored().unwrap().signing.unwrap();
+    world.meet(&Happening::Rotate("ca"));
+    world.run(seconds(9));
+    let staged = world.stored().unwrap();
+    assert_eq!(staged.signing.as_ref(), Some(&old));
+    assert_eq!(String::from_utf8_lossy(world.bundle()), staged.bundle());
+    world.run(seconds(3));
+    let rotated = world.stored().unwrap();
+    assert_eq!(
+        rotated.signing.as_ref().map(|signing| &signing.ca),
+        staged.next.as_ref()
+    );
+    assert_eq!(rotated.previous[0].certificate, old.ca.certificate);
+    assert_eq!(rotated.previous[0].until, old.until + SKEW);
+    world.skip(hours(8 * 24));
+    assert!(
+        world.stored().unwrap().bundle().contains(&old.ca.certificate),
+        "a clock may be wrong"
+    );
+    world.skip(hours(2 * 24));
+    assert!(!world.stored().unwrap().bundle().contains(&old.ca.certificate));
+    world.settled();
+}
+
+#[test]
+fn a_year_passes_with_a_leaf_every_five_days_and_a_ca_after_eight_months() {
+    let mut world = settled();
+    let ca = world.stored().unwrap().signing.unwrap().ca;
+    world.skip(hours(24 * 240));
+    assert_eq!(world.stored().unwrap().signing.unwrap().ca, ca);
+    let leaves = world.replicas[1].takes;
+    assert!((48..=60).contains(&leaves), "{leaves} leaves in 240 days");
+    world.skip(hours(24 * 10));
+    assert_ne!(world.stored().unwrap().signing.unwrap().ca, ca);
+    world.settled();
+}
+
+#[test]
+fn a_deleted_secret_is_restored_at_once_and_its_ca_rotated() {
+    let mut world = settled();
+    let before = world.stored().unwrap();
+    world.meet(&Happening::DeleteSecret);
+    world.run(seconds(1));
+    assert_eq!(world.stored().unwrap().signing, before.signing);
+    world.run(seconds(11));
+    assert_ne!(world.stored().unwrap().signing.unwrap().ca, before.signing.unwrap().ca);
+    world.settled();
+}
+
+#[test]
+fn a_deleted_secret_that_nobody_remembers_costs_a_grace_and_no_trust() {
+    let mut world = settled();
+    let old = world.stored().unwrap().signing.unwrap();
+    // The other replica goes on serving; it may not write.
+    world.secret = None;
+    world.replicas[0] = Replica::default();
+    world.look();
+    world.run(seconds(9));
+    assert!(world.stored().unwrap().signing.is_none(), "too early");
+    assert!(
+        world
+            .bundle()
+            .windows(old.ca.certificate.len())
+            .any(|part| part == old.ca.certificate.as_bytes())
+    );
+    world.run(seconds(3));
+    world.settled();
+    assert_eq!(world.replicas[1].takes, 2);
+}
+
+#[test]
+fn a_secret_that_was_set_back_costs_no_trust() {
+    let mut world = settled();
+    let backup = world.secret.clone();
+    world.meet(&Happening::Rotate("ca"));
+    world.settled();
+    // The old CA is gone from the caBundle, as after two weeks.
+    world.skip(hours(11 * 24));
+    world.version += 1;
+    world.secret = backup;
+    if let Some(secret) = &mut world.secret {
+        secret["metadata"]["resourceVersion"] = world.version.to_string().into();
+    }
+    world.look();
+    world.run(seconds(60));
+    world.settled();
+}
+
+#[test]
+fn clocks_that_jump_leave_a_valid_certificate_everywhere() {
+    for jump in [48, -48, 96, -96, 24 * 300, -24 * 300] {
+        let mut world = settled();
+        world.meet(&Happening::Jump(jump));
+        world.settled();
+        world.meet(&Happening::Jump(-jump));
+        world.settled();
+    }
+}
+
+#[test]
+fn a_holder_two_days_off_makes_certificates_that_are_valid_for_everybody_else() {
+    for jump in [48, -48] {
+        let mut world = settled();
+        world.wall += hours(jump);
+        world.meet(&Happening::Rotate("leaf"));
+        world.run(seconds(1));
+        world.wall -= hours(jump);
+        // Nobody has looked since: what was made is what is served.
+        world.judge();
+    }
+}
+
+#[test]
+fn a_certificate_for_other_names_is_replaced() {
+    let world = settled();
+    let names = vec!["renamed".to_owned()];
+    let sight = &world.replicas[0].sight;
+    let registered = sight.registered(world.at);
+    let plan = plan(&sight.view(registered.as_ref(), &names, world.wall, world.at)).unwrap();
+    assert_eq!(plan.secret.unwrap().why, [Reason::LeafRenewed]);
+}
+
+#[test]
+fn what_is_printed_is_what_is_read() {
+    let mut world = settled();
+    world.meet(&Happening::Rotate("ca"));
+    world.run(seconds(1));
+    let stored = world.stored().unwrap();
+    assert!(stored.next.is_some());
+    let object = stored.print(&name(), Some("7"), false);
+    match Secret::decode(&object.to_string()).unwrap().found {
+        Found::Ours {
+            stored: read,
+            tidy,
+            rotate,
+        } => {
+            assert!(tidy && rotate.is_none());
+            assert_eq!(read, stored);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_no_api_server_is_shown_a_certificate_that_it_does_not_trust(
+        happenings in prop::collection::vec(happening(), 1..60),
+    ) {
+        let mut world = World::new();
+        world.excuse();
+        world.run(seconds(1));
+        for happening in &happenings {
+            world.meet(happening);
+        }
+        if world.configuration.is_none() {
+            world.meet(&Happening::RecreateConfiguration);
+        }
+        world.settled();
+    }
+}

@@ -1,0 +1,374 @@
+//! What our Secret holds, parsed and printed.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `ca.crt` | every CA that is to be trusted: the signing one first, then the staged one, then the old ones |
+//! | `ca.key` | the key of the CA that signs |
+//! | `tls.crt`, `tls.key` | the leaf that every replica serves, and its key |
+//! | `next.crt`, `next.key` | a staged CA: callers are being told to trust it, and nothing is signed by it yet |
+//! | `previous.crt` | CAs that sign no more, trusted until the last leaf they signed has expired |
+//!
+//! The label `app.kubernetes.io/managed-by: dorgu` says that it is ours. A Secret of cert-manager's shape is not.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::bundle;
+use crate::k8s::{Decode, Name, Resource};
+use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
+
+pub(super) const SECRETS: Resource = Resource::new("", "v1", "secrets");
+
+/// Says who writes the Secret.
+const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "dorgu");
+/// Set by people who want new certificates: `leaf` or `ca`.
+const ROTATE: &str = "dorgu.io/rotate";
+/// When the last leaf of the CA that signs expires.
+const LEAF_UNTIL: &str = "dorgu.io/leaf-until";
+/// Until when each CA in `previous.crt` is trusted, in the same order.
+const PREVIOUS_UNTIL: &str = "dorgu.io/previous-until";
+/// The value that the annotation has for a moment while it is being taken away: server-side apply removes only what we
+/// own, and what we own is what we have set.
+pub(super) const TAKEN_UP: &str = "taken-up";
+
+/// A CA and its key, in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct KeyedCa {
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+/// The CA that signs, and what it has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signing {
+    pub(super) ca: KeyedCa,
+    pub(super) leaf: Leaf,
+    /// When the last leaf that it signed expires.
+    pub(super) until: Timestamp,
+}
+
+/// A CA that signs no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Old {
+    pub(super) certificate: String,
+    /// Until when it is trusted.
+    pub(super) until: Timestamp,
+}
+
+/// The contents of a Secret that is ours and whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Absent only while the very first CA after a loss is staged.
+    pub(super) signing: Option<Signing>,
+    pub(super) next: Option<KeyedCa>,
+    /// The newest first.
+    pub(super) previous: Vec<Old>,
+}
+
+/// What was found in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Ours.
+    Ours {
+        stored: Stored,
+        /// What somebody asks for by annotation.
+        rotate: Option<String>,
+        /// It says what it holds as we would print it.
+        tidy: bool,
+    },
+    /// Somebody else keeps it: served, never written.
+    Foreign {
+        leaf: Leaf,
+        /// `ca.crt`, where there is one.
+        ca: Option<String>,
+    },
+    /// Somebody else's, and of no use as it is: why.
+    ForeignUnusable(String),
+    /// Ours or nobody's, and of no use: why.
+    Unusable(String),
+}
+
+/// The Secret as the API server has it.
+#[derive(Clone, Debug)]
+pub(super) struct Secret {
+    pub(super) version: String,
+    pub(super) found: Found,
+}
+
+impl KeyedCa {
+    pub(super) fn of(authority: &Authority) -> KeyedCa {
+        KeyedCa {
+            // What a generator prints and what a reader finds must be one text.
+            certificate: bundle::first(authority.pem()).unwrap_or_default(),
+            key: authority.key_pem(),
+        }
+    }
+}
+
+impl Stored {
+    /// Every CA that is to be trusted, the signing one first.
+    pub(super) fn trusted(&self) -> Vec<&str> {
+        let signing = self.signing.iter().map(|signing| signing.ca.certificate.as_str());
+        let next = self.next.iter().map(|next| next.certificate.as_str());
+        let previous = self.previous.iter().map(|old| old.certificate.as_str());
+        signing.chain(next).chain(previous).collect()
+    }
+
+    /// The text of `ca.crt`, and of the caBundle.
+    pub(super) fn bundle(&self) -> String {
+        self.trusted().concat()
+    }
+
+    /// The object to apply.
+    pub(super) fn print(&self, name: &Name, version: Option<&str>, taken_up: bool) -> Value {
+        let data: BTreeMap<&str, ByteString> = self
+            .data()
+            .into_iter()
+            .map(|(key, text)| (key, ByteString(text.into_bytes())))
+            .collect();
+        let mut annotations = self.annotations();
+        if taken_up {
+            annotations.insert(ROTATE, TAKEN_UP.to_owned());
+        }
+        let (label, value) = MANAGED_BY;
+        let mut object = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name.name,
+                "namespace": name.namespace,
+                "labels": {label: value},
+                "annotations": annotations,
+            },
+            "data": data,
+        });
+        if let Some(version) = version {
+            // Somebody else's change that we have not seen makes it a conflict.
+            object["metadata"]["resourceVersion"] = version.into();
+        }
+        object
+    }
+
+    fn data(&self) -> BTreeMap<&'static str, String> {
+        let mut data = BTreeMap::from([("ca.crt", self.bundle())]);
+        if let Some(Signing { ca, leaf, .. }) = &self.signing {
+            data.insert("ca.key", ca.key.clone());
+            data.insert("tls.crt", leaf.certificate.clone());
+            data.insert("tls.key", leaf.key.clone());
+        }
+        if let Some(next) = &self.next {
+            data.insert("next.crt", next.certificate.clone());
+            data.insert("next.key", next.key.clone());
+        }
+        if !self.previous.is_empty() {
+            let previous = self.previous.iter().map(|old| old.certificate.as_str());
+            data.insert("previous.crt", previous.collect());
+        }
+        data
+    }
+
+    fn annotations(&self) -> BTreeMap<&'static str, String> {
+        let mut annotations = BTreeMap::new();
+        if let Some(signing) = &self.signing {
+            annotations.insert(LEAF_UNTIL, signing.until.to_string());
+        }
+        if !self.previous.is_empty() {
+            let until: Vec<_> = self.previous.iter().map(|old| old.until.to_string()).collect();
+            annotations.insert(PREVIOUS_UNTIL, until.join(","));
+        }
+        annotations
+    }
+
+    fn parse(contents: &Contents) -> Result<Stored, String> {
+        let text = |key: &str| contents.text(key);
+        let (key, next_key) = (text("ca.key"), text("next.key"));
+        let next = match (bundle::first(&text("next.crt")), next_key.is_empty()) {
+            (Some(certificate), false) => {
+                Authority::load(&certificate, &next_key).map_err(|error| format!("next.crt and next.key: {error}"))?;
+                Some(KeyedCa {
+                    certificate,
+                    key: next_key,
+                })
+            }
+            (None, true) => None,
+            _ => return Err("next.crt and next.key are not both there".to_owned()),
+        };
+        let signing = if key.is_empty() && next.is_some() && text("tls.crt").is_empty() {
+            None
+        } else {
+            Some(signing(contents, key)?)
+        };
+        let until: Vec<Option<Timestamp>> = contents
+            .annotation(PREVIOUS_UNTIL)
+            .split(',')
+            .map(|until| until.parse().ok())
+            .collect();
+        let previous = bundle::certificates(text("previous.crt").as_bytes());
+        let previous = previous.into_iter().enumerate().map(|(at, certificate)| {
+            // Without a date: as long as it could be of use at all.
+            let expires = || CertificateFacts::of_pem(&certificate).map(|facts| facts.not_after);
+            let until = until.get(at).copied().flatten();
+            Ok(Old {
+                until: until.map_or_else(expires, Ok)?,
+                certificate,
+            })
+        });
+        Ok(Stored {
+            signing,
+            next,
+            previous: previous.collect::<Result<_, String>>()?,
+        })
+    }
+}
+
+/// The CA that `ca.key` belongs to, and the leaf, which it must have signed.
+fn signing(contents: &Contents, key: String) -> Result<Signing, String> {
+    if key.is_empty() {
+        return Err("there is no ca.key".to_owned());
+    }
+    let bundle = bundle::certificates(contents.text("ca.crt").as_bytes());
+    let mut problem = "ca.crt holds no certificate".to_owned();
+    let mut of_key = bundle.into_iter().filter(|certificate| {
+        Authority::load(certificate, &key)
+            .map_err(|error| problem = error.to_string())
+            .is_ok()
+    });
+    let Some(certificate) = of_key.next() else {
+        drop(of_key);
+        return Err(problem);
+    };
+    let leaf = contents.leaf();
+    let (certified, facts) = leaf.certified().map_err(|error| error.to_string())?;
+    // As of a moment when both were valid: an expired leaf is for the plan to renew, not for the parser to refuse.
+    let (at, name) = (facts.not_after, facts.names.first().cloned().unwrap_or_default());
+    let ca_until = CertificateFacts::of_pem(&certificate)?.not_after;
+    trusts(certificate.as_bytes(), &certified.cert, &name, at.min(ca_until))
+        .map_err(|error| format!("tls.crt does not fit ca.crt: {error}"))?;
+    let until = contents.annotation(LEAF_UNTIL).parse::<Timestamp>().ok();
+    Ok(Signing {
+        ca: KeyedCa { certificate, key },
+        leaf,
+        until: until.unwrap_or(facts.not_after).max(facts.not_after),
+    })
+}
+
+#[derive(Deserialize)]
+struct Contents {
+    metadata: Metadata,
+    #[serde(default)]
+    data: BTreeMap<String, ByteString>,
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default)]
+    resource_version: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Contents {
+    /// Empty when there is none, or no text.
+    fn text(&self, key: &str) -> String {
+        let bytes = self.data.get(key).map(|bytes| bytes.0.clone());
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
+
+    fn annotation(&self, key: &str) -> &str {
+        self.metadata.annotations.get(key).map_or("", String::as_str)
+    }
+
+    fn leaf(&self) -> Leaf {
+        Leaf {
+            certificate: self.text("tls.crt"),
+            key: self.text("tls.key"),
+        }
+    }
+
+    fn is_marked(&self) -> bool {
+        let (label, value) = MANAGED_BY;
+        self.metadata.labels.get(label).is_some_and(|found| found == value)
+    }
+
+    /// Of a shape that others write, and without our mark.
+    fn is_foreign(&self) -> bool {
+        let ours = self.is_marked() || self.data.contains_key("ca.key");
+        !ours && (self.kind == "kubernetes.io/tls" || self.data.contains_key("tls.crt"))
+    }
+
+    fn found(&self) -> Found {
+        if self.is_foreign() {
+            let leaf = self.leaf();
+            return match leaf.certified() {
+                Ok(_) => Found::Foreign {
+                    leaf,
+                    ca: Some(self.text("ca.crt")).filter(|ca| !bundle::certificates(ca.as_bytes()).is_empty()),
+                },
+                Err(error) => Found::ForeignUnusable(error.to_string()),
+            };
+        }
+        match Stored::parse(self) {
+            Ok(stored) => {
+                let rotate = Some(self.annotation(ROTATE)).filter(|word| !word.is_empty());
+                Found::Ours {
+                    tidy: self.is_as_printed(&stored) && rotate != Some(TAKEN_UP),
+                    rotate: rotate.filter(|word| *word != TAKEN_UP).map(str::to_owned),
+                    stored,
+                }
+            }
+            Err(problem) => Found::Unusable(problem),
+        }
+    }
+
+    fn is_as_printed(&self, stored: &Stored) -> bool {
+        let keys = [
+            "ca.crt",
+            "ca.key",
+            "tls.crt",
+            "tls.key",
+            "next.crt",
+            "next.key",
+            "previous.crt",
+        ];
+        let printed = stored.data();
+        let data = keys
+            .iter()
+            .all(|key| self.text(key) == printed.get(key).map_or("", String::as_str));
+        let annotations = stored.annotations();
+        let annotations = [LEAF_UNTIL, PREVIOUS_UNTIL]
+            .iter()
+            .all(|key| self.annotation(key) == annotations.get(key).map_or("", String::as_str));
+        data && annotations && self.is_marked()
+    }
+}
+
+impl Decode for Secret {
+    /// Fails only on what no API server sends: what is in the Secret is judged by [`Found`].
+    fn decode(json: &str) -> Result<Secret, String> {
+        let contents: Contents = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        Ok(Secret {
+            found: contents.found(),
+            version: contents.metadata.resource_version,
+        })
+    }
+}
+
+/// Shows no key.
+impl std::fmt::Debug for KeyedCa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyedCa")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! What the process knows about its certificates, shared: written by the follower, read by the keeper, by probes and by
+//! metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::Settings;
+use super::configuration::{CONFIGURATIONS, Configuration};
+use super::secret::{SECRETS, Secret};
+use super::sight::Sight;
+use crate::k8s::WatchState;
+use crate::server::tls::{CertificateFacts, Resolver};
+
+/// The certificate of this process, and what is known of its Secret and of the webhook configuration.
+#[derive(Debug)]
+pub struct State {
+    pub(super) settings: Settings,
+    pub(super) resolver: Arc<Resolver>,
+    pub(super) sight: watch::Sender<Sight>,
+    pub(super) secret_watch: Arc<WatchState>,
+    pub(super) configuration_watch: Arc<WatchState>,
+    leaf_rotations: AtomicU64,
+    ca_rotations: AtomicU64,
+    /// Why the holder could not write; only the holder's own.
+    trouble: Mutex<Option<String>>,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings, resolver: Arc<Resolver>) -> State {
+        State {
+            settings,
+            resolver,
+            sight: watch::Sender::new(Sight::default()),
+            secret_watch: Arc::new(WatchState::new(SECRETS.plural)),
+            configuration_watch: Arc::new(WatchState::new(CONFIGURATIONS.plural)),
+            leaf_rotations: AtomicU64::new(0),
+            ca_rotations: AtomicU64::new(0),
+            trouble: Mutex::default(),
+        }
+    }
+
+    /// What is served; none before there is a certificate.
+    #[must_use]
+    pub fn facts(&self) -> Option<CertificateFacts> {
+        let sight = self.sight.borrow();
+        let mut facts = sight.served()?.facts.clone();
+        facts.reloads = sight.reloads.clone();
+        Some(facts)
+    }
+
+    /// Leaves and CAs that this process, as the holder, has replaced.
+    #[must_use]
+    pub fn rotations(&self) -> [(&'static str, u64); 2] {
+        [("leaf", &self.leaf_rotations), ("ca", &self.ca_rotations)]
+            .map(|(what, count)| (what, count.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn count(&self, leaf: bool, ca: bool) {
+        self.leaf_rotations.fetch_add(u64::from(leaf), Ordering::Relaxed);
+        self.ca_rotations.fetch_add(u64::from(ca), Ordering::Relaxed);
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The trouble from now on, or none; what it was.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(
+            &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
+            trouble,
+        )
+    }
+
+    /// The Secret is this, or gone.
+    pub(super) fn see_secret(&self, secret: Option<Secret>) {
+        self.seen(|sight, now, at| sight.see_secret(secret, now, at));
+    }
+
+    /// The webhook configuration is this, or gone.
+    pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
+        self.seen(|sight, _, at| sight.see_configuration(configuration, at));
+    }
+
+    fn seen(&self, see: impl FnOnce(&mut Sight, Timestamp, Instant)) {
+        self.sight.send_modify(|sight| {
+            let (now, at) = (Timestamp::now(), Instant::now());
+            see(sight, now, at);
+            self.take_up(sight, now, at);
+        });
+    }
+
+    /// Looks again at what is held back: time alone may have made it fit.
+    pub(super) fn look_again(&self) {
+        self.sight.send_if_modified(|sight| {
+            sight.held_back.is_some() && self.take_up(sight, Timestamp::now(), Instant::now())
+        });
+    }
+
+    /// Whether another certificate is served from now on.
+    fn take_up(&self, sight: &mut Sight, now: Timestamp, at: Instant) -> bool {
+        let held_back = sight.held_back.clone();
+        let Some(certified) = sight.take_up(now, at) else {
+            if let Some(reason) = sight
+                .held_back
+                .as_ref()
+                .filter(|reason| held_back.as_ref() != Some(reason))
+            {
+                tracing::warn!(secret = %self.settings.secret_name(), reason, "The certificate in the Secret is not served yet");
+            }
+            return false;
+        };
+        self.resolver.replace(certified);
+        if let Some(served) = sight.served() {
+            let (serial, not_after) = (&served.facts.serial, served.facts.not_after);
+            tracing::info!(serial, %not_after, "Serving a new certificate");
+        }
+        true
+    }
+}

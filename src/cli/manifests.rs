@@ -1,0 +1,62 @@
+//! `dorgu manifests`: every object of an installation, for `kubectl apply -k`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::values;
+use crate::install::{Installation, Mode};
+use crate::policy;
+
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// Write a kustomization and its files into this folder, instead of printing the objects.
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// The namespace that everything lives in [default: dorgu-system]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The container image, with its tag or digest [default: dorgu and this version]
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// How many pods answer [default: 2]
+    #[arg(long, value_name = "COUNT")]
+    replicas: Option<u16>,
+    /// advisory: warn. enforcing: refuse.
+    #[arg(long, value_name = "MODE", default_value = "advisory", value_parser = values::mode)]
+    webhook_mode: policy::Mode,
+}
+
+impl Flags {
+    fn installation(&self) -> Installation {
+        let usual = Installation::default();
+        Installation {
+            namespace: self.namespace.clone().unwrap_or(usual.namespace),
+            image: self.image.clone().unwrap_or(usual.image),
+            replicas: self.replicas.unwrap_or(usual.replicas),
+            mode: match self.webhook_mode {
+                policy::Mode::Advisory => Mode::Advisory,
+                policy::Mode::Enforcing => Mode::Enforcing,
+            },
+            ..usual
+        }
+    }
+}
+
+pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
+    let objects = flags.installation().objects();
+    let Some(folder) = &flags.output else {
+        let crds = crate::api::crd::render()?.into_iter();
+        let documents: Vec<String> = crds.chain(objects.render()?).map(|(_, yaml)| yaml).collect();
+        super::print(&documents.join("---\n"));
+        return Ok(());
+    };
+    for (name, yaml) in objects.folder()? {
+        let file = folder.join(name);
+        let within = file.parent().unwrap_or(folder);
+        std::fs::create_dir_all(within).with_context(|| format!("cannot create {}", within.display()))?;
+        std::fs::write(&file, yaml).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The first ClusterPersona of a cluster, made only where it was asked for (contract section 10, 0.6.1).
+
+use serde_json::{Value, json};
+
+use super::{CLUSTER_PERSONAS, MANAGER};
+use crate::index::{Index, Namespace};
+use crate::k8s::{CallError, Client, create};
+
+/// Its name, and what it calls the cluster until somebody knows better.
+const NAME: &str = "dorgu-cluster";
+
+/// Makes it. One that somebody else made meanwhile is as good.
+///
+/// # Errors
+/// See [`CallError`].
+pub(super) async fn make(client: &Client, index: &Index) -> Result<(), CallError> {
+    let snapshot = index.load();
+    let uid = snapshot.namespace(Namespace::OF_CLUSTER).map(|system| &*system.uid);
+    let object = object(uid.filter(|uid| !uid.is_empty()));
+    match create(client, CLUSTER_PERSONAS, "", MANAGER, &object).await {
+        Ok(()) => {
+            tracing::info!(name = NAME, "Created a ClusterPersona, since there was none");
+            Ok(())
+        }
+        Err(error) if error.is_conflict() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn object(cluster: Option<&str>) -> Value {
+    let mut annotations = json!({"dorgu.io/bootstrap": "true"});
+    if let Some(uid) = cluster {
+        annotations["dorgu.io/cluster-uid"] = uid.into();
+    }
+    json!({
+        "apiVersion": CLUSTER_PERSONAS.api_version(),
+        "kind": "ClusterPersona",
+        "metadata": {"name": NAME, "annotations": annotations},
+        "spec": {"name": NAME, "environment": "development"},
+    })
+}

@@ -1,0 +1,83 @@
+//! One look at the cluster: the only file here that asks an API server for anything but watches.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::derive::{Fact, Observed, Tally};
+use super::known::Known;
+use super::resources::number;
+use crate::api::cluster_persona::status::Namespaces;
+use crate::index::{Index, Kind};
+use crate::k8s::{Client, Resource, WatchState, pass, version};
+
+const PODS: Resource = Resource::new("", "v1", "pods");
+
+/// For how long nodes count as seen although their watch is in trouble: an API server that restarts is no news.
+const STALE: Duration = Duration::from_secs(120);
+
+/// Looks at everything. Whatever fails is in the answer.
+pub(super) async fn observe(client: &Client, known: &Known, watch: &WatchState, index: &Index) -> Observed {
+    let (pods, version) = tokio::join!(pods(client), version(client));
+    Observed {
+        nodes: match (known.nodes(), stale(watch)) {
+            (_, Some(trouble)) => Err(trouble),
+            (None, None) => Err("the first list is not over".to_owned()),
+            (Some(nodes), None) => Ok(nodes),
+        },
+        pods,
+        version: version.map_err(|error| error.to_string()),
+        namespaces: namespaces(index),
+        applications: applications(index),
+    }
+}
+
+/// Why the nodes cannot be trusted any more.
+fn stale(watch: &WatchState) -> Option<String> {
+    let trouble = watch.trouble()?;
+    let heard = watch.last_event();
+    let age = heard.map(|heard| Timestamp::now().duration_since(heard).unsigned_abs());
+    age.is_none_or(|age| age > STALE).then_some(trouble)
+}
+
+/// One pass over all pods, of which nothing is kept but the tally.
+async fn pods(client: &Client) -> Fact<Tally> {
+    let mut tally = Tally::default();
+    let passed = pass(client, PODS, |pod| tally.count(&pod)).await;
+    let skipped = passed.map_err(|error| error.to_string())?;
+    if let Some(example) = skipped.example {
+        tracing::warn!(
+            pods = skipped.count,
+            ?example,
+            "Cannot read some pods; they are counted nowhere"
+        );
+    }
+    Ok(tally)
+}
+
+fn namespaces(index: &Index) -> Fact<Namespaces> {
+    filled(index, Kind::Namespace)?;
+    filled(index, Kind::Persona)?;
+    let snapshot = index.load();
+    let with_personas: BTreeSet<&str> = snapshot.personas().map(|stored| &*stored.persona.namespace).collect();
+    let active = snapshot.namespaces().filter(|namespace| !namespace.terminating);
+    Ok(Namespaces {
+        total: number(snapshot.count(Kind::Namespace)),
+        active: Some(number(active.count())),
+        with_personas: Some(number(with_personas.len())),
+    })
+}
+
+fn applications(index: &Index) -> Fact<usize> {
+    filled(index, Kind::Persona)?;
+    Ok(index.load().count(Kind::Persona))
+}
+
+fn filled(index: &Index, kind: Kind) -> Fact<()> {
+    if index.has(kind) {
+        Ok(())
+    } else {
+        Err(format!("no list of kind {} is over yet", kind.as_str()))
+    }
+}

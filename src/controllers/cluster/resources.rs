@@ -1,0 +1,82 @@
+//! Sums over nodes and pods (contract 4.3; used and utilization as section 10, 0.8.0 has them).
+
+use std::sync::Arc;
+
+use super::node::SeenNode;
+use super::pod::Pod;
+use crate::api::cluster_persona::status::{NodeResources, ResourceSummary};
+use crate::policy::quantity::{Quantity, Sum};
+
+/// What the pods of a cluster add up to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Used {
+    running: usize,
+    cpu: Sum,
+    memory: Sum,
+}
+
+impl Used {
+    /// Counts one more pod. What ended, or waits for a node, uses nothing of any.
+    pub(super) fn count(&mut self, pod: &Pod) {
+        self.running += usize::from(pod.running);
+        if pod.scheduled && !pod.terminal {
+            self.cpu.add(&pod.cpu);
+            self.memory.add(&pod.memory);
+        }
+    }
+}
+
+/// Takes up what the nodes have.
+pub(super) fn count_nodes(summary: &mut ResourceSummary, nodes: &[Arc<SeenNode>]) {
+    let capacity = Total::of(nodes.iter().filter_map(|seen| seen.node.capacity.as_ref()));
+    let allocatable = Total::of(nodes.iter().filter_map(|seen| seen.node.allocatable.as_ref()));
+    summary.total_cpu = Some(capacity.cpu.total().to_string());
+    summary.total_memory = Some(capacity.memory.total().to_string());
+    summary.allocatable_cpu = Some(allocatable.cpu.total().to_string());
+    summary.allocatable_memory = Some(allocatable.memory.total().to_string());
+    // Room for more pods than an i32 holds is a broken node.
+    summary.total_pods = Some(i32::try_from(capacity.pods.total().whole()).unwrap_or(i32::MAX));
+    summary.node_count = Some(number(nodes.len()));
+}
+
+/// Sums over nodes, in their order.
+#[derive(Default)]
+struct Total {
+    cpu: Sum,
+    memory: Sum,
+    pods: Sum,
+}
+
+impl Total {
+    fn of<'a>(nodes: impl Iterator<Item = &'a NodeResources>) -> Total {
+        nodes.fold(Total::default(), |mut total, node| {
+            total.cpu.extend(quantity(node.cpu.as_ref()).as_ref());
+            total.memory.extend(quantity(node.memory.as_ref()).as_ref());
+            total.pods.extend(quantity(node.pods.as_ref()).as_ref());
+            total
+        })
+    }
+}
+
+/// Takes up what the pods use, in percent of what `summary` says is allocatable.
+pub(super) fn count_pods(summary: &mut ResourceSummary, used: &Used) {
+    let (cpu, memory) = (used.cpu.total(), used.memory.total());
+    let share = |used: &Quantity, allocatable: &Option<String>| {
+        let percent = used.percent_of(&quantity(allocatable.as_ref())?)?;
+        Some(format!("{percent}%"))
+    };
+    summary.cpu_utilization = share(&cpu, &summary.allocatable_cpu);
+    summary.memory_utilization = share(&memory, &summary.allocatable_memory);
+    summary.used_cpu = Some(cpu.to_string());
+    summary.used_memory = Some(memory.to_string());
+    summary.running_pods = Some(number(used.running));
+}
+
+fn quantity(text: Option<&String>) -> Option<Quantity> {
+    Quantity::parse(text?).ok()
+}
+
+/// A count as the API has it.
+pub(super) fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

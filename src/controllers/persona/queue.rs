@@ -1,0 +1,160 @@
+//! Which persona is looked at when: woken ones at once, failed ones after a pause that grows, all others every now and
+//! then. No persona is looked at twice at the same time, and no more than a few at once.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, poll_fn};
+use futures_util::{Stream, StreamExt};
+use kube::runtime::scheduler::{ScheduleRequest, Scheduler, scheduler};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+/// A persona by its name; shared, since a queue names each several times.
+pub(super) type Key = Arc<PersonaKey>;
+
+/// Namespace and name of a persona.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct PersonaKey {
+    pub(super) namespace: Box<str>,
+    pub(super) name: Box<str>,
+}
+
+/// How one look ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// All is as it should be, for now.
+    Settled,
+    /// There is no such persona any more.
+    Gone,
+    /// It has to be tried again.
+    Failed,
+}
+
+/// How many are looked at at once: enough to hide the API server's latency, too few to press it.
+const AT_ONCE: usize = 8;
+/// A roll-out changes a Deployment several times a second; one write tells of all of it.
+const SETTLE: Duration = Duration::from_millis(100);
+/// First pause after a failure; doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A new holder looks at everything, this far apart at first.
+const APART: Duration = Duration::from_millis(5);
+/// Nobody waits longer than this for a new holder's first look.
+const SPREAD: Duration = Duration::from_secs(10);
+
+type Requests = Pin<Box<dyn Stream<Item = ScheduleRequest<Key>> + Send>>;
+
+/// The queue of one term of a holder.
+pub(super) struct Queue {
+    due: Pin<Box<Scheduler<Key, Requests>>>,
+    requests: UnboundedSender<ScheduleRequest<Key>>,
+    busy: HashSet<Key>,
+    failures: HashMap<Key, u32>,
+    interval: Duration,
+    random: RandomState,
+    drawn: u64,
+}
+
+impl Queue {
+    /// An empty queue, in which each persona comes round every `interval`.
+    pub(super) fn new(interval: Duration) -> Queue {
+        let (requests, mut incoming) = unbounded_channel();
+        let incoming: Requests = Box::pin(poll_fn(move |cx| incoming.poll_recv(cx)));
+        Queue {
+            due: Box::pin(scheduler(incoming)),
+            requests,
+            busy: HashSet::new(),
+            failures: HashMap::new(),
+            interval,
+            random: RandomState::new(),
+            drawn: 0,
+        }
+    }
+
+    /// All of them, spread over a while.
+    pub(super) fn fill(&mut self, keys: impl ExactSizeIterator<Item = Key>) {
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let spread = APART.saturating_mul(count.saturating_sub(1)).min(SPREAD);
+        for key in keys {
+            let share = self.draw();
+            self.request(key, spread.mul_f64(share));
+        }
+    }
+
+    /// Something about it has changed.
+    pub(super) fn wake(&mut self, key: Key) {
+        self.request(key, SETTLE);
+    }
+
+    /// Looks at whatever is due, for ever. `wakes` says who is to be woken.
+    pub(super) async fn run<L: Future<Output = Looked>>(
+        &mut self,
+        mut wakes: impl AsyncFnMut() -> Vec<Key>,
+        look: impl Fn(Key) -> L,
+    ) {
+        let mut looks = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                woken = wakes() => woken.into_iter().for_each(|key| self.wake(key)),
+                Some((key, looked)) = looks.next(), if !looks.is_empty() => self.looked(key, looked),
+                Some(key) = next(self.due.as_mut(), &self.busy), if self.busy.len() < AT_ONCE => {
+                    self.busy.insert(Arc::clone(&key));
+                    let looked = look(Arc::clone(&key));
+                    looks.push(async { (key, looked.await) });
+                }
+            }
+        }
+    }
+
+    fn looked(&mut self, key: Key, looked: Looked) {
+        self.busy.remove(&key);
+        let share = self.draw();
+        match looked {
+            Looked::Settled => {
+                self.failures.remove(&key);
+                // From nine to eleven tenths, so that they do not come all at once for ever.
+                self.request(key, self.interval.mul_f64(0.9 + share / 5.0));
+            }
+            Looked::Gone => drop(self.failures.remove(&key)),
+            Looked::Failed => {
+                let failures = self.failures.entry(Arc::clone(&key)).or_default();
+                let pause = pause(*failures);
+                *failures = failures.saturating_add(1);
+                self.request(key, pause.mul_f64(0.5 + share / 2.0));
+            }
+        }
+    }
+
+    fn request(&mut self, message: Key, after: Duration) {
+        let run_at = Instant::now() + after;
+        // The receiver lives in `due`, beside us.
+        drop(self.requests.send(ScheduleRequest { message, run_at }));
+    }
+
+    /// From 0 to 1.
+    fn draw(&mut self) -> f64 {
+        self.drawn = self.drawn.wrapping_add(1);
+        #[expect(clippy::cast_precision_loss, reason = "of a random number any bits will do")]
+        let share = self.random.hash_one(self.drawn) as f64 / u64::MAX as f64;
+        share
+    }
+}
+
+/// The next that is due and not being looked at.
+async fn next(due: Pin<&mut Scheduler<Key, Requests>>, busy: &HashSet<Key>) -> Option<Key> {
+    due.hold_unless(|key| !busy.contains(key)).next().await
+}
+
+/// The pause after so many failures before this one.
+fn pause(failures: u32) -> Duration {
+    let factor = 2_u32.checked_pow(failures).unwrap_or(u32::MAX);
+    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Who is looked at when, on a clock that jumps.
+
+use std::sync::Mutex;
+
+use super::*;
+
+fn key(name: &str) -> Key {
+    Arc::new(PersonaKey {
+        namespace: "shop".into(),
+        name: name.into(),
+    })
+}
+
+/// Nobody wakes anybody.
+async fn nobody() -> Vec<Key> {
+    std::future::pending().await
+}
+
+/// Runs the queue for a while of the clock's time and tells when each look began, in milliseconds.
+async fn looks(queue: &mut Queue, time: Duration, answer: impl Fn(usize) -> Looked) -> Vec<(u128, String)> {
+    let (started, seen) = (Instant::now(), Mutex::new(Vec::new()));
+    let look = |key: Key| {
+        let count = {
+            let mut seen = seen.lock().expect("a list");
+            seen.push((started.elapsed().as_millis(), key.name.to_string()));
+            seen.len()
+        };
+        let looked = answer(count);
+        async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            looked
+        }
+    };
+    drop(tokio::time::timeout(time, queue.run(nobody, look)).await);
+    seen.into_inner().expect("a list")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_persona_comes_round_again_after_the_interval() {
+    let mut queue = Queue::new(Duration::from_secs(60));
+    queue.fill([key("a")].into_iter());
+    let seen = looks(&mut queue, Duration::from_secs(200), |_| Looked::Settled).await;
+    assert!((3..=4).contains(&seen.len()), "{seen:?}");
+    for pair in seen.windows(2) {
+        let apart = pair[1].0 - pair[0].0;
+        assert!((54_000..=66_100).contains(&apart), "{seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_wakes_are_one_look_and_a_gone_persona_is_forgotten() {
+    let mut queue = Queue::new(Duration::from_secs(60));
+    for _ in 0..100 {
+        queue.wake(key("a"));
+    }
+    let seen = looks(&mut queue, Duration::from_secs(300), |_| Looked::Gone).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].0 <= 110, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_tried_again_ever_more_rarely() {
+    let mut queue = Queue::new(Duration::from_secs(60));
+    queue.wake(key("a"));
+    let seen = looks(&mut queue, Duration::from_secs(600), |_| Looked::Failed).await;
+    // At the longest pause, shortened by chance to a half at most: 15 to 30 s each.
+    assert!((20..50).contains(&seen.len()), "{} looks", seen.len());
+    assert!(seen[1].0 - seen[0].0 <= 600, "the first pause is short: {seen:?}");
+    let last = seen.windows(2).last().expect("two");
+    assert!(last[1].0 - last[0].0 >= 15_000, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_makes_the_pauses_short_again() {
+    let mut queue = Queue::new(Duration::from_secs(60));
+    queue.wake(key("a"));
+    let answer = |count| match count {
+        10 => Looked::Settled,
+        11.. => Looked::Gone,
+        _ => Looked::Failed,
+    };
+    looks(&mut queue, Duration::from_secs(600), answer).await;
+    assert!(queue.failures.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_persona_is_looked_at_twice_at_once_and_only_a_few_are() {
+    let mut queue = Queue::new(Duration::from_secs(60));
+    queue.fill((0..50).map(|n| key(&format!("p{n}"))).collect::<Vec<_>>().into_iter());
+    let now = Mutex::new((HashSet::new(), 0));
+    let look = |key: Key| {
+        {
+            let mut now = now.lock().expect("a set");
+            assert!(now.0.insert(Arc::clone(&key)), "{key:?} is being looked at");
+            now.1 = now.1.max(now.0.len());
+        }
+        let now = &now;
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            now.lock().expect("a set").0.remove(&key);
+            Looked::Settled
+        }
+    };
+    let woken = async || {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        vec![key("p1"), key("p2")]
+    };
+    drop(tokio::time::timeout(Duration::from_secs(90), queue.run(woken, look)).await);
+    assert_eq!(now.lock().expect("a set").1, AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_holder_looks_at_everything_within_seconds_but_not_at_once() {
+    let mut queue = Queue::new(Duration::from_secs(600));
+    queue.fill(
+        (0..1_000)
+            .map(|n| key(&format!("p{n}")))
+            .collect::<Vec<_>>()
+            .into_iter(),
+    );
+    let seen = looks(&mut queue, Duration::from_secs(30), |_| Looked::Settled).await;
+    assert_eq!(seen.len(), 1_000);
+    let last = seen.iter().map(|(at, _)| *at).max().expect("some");
+    assert!((2_000..12_000).contains(&last), "the last after {last} ms");
+    let mut one = Queue::new(Duration::from_secs(600));
+    one.fill([key("a")].into_iter());
+    let seen = looks(&mut one, Duration::from_secs(1), |_| Looked::Settled).await;
+    assert!(seen[0].0 < 20, "{seen:?}");
+}

@@ -1,0 +1,186 @@
+//! An assessment as the status that is written, and a status as the number by which another is told from it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::assess::{ASPECTS, Assessment, severity};
+use crate::api::application_persona::status::{HealthState, Phase};
+use crate::index::StatusPrint;
+use crate::policy::Severity;
+
+/// Keys that alone are no reason to write, at whatever depth.
+pub(super) const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
+
+/// What an assessment decides; everything else in a status is somebody's contribution and is restated.
+const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
+
+impl Assessment {
+    /// The whole status: what is decided here, and of `previous` what others contribute. `lastTransitionTime` moves only
+    /// with the status of its condition.
+    pub(super) fn status(&self, previous: &Value, now: Timestamp) -> Value {
+        let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let mut status = previous.as_object().cloned().unwrap_or_default();
+        let decided = self.decided();
+        status.extend(decided);
+        match &self.deployments {
+            Some(Value::Null) => drop(status.remove("deployments")),
+            Some(deployments) => drop(status.insert("deployments".to_owned(), deployments.clone())),
+            None => {}
+        }
+        for (key, clock) in [("health", "lastCheck"), ("validation", "lastChecked")] {
+            if let Some(Value::Object(fields)) = status.get_mut(key) {
+                fields.insert(clock.to_owned(), json!(now));
+            }
+        }
+        status.insert("lastUpdated".to_owned(), json!(now));
+        let before = previous["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut conditions: Vec<Value> = self.conditions();
+        for condition in &mut conditions {
+            let same = |old: &&Value| old["type"] == condition["type"] && old["status"] == condition["status"];
+            let since = before
+                .iter()
+                .find(same)
+                .and_then(|old| old["lastTransitionTime"].as_str());
+            condition["lastTransitionTime"] = json!(since.unwrap_or(&now));
+        }
+        conditions.extend(before.iter().filter(|old| !is_ours(old)).cloned());
+        status.insert("conditions".to_owned(), conditions.into());
+        Value::Object(status)
+    }
+
+    /// Equal to what [`print`] says of a status that says the same.
+    pub(super) fn says(&self, stored: Option<StatusPrint>) -> bool {
+        let mut status = self.decided();
+        status.insert("conditions".to_owned(), self.conditions().into());
+        let deployments = self.deployments.as_ref().map(hashed);
+        stored.is_some_and(|stored| {
+            stored.verdict == verdict(&Value::Object(status))
+                && deployments.is_none_or(|deployments| deployments == stored.deployments)
+        })
+    }
+
+    fn decided(&self) -> Map<String, Value> {
+        let issues = self.issues.iter().map(|issue| {
+            let mut told = json!({"severity": severity(issue.severity), "message": issue.message});
+            for (key, text) in [("field", &issue.field), ("suggestion", &issue.suggestion)] {
+                if !text.is_empty() {
+                    told[key] = json!(text);
+                }
+            }
+            told
+        });
+        let mut validation = json!({"passed": self.passed});
+        if !self.issues.is_empty() {
+            validation["issues"] = issues.collect();
+        }
+        let health = json!({"status": self.health, "message": self.health_message});
+        let values = [json!(self.generation), json!(self.phase), health, validation];
+        DECIDED.map(str::to_owned).into_iter().zip(values).collect()
+    }
+
+    fn conditions(&self) -> Vec<Value> {
+        let condition = |aspect: &super::assess::Aspect| {
+            json!({
+                "type": aspect.kind, "status": aspect.status, "reason": aspect.reason, "message": aspect.message,
+                "observedGeneration": self.generation,
+            })
+        };
+        self.aspects.iter().map(condition).collect()
+    }
+
+    /// The worst of what is to be acted on: its message, and how many there are.
+    pub(super) fn worst(&self) -> Option<(&str, usize)> {
+        let told = || self.issues.iter().filter(|issue| issue.severity != Severity::Info);
+        let worst = told()
+            .find(|issue| issue.severity == Severity::Error)
+            .or_else(|| told().next())?;
+        Some((&worst.message, told().count()))
+    }
+
+    /// For a metric.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// For the log.
+    pub(super) fn health(&self) -> HealthState {
+        self.health
+    }
+}
+
+/// What somebody has to act on, of a status: each issue that is an error or a warning.
+pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
+    let issues = status["validation"]["issues"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut told: Vec<(&str, &str)> = issues
+        .iter()
+        .filter(|issue| issue["severity"] != "info")
+        .map(|issue| {
+            (
+                issue["field"].as_str().unwrap_or_default(),
+                issue["message"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect();
+    told.sort_unstable();
+    told
+}
+
+/// A status as an index keeps it; none for an object without one.
+pub fn print(status: &Value) -> Option<StatusPrint> {
+    status.is_object().then(|| StatusPrint {
+        verdict: verdict(status),
+        deployments: hashed(&status["deployments"]),
+    })
+}
+
+fn verdict(status: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for key in DECIDED {
+        fold(&status[key], &mut hasher);
+    }
+    let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    // Whatever their order: the API server has its own.
+    for kind in ASPECTS {
+        let condition = conditions.iter().find(|condition| condition["type"] == kind);
+        fold(condition.unwrap_or(&Value::Null), &mut hasher);
+    }
+    hasher.finish()
+}
+
+fn is_ours(condition: &Value) -> bool {
+    condition["type"].as_str().is_some_and(|kind| ASPECTS.contains(&kind))
+}
+
+fn hashed(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fold(value, &mut hasher);
+    hasher.finish()
+}
+
+/// Hashes a value without its clocks; the order of an object's keys does not count.
+fn fold(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Null => 0_u8.hash(hasher),
+        Value::Bool(value) => (1_u8, value).hash(hasher),
+        Value::Number(value) => (2_u8, value.to_string()).hash(hasher),
+        Value::String(value) => (3_u8, value).hash(hasher),
+        Value::Array(items) => {
+            (4_u8, items.len()).hash(hasher);
+            items.iter().for_each(|item| fold(item, hasher));
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields
+                .iter()
+                .filter(|(key, _)| !CLOCKS.contains(&key.as_str()))
+                .collect();
+            fields.sort_unstable_by_key(|(key, _)| key.as_str());
+            (5_u8, fields.len()).hash(hasher);
+            for (key, value) in fields {
+                key.hash(hasher);
+                fold(value, hasher);
+            }
+        }
+    }
+}

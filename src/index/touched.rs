@@ -1,0 +1,54 @@
+//! What a change was about, in the one currency of whoever keeps a status: apps of a namespace.
+
+use std::collections::BTreeSet;
+
+use super::Snapshot;
+use super::entries::Deployment;
+use crate::policy::Persona;
+
+/// An app of a namespace, by the name that personas and Deployments share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppKey {
+    /// The namespace.
+    pub namespace: Box<str>,
+    /// `spec.name` of the personas.
+    pub app: Box<str>,
+}
+
+/// The apps that one change was about.
+#[derive(Default)]
+pub(super) struct Touched(BTreeSet<AppKey>);
+
+impl Touched {
+    fn app(&mut self, namespace: &str, app: &str) {
+        self.0.insert(AppKey {
+            namespace: namespace.into(),
+            app: app.into(),
+        });
+    }
+
+    /// A Deployment came, went or changed.
+    pub(super) fn claimed(&mut self, deployment: Option<&Deployment>) {
+        if let Some(deployment) = deployment {
+            for (_, app) in deployment.claims() {
+                self.app(&deployment.namespace, app);
+            }
+        }
+    }
+
+    /// A persona came, went or changed. A Deployment with several claims may so belong to another app now.
+    pub(super) fn governed(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
+        if let Some(persona) = persona {
+            self.app(&persona.namespace, &persona.app);
+            let claimants = snapshot.claimants.get(&persona.namespace, &persona.app);
+            if let Some(claimants) = claimants {
+                let chained = claimants.deployments.iter().filter(|deployment| deployment.chained);
+                chained.for_each(|deployment| self.claimed(Some(deployment)));
+            }
+        }
+    }
+
+    pub(super) fn into_keys(self) -> Vec<AppKey> {
+        self.0.into_iter().collect()
+    }
+}

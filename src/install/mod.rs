@@ -1,0 +1,142 @@
+//! The Kubernetes objects of an installation: what `manifests/` holds and what `dorgu manifests` prints.
+//!
+//! Pure: from an [`Installation`] to serialised types, never to a text template. Knows the flags of `serve` by name only; it
+//! may not know how the process does what they ask for. What a chart renders has to be the same objects.
+
+mod metadata;
+mod network;
+mod rbac;
+mod registration;
+mod render;
+mod workload;
+
+#[cfg(test)]
+mod tests;
+
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+
+pub use render::RenderError;
+
+/// The Lease by which one replica is chosen to write (contract 7.2: the Go operator's, so that both never write at once).
+pub const LEASE: &str = "48ec518d.dorgu.io";
+
+/// What may differ between installations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// Where everything lives that has a namespace.
+    pub namespace: String,
+    /// The first part of every name (contract 7.4).
+    pub fullname: String,
+    /// How many pods answer.
+    pub replicas: u16,
+    /// The container image, with its tag or digest.
+    pub image: String,
+    /// `--webhook-mode`.
+    pub mode: Mode,
+    /// `--match`; the registration sends what it needs.
+    pub matching: Matching,
+    /// Serve `/metrics`, to whoever the API server lets read them.
+    pub metrics: bool,
+}
+
+/// `--webhook-mode` (contract 2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Warn.
+    #[default]
+    Advisory,
+    /// Refuse.
+    Enforcing,
+}
+
+/// `--match` (contract section 10, 0.8.0).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// By the app label alone, so only labelled objects are sent.
+    #[default]
+    Label,
+    /// Also by other names, so every Deployment is sent.
+    Chain,
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        Self {
+            namespace: "dorgu-system".to_owned(),
+            fullname: "dorgu-operator".to_owned(),
+            replicas: 2,
+            image: concat!("dorgu:", env!("CARGO_PKG_VERSION")).to_owned(),
+            mode: Mode::default(),
+            matching: Matching::default(),
+            metrics: true,
+        }
+    }
+}
+
+impl Installation {
+    /// Every object of it, without the CustomResourceDefinitions, which are the same for all.
+    pub fn objects(&self) -> Objects {
+        Objects {
+            namespace: metadata::namespace(self),
+            service_account: metadata::service_account(self),
+            cluster_role: rbac::cluster_role(self),
+            cluster_role_binding: rbac::cluster_role_binding(self),
+            role: rbac::role(self),
+            role_binding: rbac::role_binding(self),
+            metrics_reader: self.metrics.then(|| rbac::metrics_reader(self)),
+            deployment: workload::deployment(self),
+            pod_disruption_budget: workload::pod_disruption_budget(self),
+            webhook_service: network::webhook(self),
+            metrics_service: self.metrics.then(|| network::metrics(self)),
+            validating_webhook: registration::configuration(self),
+        }
+    }
+
+    /// The Service that an API server calls (contract 2.1).
+    pub fn webhook_service(&self) -> String {
+        format!("{}-webhook", self.fullname)
+    }
+
+    /// Our own certificates; `<fullname>-webhook-certs` is made by users and never written (design 2).
+    pub fn webhook_secret(&self) -> String {
+        format!("{}-webhook-ca", self.fullname)
+    }
+
+    /// The ValidatingWebhookConfiguration (contract 2.1).
+    pub fn webhook_configuration(&self) -> String {
+        format!("{}-deployment", self.fullname)
+    }
+}
+
+/// The objects of an [`Installation`].
+#[derive(Clone, Debug)]
+pub struct Objects {
+    /// Holds everything below that has a namespace; restricted Pod Security.
+    pub namespace: Namespace,
+    /// Who the process is.
+    pub service_account: ServiceAccount,
+    /// What it may do in every namespace.
+    pub cluster_role: ClusterRole,
+    /// Gives it to the account.
+    pub cluster_role_binding: ClusterRoleBinding,
+    /// What it may do in its own namespace.
+    pub role: Role,
+    /// Gives it to the account.
+    pub role_binding: RoleBinding,
+    /// For whoever scrapes `/metrics`; bound to nobody here.
+    pub metrics_reader: Option<ClusterRole>,
+    /// The process.
+    pub deployment: Deployment,
+    /// Absent for a single replica, where it would only keep a node from being drained.
+    pub pod_disruption_budget: Option<PodDisruptionBudget>,
+    /// In front of the webhook.
+    pub webhook_service: Service,
+    /// In front of `/metrics`.
+    pub metrics_service: Option<Service>,
+    /// What an API server sends.
+    pub validating_webhook: ValidatingWebhookConfiguration,
+}

@@ -1,0 +1,227 @@
+//! Who is behind a bearer token, and what they may do: TokenReview, then SubjectAccessReview, as controller-runtime does
+//! it for its metrics (contract 7.1). Needs `create` on tokenreviews and subjectaccessreviews.
+//!
+//! Owns the question and, for a while, its answer. Knows neither who asks nor what is behind the path.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
+use k8s_openapi::api::authorization::v1::{NonResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client, Error};
+use moka::Expiry;
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::place::told;
+
+/// Longest wait for both answers, below the 10 s after which a scrape gives up.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Questions that are asked at a time, so that made-up tokens cannot use us to overwhelm the API server.
+const AT_A_TIME: usize = 4;
+/// Tokens whose answers are remembered.
+const REMEMBERED: u64 = 1_000;
+
+/// How long an answer is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// A yes. A token that was taken back works for this long.
+    pub yes: Duration,
+    /// A no. A right that was granted is noticed after this long.
+    pub no: Duration,
+}
+
+impl Default for Memory {
+    /// controller-runtime's minute and ten seconds.
+    fn default() -> Memory {
+        Memory {
+            yes: Duration::from_secs(60),
+            no: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the bearer of a token may not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// The API server does not know the token.
+    #[error("the API server does not accept this token; it may have expired, or be one of another cluster")]
+    UnknownToken,
+    /// The token is good, its user has no right.
+    #[error(
+        "{user} may not {verb} {path}; bind it to a ClusterRole with nonResourceURLs [{path:?}] and verbs [{verb}]"
+    )]
+    Forbidden {
+        /// Who it is, by the API server's word.
+        user: String,
+        /// What was asked for.
+        path: &'static str,
+        /// What was to be done with it.
+        verb: &'static str,
+    },
+    /// The API server could not be asked, so nobody knows.
+    #[error("cannot ask the API server who this is: {0}")]
+    Unavailable(String),
+}
+
+type Answer = Result<(), Denial>;
+
+/// The right to do one thing with one path that is no resource.
+pub struct Access {
+    client: Client,
+    path: &'static str,
+    verb: &'static str,
+    /// By the token's hash: a token that is not kept cannot be stolen from here.
+    answers: Cache<[u8; 32], Answer>,
+    asking: Semaphore,
+    /// What was last told in the log.
+    trouble: Mutex<Option<String>>,
+}
+
+impl Access {
+    /// The right to `verb` this path, by the API server that `client` talks to.
+    pub fn new(client: Client, verb: &'static str, path: &'static str, memory: Memory) -> Access {
+        Access {
+            client,
+            path,
+            verb,
+            answers: Cache::builder().max_capacity(REMEMBERED).expire_after(memory).build(),
+            asking: Semaphore::new(AT_A_TIME),
+            trouble: Mutex::default(),
+        }
+    }
+
+    /// Whether the bearer of this token has it.
+    ///
+    /// # Errors
+    /// Not known, not allowed, or not to be found out; the last within some seconds.
+    pub async fn check(&self, token: &str) -> Result<(), Denial> {
+        let key = hash(token);
+        if let Some(answer) = self.answers.get(&key) {
+            return answer;
+        }
+        let asked = timeout(ANSWER, self.ask_once(key, token)).await;
+        let answer = asked.unwrap_or_else(|_| Err(Denial::Unavailable("it does not answer in time".to_owned())));
+        self.tell(&answer);
+        answer
+    }
+
+    async fn ask_once(&self, key: [u8; 32], token: &str) -> Answer {
+        // Never closed.
+        let _turn = self.asking.acquire().await;
+        // Whoever waited may have waited for the answer to the same question.
+        if let Some(answer) = self.answers.get(&key) {
+            return answer;
+        }
+        let answer = self.ask(token).await;
+        if !matches!(answer, Err(Denial::Unavailable(_))) {
+            self.answers.insert(key, answer.clone());
+        }
+        answer
+    }
+
+    async fn ask(&self, token: &str) -> Answer {
+        let user = self.who(token).await?.ok_or(Denial::UnknownToken)?;
+        let (path, verb) = (self.path, self.verb);
+        let name = user.username.clone().unwrap_or_default();
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                extra: user.extra,
+                groups: user.groups,
+                uid: user.uid,
+                user: user.username,
+                non_resource_attributes: Some(NonResourceAttributes {
+                    path: Some(path.to_owned()),
+                    verb: Some(verb.to_owned()),
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let reviews = Api::<SubjectAccessReview>::all(self.client.clone());
+        let review = reviews
+            .create(&PostParams::default(), &review)
+            .await
+            .map_err(unavailable)?;
+        if review.status.is_some_and(|status| status.allowed) {
+            Ok(())
+        } else {
+            Err(Denial::Forbidden { user: name, path, verb })
+        }
+    }
+
+    /// Whose token it is; nobody's, when the API server does not know it.
+    async fn who(&self, token: &str) -> Result<Option<UserInfo>, Denial> {
+        let review = TokenReview {
+            spec: TokenReviewSpec {
+                token: Some(token.to_owned()),
+                ..TokenReviewSpec::default()
+            },
+            ..TokenReview::default()
+        };
+        let reviews = Api::<TokenReview>::all(self.client.clone());
+        let review = reviews
+            .create(&PostParams::default(), &review)
+            .await
+            .map_err(unavailable)?;
+        let status = review.status.unwrap_or_default();
+        let known = status.authenticated == Some(true);
+        Ok(status.user.filter(|_| known))
+    }
+
+    /// Told once in the log for each new reason. Tokens are never told.
+    fn tell(&self, answer: &Answer) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Err(Denial::Unavailable(reason)) => {
+                if trouble.as_ref() != Some(reason) {
+                    tracing::warn!(path = self.path, reason, "Cannot ask the API server about a token");
+                    *trouble = Some(reason.clone());
+                }
+            }
+            Ok(()) | Err(_) => *trouble = None,
+        }
+    }
+}
+
+impl Expiry<[u8; 32], Answer> for Memory {
+    fn expire_after_create(&self, _: &[u8; 32], answer: &Answer, _: Instant) -> Option<Duration> {
+        Some(if answer.is_ok() { self.yes } else { self.no })
+    }
+
+    /// An answer that takes another's place begins its own time.
+    fn expire_after_update(
+        &self,
+        key: &[u8; 32],
+        answer: &Answer,
+        now: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, answer, now)
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    // SHA-256 is as long.
+    key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    key
+}
+
+fn unavailable(error: Error) -> Denial {
+    Denial::Unavailable(match error {
+        Error::Api(status) if status.code == 403 => format!(
+            "dorgu itself may not; a ClusterRole must grant it create on tokenreviews.authentication.k8s.io and \
+             subjectaccessreviews.authorization.k8s.io ({})",
+            status.message
+        ),
+        Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => told(&other),
+    })
+}
+
+#[cfg(test)]
+mod tests;

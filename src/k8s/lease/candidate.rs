@@ -1,0 +1,179 @@
+//! What a candidate knows of a Lease and what follows from it. Pure: it is told what the API server said, and when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use tokio::time::Instant;
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// There is none, or none any more.
+    Create,
+    /// It is ours to renew, free, or expired.
+    Update,
+    /// It is somebody else's, at least until then.
+    Wait(Instant),
+}
+
+/// One candidate's view of the Lease.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    name: String,
+    pub(super) identity: String,
+    /// What we promise when we hold it.
+    pub(super) lease: Duration,
+    seen: Option<Seen>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    lease: Lease,
+    /// Since when, by our clock, nobody has renewed it.
+    since: Instant,
+    /// It was deleted since.
+    gone: bool,
+}
+
+impl Seen {
+    fn spec(&self) -> Option<&LeaseSpec> {
+        self.lease.spec.as_ref()
+    }
+
+    fn holder(&self) -> &str {
+        let holder = self.spec().and_then(|spec| spec.holder_identity.as_deref());
+        holder.unwrap_or_default()
+    }
+
+    /// Until when somebody may act as the holder.
+    ///
+    /// A holder that gives its Lease back says so by a duration of at most a second. An emptied name with the old
+    /// duration is somebody's edit, and the holder, who does not know of it yet, is given its time.
+    fn promised_until(&self) -> Instant {
+        let seconds = self.spec().and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
+        let given_back = self.holder().is_empty() && seconds <= 1;
+        let seconds = if given_back { 0 } else { seconds };
+        // The API server admits no negative one.
+        self.since + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+}
+
+impl Candidate {
+    pub(super) fn new(name: String, identity: String, lease: Duration) -> Candidate {
+        Candidate {
+            name,
+            identity,
+            lease,
+            seen: None,
+        }
+    }
+
+    /// What the API server says the Lease is, just now.
+    pub(super) fn heard(&mut self, lease: Option<Lease>, now: Instant) {
+        match (lease, &mut self.seen) {
+            // Deleting it ends nobody's term: whoever held it may not have noticed.
+            (None, seen) => {
+                if let Some(seen) = seen {
+                    seen.gone = true;
+                }
+            }
+            // A label, or a field manager, is no renewal.
+            (Some(lease), Some(seen)) if seen.lease.spec == lease.spec => {
+                seen.lease = lease;
+                seen.gone = false;
+            }
+            (Some(lease), seen) => {
+                *seen = Some(Seen {
+                    lease,
+                    since: now,
+                    gone: false,
+                });
+            }
+        }
+    }
+
+    /// Who holds it, as far as we know; empty for nobody.
+    pub(super) fn holder(&self) -> &str {
+        self.seen.as_ref().map_or("", Seen::holder)
+    }
+
+    /// Whether it is in our name. Whether we may act on that is a matter of time.
+    pub(super) fn is_ours(&self) -> bool {
+        self.holder() == self.identity
+    }
+
+    /// Whether there is a Lease in our name. Without one, a write would not be held against anybody else's.
+    pub(super) fn can_give_back(&self) -> bool {
+        self.is_ours() && self.seen.as_ref().is_some_and(|seen| !seen.gone)
+    }
+
+    /// What follows from what is known.
+    pub(super) fn step(&self, now: Instant) -> Step {
+        let Some(seen) = &self.seen else {
+            return Step::Create;
+        };
+        let until = seen.promised_until();
+        if !self.is_ours() && now < until {
+            Step::Wait(until)
+        } else if seen.gone {
+            Step::Create
+        } else {
+            Step::Update
+        }
+    }
+
+    /// The Lease with us as its holder. `wall` is written for people to read.
+    pub(super) fn wanted(&self, wall: Timestamp) -> Lease {
+        let old = self.spec();
+        let wall = Some(MicroTime(wall));
+        let transitions = old.lease_transitions;
+        let (acquire_time, lease_transitions) = if self.is_ours() {
+            (old.acquire_time.or(wall.clone()), transitions)
+        } else {
+            (
+                wall.clone(),
+                Some(transitions.map_or(0, |count| count.saturating_add(1))),
+            )
+        };
+        // Rounded up: a promise that is kept for longer does no harm.
+        let seconds = self.lease.as_secs() + u64::from(self.lease.subsec_nanos() > 0);
+        self.with_spec(LeaseSpec {
+            acquire_time,
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: Some(i32::try_from(seconds).unwrap_or(i32::MAX)),
+            lease_transitions,
+            renew_time: wall,
+            ..self.spec()
+        })
+    }
+
+    /// The Lease with nobody as its holder, as client-go leaves it.
+    pub(super) fn given_back(&self, wall: Timestamp) -> Lease {
+        self.with_spec(LeaseSpec {
+            acquire_time: Some(MicroTime(wall)),
+            holder_identity: Some(String::new()),
+            lease_duration_seconds: Some(1),
+            renew_time: Some(MicroTime(wall)),
+            ..self.spec()
+        })
+    }
+
+    fn spec(&self) -> LeaseSpec {
+        self.seen.as_ref().and_then(Seen::spec).cloned().unwrap_or_default()
+    }
+
+    /// With the labels and the version of the one that was seen, so that it is stored only if nobody was quicker.
+    fn with_spec(&self, spec: LeaseSpec) -> Lease {
+        let seen = self.seen.as_ref().filter(|seen| !seen.gone);
+        let metadata = seen.map(|seen| seen.lease.metadata.clone());
+        Lease {
+            metadata: metadata.unwrap_or_else(|| ObjectMeta {
+                name: Some(self.name.clone()),
+                ..ObjectMeta::default()
+            }),
+            spec: Some(spec),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Findings as the status of a persona tells them (contract 3.4): which, in which order, and in which words. The texts
+//! of R1 to R11 differ from those of an answer (`render`), so they stand here; what has no such row is told as an answer
+//! tells it.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::charge::Charge;
+use super::finding::{ContainerKind, Escalation, Fact, Finding, Place, Rule, Severity};
+use super::notes;
+use super::persona::Persona;
+use super::render::{FieldPath, Message};
+use super::rules::{self, Context, RuleSet, Subject, Surface};
+use super::text::{Shown, cut};
+use super::workload::Workload;
+
+/// Issues beyond this many are counted and not listed: a status is one object, and an object has a size.
+pub const MOST_ISSUES: usize = 100;
+
+/// Longest text of one issue's field.
+const LONGEST: usize = 1_024;
+
+/// One difference between a Deployment and its persona.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The field; empty when it is about none.
+    pub field: String,
+    /// What differs.
+    pub message: String,
+    /// What to do.
+    pub suggestion: String,
+}
+
+/// What differs, worst rows of the contract first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Issues {
+    /// At most [`MOST_ISSUES`] and one that counts the rest.
+    pub list: Vec<Issue>,
+    /// Those of severity error, listed or not.
+    pub errors: usize,
+}
+
+/// Holds one workload against one persona, as a status shows it. R1 to R11 in the order of contract 3.4; then, with
+/// `complete` rules, what has no row there. `sharing` are all personas of the app, in the order of their names.
+pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing: &[&str]) -> Issues {
+    let context = Context {
+        set,
+        surface: Surface::Status,
+        subject: Subject::Deployment,
+        workload,
+        persona,
+    };
+    let mut findings = Vec::new();
+    rules::judge(&context, &mut findings);
+    if set == RuleSet::Complete {
+        let notes = notes::of_persona(persona, set, Subject::Deployment);
+        findings.extend(notes.map(|note: Charge<'_>| note.finding().clone()));
+        if sharing.len() > 1 {
+            findings.push(Finding {
+                rule: Rule::PersonaDuplicate,
+                place: Place::Object(""),
+                fact: Fact::Duplicate {
+                    personas: sharing.to_vec(),
+                    app: &persona.app,
+                },
+            });
+        }
+    }
+    findings.sort_by_key(order);
+    let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
+    let errors = errors.count();
+    let mut list: Vec<Issue> = findings
+        .iter()
+        .take(MOST_ISSUES)
+        .map(|finding| issue(finding, persona))
+        .collect();
+    if let Some(rest) = findings.get(MOST_ISSUES..)
+        && let Some(severity) = rest.iter().map(Finding::severity).max()
+    {
+        list.push(Issue {
+            severity,
+            field: String::new(),
+            message: format!("and {} more", rest.len()),
+            suggestion: "Fix the issues above; the rest is listed then".to_owned(),
+        });
+    }
+    Issues { list, errors }
+}
+
+/// Contract 3.4: resources, replicas, health, security; inside, container order. After them what has no row there.
+fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
+    let container = match finding.place {
+        Place::Container(container, _) => container.index,
+        Place::Object(_) | Place::Pod(_) => 0,
+    };
+    let paragraph = match finding.rule {
+        _ if row(finding).is_none() => return (9, 0, finding.rule, finding.place.ordinal(finding.rule)),
+        Rule::CpuLimitAbovePersona | Rule::MemoryLimitAbovePersona | Rule::RequestsMissing => 0,
+        Rule::ReplicasBelowMinimum | Rule::ReplicasAboveMaximum => 1,
+        Rule::LivenessProbeMissing | Rule::LivenessPathDiffers | Rule::ReadinessProbeMissing => 2,
+        Rule::RunAsNonRoot => 3,
+        _ => 4,
+    };
+    // R10 comes before R11.
+    let rule = match finding.rule {
+        Rule::WritableRootFilesystem => Rule::CpuLimitAbovePersona,
+        rule => rule,
+    };
+    (paragraph, container, rule, (0, 0))
+}
+
+/// Words of a row of contract 3.4.
+struct Row<'a> {
+    /// The field below the container, or the whole path.
+    field: &'a str,
+    message: String,
+    suggestion: String,
+}
+
+/// The row of the contract that speaks of this finding. Upstream looks at app containers only.
+fn row<'a>(finding: &'a Finding<'_>) -> Option<Row<'a>> {
+    let field = match finding.place {
+        Place::Container(container, field) if container.kind == ContainerKind::App => field,
+        Place::Container(..) => return None,
+        Place::Object(field) | Place::Pod(field) => field,
+    };
+    let in_container = matches!(finding.place, Place::Container(..));
+    let (message, suggestion) = match (&finding.fact, finding.rule) {
+        (Fact::LimitAbove { observed, allowed }, rule) if in_container => {
+            let resource = resource(rule);
+            (
+                format!("Container {resource} limit ({observed}) exceeds persona limit ({allowed})"), // R1, R2
+                format!("Set {resource} limit to at most {allowed}"),
+            )
+        }
+        // R3
+        (Fact::RequestsMissing { .. }, _) => (
+            "No resource requests set on container".to_owned(),
+            "Set resource requests for predictable scheduling".to_owned(),
+        ),
+        // R4
+        (Fact::Replicas { observed, allowed }, Rule::ReplicasBelowMinimum) => (
+            format!("Deployment replicas ({observed}) below persona minimum ({allowed})"),
+            format!("Set replicas to at least {allowed}"),
+        ),
+        // R5
+        (Fact::Replicas { observed, allowed }, _) => (
+            format!("Deployment replicas ({observed}) above persona maximum ({allowed})"),
+            format!("Set replicas to at most {allowed}"),
+        ),
+        // R6
+        (Fact::ProbeMissing { path, .. }, Rule::LivenessProbeMissing) => (
+            "Persona specifies livenessPath but container has no HTTP liveness probe".to_owned(),
+            format!("Add a liveness probe at {}", Shown(path)),
+        ),
+        // R7
+        (Fact::PathDiffers { observed, allowed }, _) => (
+            format!(
+                "Liveness path ({}) differs from persona ({})",
+                Shown(observed),
+                Shown(allowed)
+            ),
+            format!("Consider aligning to persona path: {}", Shown(allowed)),
+        ),
+        // R8
+        (Fact::ProbeMissing { path, .. }, _) => (
+            "Persona specifies readinessPath but container has no readiness probe".to_owned(),
+            format!("Add a readiness probe at {}", Shown(path)),
+        ),
+        // R9
+        (Fact::NonRootNotDemanded { .. }, _) => (
+            "Persona requires runAsNonRoot but Deployment does not enforce it".to_owned(),
+            "Set spec.template.spec.securityContext.runAsNonRoot: true".to_owned(),
+        ),
+        // R10
+        (Fact::WritableRoot { .. }, _) => (
+            "Persona requires readOnlyRootFilesystem but container does not set it".to_owned(),
+            "Set readOnlyRootFilesystem: true on the container security context".to_owned(),
+        ),
+        // R11
+        (Fact::Escalation(Escalation::Allowed), _) => (
+            "Persona forbids privilege escalation but container allows it".to_owned(),
+            "Set allowPrivilegeEscalation: false".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some(Row {
+        field,
+        message,
+        suggestion,
+    })
+}
+
+fn resource(rule: Rule) -> &'static str {
+    match rule {
+        Rule::CpuLimitAbovePersona | Rule::CpuLimitMissing => "CPU",
+        _ => "memory",
+    }
+}
+
+fn issue(finding: &Finding<'_>, persona: &Persona) -> Issue {
+    let severity = finding.severity();
+    let short = |text: &dyn Display| cut(text, LONGEST);
+    let Some(row) = row(finding) else {
+        return Issue {
+            severity,
+            field: short(&FieldPath(finding)),
+            message: short(&Message(finding)),
+            suggestion: short(&Suggestion(finding)),
+        };
+    };
+    let field = match finding.place {
+        Place::Container(container, _) => format!("containers[{}].{}", Shown(container.name), row.field),
+        Place::Pod(_) => format!("spec.template.spec.{}", row.field),
+        Place::Object(_) => row.field.to_owned(),
+    };
+    // The suggestion repeats the persona in its own words, the message says what was compared.
+    let written = persona.limits_as_written.as_deref();
+    let suggestion = match (written, finding.rule) {
+        (Some(written), Rule::CpuLimitAbovePersona) => {
+            format!("Set CPU limit to at most {}", Shown(&written.cpu))
+        }
+        (Some(written), Rule::MemoryLimitAbovePersona) => {
+            format!("Set memory limit to at most {}", Shown(&written.memory))
+        }
+        _ => row.suggestion,
+    };
+    Issue {
+        severity,
+        field: short(&field),
+        message: short(&row.message),
+        suggestion: short(&suggestion),
+    }
+}
+
+/// What to do about a finding that has no row in the contract: the sentence for what `remedy` would patch.
+struct Suggestion<'a>(&'a Finding<'a>);
+
+impl Display for Suggestion<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let finding = self.0;
+        match &finding.fact {
+            Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed } => {
+                write!(f, "Set {} limit to at most {allowed}", resource(finding.rule))
+            }
+            Fact::RequestsMissing { .. } => f.write_str("Set resource requests for predictable scheduling"),
+            Fact::Replicas { allowed, .. } => write!(f, "Set replicas to {allowed}"),
+            Fact::NonRootNotDemanded { .. } => f.write_str("Set runAsNonRoot: true"),
+            Fact::RunsAsRoot {
+                user: Some(user),
+                wanted,
+                ..
+            } => match (user.account, wanted) {
+                (Some(_), _) => f.write_str("Set runAsUserName: ContainerUser"),
+                (None, Some(wanted)) => write!(f, "Set runAsUser: {wanted}"),
+                (None, None) => f.write_str("Remove runAsUser: 0, or set a user other than 0"),
+            },
+            Fact::RunsAsRoot { user: None, .. } => f.write_str("Set runAsNonRoot: true"),
+            Fact::Escalation(Escalation::Allowed) | Fact::EscalationUnset => {
+                f.write_str("Set allowPrivilegeEscalation: false")
+            }
+            Fact::Escalation(Escalation::Privileged) => f.write_str("Set privileged: false"),
+            Fact::Escalation(Escalation::Capability(name, _)) => {
+                write!(f, "Remove {} from capabilities.add", Shown(name))
+            }
+            Fact::Escalation(Escalation::HostProcess { .. }) => f.write_str("Set hostProcess: false"),
+            Fact::Escalation(Escalation::ProcMount) => f.write_str("Set procMount: Default"),
+            Fact::WritableRoot { .. } => f.write_str("Set readOnlyRootFilesystem: true"),
+            Fact::ProbeMissing { path, .. } => write!(f, "Add a probe at {}", Shown(path)),
+            Fact::PathDiffers { allowed, .. } => write!(f, "Set the path to {}", Shown(allowed)),
+            Fact::Label { allowed, .. } => write!(f, "Set label app.kubernetes.io/name: {}", Shown(allowed)),
+            Fact::Unreadable { problem, .. } => write!(f, "Set {} to a quantity such as 500m or 1Gi", problem.field),
+            Fact::Duplicate { .. } => f.write_str("Give each ApplicationPersona a spec.name of its own"),
+            Fact::ModeUnknown { .. } => f.write_str("Set dorgu.io/mode to advisory or enforcing"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

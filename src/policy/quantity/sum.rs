@@ -1,0 +1,148 @@
+//! Sums and shares of quantities, for what is counted up over nodes and pods.
+//!
+//! Exact to a nano for values below 10^29; what is larger counts as that much, since no machine has it.
+
+use super::{Family, Number, Quantity};
+
+/// Nanos in one.
+const ONE: i128 = 1_000_000_000;
+/// Decimal places that a nano has.
+const PLACES: i64 = 9;
+
+/// A sum that grows, and is printed in the manner of the first addend that is not zero, as Go's `Add` has it (contract
+/// 4.3): `4` + `3800m` is `7800m`, `16374256Ki` twice is `32748512Ki`, nothing is `0`.
+#[derive(Clone, Debug, Default)]
+pub struct Sum {
+    nanos: i128,
+    family: Option<Family>,
+}
+
+impl Sum {
+    /// Adds one more.
+    pub fn add(&mut self, addend: &Quantity) {
+        if self.nanos == 0 {
+            self.family = Some(addend.family);
+        }
+        self.nanos = self.nanos.saturating_add(addend.nanos());
+    }
+
+    /// What there is so far.
+    pub fn total(&self) -> Quantity {
+        Quantity::of_nanos(self.nanos, self.family.unwrap_or(Family::Decimal))
+    }
+}
+
+impl<'a> Extend<&'a Quantity> for Sum {
+    fn extend<I: IntoIterator<Item = &'a Quantity>>(&mut self, addends: I) {
+        addends.into_iter().for_each(|addend| self.add(addend));
+    }
+}
+
+impl<'a> FromIterator<&'a Quantity> for Sum {
+    fn from_iter<I: IntoIterator<Item = &'a Quantity>>(addends: I) -> Sum {
+        let mut sum = Sum::default();
+        sum.extend(addends);
+        sum
+    }
+}
+
+impl Quantity {
+    /// How many whole percent of `whole` this is, cut off and not rounded, as `kubectl describe node` counts. None
+    /// where there is no whole to speak of.
+    pub fn percent_of(&self, whole: &Quantity) -> Option<i128> {
+        let (part, whole) = (self.nanos(), whole.nanos());
+        let percent = || {
+            let exact = part.checked_mul(100).map(|part| part / whole);
+            exact.unwrap_or_else(|| part / (whole / 100).max(1))
+        };
+        (whole > 0).then(percent)
+    }
+
+    /// The value without its fraction.
+    pub fn whole(&self) -> i128 {
+        self.nanos() / ONE
+    }
+
+    /// The value in nanos. Nothing that was parsed is finer.
+    fn nanos(&self) -> i128 {
+        let (negative, magnitude, exponent) = match &self.number {
+            Number::Small { mantissa, scale } => (
+                *mantissa < 0,
+                Some(i128::from(mantissa.unsigned_abs())),
+                i64::from(*scale),
+            ),
+            Number::Large {
+                negative,
+                digits,
+                exponent,
+            } => (*negative, digits.parse().ok(), *exponent),
+        };
+        let magnitude = match (magnitude, exponent.saturating_add(PLACES)) {
+            (Some(0), _) => 0,
+            (Some(magnitude), places @ 0..) => {
+                let factor = u32::try_from(places)
+                    .ok()
+                    .and_then(|places| 10_i128.checked_pow(places));
+                factor
+                    .and_then(|factor| magnitude.checked_mul(factor))
+                    .unwrap_or(i128::MAX)
+            }
+            // Digits that long with a fraction: the fraction is of no account.
+            (None, _) => i128::MAX,
+            (Some(magnitude), places) => {
+                let factor = u32::try_from(-places)
+                    .ok()
+                    .and_then(|places| 10_i128.checked_pow(places));
+                factor.map_or(0, |factor| magnitude / factor)
+            }
+        };
+        if negative { -magnitude } else { magnitude }
+    }
+
+    fn of_nanos(nanos: i128, family: Family) -> Quantity {
+        let whole = i64::try_from(nanos / ONE).ok().filter(|_| nanos % ONE == 0);
+        let (number, family) = match whole {
+            // Below 1024 and for fractions Go leaves the binary family.
+            Some(whole) if family != Family::Binary || whole.unsigned_abs() >= 1024 => (
+                Number::Small {
+                    mantissa: whole,
+                    scale: 0,
+                },
+                family,
+            ),
+            _ => {
+                let family = if family == Family::Binary {
+                    Family::Decimal
+                } else {
+                    family
+                };
+                (decimal(nanos), family)
+            }
+        };
+        Quantity {
+            number,
+            family,
+            echo: None,
+        }
+    }
+}
+
+/// A number of nanos with the zeros at its end taken off.
+fn decimal(nanos: i128) -> Number {
+    if nanos == 0 {
+        return Number::ZERO;
+    }
+    let (mut rest, mut exponent) = (nanos, -PLACES);
+    while rest % 10 == 0 {
+        rest /= 10;
+        exponent += 1;
+    }
+    match (i64::try_from(rest), i32::try_from(exponent)) {
+        (Ok(mantissa), Ok(scale)) => Number::Small { mantissa, scale },
+        _ => Number::Large {
+            negative: rest < 0,
+            digits: rest.unsigned_abs().to_string().into_boxed_str(),
+            exponent,
+        },
+    }
+}

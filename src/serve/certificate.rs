@@ -1,0 +1,121 @@
+//! Which certificate is served, whoever makes it, and what probes and metrics say of it.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::Tasks;
+use crate::certificates::{Certificates, State};
+use crate::config::Serving;
+use crate::server::admin::Checks;
+use crate::server::tls::{CertificateFacts, CertificateFiles, Resolver, SelfSigned};
+
+/// The certificate in use.
+pub(super) struct Certificate {
+    pub(super) resolver: Arc<Resolver>,
+    pub(super) told: Told,
+    /// What still has to be run with a cluster's client.
+    pub(super) in_cluster: Option<Certificates>,
+}
+
+/// What is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// Of files, or of one made in memory.
+    own: Option<watch::Receiver<CertificateFacts>>,
+    /// Of the cluster: the Secret and the webhook configuration; with files, only the latter.
+    cluster: Option<Arc<State>>,
+}
+
+impl Told {
+    /// What is served; none when there is no certificate yet.
+    pub(super) fn facts(&self) -> Option<CertificateFacts> {
+        match (&self.own, &self.cluster) {
+            (Some(own), _) => Some(own.borrow().clone()),
+            (None, cluster) => cluster.as_ref()?.facts(),
+        }
+    }
+
+    /// What the cluster has to do with it.
+    pub(super) fn cluster(&self) -> Option<&State> {
+        self.cluster.as_deref()
+    }
+
+    /// Adds what `/readyz` asks of it.
+    pub(super) fn checks(&self, checks: Checks) -> Checks {
+        let told = self.clone();
+        let checks = checks.with_note("certificate", move || match (&told.own, &told.cluster) {
+            (Some(own), _) => own.borrow().problem(Timestamp::now()).map_or(Ok(String::new()), Err),
+            (None, Some(cluster)) => cluster.certificate(Timestamp::now()),
+            (None, None) => Err("there is none".to_owned()),
+        });
+        match self.cluster.clone() {
+            Some(cluster) => checks.with_note("ca-bundle", move || cluster.ca_bundle(Timestamp::now())),
+            None => checks,
+        }
+    }
+}
+
+/// Opens, or makes, what the configuration asks for.
+pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
+    let settings = serving.in_cluster.clone();
+    if let Some(files) = &serving.certificates {
+        let files = CertificateFiles::open(&files.chain, &files.key)?;
+        let resolver = files.resolver();
+        let checked = settings.map(|settings| Certificates::over(settings, Arc::clone(&resolver)));
+        let told = Told {
+            own: Some(files.facts()),
+            cluster: checked.as_ref().map(Certificates::state),
+        };
+        tasks.spawn("watching the certificate files", files.run());
+        return Ok(Certificate {
+            resolver,
+            told,
+            in_cluster: checked,
+        });
+    }
+    if let Some(settings) = settings {
+        let kept = Certificates::new(settings);
+        return Ok(Certificate {
+            resolver: kept.resolver(),
+            told: Told {
+                own: None,
+                cluster: Some(kept.state()),
+            },
+            in_cluster: Some(kept),
+        });
+    }
+    in_memory(serving, tasks)
+}
+
+/// A certificate that lives and dies with the process.
+fn in_memory(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    names.extend(
+        serving
+            .address
+            .certificate_name()
+            .filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())),
+    );
+    let own = SelfSigned::generate(&names)?;
+    if let Some(file) = &serving.write_ca {
+        own.write_ca(file)
+            .with_context(|| format!("cannot write the CA to {}", file.display()))?;
+    }
+    tracing::info!(
+        names = names.join(" "),
+        "Made a certificate in memory; nothing is written into a cluster for it"
+    );
+    let (resolver, facts) = (own.resolver(), own.facts());
+    tasks.spawn("renewing the certificate", own.run());
+    Ok(Certificate {
+        resolver,
+        told: Told {
+            own: Some(facts),
+            cluster: None,
+        },
+        in_cluster: None,
+    })
+}

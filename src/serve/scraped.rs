@@ -1,0 +1,68 @@
+//! What stands before `/metrics`: HTTPS and, with a cluster, the question whether the bearer of a token may get them.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Tasks;
+use crate::config::{Config, Source};
+use crate::k8s::{Access, Denial, Memory, Place, client};
+use crate::server::guard::{Refusal, guarded};
+use crate::server::tls::{CertificateFiles, Resolver, SelfSigned, server_config};
+
+/// The same pages as the configuration wants them served. `webhooks` is the certificate to use where it names none; where
+/// there is no webhook either, one is made.
+///
+/// # Errors
+/// Its certificate, or the configuration of the client, is of no use. No API server is contacted.
+pub(super) async fn behind(
+    config: &Config,
+    webhooks: Option<Arc<Resolver>>,
+    pages: Router,
+    tasks: &mut Tasks,
+) -> anyhow::Result<(Option<Arc<rustls::ServerConfig>>, Router)> {
+    let admin = &config.admin;
+    if admin.metrics.is_none() || !admin.metrics_secure {
+        return Ok((None, pages));
+    }
+    let resolver = match &admin.metrics_certificates {
+        None => match webhooks {
+            Some(webhooks) => webhooks,
+            None => {
+                let own = SelfSigned::generate(&["localhost".to_owned()])?;
+                let resolver = own.resolver();
+                tasks.spawn("renewing the certificate of the metrics", own.run());
+                resolver
+            }
+        },
+        Some(files) => {
+            let files = CertificateFiles::open(&files.chain, &files.key)?;
+            let resolver = files.resolver();
+            tasks.spawn("watching the certificate files of the metrics", files.run());
+            resolver
+        }
+    };
+    let pages = match &config.source {
+        Source::Files(_) => pages,
+        Source::Cluster(place) => for_who_may_get(place, pages).await?,
+    };
+    Ok((Some(server_config(resolver, None)?), pages))
+}
+
+async fn for_who_may_get(place: &Place, pages: Router) -> anyhow::Result<Router> {
+    let client = client(place.config().await?)?;
+    let access = Arc::new(Access::new(client, "get", "/metrics", Memory::default()));
+    Ok(guarded(pages, move |token| {
+        let access = Arc::clone(&access);
+        async move { access.check(&token).await.map_err(refusal) }
+    }))
+}
+
+fn refusal(denial: Denial) -> Refusal {
+    let line = denial.to_string();
+    match denial {
+        Denial::UnknownToken => Refusal::Unauthorized(line),
+        Denial::Forbidden { .. } => Refusal::Forbidden(line),
+        Denial::Unavailable(_) => Refusal::Unavailable(line),
+    }
+}

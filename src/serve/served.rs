@@ -1,0 +1,93 @@
+//! The webhook with its listener bound, before it answers and while it does.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::certificate::Certificate;
+use super::{Tasks, gauges, say};
+use crate::config::{Config, Serving};
+use crate::index::Index;
+use crate::server::body::Budget;
+use crate::server::drain::Drain;
+use crate::server::limits::Limits;
+use crate::server::listen::Bound;
+use crate::server::tls::{ClientAuth, server_config};
+use crate::telemetry::Exposition;
+use crate::webhook::{Metrics, PATH, Webhook, router};
+
+pub(super) struct Served {
+    listener: Bound,
+    tls: Arc<rustls::ServerConfig>,
+    app: Router,
+    limits: Limits,
+    /// What the log says when it begins.
+    settings: [&'static str; 3],
+}
+
+impl Served {
+    /// Binds the listener and says where. Nothing is answered yet.
+    pub(super) async fn bind(
+        config: &Config,
+        serving: &Serving,
+        certificate: Certificate,
+        index: &Arc<Index>,
+        exposition: &Exposition,
+        tasks: &mut Tasks,
+    ) -> anyhow::Result<Served> {
+        let clients = match &serving.clients {
+            Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
+            None => None,
+        };
+        let tls = server_config(certificate.resolver, clients.as_ref())?;
+        if let Some(clients) = clients {
+            tasks.spawn("watching the client authorities", clients.run());
+        }
+        let limits = Limits::for_this_process();
+        let metrics = exposition.with(Metrics::register);
+        let budget = Budget::for_this_process();
+        let webhook = Webhook {
+            limits,
+            ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
+        };
+        let listener = Bound::bind(&serving.address).await?;
+        say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
+        let facts = gauges::Served {
+            certificate: certificate.told,
+            stats: listener.stats(),
+        };
+        exposition.with(|registry| registry.register_collector(Box::new(facts)));
+        Ok(Served {
+            listener,
+            tls,
+            app: router(Arc::new(webhook)),
+            limits,
+            settings: [
+                config.rulebook.mode.as_str(),
+                config.rulebook.set.as_str(),
+                config.matching.as_str(),
+            ],
+        })
+    }
+
+    /// Answers until it is drained.
+    pub(super) async fn run(self, draining: Drain) {
+        let [mode, rules, matching] = self.settings;
+        tracing::info!(
+            address = %self.listener.local_addr(),
+            mode,
+            rules,
+            r#match = matching,
+            "Serving the webhook"
+        );
+        let Served {
+            listener,
+            tls,
+            app,
+            limits,
+            ..
+        } = self;
+        listener.serve(Some(tls), app, limits, draining).await;
+        tracing::info!("Drained; every request was answered");
+    }
+}

@@ -1,0 +1,324 @@
+//! What templates make of values, without a cluster.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+use super::{NAMESPACE, PATIENCE, by_name, chart, manifests, objects, template, value_sets};
+use crate::bed::{Bed, Dorgu, Helm, Needs, wait_until};
+
+/// What Helm adds to everything, and a Namespace, which Helm makes by `--create-namespace` or not at all.
+const OF_HELM: [&str; 3] = [
+    "app.kubernetes.io/managed-by",
+    "helm.sh/chart",
+    "helm.sh/resource-policy",
+];
+
+#[test]
+fn lint_has_nothing_to_say_to_any_values() {
+    let Some(helm) = Helm::find() else { return };
+    for (name, file) in value_sets() {
+        let (chart, file) = (chart().display().to_string(), file.display().to_string());
+        let linted = helm
+            .run(&["lint", "--strict", &chart, "--values", &file])
+            .expect_success();
+        assert!(
+            !linted.contains("[WARNING]") && !linted.contains("[ERROR]"),
+            "{name}: {linted}"
+        );
+    }
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    let Some(helm) = Helm::find() else { return };
+    for (name, file) in value_sets() {
+        let file = file.display().to_string();
+        let render = || template(&helm, NAMESPACE, &["--values", &file]).expect_success();
+        assert!(render() == render(), "{name} differs from itself");
+    }
+}
+
+#[test]
+fn what_is_packaged_renders_the_same_and_holds_no_values_of_tests() {
+    let Some(helm) = Helm::find() else { return };
+    let folder = tempfile::TempDir::new().unwrap();
+    let (chart, into) = (chart().display().to_string(), folder.path().display().to_string());
+    helm.run(&["package", &chart, "--destination", &into]).expect_success();
+    let package = format!("{into}/dorgu-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
+    let render = |chart: &str| {
+        helm.run(&["template", "x", chart, "--set", "webhook.enabled=true"])
+            .expect_success()
+    };
+    assert!(render(&package) == render(&chart));
+    let listed = Command::new("tar").args(["-tzf", &package]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("dorgu-operator/values.schema.json\n"), "{listed}");
+    assert!(!listed.contains("/ci/"), "{listed}");
+}
+
+#[test]
+fn the_chart_and_the_manifests_are_the_same_objects() {
+    let (Some(helm), Some(bed)) = (Helm::find(), Bed::shared(Needs::ApiServer)) else {
+        return;
+    };
+    let folder = manifests().display().to_string();
+    let mut manifests = by_name(&bed.kubectl(&["kustomize", &folder]).expect_success());
+    assert!(
+        manifests
+            .remove(&("Namespace".to_owned(), NAMESPACE.to_owned()))
+            .is_some()
+    );
+    let values = ["--set", "webhook.enabled=true,replicaCount=2"];
+    let mut chart = by_name(&template(&helm, NAMESPACE, &values).expect_success());
+    for object in manifests.values_mut().chain(chart.values_mut()) {
+        without_helms(object);
+    }
+    let names = |objects: &BTreeMap<_, _>| objects.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(&manifests),
+        names(&chart),
+        "manifests on the left, chart on the right"
+    );
+    for (name, object) in &manifests {
+        let (left, right) = (pretty(object), pretty(&chart[name]));
+        assert!(left == right, "{name:?}\nmanifests:\n{left}\nchart:\n{right}");
+    }
+}
+
+/// Takes away labels and annotations that only Helm sets, wherever labels are.
+fn without_helms(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|key, value| {
+                let emptied = key == "annotations" && {
+                    without_helms(value);
+                    value.as_object().is_some_and(serde_json::Map::is_empty)
+                };
+                !OF_HELM.contains(&key.as_str()) && !emptied
+            });
+            fields.values_mut().for_each(without_helms);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_helms),
+        _ => {}
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap()
+}
+
+#[test]
+fn templates_make_no_certificate_look_nothing_up_and_run_no_hook() {
+    for entry in fs::read_dir(chart().join("templates")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        for banned in [
+            "lookup",
+            "genCA",
+            "genSelfSigned",
+            "genSigned",
+            "genPrivateKey",
+            "rand",
+            "now",
+            "helm.sh/hook",
+        ] {
+            let word = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric());
+            let calls = actions(&text).any(|action| {
+                let mut calls = action.match_indices(banned);
+                calls.any(|(at, _)| {
+                    let before = action[..at].chars().next_back().unwrap_or(' ');
+                    !before.is_ascii_alphanumeric() && word(&action[at + banned.len()..])
+                })
+            });
+            assert!(!calls, "{}: {banned}", path.display());
+        }
+        assert!(!text.contains("helm.sh/hook"), "{}", path.display());
+    }
+}
+
+/// What stands between the braces.
+fn actions(text: &str) -> impl Iterator<Item = &str> {
+    text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next())
+}
+
+#[test]
+fn there_is_no_image_but_ours_and_the_users() {
+    let Some(helm) = Helm::find() else { return };
+    let all = value_sets();
+    let (_, everything) = all.iter().find(|(name, _)| name == "everything").unwrap();
+    let values = everything.display().to_string();
+    let rendered = template(
+        &helm,
+        NAMESPACE,
+        &["--values", &values, "--set-json", "extraContainers=[]"],
+    )
+    .expect_success();
+    let images: Vec<&str> = rendered
+        .lines()
+        .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: "))
+        .collect();
+    assert_eq!(images.len(), 1, "{images:?}");
+    assert!(images[0].contains("team/dorgu@sha256:"), "{images:?}");
+    for kind in ["Job", "CronJob", "DaemonSet", "StatefulSet"] {
+        assert!(!rendered.contains(&format!("kind: {kind}\n")), "{kind}");
+    }
+}
+
+#[test]
+fn names_follow_the_release_as_those_of_the_go_operators_chart() {
+    let Some(helm) = Helm::find() else { return };
+    let chart = chart().display().to_string();
+    let long = "a-release-of-which-the-name-is-just-as-long-as-can-be";
+    let cut = format!("{long}-dorgu-operator").chars().take(63).collect::<String>();
+    let cases = [
+        ("dorgu-operator", "", "dorgu-operator"),
+        ("my-dorgu-operator-2", "", "my-dorgu-operator-2"),
+        ("guard", "", "guard-dorgu-operator"),
+        ("guard", "nameOverride=gate", "guard-gate"),
+        ("guard", "fullnameOverride=gate", "gate"),
+        (long, "", cut.trim_end_matches('-')),
+    ];
+    for (release, set, fullname) in cases {
+        let set = format!("webhook.enabled=true,{set}");
+        let rendered = helm
+            .run(&["template", release, &chart, "--set", set.trim_end_matches(',')])
+            .expect_success();
+        let objects = objects(&rendered);
+        let names = |kind: &str| {
+            let of_kind = objects.iter().filter(|object| object["kind"] == kind);
+            of_kind
+                .map(|object| object["metadata"]["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names("Deployment"), [fullname]);
+        for name in objects
+            .iter()
+            .map(|object| object["metadata"]["name"].as_str().unwrap())
+        {
+            assert!(name.len() <= 63, "{name}");
+        }
+        if fullname.len() < 50 {
+            assert_eq!(
+                names("ValidatingWebhookConfiguration"),
+                [format!("{fullname}-deployment")]
+            );
+            assert_eq!(
+                names("ClusterRole"),
+                [format!("{fullname}-manager"), format!("{fullname}-metrics-reader")]
+            );
+            assert_eq!(
+                names("Service"),
+                [format!("{fullname}-metrics"), format!("{fullname}-webhook")]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_users_label_never_changes_what_the_deployment_selects() {
+    let Some(helm) = Helm::find() else { return };
+    let set = "commonLabels.app\\.kubernetes\\.io/name=other,podLabels.app\\.kubernetes\\.io/instance=other";
+    let rendered = template(&helm, NAMESPACE, &["--set", set, "--set", "podLabels.team=shop"]).expect_success();
+    let objects = by_name(&rendered);
+    let deployment = &objects[&("Deployment".to_owned(), "dorgu-operator".to_owned())];
+    let (selector, labels) = (
+        &deployment["spec"]["selector"]["matchLabels"],
+        &deployment["spec"]["template"]["metadata"]["labels"],
+    );
+    for (key, value) in selector.as_object().unwrap() {
+        assert_eq!(&labels[key], value);
+    }
+    assert_eq!(selector.as_object().unwrap().len(), 2);
+    assert_eq!(labels["team"], "shop");
+}
+
+#[test]
+fn alerts_and_dashboard_name_only_metrics_that_are_served() {
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let examples = manifests().join("examples");
+    // A family is served from its first sample on: one review with findings, one that cannot be read.
+    let in_breach = fs::read_to_string(examples.join("review.json")).unwrap();
+    let from_files = Dorgu::with_personas(&examples, &[]);
+    for body in [in_breach.as_str(), "{}"] {
+        let (url, ca) = (from_files.webhook_url(), from_files.ca_pem());
+        runtime
+            .block_on(crate::https::post_whole(&url, &ca, body))
+            .expect("an answer");
+    }
+    let mut families = Vec::new();
+    for dorgu in [from_files, with_kept_certificates(bed)] {
+        let metrics = dorgu.metrics_url();
+        let served = wait_until(PATIENCE, "a certificate is served", || {
+            let (_, served) = runtime.block_on(crate::https::get(&metrics))?;
+            ensure!(
+                served.contains("dorgu_certificate_expiry_timestamp_seconds"),
+                "{served}"
+            );
+            Ok(served)
+        });
+        let served = served.unwrap_or_else(|error| panic!("{error:#}"));
+        let types = served.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        families.extend(types.filter_map(samples));
+    }
+    let mut used = 0;
+    for file in ["files/alerts.yaml", "files/dashboard.json"] {
+        let text = fs::read_to_string(chart().join(file)).unwrap();
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        for word in words.filter(|word| word.starts_with("dorgu_") || word.starts_with("process_")) {
+            let is_served = families.iter().flatten().any(|sample| sample == word);
+            assert!(is_served, "{file}: nobody serves {word}; there are {families:?}");
+            used += 1;
+        }
+    }
+    assert!(used > 20, "{used}");
+}
+
+/// A process that keeps its certificate in the cluster, for a registration that asks it nothing.
+fn with_kept_certificates(bed: &Bed) -> Dorgu {
+    let namespace = bed.namespace("measured", &[]);
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": namespace},
+        "webhooks": [{
+            "name": "validate-deployment.dorgu.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Ignore", "rules": [],
+            "clientConfig": {"service": {"name": "webhook", "namespace": namespace}},
+        }],
+    });
+    bed.apply(&configuration.to_string()).expect_success();
+    let kubeconfig = bed.kubeconfig().display().to_string();
+    let names = ["namespace", "webhook-config"].map(|flag| format!("--{flag}={namespace}"));
+    Dorgu::start(&[
+        "--kubeconfig",
+        &kubeconfig,
+        "--enable-webhook",
+        "--metrics-secure=false",
+        "--leader-elect=false",
+        &names[0],
+        &names[1],
+        "--webhook-service=webhook",
+        "--webhook-secret=webhook-ca",
+    ])
+}
+
+/// The names of the samples of a family, from its name and type.
+fn samples(family: &str) -> Option<Vec<String>> {
+    let (name, of_type) = family.split_once(' ')?;
+    let ends = match of_type {
+        "counter" => vec!["_total"],
+        "info" => vec!["_info"],
+        "histogram" => vec!["_bucket", "_sum", "_count"],
+        _ => vec![""],
+    };
+    Some(ends.iter().map(|end| format!("{name}{end}")).collect())
+}

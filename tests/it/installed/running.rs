@@ -1,0 +1,168 @@
+//! The process as the Deployment starts it, and the commands of docs/operating.md as a user types them.
+
+use std::net::TcpStream;
+
+use anyhow::{Result, ensure};
+
+use super::{Installed, NAMESPACE, PATIENCE, apply, until_bound};
+use crate::bed::{Addresses, Bed, Needs, Options, Service, may_play_node, wait_until};
+
+const BREACH: &str = "deployment-in-breach.yaml";
+
+#[test]
+fn the_process_becomes_ready_with_its_arguments_wholly_unchanged() {
+    let Some(mut installed) = Installed::new(&Options::default()) else {
+        return;
+    };
+    let pod = installed.run_pod(Addresses::AsRendered);
+    assert!(pod.name().starts_with("dorgu-operator-"));
+    assert!(installed.pods[0].stop().success(), "{}", installed.said());
+    installed.pods[0].until_unready();
+}
+
+#[test]
+fn a_pod_without_power_is_noticed_and_another_becomes_ready_in_its_place() {
+    let Some(mut installed) = Installed::new(&Options::default()) else {
+        return;
+    };
+    installed.run_pod(Addresses::OfItsOwn);
+    installed.pods[0].kill();
+    installed.pods[0].until_unready();
+    installed.webhook.forget(&installed.pods[0]);
+    assert!(
+        TcpStream::connect(installed.webhook.address()).is_ok(),
+        "the Service listens"
+    );
+    installed.run_pod(Addresses::OfItsOwn);
+}
+
+#[test]
+fn the_documented_commands_end_in_a_warning_with_no_step_in_between() {
+    let options = Options {
+        // `rollout status` waits for pods, which fake nodes bring; those that answer are ours.
+        needs: Needs::Rollouts,
+        ..Options::default()
+    };
+    let Some(()) = may_play_node() else { return };
+    let Some(bed) = Bed::start(&options) else { return };
+    let mut commands = commands("## Install in a cluster").into_iter();
+    bed.kubectl(&words(commands.next().expect("kubectl apply -k")))
+        .expect_success();
+    until_bound(&bed);
+    let mut installed = Installed {
+        pods: Vec::new(),
+        webhook: Service::of(&bed, NAMESPACE, super::WEBHOOK_SERVICE),
+        bed,
+    };
+    installed.run_pod(Addresses::OfItsOwn);
+    installed.run_pod(Addresses::OfItsOwn);
+    let mut warned = false;
+    for command in commands {
+        if command.contains(BREACH) {
+            installed.until_guarded();
+            let answer = installed.bed.kubectl(&words(command));
+            let breach = "exceeds persona limit";
+            assert!(answer.warnings().iter().any(|line| line.contains(breach)), "{answer}");
+            answer.expect_success();
+            warned = true;
+        } else {
+            installed.bed.kubectl(&words(command)).expect_success();
+        }
+    }
+    assert!(warned, "docs/operating.md applies no breach");
+}
+
+#[test]
+fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_again() {
+    let Some(mut installed) = Installed::new(&Options::default()) else {
+        return;
+    };
+    installed.run_pod(Addresses::OfItsOwn);
+    installed.run_pod(Addresses::OfItsOwn);
+    installed.apply_example("shop-namespace.yaml").expect_success();
+    installed.apply_example("orders-persona.yaml").expect_success();
+    installed.until_guarded();
+
+    let stop = commands("**Emergency stop**");
+    installed.bed.kubectl(&words(stop[0])).expect_success();
+    let unguarded = wait_until(PATIENCE, "nobody is asked any more", || {
+        ensure!(!installed.is_guarded()?, "still warned");
+        Ok(())
+    });
+    unguarded.unwrap_or_else(|error| panic!("{error:#}"));
+
+    // Whatever makes the process write must not make it write that: a lost Secret, a new holder of the Lease, a new pod.
+    let secret = ["secret", "dorgu-operator-webhook-ca", "-n", NAMESPACE];
+    installed
+        .bed
+        .kubectl(&[&["delete"], &secret[..]].concat())
+        .expect_success();
+    let made_again = wait_until(PATIENCE, "the Secret is made again", || {
+        installed.bed.kubectl(&[&["get"], &secret[..]].concat()).checked()
+    });
+    made_again.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()));
+    installed.pods[0].kill();
+    installed.run_pod(Addresses::OfItsOwn);
+    let holder = installed.until_another_holds_the_lease(installed.pods[0].name());
+    assert!(!holder.is_empty());
+    let configurations = ["get", "validatingwebhookconfigurations", "-o", "name"];
+    assert_eq!(
+        installed.bed.kubectl(&configurations).expect_success(),
+        "",
+        "{}",
+        installed.said()
+    );
+    assert!(!installed.is_guarded().expect("an answer"));
+
+    apply(&installed.bed, &[]).expect_success();
+    installed.until_guarded();
+}
+
+impl Installed {
+    /// Whether a Deployment in breach is warned about; nothing is stored.
+    fn is_guarded(&self) -> Result<bool> {
+        let asked = self.example(&["create", "--dry-run=server"], BREACH);
+        let guarded = !asked.warnings().is_empty();
+        asked.checked()?;
+        Ok(guarded)
+    }
+
+    /// Waits until it is: the registration is in the API server's cache, the caBundle in the registration, the persona in
+    /// the pods.
+    fn until_guarded(&self) {
+        let guarded = wait_until(PATIENCE, "a breach is warned about", || {
+            ensure!(self.is_guarded()?, "it goes by unseen");
+            Ok(())
+        });
+        guarded.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
+    }
+
+    /// Waits until somebody other than this pod holds the Lease; who.
+    fn until_another_holds_the_lease(&self, pod: &str) -> String {
+        let holder = "-o=jsonpath={.spec.holderIdentity}";
+        let changed = wait_until(PATIENCE, "another pod holds the Lease", || {
+            let lease = self
+                .bed
+                .kubectl(&["get", "lease", "48ec518d.dorgu.io", "-n", NAMESPACE, holder]);
+            let holder = lease.checked()?;
+            ensure!(!holder.is_empty() && !holder.contains(pod), "{holder} holds it");
+            Ok(holder)
+        });
+        changed.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()))
+    }
+}
+
+/// The kubectl lines in the code blocks that follow these words in docs/operating.md, up to the next heading.
+fn commands(after: &str) -> Vec<&'static str> {
+    let text = include_str!("../../../docs/operating.md");
+    let (_, text) = text.split_once(after).expect("the words");
+    let text = text.split("\n## ").next().expect("a section");
+    let commands: Vec<_> = text.lines().filter(|line| line.starts_with("kubectl ")).collect();
+    assert!(!commands.is_empty(), "no command after {after}");
+    commands
+}
+
+/// The arguments of a kubectl command line without quotes.
+fn words(command: &'static str) -> Vec<&'static str> {
+    command.split_whitespace().skip(1).collect()
+}
