@@ -4,7 +4,7 @@
 //! of the work of an answer. Here a value that nobody asks for ends where its brackets close, and is not looked at
 //! otherwise. What is asked for is read strictly, and whatever is out of the ordinary is an error without words: the
 //! caller reads again with `serde_json`, which either understands it or says what is wrong. So this reader may know
-//! less than `serde_json`, and must never read an asked-for field differently (`tests/it/skimmed.rs` holds the two
+//! less than `serde_json`, and must never read an asked-for field differently (the tests of `review` hold the two
 //! against each other).
 //!
 //! Knows JSON and serde; no field of any object.
