@@ -1,5 +1,6 @@
 //! A decision in words: the message of the answer and its warnings, within what an API server passes on.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::charge::Charge;
@@ -7,7 +8,7 @@ use super::decision::Decision;
 use super::mode::Mode;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
-use super::text::{Shown, cut};
+use super::text::{Shown, cut, cut_onto};
 
 /// Warnings together: beyond 4,096 characters an API server cuts each to 256.
 const WARNINGS: usize = 4_000;
@@ -27,32 +28,40 @@ pub struct ScaleTarget<'a> {
 
 /// `status.message`: contract 2.5's first line; with the complete rules, a line per refusing finding that says what to
 /// change, and for a Scale the command that would pass.
-pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> String {
+pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'static, str> {
     if let Some(persona) = decision.refusing_persona() {
-        return denial(decision, persona, scale);
+        return denial(decision, persona, scale).into();
     }
     let text = match (decision.warnings().is_empty(), decision.mode) {
         (true, _) => "all persona checks passed",
         (false, Mode::Enforcing) => "passed with warnings",
         (false, Mode::Advisory) => "advisory mode",
     };
-    text.to_owned()
+    text.into()
 }
 
 fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>) -> String {
     let complete = decision.set == RuleSet::Complete;
     let refusals = decision.refusals();
-    let mut text = format!("Deployment violates ApplicationPersona '{}': ", Shown(persona));
+    let mut text = String::with_capacity(128 + refusals.len().min(LINES) * LINE);
+    let persona = Shown(persona);
+    say(
+        &mut text,
+        format_args!("Deployment violates ApplicationPersona '{persona}': "),
+    );
     for (position, charge) in refusals.iter().enumerate() {
         text.push_str(if position == 0 { "" } else { "; " });
-        text.push_str(&line(decision.set, charge));
+        match decision.set {
+            RuleSet::Upstream => say(&mut text, format_args!("{}", Message(charge.finding()))),
+            RuleSet::Complete => cut_onto(&mut text, Message(charge.finding()), LINE),
+        }
     }
     if !complete {
         return text;
     }
     for charge in refusals.iter().take(LINES) {
         text.push_str("\n  ");
-        text.push_str(&cut(FixLine(charge.finding()), LINE));
+        cut_onto(&mut text, FixLine(charge.finding()), LINE);
     }
     let more = refusals.len().saturating_sub(LINES);
     if more > 0 {
@@ -81,10 +90,20 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     if decision.set == RuleSet::Upstream {
         return charges.iter().map(|charge| line(decision.set, charge)).collect();
     }
-    fit(charges)
+    let mut total = 0;
+    let mut lines = Vec::with_capacity(charges.len().min(WARNINGS / 16));
+    for charge in charges {
+        let line = line(RuleSet::Complete, charge);
+        total += line.len();
+        if total > WARNINGS {
+            return fit(charges);
+        }
+        lines.push(line);
+    }
+    lines
 }
 
-/// Keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
+/// Where not all have room: keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
 /// room for is not put into words: an object may have thousands of findings.
 fn fit(charges: &[Charge<'_>]) -> Vec<String> {
     let is_error = |position: &usize| charges[*position].finding().severity() == super::finding::Severity::Error;

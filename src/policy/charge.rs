@@ -67,14 +67,15 @@ impl<'a> Charges<'a> {
         self.list.push(charge);
     }
 
-    /// All that is told, in the contract's order: warnings as 2.4 lists them, then errors.
+    /// All that is told: first what refuses, then what does not, each in the contract's order: warnings as 2.4 lists them,
+    /// then errors.
     pub(super) fn in_order(self) -> Vec<Charge<'a>> {
         let mut list = self.list;
         list.retain(|charge| charge.finding.severity() != Severity::Info);
         list.sort_by_key(|charge| {
             let Finding { rule, place, .. } = charge.finding;
             let is_error = rule.severity() == Severity::Error;
-            (is_error, rule.paragraph(), place.ordinal(rule), rule)
+            (!charge.refuses, is_error, rule.paragraph(), place.ordinal(rule), rule)
         });
         list
     }

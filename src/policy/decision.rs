@@ -1,7 +1,6 @@
 //! From a request and its personas to a decision: who governs, what is new or worse, which mode counts, what is told.
 //! Mode is applied here, last, and nowhere else.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -79,49 +78,59 @@ pub struct Old<'a> {
 /// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
 #[derive(Debug)]
 pub struct Decision<'a> {
-    refusals: Vec<Charge<'a>>,
-    warnings: Vec<Charge<'a>>,
+    /// What refuses, then what does not.
+    charges: Vec<Charge<'a>>,
+    /// How many refuse.
+    refusing: usize,
     /// The strictest effective mode among the personas.
     pub mode: Mode,
     /// Which rules were in force.
     pub set: RuleSet,
-    /// `metadata.name` of every persona that was held against the object, sorted.
-    pub personas: Vec<&'a str>,
+    /// The lowest name of [`Decision::personas`], and the others: nearly always there is one.
+    first_persona: Option<&'a str>,
+    other_personas: Vec<&'a str>,
 }
 
 impl<'a> Decision<'a> {
     /// True when the request is allowed.
     pub fn allows(&self) -> bool {
-        self.refusals.is_empty()
+        self.refusing == 0
+    }
+
+    /// `metadata.name` of every persona that was held against the object, sorted.
+    pub fn personas(&self) -> impl Iterator<Item = &'a str> + Clone {
+        self.first_persona
+            .into_iter()
+            .chain(self.other_personas.iter().copied())
     }
 
     /// What refuses, in the contract's order.
     pub fn refusals(&self) -> &[Charge<'a>] {
-        &self.refusals
+        &self.charges[..self.refusing]
     }
 
     /// What is told without refusing: warnings in the contract's order, then errors that do not refuse.
     pub fn warnings(&self) -> &[Charge<'a>] {
-        &self.warnings
+        &self.charges[self.refusing..]
     }
 
     /// Everything that was found and is told.
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
-        self.refusals.iter().chain(&self.warnings)
+        self.charges.iter()
     }
 
     /// How often each rule is told, in the order of the contract.
-    pub fn rules(&self) -> BTreeMap<Rule, u64> {
-        let mut rules = BTreeMap::new();
+    pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
+        let mut counts = [0; Rule::ALL.len()];
         for charge in self.charges() {
-            *rules.entry(charge.finding().rule).or_default() += 1;
+            counts[charge.finding().rule as usize] += 1;
         }
-        rules
+        Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
     /// The persona that a denial names: the lowest `metadata.name` among those that refuse.
     pub fn refusing_persona(&self) -> Option<&'a str> {
-        self.refusals.iter().map(Charge::persona).min()
+        self.refusals().iter().map(Charge::persona).min()
     }
 }
 
@@ -155,18 +164,21 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     if let (RuleSet::Complete, Some(first)) = (rulebook.set, governors.first()) {
         notes::of_question(question, first.persona).for_each(|note| charges.add(note));
     }
-    let (refusals, warnings) = charges.in_order().into_iter().partition(Charge::refuses);
-    let mut personas: Vec<&str> = governors
+    let charges = charges.in_order();
+    let refusing = charges.iter().take_while(|charge| charge.refuses()).count();
+    let mut personas: SmallVec<[&str; 2]> = governors
         .iter()
         .map(|governor| governor.persona.name.as_str())
         .collect();
     personas.sort_unstable();
+    let mut personas = personas.into_iter();
     Decision {
-        refusals,
-        warnings,
+        charges,
+        refusing,
         mode,
         set: rulebook.set,
-        personas,
+        first_persona: personas.next(),
+        other_personas: personas.collect(),
     }
 }
 
@@ -201,9 +213,11 @@ fn found<'a>(
     let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
         ratchet.excuses(&findings, &context)
     } else {
-        vec![false; findings.len()]
+        Vec::new()
     };
-    findings.into_iter().zip(excused)
+    let is_old = move |position: usize| excused.get(position).is_some_and(|excused| *excused);
+    let numbered = findings.into_iter().enumerate();
+    numbered.map(move |(position, finding)| (finding, is_old(position)))
 }
 
 /// A persona that is held against the object.

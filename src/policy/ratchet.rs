@@ -19,15 +19,16 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         Ratchet { question, stored: None }
     }
 
-    /// For each finding, whether it is an old error. Nothing is old without a stored object that can be read.
+    /// For each finding, whether it is an old error; empty where none is. Nothing is old without a stored object that can
+    /// be read.
     pub(super) fn excuses(&mut self, findings: &[Finding<'_>], context: &Context<'_>) -> Vec<bool> {
         let has_error = findings.iter().any(is_error);
         let (Some(old), true) = (&self.question.old, has_error) else {
-            return vec![false; findings.len()];
+            return Vec::new();
         };
         match self.stored.get_or_insert_with(|| (old.workload)()) {
             Some(stored) => excused(findings, stored, context),
-            None => vec![false; findings.len()],
+            None => Vec::new(),
         }
     }
 }

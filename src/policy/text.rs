@@ -77,6 +77,10 @@ pub struct Shown<'a>(pub &'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
+        // Nearly always.
+        if self.0.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return f.write_str(self.0);
+        }
         for character in self.0.chars() {
             match character {
                 ' '..='~' => f.write_char(character)?,
@@ -98,9 +102,18 @@ impl fmt::Display for Shown<'_> {
 /// Formats at most `limit` bytes of `shown`, which must be printable ASCII; what is longer is cut there and ends in
 /// `...`. The rest is never built, however long it is.
 pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
+    // Most lines fit, so that the allocator is asked once.
+    let mut line = String::with_capacity(limit.min(128));
+    cut_onto(&mut line, shown, limit);
+    line
+}
+
+/// As [`cut`], at the end of `text`.
+pub fn cut_onto(text: &mut String, shown: impl fmt::Display, limit: usize) {
     use fmt::Write;
-    struct Cut(String, usize);
-    impl Write for Cut {
+    /// The text, and how long it may become.
+    struct Cut<'t>(&'t mut String, usize);
+    impl Write for Cut<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             let room = self.1 - self.0.len();
             match text.get(..room) {
@@ -116,12 +129,9 @@ pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
             }
         }
     }
-    let mut line = Cut(String::new(), limit);
-    let whole = write!(line, "{shown}").is_ok();
-    let Cut(mut line, _) = line;
-    if !whole {
-        line.truncate(limit.saturating_sub(3));
-        line.push_str("...");
+    let start = text.len();
+    if write!(Cut(text, start + limit), "{shown}").is_err() {
+        text.truncate(start + limit.saturating_sub(3));
+        text.push_str("...");
     }
-    line
 }

@@ -1,25 +1,30 @@
 //! The answer's JSON, the only place that knows it (contract 2.2): always HTTP 200, uid and version echoed, no patch.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::review::Version;
 use crate::policy::render::{FieldPath, Message};
 use crate::policy::text::cut;
-use crate::policy::{Decision, Rule, RuleSet};
+use crate::policy::{Decision, RuleSet};
 
 /// What an answer says.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// Whether the request may go on.
     pub allowed: bool,
     /// `status.code`: 200, 403, or 400 and 413 for what could not be judged.
     pub code: u16,
     /// `status.message`.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// `warnings`.
     pub warnings: Vec<String>,
     causes: Vec<Cause>,
-    audit: Option<Audit>,
+    audit: Option<Audit<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -30,19 +35,46 @@ struct Cause {
 }
 
 /// What the API server writes into its audit log, prefixed with the webhook's name.
-#[derive(Debug, Serialize)]
-struct Audit {
-    mode: &'static str,
-    persona: String,
-    rules: String,
+#[derive(Debug)]
+struct Audit<'a>(&'a Decision<'a>);
+
+impl Serialize for Audit<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rules: SmallVec<[&str; 8]> = self.0.rules().map(|(rule, _)| rule.name()).collect();
+        rules.sort_unstable();
+        let mut audit = serializer.serialize_struct("Audit", 3)?;
+        audit.serialize_field("mode", self.0.mode.as_str())?;
+        audit.serialize_field("persona", &Joined(self.0.personas()))?;
+        audit.serialize_field("rules", &Joined(rules.iter().copied()))?;
+        audit.end()
+    }
+}
+
+/// Words with commas between them, written without being put together first.
+struct Joined<I>(I);
+
+impl<'w, I: Iterator<Item = &'w str> + Clone> fmt::Display for Joined<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, word) in self.0.clone().enumerate() {
+            f.write_str(if position == 0 { "" } else { "," })?;
+            f.write_str(word)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'w, I: Iterator<Item = &'w str> + Clone> Serialize for Joined<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Causes in one answer: a machine that needs more asks the command line.
 const CAUSES: usize = 100;
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// Allowed, with a message.
-    pub fn allowed(message: impl Into<String>) -> Answer {
+    pub fn allowed(message: impl Into<Cow<'static, str>>) -> Self {
         Answer {
             allowed: true,
             code: 200,
@@ -52,7 +84,7 @@ impl Answer {
     }
 
     /// Allowed although it was not checked: our trouble is not the user's, but they hear of it.
-    pub fn unchecked(warning: String) -> Answer {
+    pub fn unchecked(warning: String) -> Self {
         Answer {
             warnings: vec![warning],
             ..Answer::allowed("not checked")
@@ -60,17 +92,17 @@ impl Answer {
     }
 
     /// Not allowed, for a reason that is not a finding.
-    pub fn refused(code: u16, message: String) -> Answer {
+    pub fn refused(code: u16, message: String) -> Self {
         Answer {
             allowed: false,
             code,
-            message,
+            message: message.into(),
             ..Answer::default()
         }
     }
 
     /// The answer to a decision; `message` and `warnings` come from `policy::answer`.
-    pub fn decided(decision: &Decision<'_>, message: String, warnings: Vec<String>) -> Answer {
+    pub fn decided(decision: &'a Decision<'a>, message: Cow<'static, str>, warnings: Vec<String>) -> Self {
         let complete = decision.set == RuleSet::Complete;
         let cause = |charge: &crate::policy::Charge<'_>| Cause {
             reason: charge.finding().rule.name(),
@@ -82,16 +114,7 @@ impl Answer {
         } else {
             Vec::new()
         };
-        let audit = complete.then(|| {
-            let mut rules: Vec<&str> = decision.rules().into_keys().map(Rule::name).collect();
-            rules.sort_unstable();
-            let persona = decision.personas.join(",");
-            Audit {
-                mode: decision.mode.as_str(),
-                persona,
-                rules: rules.join(","),
-            }
-        });
+        let audit = complete.then_some(Audit(decision));
         let allowed = decision.allows();
         Answer {
             allowed,
@@ -124,13 +147,21 @@ impl Answer {
     }
 
     fn encode(&self, envelope: &Envelope<'_>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(512);
+        let mut bytes = Vec::with_capacity(self.size());
         // Strings and numbers into memory: there is nothing that could fail.
         let _ = serde_json::to_writer(&mut bytes, envelope);
         bytes
     }
 
-    fn response<'a>(&'a self, uid: &'a str) -> Response<'a> {
+    /// About how many bytes it needs, so that the allocator is asked once.
+    fn size(&self) -> usize {
+        let warnings: usize = self.warnings.iter().map(|warning| warning.len() + 3).sum();
+        let cause = |cause: &Cause| cause.message.len() + cause.field.len() + 80;
+        let causes: usize = self.causes.iter().map(cause).sum();
+        512 + self.message.len() * 17 / 16 + warnings + causes
+    }
+
+    fn response<'s>(&'s self, uid: &'s str) -> Response<'s> {
         let status = Status {
             metadata: Empty {},
             message: &self.message,
@@ -165,7 +196,7 @@ struct Response<'a> {
     allowed: bool,
     status: Status<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    audit_annotations: Option<&'a Audit>,
+    audit_annotations: Option<&'a Audit<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
 }

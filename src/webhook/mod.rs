@@ -8,6 +8,7 @@ mod http;
 pub mod metrics;
 mod record;
 pub mod review;
+mod skim;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -86,6 +87,11 @@ impl Webhook {
             budget,
             decide,
         }
+    }
+
+    /// Answers one review: bytes in, bytes out, without HTTP. What benches measure; counts no request.
+    pub fn reply(&self, body: &[u8]) -> Vec<u8> {
+        self.answer(body).0
     }
 
     /// Answers one review. Whatever happens inside, there is an answer: a panic is contained, counted, and allows.
@@ -380,12 +386,12 @@ impl Webhook {
         }
     }
 
-    fn finish(&self, outline: &Outline<'_>, answer: &Answer, verdict: Verdict) -> (Vec<u8>, Record) {
+    fn finish(&self, outline: &Outline<'_>, answer: &Answer<'_>, verdict: Verdict) -> (Vec<u8>, Record) {
         self.finish_in(self.rulebook.mode, outline, answer, verdict)
     }
 
     /// Every review that has a uid ends here.
-    fn finish_in(&self, mode: Mode, outline: &Outline<'_>, answer: &Answer, verdict: Verdict) -> (Vec<u8>, Record) {
+    fn finish_in(&self, mode: Mode, outline: &Outline<'_>, answer: &Answer<'_>, verdict: Verdict) -> (Vec<u8>, Record) {
         let (operation, dry_run) = (outline.operation, outline.dry_run);
         let record = Record {
             operation,

@@ -21,6 +21,8 @@ mod companion;
 #[cfg(test)]
 mod file_mode;
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod https;

@@ -79,7 +79,7 @@ fn the_decision_is_what_each_case_says() {
         });
         Some(Answer {
             allowed: decision.allows(),
-            message: message(&decision, scale),
+            message: message(&decision, scale).into_owned(),
             warnings: warnings(&decision),
         })
     });

@@ -1,0 +1,61 @@
+//! What benches and the allocation test share: a webhook that knows as many personas as wanted, all of the load test's
+//! kind, and the load test's reviews.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several programs, none of which uses all of it"
+)]
+
+use std::sync::Arc;
+
+use dorgu::index::{Index, Snapshot};
+use dorgu::policy::quantity::Quantity;
+use dorgu::policy::{Mode, Persona, RuleSet, Rulebook};
+use dorgu::server::body::Budget;
+use dorgu::webhook::{Match, Metrics, Webhook};
+use prometheus_client::registry::Registry;
+
+#[path = "../loadtest/payloads.rs"]
+pub mod payloads;
+
+/// The persona that `payloads::persona` writes as YAML.
+pub fn persona(number: usize) -> Persona {
+    let quantity = |text| Some(Quantity::parse(text).expect("a quantity"));
+    let mut persona = Persona {
+        namespace: payloads::namespace(number),
+        name: payloads::app(number),
+        app: payloads::app(number),
+        has_resources: true,
+        min_replicas: Some(2),
+        max_replicas: Some(6),
+        liveness_path: Some("/live".into()),
+        readiness_path: Some("/ready".into()),
+        probe_port: Some(8080),
+        run_as_non_root: true,
+        read_only_root_filesystem: true,
+        forbids_privilege_escalation: true,
+        ..Persona::default()
+    };
+    persona.limits.cpu = quantity("500m");
+    persona.limits.memory = quantity("512Mi");
+    persona.requests.cpu = quantity("100m");
+    persona.requests.memory = quantity("128Mi");
+    persona
+}
+
+/// A snapshot with that many personas.
+pub fn snapshot(personas: usize) -> Snapshot {
+    Snapshot::build((0..personas).map(|number| Arc::new(persona(number))), [])
+}
+
+/// A webhook with that many personas, enforcing them.
+pub fn webhook(personas: usize) -> Webhook {
+    let index = Arc::new(Index::default());
+    index.replace(snapshot(personas));
+    let rulebook = Rulebook {
+        set: RuleSet::Complete,
+        mode: Mode::Enforcing,
+    };
+    let metrics = Metrics::register(&mut Registry::default());
+    Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(64 << 20))
+}

@@ -1,0 +1,278 @@
+//! One measurement: so many requests over so many connections, as fast as they are answered or at a fixed rate.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_rustls::TlsConnector;
+
+use crate::connection::{Answer, Connection, connector, request};
+use crate::payloads::{SHAPES, Shape, Variant, review};
+use crate::process::Usage;
+
+/// What is sent.
+#[derive(Args, Clone, Debug)]
+pub struct Load {
+    /// Size of the reviews: create-9k, update-20k, update-54k or update-230k.
+    #[arg(long, default_value = "create-9k", value_parser = shape)]
+    pub shape: Shape,
+    /// What they say.
+    #[arg(long, value_enum, default_value_t = Mix::Compliant)]
+    pub mix: Mix,
+    /// Connections, each with one request at a time.
+    #[arg(long, default_value_t = 8)]
+    pub connections: usize,
+    /// How many requests are measured, at most.
+    #[arg(long, default_value_t = 200_000)]
+    pub requests: usize,
+    /// For how many seconds, at most.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+    /// Requests sent before anything is measured.
+    #[arg(long, default_value_t = 2_000)]
+    pub warm_up: usize,
+    /// Requests a second; 0 sends the next as soon as the last is answered.
+    #[arg(long, default_value_t = 0)]
+    pub rate: u32,
+    /// A new connection for every request.
+    #[arg(long)]
+    pub cold: bool,
+    /// How many apps the reviews are about, spread over all personas.
+    #[arg(long, default_value_t = 64)]
+    pub apps: usize,
+    /// How many personas the server was given.
+    #[arg(long, default_value_t = 10_000)]
+    pub personas: usize,
+}
+
+/// What the reviews say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mix {
+    /// All as their personas want it.
+    Compliant,
+    /// All with three warnings.
+    Warning,
+    /// All refused.
+    Breach,
+    /// None governed.
+    Miss,
+    /// Of ten: six compliant, two with warnings, one refused, one not governed.
+    Mixed,
+}
+
+impl Mix {
+    fn variant(self, number: usize) -> Variant {
+        match self {
+            Mix::Compliant => Variant::Compliant,
+            Mix::Warning => Variant::Warning,
+            Mix::Breach => Variant::Breach,
+            Mix::Miss => Variant::Miss,
+            Mix::Mixed => match number % 10 {
+                0..=5 => Variant::Compliant,
+                6 | 7 => Variant::Warning,
+                8 => Variant::Breach,
+                _ => Variant::Miss,
+            },
+        }
+    }
+}
+
+/// A size by its name.
+pub fn shape(name: &str) -> Result<Shape, String> {
+    let known = || SHAPES.map(|shape| shape.name).join(", ");
+    let found = SHAPES.into_iter().find(|shape| shape.name == name);
+    found.ok_or_else(|| format!("'{name}' is not one of {}", known()))
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    pub requests: usize,
+    pub errors: usize,
+    /// The first error, in words.
+    pub error: Option<String>,
+    pub allowed: usize,
+    pub warned: usize,
+    pub denied: usize,
+    pub seconds: f64,
+    pub per_second: f64,
+    /// Processor time of the server for one request, user and system, in microseconds.
+    pub cpu_us: f64,
+    pub user_us: f64,
+    pub system_us: f64,
+    /// The generator's own.
+    pub generator_cpu_us: f64,
+    /// Latency in microseconds. At a fixed rate counted from when a request was due, if all connections were busy then.
+    pub p50_us: u32,
+    pub p95_us: u32,
+    pub p99_us: u32,
+    pub p999_us: u32,
+    pub max_us: u32,
+    pub rss_kib: u64,
+    pub peak_kib: u64,
+}
+
+/// What the connections of one measurement share.
+struct Shared {
+    address: SocketAddr,
+    connector: TlsConnector,
+    requests: Vec<Vec<u8>>,
+    cold: bool,
+    rate: u32,
+    longest: Duration,
+    start: Cell<Instant>,
+    next: Cell<usize>,
+    total: Cell<usize>,
+    report: RefCell<Report>,
+    latencies: RefCell<Vec<u32>>,
+}
+
+/// Measures one server.
+pub async fn run(address: SocketAddr, pid: u32, load: &Load) -> anyhow::Result<Report> {
+    let apps = load.apps.clamp(1, load.personas);
+    let app = |position: usize| position * (load.personas / apps);
+    let body = |position: usize| review(load.shape, load.mix.variant(position), app(position % apps));
+    // Ten variants times the apps, where they are mixed.
+    let count = if load.mix == Mix::Mixed {
+        apps.next_multiple_of(10)
+    } else {
+        apps
+    };
+    let shared = Rc::new(Shared {
+        address,
+        connector: connector()?,
+        requests: (0..count).map(|position| request(&body(position))).collect(),
+        cold: load.cold,
+        rate: load.rate,
+        longest: Duration::from_secs(load.seconds),
+        start: Cell::new(Instant::now()),
+        next: Cell::new(0),
+        total: Cell::new(0),
+        report: RefCell::default(),
+        latencies: RefCell::new(Vec::with_capacity(load.requests)),
+    });
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    if !load.cold {
+        for _ in 0..load.connections {
+            connections.push(Some(Connection::open(address, &shared.connector).await?));
+        }
+    }
+    connections.resize_with(load.connections, || None);
+
+    let connections = all(&shared, connections, load.warm_up).await;
+    if let Some(error) = shared.report.borrow().error.clone() {
+        bail!("while warming up: {error}");
+    }
+    shared.latencies.borrow_mut().clear();
+    shared.report.replace(Report::default());
+
+    let (before, own_before) = (Usage::of(pid)?, Usage::of(std::process::id())?);
+    shared.start.set(Instant::now());
+    drop(all(&shared, connections, load.requests).await);
+    let seconds = shared.start.get().elapsed().as_secs_f64();
+    let (after, own_after) = (Usage::of(pid)?, Usage::of(std::process::id())?);
+
+    let mut latencies = shared.latencies.take();
+    latencies.sort_unstable();
+    let at = |share: f64| {
+        let index = (latencies.len() as f64 * share) as usize;
+        latencies
+            .get(index.min(latencies.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0)
+    };
+    let requests = latencies.len();
+    let each = |spent: f64| spent * 1e6 / requests.max(1) as f64;
+    Ok(Report {
+        requests,
+        seconds,
+        per_second: requests as f64 / seconds,
+        cpu_us: each(after.cpu() - before.cpu()),
+        user_us: each(after.user - before.user),
+        system_us: each(after.system - before.system),
+        generator_cpu_us: each(own_after.cpu() - own_before.cpu()),
+        p50_us: at(0.5),
+        p95_us: at(0.95),
+        p99_us: at(0.99),
+        p999_us: at(0.999),
+        max_us: at(1.0),
+        rss_kib: after.rss_kib,
+        peak_kib: after.peak_kib,
+        ..shared.report.take()
+    })
+}
+
+/// Sends `total` requests over all connections and gives these back.
+async fn all(shared: &Rc<Shared>, connections: Vec<Option<Connection>>, total: usize) -> Vec<Option<Connection>> {
+    shared.start.set(Instant::now());
+    shared.next.set(0);
+    shared.total.set(total);
+    let local = LocalSet::new();
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .map(|connection| local.spawn_local(one(Rc::clone(shared), connection)))
+        .collect();
+    local
+        .run_until(async {
+            let mut back = Vec::new();
+            for task in tasks {
+                back.push(task.await.unwrap_or(None));
+            }
+            back
+        })
+        .await
+}
+
+/// One connection's share of the requests.
+async fn one(shared: Rc<Shared>, mut connection: Option<Connection>) -> Option<Connection> {
+    loop {
+        let number = shared.next.get();
+        if number >= shared.total.get() || shared.start.get().elapsed() > shared.longest {
+            return connection;
+        }
+        shared.next.set(number + 1);
+        let mut from = Instant::now();
+        if shared.rate > 0 {
+            let due = shared.start.get() + Duration::from_secs_f64(number as f64 / f64::from(shared.rate));
+            if due > from {
+                // How late a timer wakes us is our trouble, not the server's.
+                sleep_until(due).await;
+                from = Instant::now();
+            } else {
+                from = due;
+            }
+        }
+        let bytes = &shared.requests[number % shared.requests.len()];
+        let answered = async {
+            if connection.is_none() || shared.cold {
+                connection = None;
+                connection = Some(Connection::open(shared.address, &shared.connector).await?);
+            }
+            match &mut connection {
+                Some(connection) => connection.ask(bytes).await,
+                None => bail!("no connection"),
+            }
+        }
+        .await;
+        let took = u32::try_from(from.elapsed().as_micros()).unwrap_or(u32::MAX);
+        shared.latencies.borrow_mut().push(took);
+        let mut report = shared.report.borrow_mut();
+        match answered {
+            Ok(Answer::Allowed) => report.allowed += 1,
+            Ok(Answer::Warned) => report.warned += 1,
+            Ok(Answer::Denied) => report.denied += 1,
+            Err(error) => {
+                report.errors += 1;
+                report.error.get_or_insert_with(|| format!("{error:#}"));
+                drop(report);
+                connection = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Bytes sixty-four at a time: where a string stops, and where brackets close. Knows no serde.
+//!
+//! Each question is asked of a whole block and answered with a bit per byte; the rest is arithmetic on those bits.
+//! `lanes` asks; `plain` says in tests what it must answer.
+
+mod lanes;
+#[cfg(test)]
+mod plain;
+
+const BLOCK: usize = 64;
+
+/// The position, from `at` on, of the first quote, backslash or control character; the end of the text if there is none.
+pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        let found = lanes::stops(chunk);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += chunk.len();
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    at + rest.iter().position(stops).unwrap_or(rest.len())
+}
+
+/// The position behind the bracket that closes one opened just before `at`. Brackets in strings do not count, and
+/// whether one is round the other's kind is not asked. `None`: it never closes.
+pub(super) fn end_of_brackets(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut open = 1;
+    let mut strings = Strings::default();
+    loop {
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let masks = match rest.first_chunk::<BLOCK>() {
+            Some(block) => lanes::masks(block),
+            None => {
+                let mut block = [b' '; BLOCK];
+                block.get_mut(..rest.len())?.copy_from_slice(rest);
+                lanes::masks(&block)
+            }
+        };
+        let outside = !strings.inside(&masks);
+        let (opening, mut closing) = (masks.opening & outside, masks.closing & outside);
+        let closings = closing.count_ones();
+        if closing | opening == 0 {
+            // The inside of a long string.
+        } else if closings < open {
+            open = open - closings + opening.count_ones();
+        } else {
+            // It may close here: bracket by bracket.
+            let mut closed = 0;
+            while closing != 0 {
+                let place = closing.trailing_zeros();
+                let opened = (opening & ((1 << place) - 1)).count_ones();
+                closed += 1;
+                if open + opened == closed {
+                    return Some(at + place as usize + 1);
+                }
+                closing &= closing - 1;
+            }
+            open = open + opening.count_ones() - closed;
+        }
+        at += BLOCK;
+    }
+}
+
+/// What stands in a block, a bit per byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Masks {
+    quotes: u64,
+    backslashes: u64,
+    /// `{` and `[`.
+    opening: u64,
+    /// `}` and `]`.
+    closing: u64,
+}
+
+/// Which bytes are inside strings, from block to block.
+#[derive(Default)]
+struct Strings {
+    /// All bits, where the block before ended inside a string.
+    inside: u64,
+    /// One, where the block before ended with a backslash that escapes our first byte.
+    escaped: u64,
+}
+
+impl Strings {
+    /// The bytes between quotes, the opening one included.
+    fn inside(&mut self, masks: &Masks) -> u64 {
+        let mut quotes = masks.quotes;
+        if masks.backslashes | self.escaped != 0 {
+            quotes &= !self.escapes(masks.backslashes);
+        }
+        let mut inside = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        inside ^= self.inside;
+        self.inside = 0_u64.wrapping_sub(inside >> 63);
+        inside
+    }
+
+    /// The bytes that a backslash before them escapes. Of several backslashes in a row each second one is escaped itself.
+    fn escapes(&mut self, mut backslashes: u64) -> u64 {
+        let mut escaped = self.escaped;
+        backslashes &= !self.escaped;
+        self.escaped = 0;
+        while backslashes != 0 {
+            let next = (backslashes & backslashes.wrapping_neg()) << 1;
+            if next == 0 {
+                self.escaped = 1;
+                break;
+            }
+            escaped |= next;
+            // Up to and with the escaped byte, everything is dealt with.
+            backslashes &= !(next | (next - 1));
+        }
+        escaped
+    }
+}
+
+#[cfg(test)]
+mod tests;

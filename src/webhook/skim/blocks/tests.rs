@@ -1,0 +1,80 @@
+use proptest::prelude::*;
+
+use super::{BLOCK, end_of_brackets, lanes, plain, stop};
+
+/// The end of the brackets, character by character.
+fn end_by_characters(text: &[u8], at: usize) -> Option<usize> {
+    let (mut open, mut inside, mut escaped) = (1, false, false);
+    for (position, byte) in text.iter().enumerate().skip(at) {
+        // Outside a string a backslash is no JSON; here as there it escapes quotes and hides no bracket.
+        let was_escaped = std::mem::take(&mut escaped);
+        match byte {
+            b'\\' => escaped = !was_escaped,
+            b'"' if !was_escaped => inside = !inside,
+            b'{' | b'[' if !inside => open += 1,
+            b'}' | b']' if !inside => {
+                open -= 1;
+                if open == 0 {
+                    return Some(position + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Bytes of which most matter here.
+fn telling() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        4 => prop::sample::select(b"\"\\{}[]".to_vec()),
+        3 => any::<u8>(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn vectors_say_what_a_plain_loop_says(block in prop::collection::vec(telling(), BLOCK)) {
+        let block: &[u8; BLOCK] = block.first_chunk().expect("a block");
+        prop_assert_eq!(lanes::masks(block), plain::masks(block));
+        let chunk = block.first_chunk().expect("a chunk");
+        prop_assert_eq!(lanes::stops(chunk), plain::stops(chunk));
+    }
+
+    #[test]
+    fn brackets_close_where_a_reader_of_characters_closes_them(
+        text in prop::collection::vec(telling(), 0..400),
+        at in 0..80_usize,
+    ) {
+        prop_assert_eq!(end_of_brackets(&text, at), end_by_characters(&text, at));
+    }
+
+    #[test]
+    fn deep_and_long_nests_close_at_their_end(depth in 1..200_usize, filler in "[a-z,:]{0,150}", rest in "[a-z{}]{0,80}") {
+        let text = format!("{}{filler}{}{rest}", "[{".repeat(depth), "}]".repeat(depth));
+        prop_assert_eq!(end_of_brackets(text.as_bytes(), 1), Some(depth * 4 + filler.len()));
+    }
+
+    #[test]
+    fn a_string_stops_at_the_first_byte_that_matters(text in prop::collection::vec(any::<u8>(), 0..100), at in 0..120_usize) {
+        let matters = |byte: &u8| matches!(byte, b'"' | b'\\') || *byte < 0x20;
+        let place = text.iter().skip(at).position(matters);
+        prop_assert_eq!(stop(&text, at), place.map_or(text.len().max(at), |place| at + place));
+    }
+}
+
+#[test]
+fn an_escaped_quote_ends_no_string_wherever_the_blocks_part() {
+    for filler in 0..130 {
+        for backslashes in 0..8 {
+            let text = format!("{{\"{}{}\"}}\"]}}", "x".repeat(filler), "\\".repeat(backslashes));
+            assert_eq!(
+                end_of_brackets(text.as_bytes(), 1),
+                end_by_characters(text.as_bytes(), 1),
+                "{text}"
+            );
+        }
+    }
+}
