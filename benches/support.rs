@@ -20,7 +20,7 @@ pub mod payloads;
 
 /// The persona that `payloads::persona` writes as YAML.
 pub fn persona(number: usize) -> Persona {
-    let quantity = |text| Some(Quantity::parse(text).expect("a quantity"));
+    let quantity = |text| Quantity::parse(text).ok();
     let mut persona = Persona {
         namespace: payloads::namespace(number),
         name: payloads::app(number),
