@@ -114,12 +114,20 @@ impl Keeper {
             Err(error) if error.is_conflict() => return Ok(PAUSE),
             Err(error) => return Err(failed(error)),
         };
+        let now = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if version.as_deref() == Some(now) {
+            // Nothing has changed, so the next look would decide the same, and at once.
+            return Err(format!(
+                "Secret {} stays as it was, whatever is applied to it; kubectl get secret --show-managed-fields -o yaml \
+                 says who else writes it",
+                self.state.settings.secret_name()
+            ));
+        }
         let why: Vec<_> = write.why.iter().map(|reason| reason.as_str()).collect();
         tracing::info!(secret = %self.state.settings.secret_name(), why = why.join(", "), "Wrote the certificates");
         let ca = write.why.contains(&Reason::CaRotated);
         self.state.count(ca || write.why.contains(&Reason::LeafRenewed), ca);
-        let version = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        self.until(|sight| sight.secret().flatten().is_some_and(|secret| secret.version == version))
+        self.until(|sight| sight.secret().flatten().is_some_and(|secret| secret.version == now))
             .await;
         Ok(Duration::ZERO)
     }
