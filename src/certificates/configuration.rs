@@ -20,6 +20,7 @@ const INJECTED: &str = "cert-manager.io/inject-";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Configuration {
     pub(super) uid: String,
+    pub(super) version: String,
     /// cert-manager keeps the caBundle.
     pub(super) injected: bool,
     /// Absent when there is no entry of ours.
@@ -42,9 +43,12 @@ struct Object {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(default)]
     uid: String,
+    #[serde(default)]
+    resource_version: String,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
 }
@@ -88,6 +92,7 @@ impl Decode for Configuration {
         let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
         Ok(Configuration {
             uid: object.metadata.uid,
+            version: object.metadata.resource_version,
             injected: object.metadata.annotations.keys().any(|key| key.starts_with(INJECTED)),
             called: ours.map(|webhook| Called {
                 server_name: webhook.client_config.server_name(),
@@ -102,12 +107,12 @@ impl Decode for Configuration {
 }
 
 /// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
-/// came back since; an emergency stop is nobody's to undo.
-pub(super) fn with_bundle(name: &str, uid: &str, bundle: &str) -> Value {
+/// came back since; an emergency stop is nobody's to undo. The version makes it fail where another holder was faster.
+pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
     json!({
         "apiVersion": CONFIGURATIONS.api_version(),
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": name, "uid": uid},
+        "metadata": {"name": name, "uid": seen.uid, "resourceVersion": seen.version},
         "webhooks": [{
             "name": WEBHOOK,
             "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},

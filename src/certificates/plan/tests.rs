@@ -105,6 +105,7 @@ impl World {
         for replica in &mut self.replicas {
             let configuration = self.configuration.as_ref().map(|(uid, bundle)| Configuration {
                 uid: uid.to_string(),
+                version: String::new(),
                 injected: false,
                 called: Some(Called {
                     server_name: SERVER.to_owned(),
