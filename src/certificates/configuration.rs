@@ -15,13 +15,15 @@ pub(super) const CONFIGURATIONS: Resource =
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
 /// What cert-manager's annotations begin with by which somebody asks it to keep the caBundle.
 const INJECTED: &str = "cert-manager.io/inject-";
+/// OpenShift's service CA does the same where this is `true`.
+const INJECTED_BY_OPENSHIFT: &str = "service.beta.openshift.io/inject-cabundle";
 
 /// A ValidatingWebhookConfiguration, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Configuration {
     pub(super) uid: String,
     pub(super) version: String,
-    /// cert-manager keeps the caBundle.
+    /// cert-manager or OpenShift keeps the caBundle.
     pub(super) injected: bool,
     /// Absent when there is no entry of ours.
     pub(super) called: Option<Called>,
@@ -51,6 +53,13 @@ struct Metadata {
     resource_version: String,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    fn is_injected(&self) -> bool {
+        let mut annotations = self.annotations.iter();
+        annotations.any(|(key, value)| key.starts_with(INJECTED) || (key == INJECTED_BY_OPENSHIFT && value == "true"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -91,9 +100,9 @@ impl Decode for Configuration {
         let object: Object = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
         Ok(Configuration {
+            injected: object.metadata.is_injected(),
             uid: object.metadata.uid,
             version: object.metadata.resource_version,
-            injected: object.metadata.annotations.keys().any(|key| key.starts_with(INJECTED)),
             called: ours.map(|webhook| Called {
                 server_name: webhook.client_config.server_name(),
                 bundle: webhook

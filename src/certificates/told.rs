@@ -152,8 +152,8 @@ impl State {
             };
         }
         if injected {
-            return "cert-manager keeps its caBundle: have cert-manager issue the Secret too, or take the annotation \
-                    cert-manager.io/inject-… off"
+            return "cert-manager or OpenShift keeps its caBundle: have the same issue the Secret too, or take the \
+                    annotation cert-manager.io/inject-… or service.beta.openshift.io/inject-cabundle off"
                 .to_owned();
         }
         match foreign {

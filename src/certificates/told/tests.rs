@@ -34,6 +34,11 @@ fn secret(authority: &Authority, name: &str, ca: Option<&str>) -> Value {
 
 /// What is said of the caBundle with this Secret and an empty caBundle.
 fn told(secret: &Value) -> String {
+    told_with(secret, &json!({}))
+}
+
+/// The same, with these annotations on the configuration.
+fn told_with(secret: &Value, annotations: &Value) -> String {
     let settings = Settings {
         configuration: "dorgu".to_owned(),
         secret: Some(Name {
@@ -45,7 +50,7 @@ fn told(secret: &Value) -> String {
     let state = State::new(settings, Arc::clone(&Resolver::empty()));
     let configuration = json!({
         "apiVersion": CONFIGURATIONS.api_version(), "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1"},
+        "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1", "annotations": annotations},
         "webhooks": [{
             "name": "validate-deployment.dorgu.io",
             "clientConfig": {"service": {"name": "dorgu-webhook", "namespace": "dorgu-system"}},
@@ -91,4 +96,17 @@ fn a_whole_secret_is_for_the_holder_to_make_known() {
     let ca = authority();
     let said = told(&secret(&ca, SERVER, Some(ca.pem())));
     assert!(said.contains("the replica that holds the Lease writes it"), "{said}");
+}
+
+#[test]
+fn a_bundle_that_somebody_else_keeps_is_theirs_to_write() {
+    let secret = secret(&authority(), SERVER, None);
+    for (key, value, kept) in [
+        ("cert-manager.io/inject-ca-from", "dorgu-system/dorgu", true),
+        ("service.beta.openshift.io/inject-cabundle", "true", true),
+        ("service.beta.openshift.io/inject-cabundle", "false", false),
+    ] {
+        let said = told_with(&secret, &json!({key: value}));
+        assert_eq!(said.contains("cert-manager or OpenShift keeps its caBundle"), kept, "{said}");
+    }
 }
