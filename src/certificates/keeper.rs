@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::configuration::{CONFIGURATIONS, Configuration, with_bundle};
+use super::contest::Contest;
 use super::plan::{Plan, Reason, Write, plan};
 use super::secret::SECRETS;
 use super::sight::Sight;
@@ -31,6 +32,8 @@ pub(super) struct Keeper {
     pub(super) secret: Name,
     /// What leaves are made for.
     pub(super) names: Vec<String>,
+    /// The caBundle's writes.
+    pub(super) contest: Contest,
 }
 
 impl Keeper {
@@ -44,7 +47,8 @@ impl Keeper {
             }
             self.leadership.until_held().await;
             sight.mark_unchanged();
-            let Some(step) = while_held(&self.leadership, self.step()).await else {
+            let leadership = self.leadership.clone();
+            let Some(step) = while_held(leadership, self.step()).await else {
                 continue;
             };
             let wait = match step {
@@ -75,7 +79,7 @@ impl Keeper {
     }
 
     /// One look, and what follows from it; how long to wait for the next.
-    async fn step(&self) -> Result<Duration, String> {
+    async fn step(&mut self) -> Result<Duration, String> {
         let (plan, version, configuration) = {
             let sight = self.state.sight.borrow();
             if !sight.is_synced() {
@@ -89,7 +93,10 @@ impl Keeper {
             outcome = self.write_secret(write, version).await;
         }
         if let (Some(bundle), Some(seen)) = (plan.bundle, configuration) {
-            let wait = self.write_bundle(&bundle, &seen).await?;
+            let wait = match self.contest.wait(&bundle, Instant::now()) {
+                Duration::ZERO => self.write_bundle(&bundle, &seen).await?,
+                contested => contested,
+            };
             outcome = outcome.map(|outcome| outcome.min(wait));
         }
         outcome
@@ -137,14 +144,17 @@ impl Keeper {
     }
 
     /// Writes the caBundle, and nothing else, of the configuration as it was seen; how long to wait at most.
-    async fn write_bundle(&self, bundle: &str, seen: &Configuration) -> Result<Duration, String> {
+    async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, String> {
         let name = Name {
             namespace: String::new(),
             name: self.state.settings.configuration.clone(),
         };
         let object = with_bundle(&name.name, seen, bundle);
         match apply(&self.client, CONFIGURATIONS, &name, None, MANAGER, &object).await {
-            Ok(_) => tracing::info!(configuration = name.name, "Wrote the caBundle"),
+            Ok(_) => {
+                tracing::info!(configuration = name.name, "Wrote the caBundle");
+                self.contest.wrote(bundle, Instant::now());
+            }
             // Changed or deleted since it was seen. The watch will say so.
             Err(error) if error.is_conflict() || error.is_not_found() => return Ok(PAUSE),
             Err(error) => {
@@ -172,8 +182,7 @@ impl Keeper {
 }
 
 /// Drops what is under way when the Lease is lost: a call that is answered late would write beside the next holder.
-async fn while_held<T>(leadership: &Leadership, step: impl Future<Output = T>) -> Option<T> {
-    let mut leadership = leadership.clone();
+async fn while_held<T>(mut leadership: Leadership, step: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         () = leadership.until_lost() => None,

@@ -107,6 +107,10 @@ fn a_bundle_that_somebody_else_keeps_is_theirs_to_write() {
         ("service.beta.openshift.io/inject-cabundle", "false", false),
     ] {
         let said = told_with(&secret, &json!({key: value}));
-        assert_eq!(said.contains("cert-manager or OpenShift keeps its caBundle"), kept, "{said}");
+        assert_eq!(
+            said.contains("cert-manager or OpenShift keeps its caBundle"),
+            kept,
+            "{said}"
+        );
     }
 }
