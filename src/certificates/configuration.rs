@@ -15,12 +15,15 @@ pub(super) const CONFIGURATIONS: Resource =
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
 /// What cert-manager's annotations begin with by which somebody asks it to keep the caBundle.
 const INJECTED: &str = "cert-manager.io/inject-";
+/// OpenShift's service CA does the same where this is `true`.
+const INJECTED_BY_OPENSHIFT: &str = "service.beta.openshift.io/inject-cabundle";
 
 /// A ValidatingWebhookConfiguration, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Configuration {
     pub(super) uid: String,
-    /// cert-manager keeps the caBundle.
+    pub(super) version: String,
+    /// cert-manager or OpenShift keeps the caBundle.
     pub(super) injected: bool,
     /// Absent when there is no entry of ours.
     pub(super) called: Option<Called>,
@@ -42,11 +45,21 @@ struct Object {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(default)]
     uid: String,
     #[serde(default)]
+    resource_version: String,
+    #[serde(default)]
     annotations: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    fn is_injected(&self) -> bool {
+        let mut annotations = self.annotations.iter();
+        annotations.any(|(key, value)| key.starts_with(INJECTED) || (key == INJECTED_BY_OPENSHIFT && value == "true"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,8 +100,9 @@ impl Decode for Configuration {
         let object: Object = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
         Ok(Configuration {
+            injected: object.metadata.is_injected(),
             uid: object.metadata.uid,
-            injected: object.metadata.annotations.keys().any(|key| key.starts_with(INJECTED)),
+            version: object.metadata.resource_version,
             called: ours.map(|webhook| Called {
                 server_name: webhook.client_config.server_name(),
                 bundle: webhook
@@ -102,12 +116,12 @@ impl Decode for Configuration {
 }
 
 /// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
-/// came back since; an emergency stop is nobody's to undo.
-pub(super) fn with_bundle(name: &str, uid: &str, bundle: &str) -> Value {
+/// came back since; an emergency stop is nobody's to undo. The version makes it fail where another holder was faster.
+pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
     json!({
         "apiVersion": CONFIGURATIONS.api_version(),
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": name, "uid": uid},
+        "metadata": {"name": name, "uid": seen.uid, "resourceVersion": seen.version},
         "webhooks": [{
             "name": WEBHOOK,
             "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},

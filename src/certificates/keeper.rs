@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::configuration::{CONFIGURATIONS, with_bundle};
+use super::configuration::{CONFIGURATIONS, Configuration, with_bundle};
+use super::contest::Contest;
 use super::plan::{Plan, Reason, Write, plan};
 use super::secret::SECRETS;
 use super::sight::Sight;
@@ -31,6 +32,8 @@ pub(super) struct Keeper {
     pub(super) secret: Name,
     /// What leaves are made for.
     pub(super) names: Vec<String>,
+    /// The caBundle's writes.
+    pub(super) contest: Contest,
 }
 
 impl Keeper {
@@ -38,9 +41,17 @@ impl Keeper {
         let mut sight = self.state.sight.subscribe();
         let mut pause = PAUSE;
         loop {
+            if !self.leadership.held() {
+                // Whatever kept us from writing is the next holder's to find out.
+                self.state.set_trouble(None);
+            }
             self.leadership.until_held().await;
             sight.mark_unchanged();
-            let wait = match self.step().await {
+            let leadership = self.leadership.clone();
+            let Some(step) = while_held(leadership, self.step()).await else {
+                continue;
+            };
+            let wait = match step {
                 Ok(wait) => {
                     if self.state.set_trouble(None).is_some() {
                         tracing::info!("Certificates can be kept again");
@@ -68,22 +79,25 @@ impl Keeper {
     }
 
     /// One look, and what follows from it; how long to wait for the next.
-    async fn step(&self) -> Result<Duration, String> {
-        let (plan, version, uid) = {
+    async fn step(&mut self) -> Result<Duration, String> {
+        let (plan, version, configuration) = {
             let sight = self.state.sight.borrow();
             if !sight.is_synced() {
                 return Ok(SEEN_WITHIN);
             }
             let version = sight.secret().flatten().map(|secret| secret.version.clone());
-            let uid = sight.configuration().flatten().map(|seen| seen.uid.clone());
-            (self.plan(&sight)?, version, uid)
+            (self.plan(&sight)?, version, sight.configuration().flatten().cloned())
         };
         let mut outcome = Ok(plan.again);
         if let Some(write) = &plan.secret {
             outcome = self.write_secret(write, version).await;
         }
-        if let (Some(bundle), Some(uid)) = (plan.bundle, uid) {
-            self.write_bundle(&bundle, &uid).await?;
+        if let (Some(bundle), Some(seen)) = (plan.bundle, configuration) {
+            let wait = match self.contest.wait(&bundle, Instant::now()) {
+                Duration::ZERO => self.write_bundle(&bundle, &seen).await?,
+                contested => contested,
+            };
+            outcome = outcome.map(|outcome| outcome.min(wait));
         }
         outcome
     }
@@ -105,39 +119,44 @@ impl Keeper {
                 return Ok(PAUSE);
             }
         }
-        if !self.leadership.held() {
-            return Ok(PAUSE);
-        }
         let object = write.stored.print(&self.secret, version.as_deref(), write.taken_up);
         let written = match apply(&self.client, SECRETS, &self.secret, None, MANAGER, &object).await {
             Ok(written) => written,
             Err(error) if error.is_conflict() => return Ok(PAUSE),
             Err(error) => return Err(failed(error)),
         };
+        let now = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if version.as_deref() == Some(now) {
+            // Nothing has changed, so the next look would decide the same, and at once.
+            return Err(format!(
+                "Secret {} stays as it was, whatever is applied to it; kubectl get secret --show-managed-fields -o yaml \
+                 says who else writes it",
+                self.state.settings.secret_name()
+            ));
+        }
         let why: Vec<_> = write.why.iter().map(|reason| reason.as_str()).collect();
         tracing::info!(secret = %self.state.settings.secret_name(), why = why.join(", "), "Wrote the certificates");
         let ca = write.why.contains(&Reason::CaRotated);
         self.state.count(ca || write.why.contains(&Reason::LeafRenewed), ca);
-        let version = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        self.until(|sight| sight.secret().flatten().is_some_and(|secret| secret.version == version))
+        self.until(|sight| sight.secret().flatten().is_some_and(|secret| secret.version == now))
             .await;
         Ok(Duration::ZERO)
     }
 
-    /// Writes the caBundle, and nothing else, of the configuration with this uid.
-    async fn write_bundle(&self, bundle: &str, uid: &str) -> Result<(), String> {
-        if !self.leadership.held() {
-            return Ok(());
-        }
+    /// Writes the caBundle, and nothing else, of the configuration as it was seen; how long to wait at most.
+    async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, String> {
         let name = Name {
             namespace: String::new(),
             name: self.state.settings.configuration.clone(),
         };
-        let object = with_bundle(&name.name, uid, bundle);
+        let object = with_bundle(&name.name, seen, bundle);
         match apply(&self.client, CONFIGURATIONS, &name, None, MANAGER, &object).await {
-            Ok(_) => tracing::info!(configuration = name.name, "Wrote the caBundle"),
-            // Deleted since it was seen. The watch will say so.
-            Err(error) if error.is_conflict() || error.is_not_found() => {}
+            Ok(_) => {
+                tracing::info!(configuration = name.name, "Wrote the caBundle");
+                self.contest.wrote(bundle, Instant::now());
+            }
+            // Changed or deleted since it was seen. The watch will say so.
+            Err(error) if error.is_conflict() || error.is_not_found() => return Ok(PAUSE),
             Err(error) => {
                 return Err(format!(
                     "cannot write the caBundle of ValidatingWebhookConfiguration {}: {error}",
@@ -150,7 +169,8 @@ impl Keeper {
             called.is_none_or(|called| called.bundle == bundle.as_bytes())
         })
         .await;
-        Ok(())
+        // What was seen meanwhile wakes the holder.
+        Ok(LONGEST_PAUSE)
     }
 
     /// Waits until what was written is seen, so that the next look does not decide on what was before.
@@ -158,5 +178,14 @@ impl Keeper {
         let mut sight = self.state.sight.subscribe();
         // Not seen in time: the watch is behind or lost; whatever is decided then, a conflict will tell.
         drop(tokio::time::timeout(SEEN_WITHIN, sight.wait_for(seen)).await);
+    }
+}
+
+/// Drops what is under way when the Lease is lost: a call that is answered late would write beside the next holder.
+async fn while_held<T>(mut leadership: Leadership, step: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = leadership.until_lost() => None,
+        done = step => Some(done),
     }
 }

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod configuration;
+mod contest;
 mod follower;
 mod keeper;
 mod plan;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use crate::k8s::{Client, Leadership, Name};
 use crate::server::tls::Resolver;
+use contest::Contest;
 use keeper::Keeper;
 
 pub use state::State;
@@ -93,6 +95,7 @@ impl Certificates {
             return following.await;
         };
         let keeper = Keeper {
+            contest: Contest::default(),
             client,
             leadership,
             names: self.state.settings.names(&secret.namespace),

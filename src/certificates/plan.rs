@@ -65,7 +65,7 @@ pub(super) struct Registered {
     pub(super) bundle: Vec<u8>,
     /// The certificates in it, and for how long each has been seen there without interruption.
     pub(super) trusted: Vec<(String, Duration)>,
-    /// cert-manager keeps the caBundle.
+    /// cert-manager or OpenShift keeps the caBundle.
     pub(super) injected: bool,
 }
 

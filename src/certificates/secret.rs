@@ -8,6 +8,9 @@
 //! | `next.crt`, `next.key` | a staged CA: callers are being told to trust it, and nothing is signed by it yet |
 //! | `previous.crt` | CAs that sign no more, trusted until the last leaf they signed has expired |
 //!
+//! All of them are written always, empty where there is nothing: server-side apply takes away only what is ours, so a key
+//! left out would keep what somebody else's hands, or a backup, have put there. Empty is read as absent.
+//!
 //! The label `app.kubernetes.io/managed-by: dorgu` says that it is ours. A Secret of cert-manager's shape is not.
 
 use std::collections::BTreeMap;
@@ -22,6 +25,17 @@ use crate::k8s::{Decode, Name, Resource};
 use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
 
 pub(super) const SECRETS: Resource = Resource::new("", "v1", "secrets");
+
+/// Every key that is ours to write.
+pub(super) const KEYS: [&str; 7] = [
+    "ca.crt",
+    "ca.key",
+    "tls.crt",
+    "tls.key",
+    "next.crt",
+    "next.key",
+    "previous.crt",
+];
 
 /// Says who writes the Secret.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "dorgu");
@@ -153,8 +167,10 @@ impl Stored {
         object
     }
 
+    /// Every key.
     fn data(&self) -> BTreeMap<&'static str, String> {
-        let mut data = BTreeMap::from([("ca.crt", self.bundle())]);
+        let mut data = BTreeMap::from(KEYS.map(|key| (key, String::new())));
+        data.insert("ca.crt", self.bundle());
         if let Some(Signing { ca, leaf, .. }) = &self.signing {
             data.insert("ca.key", ca.key.clone());
             data.insert("tls.crt", leaf.certificate.clone());
@@ -171,16 +187,14 @@ impl Stored {
         data
     }
 
+    /// Every annotation but the one that is people's.
     fn annotations(&self) -> BTreeMap<&'static str, String> {
-        let mut annotations = BTreeMap::new();
-        if let Some(signing) = &self.signing {
-            annotations.insert(LEAF_UNTIL, signing.until.to_string());
-        }
-        if !self.previous.is_empty() {
-            let until: Vec<_> = self.previous.iter().map(|old| old.until.to_string()).collect();
-            annotations.insert(PREVIOUS_UNTIL, until.join(","));
-        }
-        annotations
+        let leaf = self.signing.as_ref().map(|signing| signing.until.to_string());
+        let previous: Vec<_> = self.previous.iter().map(|old| old.until.to_string()).collect();
+        BTreeMap::from([
+            (LEAF_UNTIL, leaf.unwrap_or_default()),
+            (PREVIOUS_UNTIL, previous.join(",")),
+        ])
     }
 
     fn parse(contents: &Contents) -> Result<Stored, String> {
@@ -332,24 +346,11 @@ impl Contents {
     }
 
     fn is_as_printed(&self, stored: &Stored) -> bool {
-        let keys = [
-            "ca.crt",
-            "ca.key",
-            "tls.crt",
-            "tls.key",
-            "next.crt",
-            "next.key",
-            "previous.crt",
-        ];
-        let printed = stored.data();
-        let data = keys
-            .iter()
-            .all(|key| self.text(key) == printed.get(key).map_or("", String::as_str));
+        let data = stored.data();
         let annotations = stored.annotations();
-        let annotations = [LEAF_UNTIL, PREVIOUS_UNTIL]
-            .iter()
-            .all(|key| self.annotation(key) == annotations.get(key).map_or("", String::as_str));
-        data && annotations && self.is_marked()
+        data.iter().all(|(key, text)| self.text(key) == *text)
+            && annotations.iter().all(|(key, text)| self.annotation(key) == text)
+            && self.is_marked()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::bundle;
 use super::configuration::Called;
 use super::secret::Found;
 use super::state::State;
@@ -88,12 +89,9 @@ impl State {
             Err(reason) => {
                 let remedy = if brought {
                     "put the CA of your certificate into its caBundle".to_owned()
-                } else if seen.injected {
-                    "cert-manager keeps its caBundle: have cert-manager issue the Secret too, or take the annotation \
-                     cert-manager.io/inject-… off"
-                        .to_owned()
                 } else {
-                    self.by_holder("writes it")
+                    let found = sight.secret().flatten().map(|secret| &secret.found);
+                    self.remedy(found, seen.injected, &called.server_name)
                 };
                 Err(format!(
                     "{name} does not trust the certificate served: {reason}; {remedy}"
@@ -129,6 +127,47 @@ impl State {
         }
     }
 
+    /// What to do about a certificate that API servers refuse, and who is to do it: the holder writes the caBundle, and
+    /// can do nothing where that would not help.
+    fn remedy(&self, found: Option<&Found>, injected: bool, server_name: &str) -> String {
+        let name = self.settings.secret_name();
+        let foreign = match found {
+            Some(Found::Foreign { leaf, ca }) => Some((leaf, ca)),
+            Some(Found::ForeignUnusable(_)) => {
+                return format!("Secret {name} is not ours and of no use: mend it, or delete it to have one made");
+            }
+            Some(Found::Ours { .. } | Found::Unusable(_)) | None => None,
+        };
+        let leaf = match (found, foreign) {
+            (Some(Found::Ours { stored, .. }), _) => stored.signing.as_ref().map(|signing| &signing.leaf),
+            (_, foreign) => foreign.map(|(leaf, _)| leaf),
+        };
+        if leaf.is_some_and(|leaf| !is_for(&leaf.certificate, server_name)) {
+            return if foreign.is_some() {
+                format!("have the certificate in Secret {name} issued for {server_name}")
+            } else {
+                "certificates are made for the Service that --webhook-service and --namespace name: have these and the \
+                 configuration's clientConfig name the same"
+                    .to_owned()
+            };
+        }
+        if injected {
+            return "cert-manager or OpenShift keeps its caBundle: have the same issue the Secret too, or take the \
+                    annotation cert-manager.io/inject-… or service.beta.openshift.io/inject-cabundle off"
+                .to_owned();
+        }
+        match foreign {
+            Some((_, None)) => format!(
+                "Secret {name} is not ours and has no ca.crt: add the CA that signed its tls.crt as ca.crt, or put that \
+                 CA into the caBundle yourself"
+            ),
+            Some((leaf, Some(ca))) if !goes_with(ca, &leaf.certificate, server_name) => format!(
+                "Secret {name} is not ours, and its ca.crt has not signed its tls.crt: put the CA that has into ca.crt"
+            ),
+            _ => self.by_holder("writes it"),
+        }
+    }
+
     fn unread(&self, what: &str, trouble: Option<String>) -> String {
         let trouble = trouble.unwrap_or_else(|| "the first list is not over".to_owned());
         format!("{what} was not read yet: {trouble}")
@@ -143,3 +182,19 @@ impl State {
         }
     }
 }
+
+/// Whether a certificate is for this name, whoever signed it and whenever: by its own word, hence as its own CA.
+fn is_for(certificate: &str, server_name: &str) -> bool {
+    goes_with(certificate, certificate, server_name)
+}
+
+/// Whether a certificate is accepted by those who trust `ca`, as of when it was made to end.
+fn goes_with(ca: &str, certificate: &str, server_name: &str) -> bool {
+    let chain = bundle::chain(certificate);
+    let until = bundle::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());
+    let until = until.map(|facts| facts.not_after);
+    until.is_some_and(|until| trusts(ca.as_bytes(), &chain, server_name, until).is_ok())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! A world of a Secret, a webhook configuration, API servers that lag behind, and replicas that crash, over which the
 //! invariants are held; then the cases that deserve a name.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,11 +10,13 @@ use serde_json::{Value, json};
 
 use super::super::bundle;
 use super::super::configuration::{Called, Configuration};
-use super::super::secret::{Found, Secret, Stored};
+use super::super::secret::{Found, KEYS, Secret, Stored};
 use super::super::sight::Sight;
 use super::*;
 use crate::k8s::{Decode, Name};
 
+const DATA: &str = "/data";
+const ANNOTATIONS: &str = "/metadata/annotations";
 const SERVER: &str = "dorgu-webhook.dorgu-system.svc";
 
 fn names() -> Vec<String> {
@@ -48,6 +51,8 @@ struct World {
     at: Instant,
     version: u64,
     secret: Option<Value>,
+    /// What in the Secret people have set: server-side apply takes it away only by saying something else.
+    hands: BTreeSet<String>,
     configuration: Option<(u64, Vec<u8>)>,
     /// caBundles that some API server may still act on, and until when.
     lagging: Vec<(Instant, Vec<u8>)>,
@@ -66,6 +71,7 @@ impl World {
             at,
             version: 1,
             secret: None,
+            hands: BTreeSet::new(),
             configuration: Some((1, Vec::new())),
             lagging: Vec::new(),
             replicas: Default::default(),
@@ -99,6 +105,7 @@ impl World {
         for replica in &mut self.replicas {
             let configuration = self.configuration.as_ref().map(|(uid, bundle)| Configuration {
                 uid: uid.to_string(),
+                version: String::new(),
                 injected: false,
                 called: Some(Called {
                     server_name: SERVER.to_owned(),
@@ -141,10 +148,6 @@ impl World {
     }
 
     fn publish(&mut self, write: &Write) {
-        let asked = self.secret.as_ref().and_then(|secret| {
-            let asked = &secret["metadata"]["annotations"]["dorgu.io/rotate"];
-            (!asked.is_null() && !write.taken_up).then(|| asked.clone())
-        });
         let before = self.stored().and_then(|stored| stored.signing);
         let after = write.stored.signing.clone();
         if let Some(signing) = after.filter(|after| before.as_ref().map(|before| &before.leaf) != Some(&after.leaf)) {
@@ -165,12 +168,42 @@ impl World {
             );
         }
         self.version += 1;
-        let mut object = write.stored.print(&name(), None, false);
+        let mut object = write.stored.print(&name(), None, write.taken_up);
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
-        if let Some(asked) = asked {
-            object["metadata"]["annotations"]["dorgu.io/rotate"] = asked;
+        for place in [DATA, ANNOTATIONS] {
+            let before = self.secret.as_ref().and_then(|secret| secret.pointer(place));
+            let before = before.and_then(Value::as_object).cloned().unwrap_or_default();
+            let applied = object.pointer_mut(place).and_then(Value::as_object_mut).unwrap();
+            for (key, value) in before {
+                if applied.contains_key(&key) {
+                    self.hands.remove(&key);
+                } else if self.hands.contains(&key) {
+                    applied.insert(key, value);
+                }
+            }
         }
         self.secret = Some(object);
+    }
+
+    /// People set one key of the Secret, if there is one; it is theirs from then on.
+    fn set(&mut self, place: &str, key: &str, value: &str) {
+        if let Some(secret) = &mut self.secret {
+            secret.pointer_mut(place).unwrap()[key] = json!(value);
+            self.hands.insert(key.to_owned());
+            self.look();
+        }
+    }
+
+    /// People bring back a Secret as it once was, every key of it by their own hands.
+    fn restore(&mut self, mut backup: Value) {
+        self.version += 1;
+        backup["metadata"]["resourceVersion"] = self.version.to_string().into();
+        for place in [DATA, ANNOTATIONS] {
+            let keys = backup.pointer(place).and_then(Value::as_object).unwrap().keys();
+            self.hands.extend(keys.cloned());
+        }
+        self.secret = Some(backup);
+        self.look();
     }
 
     fn set_bundle(&mut self, bundle: Vec<u8>) {
@@ -283,6 +316,8 @@ enum Happening {
     },
     DeleteSecret,
     Corrupt(&'static str),
+    /// Somebody's own `dorgu.io/previous-until`.
+    Date,
     Rotate(&'static str),
     EmptyBundle,
     DeleteConfiguration,
@@ -299,8 +334,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (-48_i64..=48).prop_map(Happening::Jump),
         10 => any::<(bool, bool)>().prop_map(|(secret, bundle)| Happening::Act { secret, bundle }),
         1 => Just(Happening::DeleteSecret),
-        1 => prop::sample::select(vec!["ca.crt", "ca.key", "tls.crt", "tls.key", "next.key", "previous.crt"])
-            .prop_map(Happening::Corrupt),
+        1 => prop::sample::select(KEYS.to_vec()).prop_map(Happening::Corrupt),
+        1 => Just(Happening::Date),
         2 => prop::sample::select(vec!["leaf", "ca", "all"]).prop_map(Happening::Rotate),
         1 => Just(Happening::EmptyBundle),
         1 => Just(Happening::DeleteConfiguration),
@@ -328,20 +363,12 @@ impl World {
             Happening::Act { secret, bundle } => drop(self.act(*secret, *bundle)),
             Happening::DeleteSecret => {
                 self.secret = None;
+                self.hands.clear();
                 self.look();
             }
-            Happening::Corrupt(key) => {
-                if let Some(secret) = &mut self.secret {
-                    secret["data"][*key] = json!("anVuaw==");
-                    self.look();
-                }
-            }
-            Happening::Rotate(what) => {
-                if let Some(secret) = &mut self.secret {
-                    secret["metadata"]["annotations"]["dorgu.io/rotate"] = json!(what);
-                    self.look();
-                }
-            }
+            Happening::Corrupt(key) => self.set(DATA, key, "anVuaw=="),
+            Happening::Date => self.set(ANNOTATIONS, "dorgu.io/previous-until", "some day"),
+            Happening::Rotate(what) => self.set(ANNOTATIONS, "dorgu.io/rotate", what),
             Happening::EmptyBundle => {
                 self.excuse();
                 if self.configuration.is_some() {
@@ -475,19 +502,47 @@ fn a_deleted_secret_that_nobody_remembers_costs_a_grace_and_no_trust() {
 #[test]
 fn a_secret_that_was_set_back_costs_no_trust() {
     let mut world = settled();
-    let backup = world.secret.clone();
+    let backup = world.secret.clone().unwrap();
     world.meet(&Happening::Rotate("ca"));
     world.settled();
     // The old CA is gone from the caBundle, as after two weeks.
     world.skip(hours(11 * 24));
-    world.version += 1;
-    world.secret = backup;
-    if let Some(secret) = &mut world.secret {
-        secret["metadata"]["resourceVersion"] = world.version.to_string().into();
-    }
-    world.look();
+    world.restore(backup);
     world.run(seconds(60));
     world.settled();
+}
+
+#[test]
+fn a_backup_with_a_staged_ca_is_gone_on_from_once() {
+    let mut world = settled();
+    world.meet(&Happening::Rotate("ca"));
+    world.run(seconds(1));
+    let backup = world.secret.clone().unwrap();
+    let staged = world.stored().unwrap().next.expect("a staged CA");
+    world.settled();
+    world.restore(backup);
+    world.settled();
+    assert_eq!(world.stored().unwrap().signing.unwrap().ca, staged);
+}
+
+#[test]
+fn a_key_that_people_set_is_taken_over_and_mended() {
+    for key in KEYS {
+        let mut world = settled();
+        let before = world.stored().unwrap();
+        world.meet(&Happening::Corrupt(key));
+        world.settled();
+        assert_eq!(world.stored().unwrap(), before, "{key}");
+        assert!(!world.hands.contains(key), "{key} is still theirs");
+    }
+}
+
+#[test]
+fn a_date_that_people_set_is_taken_over() {
+    let mut world = settled();
+    world.meet(&Happening::Date);
+    world.settled();
+    assert!(world.hands.is_empty(), "{:?}", world.hands);
 }
 
 #[test]

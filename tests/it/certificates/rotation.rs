@@ -63,7 +63,8 @@ impl<'b> Scene<'b> {
     fn until_served(&self, before: &str) -> Duration {
         self.until("the Secret has a new leaf", || {
             let secret = self.stage.secret()?;
-            ensure!(text(&secret["data"]["tls.crt"])? != before && !secret["data"]["tls.crt"].is_null());
+            let leaf = text(&secret["data"]["tls.crt"])?;
+            ensure!(!leaf.is_empty() && leaf != before);
             Ok(())
         });
         let written = Instant::now();
@@ -85,11 +86,31 @@ impl<'b> Scene<'b> {
                 !bundle.starts_with(ca) && bundle.contains(ca),
                 "the old CA signs, or was dropped"
             );
-            ensure!(secret["data"]["next.crt"].is_null(), "one is staged");
+            ensure!(text(&secret["data"]["next.crt"])?.is_empty(), "one is staged");
             ensure!(self.stage.ca_bundle()? == bundle, "the caBundle differs");
             Ok(())
         });
         self.until("a breach is refused", || self.stage.is_refused());
+    }
+
+    fn corrupt(&self, junk: &Value) {
+        let patch = ["patch", "secret", SECRET, "-p", &junk.to_string()];
+        self.stage.kubectl(&patch).expect_success();
+    }
+
+    /// Nobody writes the Secret while API servers answer a while, and the holder has nothing to say.
+    fn rests(&self, version: &Value) {
+        let wrote = || {
+            let lines = self.replicas.iter().flat_map(Dorgu::lines);
+            lines.filter(|line| line.contains("Wrote the certificates")).count()
+        };
+        let before = wrote();
+        for _ in 0..10 {
+            self.stage.is_refused().expect("a breach is refused");
+        }
+        let secret = self.stage.secret().expect("the Secret");
+        assert_eq!(secret["metadata"]["resourceVersion"], *version, "it was written again");
+        assert_eq!(wrote(), before, "a write that changes nothing is a loop");
     }
 
     /// The first certificate of `ca.crt`: the CA that signs.
@@ -126,15 +147,28 @@ fn nothing_is_admitted_and_no_handshake_fails_whatever_happens_to_certificates()
 
     // Of no use: what is remembered is written again, and served all along.
     let leaf = scene.data("tls.crt");
-    let junk = json!({"data": {"tls.crt": "anVuaw==", "ca.key": "anVuaw=="}}).to_string();
-    scene
-        .stage
-        .kubectl(&["patch", "secret", SECRET, "-p", &junk])
-        .expect_success();
+    let junk = json!({"data": {"tls.crt": "anVuaw==", "ca.key": "anVuaw=="}});
+    scene.corrupt(&junk);
     scene.until("it is mended", || {
         ensure!(text(&scene.stage.secret()?["data"]["tls.crt"])? == leaf);
         Ok(())
     });
+
+    // Where there was nothing of ours: kubectl is the owner of these, and stays it unless they are taken over.
+    let stray = json!({
+        "data": {"next.key": "anVuaw==", "previous.crt": "anVuaw=="},
+        "metadata": {"annotations": {"dorgu.io/previous-until": "some day"}},
+    });
+    scene.corrupt(&stray);
+    let mended = scene.until("what does not belong there is taken out", || {
+        let secret = scene.stage.secret()?;
+        let left = ["next.crt", "next.key", "previous.crt"].map(|key| text(&secret["data"][key]));
+        ensure!(left.iter().flatten().all(String::is_empty), "{left:?}");
+        ensure!(secret["metadata"]["annotations"]["dorgu.io/previous-until"] == "");
+        ensure!(text(&secret["data"]["tls.crt"])? == leaf, "another leaf");
+        Ok(secret["metadata"]["resourceVersion"].clone())
+    });
+    scene.rests(&mended);
 
     // Deleted: what people do elsewhere to have everything new.
     let ca = scene.ca();
@@ -146,7 +180,7 @@ fn nothing_is_admitted_and_no_handshake_fails_whatever_happens_to_certificates()
     scene.stage.annotate("ca");
     scene.until("one is staged", || {
         let secret: Value = scene.stage.secret()?;
-        ensure!(!secret["data"]["next.crt"].is_null());
+        ensure!(!text(&secret["data"]["next.crt"])?.is_empty());
         Ok(())
     });
     scene.load.only(vec![url(&scene.replicas[1])]);

@@ -1,0 +1,92 @@
+//! Whether somebody else keeps changing what we write. Who puts a field right at once, against another who does the same,
+//! asks API servers to store two texts in turn as fast as they can.
+
+use std::time::{Duration, Instant};
+
+use crate::k8s::Pauses;
+
+/// What was not written for this long is no contest: people may change it by hand now and then, and it is put right at
+/// once.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The writes of one field.
+#[derive(Debug, Default)]
+pub(super) struct Contest {
+    pauses: Pauses,
+    last: Option<Last>,
+}
+
+/// The last write, and how long the same text has to wait from then on.
+#[derive(Debug)]
+struct Last {
+    text: String,
+    at: Instant,
+    pause: Duration,
+}
+
+impl Contest {
+    /// How long this text has to wait; another one than the last never waits.
+    pub(super) fn wait(&self, text: &str, now: Instant) -> Duration {
+        let last = self.last.as_ref().filter(|last| last.text == text);
+        last.map_or(Duration::ZERO, |last| {
+            last.pause.saturating_sub(now.saturating_duration_since(last.at))
+        })
+    }
+
+    /// The text was written.
+    pub(super) fn wrote(&mut self, text: &str, now: Instant) {
+        let again = self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.text == text && now.saturating_duration_since(last.at) < QUIET);
+        let pause = if again {
+            self.pauses.longer()
+        } else {
+            self.pauses.reset();
+            Duration::ZERO
+        };
+        self.last = Some(Last {
+            text: text.to_owned(),
+            at: now,
+            pause,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a text is written in a minute that somebody else changes the moment it is written.
+    fn writes(contest: &mut Contest, mut now: Instant) -> usize {
+        let end = now + Duration::from_secs(60);
+        let mut writes = 0;
+        while now < end {
+            assert!(writes < 1_000, "no pause at all");
+            contest.wrote("ours", now);
+            writes += 1;
+            now += contest.wait("ours", now);
+        }
+        writes
+    }
+
+    #[test]
+    fn a_contest_slows_down_and_is_never_given_up() {
+        let writes = writes(&mut Contest::default(), Instant::now());
+        assert!((6..=20).contains(&writes), "{writes} in a minute");
+    }
+
+    #[test]
+    fn a_change_by_hand_and_another_text_are_met_at_once() {
+        let (mut contest, now) = (Contest::default(), Instant::now());
+        contest.wrote("ours", now);
+        assert_eq!(contest.wait("ours", now), Duration::ZERO);
+        writes(&mut contest, now);
+        let last = contest.last.as_ref().unwrap().at;
+        assert!(contest.wait("ours", last) > Duration::ZERO);
+        assert_eq!(contest.wait("rotated", last), Duration::ZERO);
+        let later = last + QUIET;
+        contest.wrote("ours", later);
+        assert_eq!(contest.wait("ours", later), Duration::ZERO);
+    }
+}
