@@ -1,35 +1,28 @@
-//! The masks, sixteen bytes at a time, by instructions that every processor of an architecture has: nothing is detected
-//! at run time.
+//! The masks, as many bytes at a time as the processor has lanes for: chosen once at run time, with what every processor
+//! of an architecture has as the last resort.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{u8x16, u8x64};
 
 use super::{BLOCK, Masks};
 
 /// Quotes, backslashes and control characters, a bit each.
-#[inline]
-pub(super) fn stops(chunk: &[u8; 16]) -> u32 {
-    let bytes = u8x16::new(*chunk);
-    let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-    (control | equal(bytes, b'"') | equal(bytes, b'\\')).to_bitmask()
+#[inline(always)]
+pub(super) fn stops<S: Simd>(simd: S, chunk: &[u8; 16]) -> u64 {
+    let bytes = u8x16::from_slice(simd, chunk);
+    let stops = bytes.simd_le(0x1f) | bytes.simd_eq(b'"') | bytes.simd_eq(b'\\');
+    stops.to_bitmask()
 }
 
-#[inline]
-pub(super) fn masks(block: &[u8; BLOCK]) -> Masks {
-    let mut masks = Masks::default();
-    let (chunks, _) = block.as_chunks::<16>();
-    for (position, chunk) in chunks.iter().enumerate() {
-        let bytes = u8x16::new(*chunk);
-        // In ASCII, `{` is `[` and `}` is `]` with one bit more.
-        let folded = bytes | u8x16::splat(0x20);
-        let place = |lanes: u8x16| u64::from(lanes.to_bitmask()) << (16 * position);
-        masks.quotes |= place(equal(bytes, b'"'));
-        masks.backslashes |= place(equal(bytes, b'\\'));
-        masks.opening |= place(equal(folded, b'{'));
-        masks.closing |= place(equal(folded, b'}'));
+#[inline(always)]
+pub(super) fn masks<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Masks {
+    let bytes = u8x64::from_slice(simd, block);
+    // In ASCII, `{` is `[` and `}` is `]` with one bit more.
+    let folded = bytes | 0x20;
+    Masks {
+        quotes: bytes.simd_eq(b'"').to_bitmask(),
+        backslashes: bytes.simd_eq(b'\\').to_bitmask(),
+        opening: folded.simd_eq(b'{').to_bitmask(),
+        closing: folded.simd_eq(b'}').to_bitmask(),
     }
-    masks
-}
-
-fn equal(bytes: u8x16, wanted: u8) -> u8x16 {
-    bytes.simd_eq(u8x16::splat(wanted))
 }

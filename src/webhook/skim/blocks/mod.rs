@@ -7,12 +7,16 @@ mod lanes;
 #[cfg(test)]
 mod plain;
 
+use fearless_simd::{Level, Simd, dispatch};
+
 const BLOCK: usize = 64;
 
 /// The position, from `at` on, of the first quote, backslash or control character; the end of the text if there is none.
 pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
+    // Most strings are shorter than what a wider vector is worth.
+    let level = Level::baseline();
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        let found = lanes::stops(chunk);
+        let found = dispatch!(level, simd => lanes::stops(simd, chunk));
         if found != 0 {
             return at + found.trailing_zeros() as usize;
         }
@@ -25,25 +29,31 @@ pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
 
 /// The position behind the bracket that closes one opened just before `at`. Brackets in strings do not count, and
 /// whether one is round the other's kind is not asked. `None`: it never closes.
-pub(super) fn end_of_brackets(text: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn end_of_brackets(text: &[u8], at: usize) -> Option<usize> {
+    dispatch!(Level::new(), simd => end_of_brackets_by(simd, text, at))
+}
+
+#[inline(always)]
+fn end_of_brackets_by<S: Simd>(simd: S, text: &[u8], mut at: usize) -> Option<usize> {
     let mut open = 1;
     let mut strings = Strings::default();
     loop {
         let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
         let masks = match rest.first_chunk::<BLOCK>() {
-            Some(block) => lanes::masks(block),
+            Some(block) => lanes::masks(simd, block),
             None => {
                 let mut block = [b' '; BLOCK];
                 block.get_mut(..rest.len())?.copy_from_slice(rest);
-                lanes::masks(&block)
+                lanes::masks(simd, &block)
             }
         };
         let outside = !strings.inside(&masks);
-        let (opening, mut closing) = (masks.opening & outside, masks.closing & outside);
+        let (opening, closing) = (masks.opening & outside, masks.closing & outside);
+        // What closes where it opens, as nearly every leaf of managedFields does, changes nothing.
+        let hollow = opening & (closing >> 1);
+        let (opening, mut closing) = (opening & !hollow, closing & !(hollow << 1));
         let closings = closing.count_ones();
-        if closing | opening == 0 {
-            // The inside of a long string.
-        } else if closings < open {
+        if closings < open {
             open = open - closings + opening.count_ones();
         } else {
             // It may close here: bracket by bracket.
@@ -85,12 +95,9 @@ struct Strings {
 
 impl Strings {
     /// The bytes between quotes, the opening one included.
+    #[inline(always)]
     fn inside(&mut self, masks: &Masks) -> u64 {
-        let mut quotes = masks.quotes;
-        if masks.backslashes | self.escaped != 0 {
-            quotes &= !self.escapes(masks.backslashes);
-        }
-        let mut inside = quotes;
+        let mut inside = masks.quotes & !self.escapes(masks.backslashes);
         for shift in [1, 2, 4, 8, 16, 32] {
             inside ^= inside << shift;
         }
@@ -100,20 +107,17 @@ impl Strings {
     }
 
     /// The bytes that a backslash before them escapes. Of several backslashes in a row each second one is escaped itself.
-    fn escapes(&mut self, mut backslashes: u64) -> u64 {
-        let mut escaped = self.escaped;
-        backslashes &= !self.escaped;
-        self.escaped = 0;
-        while backslashes != 0 {
-            let next = (backslashes & backslashes.wrapping_neg()) << 1;
-            if next == 0 {
-                self.escaped = 1;
-                break;
-            }
-            escaped |= next;
-            // Up to and with the escaped byte, everything is dealt with.
-            backslashes &= !(next | (next - 1));
-        }
+    ///
+    /// A subtraction finds them, whatever the number of runs: taken from itself moved up by one, a run of backslashes
+    /// leaves a bit where it begins and one where it has ended. With the odd places filled beforehand, what it borrows
+    /// runs through every second place only; undone, these are the backslashes that escape and what ends their run.
+    #[inline(always)]
+    fn escapes(&mut self, backslashes: u64) -> u64 {
+        const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+        let escaping = backslashes & !self.escaped;
+        let alternate = (escaping << 1 | ODD).wrapping_sub(escaping) ^ ODD;
+        let escaped = alternate ^ (backslashes | self.escaped);
+        self.escaped = (alternate & backslashes) >> 63;
         escaped
     }
 }

@@ -3,9 +3,9 @@
 use super::{BLOCK, Masks};
 
 /// Quotes, backslashes and control characters.
-pub(super) fn stops(chunk: &[u8; 16]) -> u32 {
+pub(super) fn stops(chunk: &[u8; 16]) -> u64 {
     let stops = |byte: u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    bits(chunk, stops) as u32
+    bits(chunk, stops)
 }
 
 pub(super) fn masks(block: &[u8; BLOCK]) -> Masks {

@@ -1,6 +1,13 @@
 use proptest::prelude::*;
 
-use super::{BLOCK, end_of_brackets, lanes, plain, stop};
+use fearless_simd::{Level, dispatch};
+
+use super::{BLOCK, end_of_brackets, end_of_brackets_by, lanes, plain, stop};
+
+/// What this processor can do, and what every one of its kind can.
+fn levels() -> [Level; 2] {
+    [Level::new(), Level::baseline()]
+}
 
 /// The end of the brackets, character by character.
 fn end_by_characters(text: &[u8], at: usize) -> Option<usize> {
@@ -38,9 +45,11 @@ proptest! {
     #[test]
     fn vectors_say_what_a_plain_loop_says(block in prop::collection::vec(telling(), BLOCK)) {
         let block: &[u8; BLOCK] = block.first_chunk().expect("a block");
-        prop_assert_eq!(lanes::masks(block), plain::masks(block));
         let chunk = block.first_chunk().expect("a chunk");
-        prop_assert_eq!(lanes::stops(chunk), plain::stops(chunk));
+        for level in levels() {
+            prop_assert_eq!(dispatch!(level, simd => lanes::masks(simd, block)), plain::masks(block));
+            prop_assert_eq!(dispatch!(level, simd => lanes::stops(simd, chunk)), plain::stops(chunk));
+        }
     }
 
     #[test]
@@ -48,7 +57,10 @@ proptest! {
         text in prop::collection::vec(telling(), 0..400),
         at in 0..80_usize,
     ) {
-        prop_assert_eq!(end_of_brackets(&text, at), end_by_characters(&text, at));
+        for level in levels() {
+            let end = dispatch!(level, simd => end_of_brackets_by(simd, &text, at));
+            prop_assert_eq!(end, end_by_characters(&text, at));
+        }
     }
 
     #[test]
