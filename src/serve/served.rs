@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-
 use super::certificate::Certificate;
 use super::{Tasks, gauges, say};
 use crate::config::{Config, Serving};
@@ -14,12 +12,12 @@ use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::tls::{ClientAuth, server_config};
 use crate::telemetry::Exposition;
-use crate::webhook::{Metrics, PATH, Webhook, router};
+use crate::webhook::{Metrics, PATH, Webhook};
 
 pub(super) struct Served {
     listener: Bound,
     tls: Arc<rustls::ServerConfig>,
-    app: Router,
+    app: Arc<Webhook>,
     limits: Limits,
     /// What the log says when it begins.
     settings: [&'static str; 3],
@@ -60,7 +58,7 @@ impl Served {
         Ok(Served {
             listener,
             tls,
-            app: router(Arc::new(webhook)),
+            app: Arc::new(webhook),
             limits,
             settings: [
                 config.rulebook.mode.as_str(),

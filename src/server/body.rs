@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::ops::Deref;
 use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
@@ -21,12 +22,12 @@ const FIRST_HOLD: usize = 64 * 1024;
 
 /// A whole request body. Holds its part of the budget until dropped.
 #[derive(Debug)]
-pub struct Body {
+pub struct Body<'b> {
     bytes: Bytes,
-    _hold: Hold,
+    _hold: Hold<'b>,
 }
 
-impl Deref for Body {
+impl Deref for Body<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -65,13 +66,13 @@ pub enum BodyError {
 ///
 /// # Errors
 /// See [`BodyError`].
-pub async fn read<B>(
+pub async fn read<'b, B>(
     body: B,
     content_length: Option<u64>,
     limits: &Limits,
-    budget: &Budget,
+    budget: &'b Budget,
     max: usize,
-) -> Result<Body, BodyError>
+) -> Result<Body<'b>, BodyError>
 where
     B: http_body::Body<Data = Bytes>,
 {
@@ -128,7 +129,7 @@ where
     }
 }
 
-fn whole(bytes: Bytes, mut hold: Hold) -> Result<Body, BodyError> {
+fn whole(bytes: Bytes, mut hold: Hold<'_>) -> Result<Body<'_>, BodyError> {
     hold.grow_to(bytes.len()).map_err(|_| BodyError::Busy)?;
     hold.shrink_to(bytes.len());
     Ok(Body { bytes, _hold: hold })
@@ -185,12 +186,20 @@ where
     /// The next piece; `None` at the end. Trailers are passed over.
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx));
-            match timeout_at(self.deadline, frame).await {
-                Err(_elapsed) => return Err(BodyError::TimedOut),
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(_broken))) => return Err(BodyError::Broken),
-                Ok(Some(Ok(frame))) => {
+            // What is there already needs no timer.
+            let there = poll_fn(|cx| Poll::Ready(self.body.as_mut().poll_frame(cx))).await;
+            let frame = match there {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx));
+                    let in_time = timeout_at(self.deadline, frame).await;
+                    in_time.map_err(|_elapsed| BodyError::TimedOut)?
+                }
+            };
+            match frame {
+                None => return Ok(None),
+                Some(Err(_broken)) => return Err(BodyError::Broken),
+                Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Ok(Some(data));
                     }

@@ -4,8 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -19,18 +18,18 @@ const SMALL_LIMIT: u64 = 128 * MIB;
 /// A share of memory for request bodies. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    bytes: Arc<Semaphore>,
+    // Nobody waits for room, so a number is enough.
+    held: Arc<AtomicUsize>,
     total: usize,
 }
 
 impl Budget {
-    /// A budget of `bytes`, at most 4 GiB.
+    /// A budget of `bytes`.
     #[must_use]
     pub fn new(bytes: usize) -> Budget {
-        let total = bytes.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         Budget {
-            bytes: Arc::new(Semaphore::new(total)),
-            total,
+            held: Arc::default(),
+            total: bytes,
         }
     }
 
@@ -50,47 +49,55 @@ impl Budget {
     /// Bytes held now.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.total.saturating_sub(self.bytes.available_permits())
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Holds nothing yet, and can be made to hold more.
-    pub(super) fn hold_nothing(&self) -> Hold {
-        Hold {
-            budget: self.clone(),
-            permit: None,
-        }
+    pub(super) fn hold_nothing(&self) -> Hold<'_> {
+        Hold { budget: self, bytes: 0 }
     }
 }
 
 /// A part of a budget, given back on drop.
 #[derive(Debug)]
-pub(super) struct Hold {
-    budget: Budget,
-    permit: Option<OwnedSemaphorePermit>,
+pub(super) struct Hold<'b> {
+    budget: &'b Budget,
+    bytes: usize,
 }
 
-impl Hold {
+impl Hold<'_> {
     pub(super) fn bytes(&self) -> usize {
-        self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+        self.bytes
     }
 
     /// Holds `bytes` in all, or says no at once.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        let more = u32::try_from(bytes.saturating_sub(self.bytes())).map_err(|_| Exhausted)?;
-        let more = Arc::clone(&self.budget.bytes)
-            .try_acquire_many_owned(more)
-            .map_err(|_| Exhausted)?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
+        let more = bytes.saturating_sub(self.bytes);
+        if more > 0 {
+            let fits = |held: usize| held.checked_add(more).filter(|held| *held <= self.budget.total);
+            let grown = self
+                .budget
+                .held
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+            grown.map_err(|_| Exhausted)?;
+            self.bytes = bytes;
         }
         Ok(())
     }
 
     /// Gives back what is over `bytes`.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
-        let surplus = self.bytes().saturating_sub(bytes);
-        drop(self.permit.as_mut().and_then(|permit| permit.split(surplus)));
+        let surplus = self.bytes.saturating_sub(bytes);
+        if surplus > 0 {
+            self.budget.held.fetch_sub(surplus, Ordering::Relaxed);
+            self.bytes = bytes;
+        }
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.shrink_to(0);
     }
 }
 

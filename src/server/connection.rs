@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::ahead::ReadAhead;
+use super::app::App;
 use super::limits::Limits;
 use super::service::Application;
 use super::stats::CloseReason;
@@ -18,15 +20,15 @@ use super::track::Track;
 use super::wire::{TrackedWire, Wire, close_after_alert};
 
 /// What every connection of a listener is served with.
-pub(super) struct Host {
-    pub(super) application: Application,
+pub(super) struct Host<A> {
+    pub(super) application: Application<A>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     http: http1::Builder,
 }
 
-impl Host {
-    pub(super) fn new(application: Application, tls: Option<TlsAcceptor>, limits: Limits) -> Host {
+impl<A: App> Host<A> {
+    pub(super) fn new(application: Application<A>, tls: Option<TlsAcceptor>, limits: Limits) -> Host<A> {
         let mut http = http1::Builder::new();
         http
             // One timer for slow heads and idle connections alike, 30 s unless switched off: the very fault this module
@@ -52,7 +54,7 @@ impl Host {
             Some(acceptor) => {
                 let agreed = tokio::select! {
                     biased;
-                    agreed = acceptor.accept(tcp).into_fallible() => agreed,
+                    agreed = acceptor.accept(ReadAhead::new(tcp)).into_fallible() => agreed,
                     reason = track.overdue() => return reason,
                 };
                 match agreed {
@@ -60,7 +62,7 @@ impl Host {
                     Err((error, tcp)) => {
                         tracing::debug!(%peer, %error, "TLS handshake failed");
                         // Past the limit the peer has had its time to read the alert.
-                        let _past_the_limit = timeout(self.limits.linger, close_after_alert(tcp)).await;
+                        let _past_the_limit = timeout(self.limits.linger, close_after_alert(tcp.into_tcp())).await;
                         return CloseReason::HandshakeFailed;
                     }
                 }

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -15,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::address::Host as BindHost;
 pub use super::address::{BadAddress, BindAddress};
+use super::app::App;
 use super::connection::Host;
 use super::drain::{Drain, State};
 use super::limits::Limits;
@@ -141,10 +141,10 @@ impl Bound {
     /// are closed, and this returns. Dropping the future drops every connection.
     ///
     /// No failed accept and no panic ends it. TLS is spoken when `tls` is given, plain HTTP otherwise.
-    pub async fn serve(self, tls: Option<Arc<rustls::ServerConfig>>, app: Router, limits: Limits, drain: Drain) {
+    pub async fn serve<A: App>(self, tls: Option<Arc<rustls::ServerConfig>>, app: A, limits: Limits, drain: Drain) {
         let Bound { listener, local, stats } = self;
         let application = Application {
-            router: app,
+            app,
             drain: drain.clone(),
             stats: Arc::clone(&stats),
         };
@@ -192,8 +192,8 @@ impl Bound {
 }
 
 /// Lets connections in and buries them.
-struct Doorman {
-    host: Arc<Host>,
+struct Doorman<A> {
+    host: Arc<Host<A>>,
     registry: Arc<Registry>,
     stats: Arc<Stats>,
     /// Accepted, and waiting for a place. Kept here so that a drain that begins meanwhile does not drop it.
@@ -207,7 +207,7 @@ struct Arrival {
     accepted: Instant,
 }
 
-impl Doorman {
+impl<A: App> Doorman<A> {
     async fn accept_for_ever(&mut self, listener: &TcpListener) {
         let mut pause = FIRST_PAUSE;
         loop {

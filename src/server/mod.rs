@@ -7,6 +7,8 @@
 
 pub mod address;
 pub mod admin;
+mod ahead;
+pub mod app;
 pub mod body;
 pub mod budget;
 mod connection;

@@ -9,34 +9,32 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
-use axum::body::Body as AppBody;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use tower::ServiceExt;
 
+use super::app::App;
 use super::drain::{Drain, State};
 use super::stats::Stats;
 use super::track::Track;
 
 /// What every request of a listener is answered with.
-pub(super) struct Application {
-    pub(super) router: Router,
+pub(super) struct Application<A> {
+    pub(super) app: A,
     pub(super) drain: Drain,
     pub(super) stats: Arc<Stats>,
 }
 
-impl Application {
+impl<A: App> Application<A> {
     /// Answers one request. Never fails: hyper would answer an error by closing the connection.
     pub(super) async fn answer(
         &self,
         track: Arc<Track>,
         request: Request<Incoming>,
-    ) -> Result<Response<AnswerBody>, Infallible> {
+    ) -> Result<Response<AnswerBody<A::Body>>, Infallible> {
         let has_body = !request.body().is_end_stream();
         track.course().head_read(has_body, Instant::now());
 
@@ -44,15 +42,12 @@ impl Application {
             Stats::count(&self.stats.refused);
             refusal()
         } else {
-            let request = request.map(|incoming| {
-                AppBody::new(RequestBody {
-                    incoming,
-                    track: Arc::clone(&track),
-                })
+            let request = request.map(|incoming| RequestBody {
+                incoming,
+                track: Arc::clone(&track),
             });
-            match contained(async { self.router.clone().oneshot(request).await }).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
+            match contained(self.app.respond(request)).await {
+                Ok(response) => response,
                 Err(panic) => {
                     Stats::count(&self.stats.panics);
                     tracing::error!(panic = panic_message(panic.as_ref()), "a request handler panicked");
@@ -72,7 +67,7 @@ impl Application {
 }
 
 /// The only polite "not now": kube-apiserver tries again within its own timeout instead of failing open.
-fn refusal() -> Response<AppBody> {
+fn refusal<B: From<&'static str>>() -> Response<B> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
     response
         .headers_mut()
@@ -80,8 +75,8 @@ fn refusal() -> Response<AppBody> {
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<AppBody> {
-    let mut response = Response::new(AppBody::from(text));
+fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
+    let mut response = Response::new(B::from(text));
     *response.status_mut() = status;
     response
         .headers_mut()
@@ -114,7 +109,7 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// A request's body that tells when it was read to its end, or left.
-struct RequestBody {
+pub struct RequestBody {
     incoming: Incoming,
     track: Arc<Track>,
 }
@@ -149,16 +144,16 @@ impl Drop for RequestBody {
 }
 
 /// An answer's body; hyper drops it once the last of it is in its write buffer.
-pub(super) struct AnswerBody {
-    body: AppBody,
+pub(super) struct AnswerBody<B> {
+    body: B,
     track: Arc<Track>,
 }
 
-impl Body for AnswerBody {
+impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -171,7 +166,7 @@ impl Body for AnswerBody {
     }
 }
 
-impl Drop for AnswerBody {
+impl<B> Drop for AnswerBody<B> {
     fn drop(&mut self) {
         self.track.course().answered(Instant::now());
     }

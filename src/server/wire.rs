@@ -11,19 +11,20 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
+use super::ahead::ReadAhead;
 use super::track::Track;
 
 /// TCP with or without TLS.
 pub(super) enum Wire {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<ReadAhead>>),
 }
 
 impl Wire {
     fn tcp(&mut self) -> &mut TcpStream {
         match self {
             Wire::Plain(tcp) => tcp,
-            Wire::Tls(tls) => tls.get_mut().0,
+            Wire::Tls(tls) => tls.get_mut().0.tcp(),
         }
     }
 }

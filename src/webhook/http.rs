@@ -1,26 +1,44 @@
-//! The webhook as an HTTP route: bodies in, bodies out, and the few statuses that are not 200.
+//! The webhook over HTTP: bodies in, bodies out, and the few statuses that are not 200.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::Full;
 
 use super::metrics::Unchecked;
 use super::{BODY_LIMIT, PATH, Webhook};
 use crate::policy::text::{Shown, cut};
+use crate::server::app::{App, RequestBody};
 use crate::server::body::{self, BodyError};
 
-/// The one route. Any method is answered and the query is ignored, as upstream does; other paths are 404.
-pub fn router(webhook: Arc<Webhook>) -> Router {
-    Router::new().route(PATH, any(validate)).with_state(webhook)
+impl App for Arc<Webhook> {
+    type Body = Full<Bytes>;
+
+    async fn respond(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
+        Webhook::respond(self, request).await
+    }
 }
 
-async fn validate(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+impl Webhook {
+    /// Answers one request. There is one route: any method is answered there and the query is ignored, as upstream does;
+    /// other paths are 404.
+    pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        if request.uri().path() != PATH {
+            return response(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "nothing here; reviews go to /validate-deployment\n",
+            );
+        }
+        validate(self, request).await
+    }
+}
+
+async fn validate<B: Body<Data = Bytes>>(webhook: &Webhook, request: Request<B>) -> Response<Full<Bytes>> {
     let _in_flight = webhook.metrics.enter();
     let (head, body) = request.into_parts();
     let length = head
@@ -31,7 +49,7 @@ async fn validate(State(webhook): State<Arc<Webhook>>, request: Request) -> Resp
     let started = Instant::now();
     // Until the index was filled once, "no persona" would be a guess (design 5).
     if !webhook.index.is_synced() {
-        return not_now(&webhook, Unchecked::NotSynced);
+        return not_now(webhook, Unchecked::NotSynced);
     }
     let (bytes, ((answer, record), close)) = match &read {
         Ok(body) if body.is_empty() => {
@@ -44,9 +62,9 @@ async fn validate(State(webhook): State<Arc<Webhook>>, request: Request) -> Resp
         },
         // What was not read stands in the way of the next request on this connection.
         Err(BodyError::TooLarge { length, prefix }) => (prefix.len(), (webhook.too_large(*length, prefix), true)),
-        Err(BodyError::Busy) => return not_now(&webhook, Unchecked::Overloaded),
-        Err(BodyError::TimedOut) => return interrupted(&webhook, StatusCode::REQUEST_TIMEOUT),
-        Err(BodyError::Broken) => return interrupted(&webhook, StatusCode::BAD_REQUEST),
+        Err(BodyError::Busy) => return not_now(webhook, Unchecked::Overloaded),
+        Err(BodyError::TimedOut) => return interrupted(webhook, StatusCode::REQUEST_TIMEOUT),
+        Err(BodyError::Broken) => return interrupted(webhook, StatusCode::BAD_REQUEST),
     };
     webhook.metrics.answered(&record, started.elapsed(), bytes);
     reply(answer, close)
@@ -65,27 +83,38 @@ fn wrong_content_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The one polite refusal: an API server retries it within its own timeout, instead of admitting unseen.
-fn not_now(webhook: &Webhook, reason: Unchecked) -> Response {
+fn not_now(webhook: &Webhook, reason: Unchecked) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(reason);
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        [(RETRY_AFTER, "1")],
-        "not ready; try again\n",
-    )
-        .into_response()
+    let again = response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready; try again\n");
+    with(again, RETRY_AFTER, "1")
 }
 
-fn interrupted(webhook: &Webhook, status: StatusCode) -> Response {
+fn interrupted(webhook: &Webhook, status: StatusCode) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(Unchecked::Interrupted);
-    (status, [(CONNECTION, "close")], "the request body did not arrive\n").into_response()
+    let answer = response(status, TEXT, "the request body did not arrive\n");
+    with(answer, CONNECTION, "close")
 }
 
-fn reply(answer: Vec<u8>, close: bool) -> Response {
-    let mut response = ([(CONTENT_TYPE, "application/json")], answer).into_response();
+fn reply(answer: Vec<u8>, close: bool) -> Response<Full<Bytes>> {
+    let answer = response(StatusCode::OK, JSON, answer);
     if close {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        with(answer, CONNECTION, "close")
+    } else {
+        answer
     }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+fn response(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn with(mut response: Response<Full<Bytes>>, name: HeaderName, value: &'static str) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
     response
 }

@@ -166,9 +166,9 @@ impl Metrics {
     }
 
     /// Counts one more review until the guard is dropped.
-    pub(super) fn enter(&self) -> InFlight {
+    pub(super) fn enter(&self) -> InFlight<'_> {
         self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+        InFlight(&self.in_flight)
     }
 
     pub(super) fn unchecked(&self, reason: Unchecked) {
@@ -209,9 +209,9 @@ impl Metrics {
 
 /// Counts a review as in flight while it lives.
 #[derive(Debug)]
-pub(super) struct InFlight(Gauge);
+pub(super) struct InFlight<'m>(&'m Gauge);
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }

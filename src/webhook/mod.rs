@@ -14,7 +14,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use answer::Answer;
-pub use http::router;
 pub use metrics::Metrics;
 use metrics::{Unchecked, Verdict};
 use record::Record;

@@ -8,12 +8,11 @@ use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use dorgu::index::{Index, Snapshot};
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
-use dorgu::webhook::{BODY_LIMIT, Match, Metrics, PATH, Webhook, router};
+use dorgu::webhook::{BODY_LIMIT, Match, Metrics, PATH, Webhook};
 
 const ENFORCING: Rulebook = Rulebook {
     set: RuleSet::Complete,
@@ -53,10 +52,7 @@ fn webhook(rulebook: Rulebook) -> Webhook {
 }
 
 async fn ask(webhook: Webhook, request: Request<Body>) -> (StatusCode, Response<()>, Value) {
-    let response = router(Arc::new(webhook))
-        .oneshot(request)
-        .await
-        .expect("the router never fails");
+    let response = webhook.respond(request).await;
     let (head, body) = response.into_parts();
     let bytes = body.collect().await.expect("a body in memory").to_bytes();
     let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

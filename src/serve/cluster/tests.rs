@@ -3,18 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use axum::Router;
 use http::Request;
 use prometheus_client::registry::Registry;
 use serde_json::json;
-use tower::ServiceExt;
 
 use super::*;
 use crate::index::StoredPersona;
 use crate::k8s::Decode;
 use crate::policy::Rulebook;
 use crate::server::body::Budget;
-use crate::webhook::{Metrics, PATH, Webhook, router};
+use crate::webhook::{Metrics, PATH, Webhook};
 
 const DEPLOYMENTS: usize = 10_000;
 const REVIEWS: usize = 2_000;
@@ -52,7 +50,7 @@ fn relist(index: &Index, texts: &[String]) -> usize {
     index.deployments(slimmed(change, Match::Label)).len()
 }
 
-async fn review(webhook: &Router) -> Duration {
+async fn review(webhook: &Webhook) -> Duration {
     let body = json!({
         "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
         "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {
@@ -65,14 +63,14 @@ async fn review(webhook: &Router) -> Duration {
         .body(axum::body::Body::from(body.to_string()))
         .expect("a request");
     let started = Instant::now();
-    let answer = webhook.clone().oneshot(request).await.expect("an answer");
+    let answer = webhook.respond(request).await;
     let took = started.elapsed();
     assert_eq!(answer.status(), 200);
     took
 }
 
 /// The 99th percentile of reviews one after the other.
-fn p99(webhook: &Router) -> Duration {
+fn p99(webhook: &Webhook) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -107,7 +105,6 @@ fn a_relist_of_ten_thousand_deployments_does_not_delay_a_review() {
     let metrics = Metrics::register(&mut Registry::default());
     let budget = Budget::for_this_process();
     let webhook = Webhook::new(Rulebook::default(), Match::Label, Arc::clone(&index), metrics, budget);
-    let webhook = router(Arc::new(webhook));
 
     let quiet = p99(&webhook);
     let (over, lists) = (AtomicBool::new(false), AtomicUsize::new(0));

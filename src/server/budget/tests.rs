@@ -20,9 +20,30 @@ fn a_hold_grows_shrinks_and_gives_everything_back() {
 }
 
 #[test]
-fn a_budget_larger_than_a_permit_count_is_capped() {
-    assert_eq!(Budget::new(usize::MAX).total(), u32::MAX as usize);
-    assert_eq!(Budget::new(7).total(), 7);
+fn what_no_number_can_hold_does_not_fit() {
+    let budget = Budget::new(usize::MAX);
+    let mut first = budget.hold_nothing();
+    first.grow_to(1).unwrap();
+    budget.hold_nothing().grow_to(usize::MAX).unwrap_err();
+    assert_eq!((budget.held(), budget.total()), (1, usize::MAX));
+}
+
+#[test]
+fn what_many_hold_at_once_is_never_more_than_there_is() {
+    let budget = Budget::new(1000);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for bytes in 0..10_000 {
+                    let mut hold = budget.hold_nothing();
+                    let grown = hold.grow_to(bytes % 700).is_ok() && hold.grow_to(bytes % 900).is_ok();
+                    assert!(budget.held() <= 1000);
+                    assert!(grown || hold.bytes() <= bytes % 700);
+                }
+            });
+        }
+    });
+    assert_eq!(budget.held(), 0);
 }
 
 fn write(root: &Path, file: &str, text: &str) {

@@ -7,12 +7,11 @@ use http::Request;
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
-use tower::ServiceExt;
 
 use dorgu::index::Index;
 use dorgu::policy::Rulebook;
 use dorgu::server::budget::Budget;
-use dorgu::webhook::{Match, Metrics, PATH, Webhook, router};
+use dorgu::webhook::{Match, Metrics, PATH, Webhook};
 
 use super::{Answer, Case};
 
@@ -23,10 +22,7 @@ pub async fn post(webhook: Webhook, body: Vec<u8>) -> Value {
         .header("content-length", body.len())
         .body(Body::from(body))
         .expect("a request");
-    let response = router(Arc::new(webhook))
-        .oneshot(request)
-        .await
-        .expect("the router never fails");
+    let response = webhook.respond(request).await;
     assert_eq!(response.status(), 200);
     let bytes = response
         .into_body()
