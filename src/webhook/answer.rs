@@ -1,10 +1,12 @@
 //! The answer's JSON, the only place that knows it (contract 2.2): always HTTP 200, uid and version echoed, no patch.
+//!
+//! Written piece by piece: what is the same in every answer needs no look at each of its characters.
+
+mod json;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use json::Json;
 use smallvec::SmallVec;
 
 use super::review::Version;
@@ -27,7 +29,7 @@ pub struct Answer<'a> {
     audit: Option<Audit<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Cause {
     reason: &'static str,
     message: String,
@@ -37,37 +39,6 @@ struct Cause {
 /// What the API server writes into its audit log, prefixed with the webhook's name.
 #[derive(Debug)]
 struct Audit<'a>(&'a Decision<'a>);
-
-impl Serialize for Audit<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut rules: SmallVec<[&str; 8]> = self.0.rules().map(|(rule, _)| rule.name()).collect();
-        rules.sort_unstable();
-        let mut audit = serializer.serialize_struct("Audit", 3)?;
-        audit.serialize_field("mode", self.0.mode.as_str())?;
-        audit.serialize_field("persona", &Joined(self.0.personas()))?;
-        audit.serialize_field("rules", &Joined(rules.iter().copied()))?;
-        audit.end()
-    }
-}
-
-/// Words with commas between them, written without being put together first.
-struct Joined<I>(I);
-
-impl<'w, I: Iterator<Item = &'w str> + Clone> fmt::Display for Joined<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, word) in self.0.clone().enumerate() {
-            f.write_str(if position == 0 { "" } else { "," })?;
-            f.write_str(word)?;
-        }
-        Ok(())
-    }
-}
-
-impl<'w, I: Iterator<Item = &'w str> + Clone> Serialize for Joined<I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// Causes in one answer: a machine that needs more asks the command line.
 const CAUSES: usize = 100;
@@ -128,29 +99,23 @@ impl<'a> Answer<'a> {
 
     /// The AdmissionReview to send back.
     pub fn to_json(&self, version: Version, uid: &str) -> Vec<u8> {
-        let (kind, api_version) = (Some("AdmissionReview"), Some(version.api_version()));
-        self.encode(&Envelope {
-            kind,
-            api_version,
-            response: self.response(uid),
-        })
+        let mut json = Json::with_capacity(self.size());
+        json.raw(r#"{"kind":"AdmissionReview","apiVersion":"#);
+        json.text(version.api_version());
+        json.raw(r#","response":"#);
+        self.response(&mut json, uid);
+        json.raw("}");
+        json.into_bytes()
     }
 
     /// Contract 2.2's error body: no kind, no version, no uid, so that an API server regards the call as failed and
     /// applies its failurePolicy.
     pub fn to_broken_json(&self) -> Vec<u8> {
-        self.encode(&Envelope {
-            kind: None,
-            api_version: None,
-            response: self.response(""),
-        })
-    }
-
-    fn encode(&self, envelope: &Envelope<'_>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.size());
-        // Strings and numbers into memory: there is nothing that could fail.
-        let _ = serde_json::to_writer(&mut bytes, envelope);
-        bytes
+        let mut json = Json::with_capacity(self.size());
+        json.raw(r#"{"response":"#);
+        self.response(&mut json, "");
+        json.raw("}");
+        json.into_bytes()
     }
 
     /// About how many bytes it needs, so that the allocator is asked once.
@@ -161,61 +126,65 @@ impl<'a> Answer<'a> {
         512 + self.message.len() * 17 / 16 + warnings + causes
     }
 
-    fn response<'s>(&'s self, uid: &'s str) -> Response<'s> {
-        let status = Status {
-            metadata: Empty {},
-            message: &self.message,
-            reason: (self.code == 403).then_some("Forbidden"),
-            details: (!self.causes.is_empty()).then_some(Details { causes: &self.causes }),
-            code: self.code,
-        };
-        let (warnings, audit_annotations) = (&self.warnings, self.audit.as_ref());
-        Response {
-            uid,
-            allowed: self.allowed,
-            status,
-            audit_annotations,
-            warnings,
+    fn response(&self, json: &mut Json, uid: &str) {
+        json.raw(r#"{"uid":"#);
+        json.text(uid);
+        json.raw(if self.allowed {
+            r#","allowed":true"#
+        } else {
+            r#","allowed":false"#
+        });
+        self.status(json);
+        if let Some(audit) = &self.audit {
+            audit.write(json);
         }
+        if !self.warnings.is_empty() {
+            json.raw(r#","warnings":["#);
+            json.list(&self.warnings, |json, warning| json.text(warning));
+            json.raw("]");
+        }
+        json.raw("}");
+    }
+
+    fn status(&self, json: &mut Json) {
+        json.raw(r#","status":{"metadata":{},"message":"#);
+        json.text(&self.message);
+        if self.code == 403 {
+            json.raw(r#","reason":"Forbidden""#);
+        }
+        if !self.causes.is_empty() {
+            json.raw(r#","details":{"causes":["#);
+            json.list(&self.causes, |json, cause| cause.write(json));
+            json.raw("]}");
+        }
+        json.raw(r#","code":"#);
+        json.number(self.code);
+        json.raw("}");
     }
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(rename = "apiVersion", skip_serializing_if = "Option::is_none")]
-    api_version: Option<&'static str>,
-    response: Response<'a>,
+impl Cause {
+    fn write(&self, json: &mut Json) {
+        json.raw(r#"{"reason":"#);
+        json.text(self.reason);
+        json.raw(r#","message":"#);
+        json.text(&self.message);
+        json.raw(r#","field":"#);
+        json.text(&self.field);
+        json.raw("}");
+    }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response<'a> {
-    uid: &'a str,
-    allowed: bool,
-    status: Status<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audit_annotations: Option<&'a Audit<'a>>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    warnings: &'a [String],
+impl Audit<'_> {
+    fn write(&self, json: &mut Json) {
+        let mut rules: SmallVec<[&str; 8]> = self.0.rules().map(|(rule, _)| rule.name()).collect();
+        rules.sort_unstable();
+        json.raw(r#","auditAnnotations":{"mode":"#);
+        json.text(self.0.mode.as_str());
+        json.raw(r#","persona":"#);
+        json.joined(self.0.personas());
+        json.raw(r#","rules":"#);
+        json.joined(rules);
+        json.raw("}");
+    }
 }
-
-#[derive(Serialize)]
-struct Status<'a> {
-    metadata: Empty,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details<'a>>,
-    code: u16,
-}
-
-#[derive(Serialize)]
-struct Details<'a> {
-    causes: &'a [Cause],
-}
-
-#[derive(Serialize)]
-struct Empty {}
