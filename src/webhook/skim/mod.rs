@@ -61,14 +61,21 @@ struct Reader<'de> {
 
 impl<'de> Reader<'de> {
     /// The next byte that is no blank; it is not consumed.
+    #[inline(always)]
     fn peek(&mut self) -> Result<u8, Unusual> {
-        loop {
-            match self.text.get(self.at) {
-                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
-                Some(byte) => return Ok(*byte),
-                None => return Err(Unusual),
-            }
+        match self.text.get(self.at) {
+            Some(byte) if *byte > b' ' => Ok(*byte),
+            _ => self.peek_past_blanks(),
         }
+    }
+
+    /// An API server writes none.
+    #[cold]
+    fn peek_past_blanks(&mut self) -> Result<u8, Unusual> {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| !blank(byte)).ok_or(Unusual)?;
+        self.text.get(self.at).copied().ok_or(Unusual)
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), Unusual> {
