@@ -63,7 +63,7 @@ pub(super) fn with_helm() -> Option<Box<dyn Reader>> {
     let bed = bed()?;
     install_neighbours(&bed);
     Admin::reader(bed, |bed| {
-        let personas = bed.kubectl(&["get", "personas"]);
+        let personas = bed.kubectl(&["get", "applicationpersonas"]);
         assert!(!personas.succeeded(), "the last command takes them away: {personas}");
     })
 }

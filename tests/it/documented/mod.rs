@@ -60,8 +60,8 @@ followed! {
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
 }
 
-/// What is typed in outside of this binary, by which file.
-const BY_CI: &[(&str, &str)] = &[("README.md#Run", ".ci/readme"), ("README.md#Test", ".ci/run")];
+/// Parts of pages that somebody else types in: which file.
+const ELSEWHERE: &[(&str, &str)] = &[("README.md#Run", ".ci/readme"), ("README.md#Test", ".ci/run")];
 
 /// The page and, where one is named, the section.
 fn split(part: &str) -> (&str, Option<&str>) {
@@ -89,7 +89,7 @@ fn pages() -> Vec<String> {
 #[test]
 fn no_command_is_typed_in_by_nobody() {
     let followed = FOLLOWED.iter().copied().flatten().copied();
-    let parts: Vec<&str> = followed.chain(BY_CI.iter().map(|(part, _)| *part)).collect();
+    let parts: Vec<&str> = followed.chain(ELSEWHERE.iter().map(|(part, _)| *part)).collect();
     let covers = |page: &str, block: &Block| {
         let is_part = |part: &&str| {
             let (of, section) = split(part);
@@ -138,7 +138,7 @@ fn every_part_that_is_followed_has_commands() {
         let typed = blocks_of(part).into_iter().filter(|block| block.mark.is_none());
         assert!(typed.count() > 0, "{part} has no block to type in");
     }
-    for (part, file) in BY_CI {
+    for (part, file) in ELSEWHERE {
         let blocks = blocks_of(part);
         assert!(!blocks.is_empty(), "{part}");
         assert_eq!(nobody(file), None);
