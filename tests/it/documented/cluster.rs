@@ -142,22 +142,43 @@ impl Cluster {
             });
             cluster.bed.apply(&format!("{namespace}\n---\n{persona}")).checked()
         });
-        self.wait(&format!("breaches are seen: {wanted}"), |cluster| {
-            let labels = json!({"app.kubernetes.io/name": LOOKOUT});
-            let container = json!({"name": "app", "image": "example.com/app:1"});
-            let breach = json!({
-                "apiVersion": "apps/v1", "kind": "Deployment",
-                "metadata": {"name": LOOKOUT, "namespace": LOOKOUT, "labels": labels},
-                "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {
-                    "metadata": {"labels": labels}, "spec": {"containers": [container]},
-                }},
-            });
-            let asked = cluster
+        self.until_answered(&format!("breaches are seen: {wanted}"), |answer| {
+            answer.stderr.contains("below persona minimum") == wanted
+        });
+    }
+
+    /// Waits until the answer to a breach of the persona on the lookout is as wanted. Nothing is stored.
+    fn until_answered(&self, what: &str, is_wanted: impl Fn(&Output) -> bool) {
+        let labels = json!({"app.kubernetes.io/name": LOOKOUT});
+        let container = json!({"name": "app", "image": "example.com/app:1"});
+        let breach = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": LOOKOUT, "namespace": LOOKOUT, "labels": labels},
+            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {
+                "metadata": {"labels": labels}, "spec": {"containers": [container]},
+            }},
+        });
+        let breach = breach.to_string();
+        self.wait(what, |cluster| {
+            let answer = cluster
                 .bed
-                .kubectl_in(&["create", "--dry-run=server", "-f", "-"], &breach.to_string());
-            ensure!(asked.stderr.contains("below persona minimum") == wanted, "{asked}");
+                .kubectl_in(&["create", "--dry-run=server", "-f", "-"], &breach);
+            ensure!(is_wanted(&answer), "{answer}");
             Ok(())
         });
+    }
+
+    /// Waits until a mode that was given to a namespace or a persona counts: changes of a kind are seen in their order, so
+    /// it does as soon as one that came later does.
+    fn until_modes_count(&self, change: &[&str]) {
+        let set = |mode: &str| {
+            let later = [change, &[LOOKOUT, "--namespace", LOOKOUT, mode]].concat();
+            self.bed.kubectl(&later).expect_success();
+        };
+        set("dorgu.io/mode=enforcing");
+        self.until_answered("a later mode counts", |answer| !answer.succeeded());
+        set("dorgu.io/mode-");
+        self.until_answered("and is taken back", Output::succeeded);
     }
 
     /// Waits until every persona's status is about the persona as it is now: then reviews know it, too.
@@ -210,6 +231,11 @@ impl Reader for Cluster {
             self.keep_up(&installed);
             let answers = self.pod.is_some() && self.service.is_some();
             self.until_guarded(answers && installed.registration != Value::Null);
+        }
+        for change in [["label", "namespace"], ["annotate", "applicationpersona"]] {
+            if self.pod.is_some() && command.contains("dorgu.io/mode") && command.contains(&change.join(" ")) {
+                self.until_modes_count(&change);
+            }
         }
         if self.pod.is_some() && command.contains("persona") {
             self.until_personas_are_known();
