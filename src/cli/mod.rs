@@ -11,7 +11,7 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Holds every Deployment against the persona its platform team wrote down.
 #[derive(Debug, Parser)]
@@ -31,6 +31,11 @@ enum Command {
     Manifests(manifests::Flags),
     /// Print the version.
     Version,
+}
+
+/// What a command line may say, for who writes it down.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs one command line and tells how it ended.

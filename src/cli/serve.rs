@@ -100,25 +100,25 @@ struct ClusterFlags {
     /// Serve the webhook; without it only status is kept. --personas implies it. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBHOOK", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_webhook: Option<bool>,
-    /// Let one replica hold the Lease and write.
+    /// Let the Lease say which replica writes; false: this one does. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_LEADER_ELECT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     leader_elect: Option<bool>,
-    /// Watch Argo CD Applications, where their CRD exists.
+    /// Watch Argo CD Applications, where their CRD exists. Not yet of effect.
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_ARGOCD", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_argocd: Option<bool>,
-    /// Prometheus to learn baselines from.
+    /// Prometheus to learn baselines from. Not yet of effect.
     #[arg(long, value_name = "URL", env = "DORGU_PROMETHEUS_URL")]
     prometheus_url: Option<String>,
-    /// Serve the WebSocket stream.
+    /// Serve the WebSocket stream. Not yet of effect.
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBSOCKET", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_websocket: Option<bool>,
-    /// Where the WebSocket stream listens.
+    /// Where the WebSocket stream listens. Not yet of effect.
     #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBSOCKET_ADDR")]
     websocket_addr: Option<String>,
-    /// Offer HTTP/2 besides HTTP/1.1.
+    /// Offer HTTP/2 besides HTTP/1.1. Not yet of effect.
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_HTTP2", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_http2: Option<bool>,
-    /// The ValidatingWebhookConfiguration whose caBundle is kept.
+    /// The ValidatingWebhookConfiguration whose caBundle is kept; together with the next two. With --webhook-cert-path: checked.
     #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_CONFIG")]
     webhook_config: Option<String>,
     /// The Service that certificates are made for.
@@ -127,10 +127,10 @@ struct ClusterFlags {
     /// The Secret that holds our certificates.
     #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_SECRET")]
     webhook_secret: Option<String>,
-    /// The namespace the process lives in.
+    /// Where that Secret, that Service and the Lease are [default: the pod's, else the kubeconfig context's, else dorgu-system]
     #[arg(long, value_name = "NAME", env = "DORGU_NAMESPACE")]
     namespace: Option<String>,
-    /// How often the status of every persona is looked at again, whatever happens [default: 60s]
+    /// How often every status is looked at again, whatever happens; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
     /// Make the ClusterPersona dorgu-cluster where there is none; takes the right to create one. [default: false]

@@ -216,24 +216,6 @@ fn version_and_help_are_data_and_succeed() {
 }
 
 #[test]
-fn every_flag_of_serve_is_in_its_page() {
-    let help = String::from_utf8(dorgu(&["serve", "--help"], &[]).stdout).expect("text");
-    let page =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md")).expect("the page");
-    let flags = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
-    let flag = |word: &str| {
-        word.chars()
-            .take_while(|c| c.is_ascii_lowercase() || *c == '-' || c.is_ascii_digit())
-            .collect()
-    };
-    let mut missing: Vec<String> = flags.map(flag).filter(|flag: &String| !flag.is_empty()).collect();
-    missing.sort();
-    missing.dedup();
-    missing.retain(|flag| !["help", "version"].contains(&flag.as_str()) && !page.contains(&format!("`--{flag}")));
-    assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
-}
-
-#[test]
 fn certificates_in_the_cluster_need_all_their_names() {
     let folder = TempDir::new().expect("a folder");
     let kubeconfig = folder.path().join("kubeconfig");

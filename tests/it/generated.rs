@@ -1,5 +1,8 @@
 //! Files that are made from code say what the code says. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
 
+mod fields;
+mod flags;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +50,28 @@ fn assert_current(name: &str, wanted: BTreeMap<String, String>) {
         differing.is_empty(),
         "{name}: {differing:?} differ from the code; run: DORGU_REWRITE=1 cargo test --test it generated"
     );
+}
+
+/// Compares a generated file with what it should say, or rewrites it when asked to.
+fn assert_text_is_current(name: &str, wanted: &str) {
+    let file = folder(name);
+    if std::env::var_os("DORGU_REWRITE").is_some() {
+        std::fs::write(&file, wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    let differing = found
+        .lines()
+        .zip(wanted.lines())
+        .find(|(found, wanted)| found != wanted);
+    assert!(
+        found == wanted,
+        "{name} differs from the code, first in {differing:?}; run: DORGU_REWRITE=1 cargo test --test it generated"
+    );
+}
+
+/// Text as a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 #[test]

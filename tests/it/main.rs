@@ -19,6 +19,8 @@ mod cluster;
 #[cfg(test)]
 mod companion;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod file_mode;
 #[cfg(test)]
 mod fuzzed;

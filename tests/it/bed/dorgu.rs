@@ -79,6 +79,16 @@ impl Dorgu {
         )
     }
 
+    /// A command line that begins with `dorgu serve`, as a document has it, typed in in this folder. Where it names no
+    /// addresses, they are of the kernel's choice.
+    pub(crate) fn typed(folder: &Path, command: &str) -> Self {
+        let ours = program().parent().unwrap_or(folder).display();
+        let line = format!("cd '{}' && PATH='{ours}':$PATH exec {command}", folder.display());
+        let variables = ADDRESSES.map(|flag| flag.replacen("--", "DORGU_", 1).replace('-', "_").to_uppercase());
+        let environment: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), "127.0.0.1:0")).collect();
+        Self::launch(Path::new("sh"), &["-ec", &line], &environment, TempDir::new().unwrap())
+    }
+
     /// Any program, so that this file can be tested without the one it is for.
     pub(super) fn launch(program: &Path, args: &[&str], environment: &[(&str, &str)], folder: TempDir) -> Self {
         let mut process = Supervised::start(program, None, |command| {

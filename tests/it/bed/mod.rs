@@ -41,7 +41,7 @@ use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
-use skip::{skip, skip_without_rights};
+use skip::skip_without_rights;
 use supervised::Supervised;
 
 pub(crate) use audit::{Audit, Grant, Request, differences};
@@ -51,6 +51,7 @@ pub(crate) use kubectl::{Output, write_kubeconfig};
 pub(crate) use pod::{Addresses, Pod, may_play_node};
 pub(crate) use registration::Registration;
 pub(crate) use service::Service;
+pub(crate) use skip::skip;
 pub(crate) use supervised::wait_until;
 
 /// What a test needs beside kubectl.

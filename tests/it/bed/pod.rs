@@ -198,6 +198,13 @@ impl Pod {
         self.dorgu.stop()
     }
 
+    /// Ends it without the time that clients get to move on; it gives its Lease back.
+    pub(crate) fn interrupt(&mut self) {
+        self.dorgu.signal("INT");
+        let ended = self.dorgu.wait();
+        assert!(ended.success(), "{ended}: {}", self.dorgu.lines().join("\n"));
+    }
+
     /// Ends it as a node that loses its power does.
     pub(crate) fn kill(&mut self) {
         self.dorgu.kill();

@@ -6,7 +6,7 @@ use super::assets::say;
 const MUST_NOT_SKIP: &str = "DORGU_TESTS_MUST_NOT_SKIP";
 
 /// Says `skipped: <test> because <reason>` and returns `None`, for `let Some(..) = .. else { return }`.
-pub(super) fn skip<T>(reason: &str) -> Option<T> {
+pub(crate) fn skip<T>(reason: &str) -> Option<T> {
     let thread = std::thread::current();
     // The test runner names its threads after the tests.
     match verdict(

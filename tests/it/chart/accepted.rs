@@ -81,7 +81,7 @@ fn a_misspelt_field_of_a_neighbours_kind_is_seen() {
 }
 
 /// The kinds that the chart makes of somebody else's, with the fields that we use.
-pub(super) fn install_neighbours(bed: &Bed) {
+pub(crate) fn install_neighbours(bed: &Bed) {
     let crds = json!({"apiVersion": "v1", "kind": "List", "items": neighbours()});
     bed.apply(&crds.to_string()).expect_success();
     let served = wait_until(Duration::from_secs(30), "their kinds are served", || {

@@ -1,4 +1,4 @@
-//! From the Go operator's chart to ours, step by step as docs/install.md tells it, with a chart of its shape.
+//! From the Go operator's chart to ours, step by step as docs/from-the-go-operator.md tells it, with a chart of its shape.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::bed::{Bed, Helm, Options, wait_until};
 const VALUES: &str = "webhook: {enabled: true, mode: enforcing}\nresources: {limits: {memory: 256Mi}}\n";
 
 /// A cluster with their release, as its documentation has users make it: the Secret, the caBundle, a persona.
-pub(super) fn before(server_side: &str) -> Option<(Bed, Helm, TempDir)> {
+pub(crate) fn before(server_side: &str) -> Option<(Bed, Helm, TempDir)> {
     let helm = Helm::find()?;
     let bed = Bed::start(&Options::default())?;
     let helm = helm.on(&bed);

@@ -1,8 +1,7 @@
 //! The chart: what Helm makes of it, what an API server says to that, and what becomes of what was there before.
 
 mod accepted;
-mod coming_over;
-mod documented;
+pub(crate) mod coming_over;
 mod generated;
 mod refused;
 mod released;
@@ -22,6 +21,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bed::{Bed, Helm, Output, wait_until};
+
+pub(crate) use accepted::install_neighbours;
 
 const RELEASE: &str = "dorgu-operator";
 const NAMESPACE: &str = "dorgu-system";
@@ -118,7 +119,7 @@ fn persona_with_status(bed: &Bed) {
     bed.kubectl(&args).expect_success();
 }
 
-fn persona(bed: &Bed) -> Value {
+pub(crate) fn persona(bed: &Bed) -> Value {
     get(bed, &["persona", "orders", "-n", "shop"])
 }
 
@@ -134,7 +135,7 @@ fn left(bed: &Bed, kind: &str) -> Vec<String> {
 }
 
 /// A certificate as a caBundle holds it.
-fn ca_bundle() -> Value {
+pub(crate) fn ca_bundle() -> Value {
     let certified = rcgen::generate_simple_self_signed(["example".to_owned()]).unwrap();
     json!(k8s_openapi::ByteString(certified.cert.pem().into_bytes()))
 }

@@ -6,6 +6,7 @@ mod kubectl;
 mod padded;
 mod replaced;
 mod rollout;
+mod verified;
 
 use std::fs;
 

@@ -1,11 +1,11 @@
-//! The process as the Deployment starts it, and the commands of docs/operating.md as a user types them.
+//! The process as the Deployment starts it, and what deleting its registration does.
 
 use std::net::TcpStream;
 
 use anyhow::{Result, ensure};
 
-use super::{Installed, NAMESPACE, PATIENCE, apply, until_bound};
-use crate::bed::{Addresses, Bed, Needs, Options, Service, may_play_node, wait_until};
+use super::{Installed, NAMESPACE, PATIENCE, apply};
+use crate::bed::{Addresses, Options, wait_until};
 
 const BREACH: &str = "deployment-in-breach.yaml";
 
@@ -37,42 +37,6 @@ fn a_pod_without_power_is_noticed_and_another_becomes_ready_in_its_place() {
 }
 
 #[test]
-fn the_documented_commands_end_in_a_warning_with_no_step_in_between() {
-    let options = Options {
-        // `rollout status` waits for pods, which fake nodes bring; those that answer are ours.
-        needs: Needs::Rollouts,
-        ..Options::default()
-    };
-    let Some(()) = may_play_node() else { return };
-    let Some(bed) = Bed::start(&options) else { return };
-    let mut commands = commands("## Install in a cluster").into_iter();
-    bed.kubectl(&words(commands.next().expect("kubectl apply -k")))
-        .expect_success();
-    until_bound(&bed);
-    let mut installed = Installed {
-        pods: Vec::new(),
-        webhook: Service::of(&bed, NAMESPACE, super::WEBHOOK_SERVICE),
-        bed,
-    };
-    installed.run_pod(Addresses::OfItsOwn);
-    installed.run_pod(Addresses::OfItsOwn);
-    let mut warned = false;
-    for command in commands {
-        if command.contains(BREACH) {
-            installed.until_guarded();
-            let answer = installed.bed.kubectl(&words(command));
-            let breach = "exceeds persona limit";
-            assert!(answer.warnings().iter().any(|line| line.contains(breach)), "{answer}");
-            answer.expect_success();
-            warned = true;
-        } else {
-            installed.bed.kubectl(&words(command)).expect_success();
-        }
-    }
-    assert!(warned, "docs/operating.md applies no breach");
-}
-
-#[test]
 fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_again() {
     let Some(mut installed) = Installed::new(&Options::default()) else {
         return;
@@ -83,8 +47,8 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
     installed.apply_example("orders-persona.yaml").expect_success();
     installed.until_guarded();
 
-    let stop = commands("**Emergency stop**");
-    installed.bed.kubectl(&words(stop[0])).expect_success();
+    let stop = ["delete", "validatingwebhookconfiguration", "dorgu-operator-deployment"];
+    installed.bed.kubectl(&stop).expect_success();
     let unguarded = wait_until(PATIENCE, "nobody is asked any more", || {
         ensure!(!installed.is_guarded()?, "still warned");
         Ok(())
@@ -150,19 +114,4 @@ impl Installed {
         });
         changed.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()))
     }
-}
-
-/// The kubectl lines in the code blocks that follow these words in docs/operating.md, up to the next heading.
-fn commands(after: &str) -> Vec<&'static str> {
-    let text = include_str!("../../../docs/operating.md");
-    let (_, text) = text.split_once(after).expect("the words");
-    let text = text.split("\n## ").next().expect("a section");
-    let commands: Vec<_> = text.lines().filter(|line| line.starts_with("kubectl ")).collect();
-    assert!(!commands.is_empty(), "no command after {after}");
-    commands
-}
-
-/// The arguments of a kubectl command line without quotes.
-fn words(command: &'static str) -> Vec<&'static str> {
-    command.split_whitespace().skip(1).collect()
 }
