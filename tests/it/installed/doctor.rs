@@ -232,7 +232,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
         let finding = until_found(&installed, check, &[]);
         let cure = finding["cure"].as_str().expect("a cure");
         println!("{check}: {}\n  {cure}", finding["seen"]);
-        installed.bed.shell(cure).expect_success();
+        installed.bed.shell_with_dorgu(cure).expect_success();
         until_well(&installed);
     }
     let stored = installed
