@@ -152,13 +152,13 @@ impl Arguments {
             Some(value) => Some(value.to_owned()),
             None => Some(self.words.get(at + 1).cloned().unwrap_or_default()),
         };
-        let given = self.words.iter().enumerate().filter_map(after).last();
+        let given = self.words.iter().enumerate().filter_map(after).next_back();
         given.or_else(|| self.variable(flag))
     }
 
     /// What a flag says that needs no value.
     fn switch(&self, flag: &str) -> Option<bool> {
-        let given = self.words.iter().filter_map(|word| named(word, flag)).last();
+        let given = self.words.iter().filter_map(|word| named(word, flag)).next_back();
         let given = given.map(|value| value.unwrap_or("true").to_owned());
         given.or_else(|| self.variable(flag)).map(|value| value == "true")
     }

@@ -54,6 +54,9 @@ pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
         code: Some(head.status.as_u16()),
         text,
     };
+    if head.status == http::StatusCode::UNAUTHORIZED {
+        return Err(failed("it does not know you (401); log in again".to_owned()));
+    }
     if !head.status.is_success() {
         return Err(failed(format!("GET /version is answered with {}", head.status)));
     }

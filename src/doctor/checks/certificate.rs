@@ -8,8 +8,9 @@ use crate::doctor::commands::word;
 use crate::doctor::facts::Sealed;
 use crate::doctor::finding::{Finding, Instead, Outcome, skip};
 
-/// Whoever renews does so when a third of the life is left; a quarter means that it did not happen.
-const LATE: i32 = 4;
+/// Whoever renews does so when a third of the life is left (ours is dated back, which makes it a bit less than a quarter);
+/// a fifth means that it did not happen.
+const LATE: i32 = 5;
 /// For certificates that live long and are renewed by hand.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -19,6 +20,7 @@ pub(super) fn secret(view: &View<'_>) -> Outcome {
         return skip("the certificate lies in files of the pods (--webhook-cert-path)");
     };
     let namespace = &view.setup.namespace;
+    view.unless_uninstalled(&view.facts.secret)?;
     let sealed = view.facts.secret.or_found(|| {
         Finding::fail(
             format!("Secret {namespace}/{name} does not exist"),
@@ -99,10 +101,15 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
     let trusted = authorities(bundle);
     let cause = "whoever holds the Lease, or cert-manager, writes it; where it stays so, the pods' log says why";
     if bundle.is_empty() {
-        return Err(Finding::fail("empty: API servers trust nobody there", cause, copied(view, &entry)).into());
+        return Err(Finding::fail(
+            "caBundle is empty, so API servers trust nobody there",
+            cause,
+            copied(view, &entry),
+        )
+        .into());
     }
     if trusted.is_empty() {
-        return Err(Finding::fail("it holds no certificate", cause, copied(view, &entry)).into());
+        return Err(Finding::fail("caBundle holds no certificate", cause, copied(view, &entry)).into());
     }
     let now = view.facts.now;
     let valid = trusted
@@ -110,7 +117,7 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
         .filter(|ca| ca.not_before <= now && now <= ca.not_after)
         .count();
     if valid == 0 {
-        return Err(Finding::fail("no CA in it is valid now", cause, copied(view, &entry)).into());
+        return Err(Finding::fail("no CA in the caBundle is valid now", cause, copied(view, &entry)).into());
     }
     Ok(format!("{valid} of {} CAs in it are valid", trusted.len()))
 }
@@ -233,10 +240,11 @@ fn ago(span: SignedDuration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
+    const THREE_DAYS: u64 = 3 * DAY;
     match seconds {
         0..MINUTE => format!("{seconds} s"),
         MINUTE..HOUR => format!("{} min", seconds / MINUTE),
-        HOUR..DAY => format!("{} h", seconds / HOUR),
+        HOUR..THREE_DAYS => format!("{} h", seconds / HOUR),
         _ => format!("{} days", seconds / DAY),
     }
 }

@@ -15,7 +15,7 @@ mod serving;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 
 use super::commands::Commands;
-use super::facts::Facts;
+use super::facts::{Facts, Seen};
 use super::finding::{Instead, Outcome, skip};
 use super::setup::Setup;
 
@@ -138,6 +138,14 @@ impl View<'_> {
             Ok(())
         } else {
             skip("the Deployment runs without --enable-webhook, so only status is kept")
+        }
+    }
+
+    /// Skips what is missing together with the Deployment: that dorgu is not there is told once.
+    pub(super) fn unless_uninstalled<T>(&self, seen: &Seen<T>) -> Result<(), Instead> {
+        match (seen, &self.facts.deployment) {
+            (Seen::Absent, Seen::Absent) => skip("there is no Deployment"),
+            _ => Ok(()),
         }
     }
 

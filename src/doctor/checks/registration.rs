@@ -47,6 +47,7 @@ pub(super) fn configuration(view: &View<'_>) -> Outcome {
             None => view.webhook_is_wanted().map(|()| String::new()),
         };
     }
+    view.unless_uninstalled(&view.facts.configuration)?;
     let configuration = view.facts.configuration.or_found(|| {
         Finding::fail(
             format!("ValidatingWebhookConfiguration {name} does not exist"),
@@ -122,7 +123,7 @@ pub(super) fn failure_policy(view: &View<'_>) -> Outcome {
         return Ok("Ignore: while nobody answers, everything is admitted".to_owned());
     }
     Err(Finding::warn(
-        policy,
+        format!("failurePolicy is {policy}"),
         "while no pod answers, nobody can write a Deployment in a namespace that opted in",
         set(view, &entry, "failurePolicy", &"Ignore"),
     )
@@ -142,7 +143,7 @@ pub(super) fn timeout(view: &View<'_>) -> Outcome {
     };
     let shipped = shipped(view.setup).timeout_seconds;
     Err(Finding::warn(
-        format!("{seconds} s"),
+        format!("timeoutSeconds is {seconds}"),
         cause,
         set(view, &entry, "timeoutSeconds", &shipped),
     )

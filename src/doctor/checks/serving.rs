@@ -16,6 +16,7 @@ const BY_URL: &str = "the webhook configuration calls a URL, not a Service";
 pub(super) fn service(view: &View<'_>) -> Outcome {
     is_called(view)?;
     let (namespace, name) = (&view.setup.namespace, &view.setup.service);
+    view.unless_uninstalled(&view.facts.service)?;
     let service = view.facts.service.or_found(|| {
         Finding::fail(
             format!("Service {namespace}/{name} does not exist"),

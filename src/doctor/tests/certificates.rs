@@ -22,7 +22,7 @@ fn a_certificate_that_is_not_valid_now_or_soon_is_told() {
         Check::Certificate,
         Status::Fail,
         &[
-            "expired 2 days ago",
+            "expired 60 h ago",
             "annotate secret dorgu-operator-webhook-ca dorgu.io/rotate=leaf",
         ],
     );
@@ -41,6 +41,18 @@ fn a_certificate_that_is_not_valid_now_or_soon_is_told() {
         Check::Certificate,
         Status::Warn,
         &["expires in 8 days", "kept by whoever made the Secret"],
+    );
+}
+
+#[test]
+fn our_own_is_not_told_before_its_renewal_is_overdue() {
+    // Renewed with 56 h left, dated back by three days.
+    let due = certified(SERVER_NAME, "2026-02-21T19:00:00Z", "2026-03-03T19:00:00Z", false);
+    assert!(due.report().is_clean(), "{}", due.report().text());
+    certified(SERVER_NAME, "2026-02-21T11:00:00Z", "2026-03-03T11:00:00Z", false).tells(
+        Check::Certificate,
+        Status::Warn,
+        &["expires in 47 h"],
     );
 }
 

@@ -99,9 +99,9 @@ fn a_definition_that_is_missing_older_newer_or_edited_is_told_by_its_fields() {
     newer.tells(Check::Definitions, Status::Warn, &["knows more: spec.dreams", "newer"]);
     let edited = change(|crd| {
         let spec = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
-        spec.expect("fields")["name"]["maxLength"] = json!(9_999);
+        spec.expect("fields")["name"]["type"] = json!("integer");
     });
-    edited.tells(Check::Definitions, Status::Fail, &["differs in spec.name.maxLength"]);
+    edited.tells(Check::Definitions, Status::Fail, &["differs in spec.name.type"]);
     let described = change(|crd| {
         let spec = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec");
         spec.expect("the spec")["description"] = json!("in other words");
@@ -124,6 +124,14 @@ fn a_deployment_that_does_not_run_is_told_and_what_rests_on_it_is_not() {
     let absent = Clinic::with(|clinic| clinic.facts.deployment = Seen::Absent);
     absent.tells(Check::Deployment, Status::Fail, &["does not exist", "--all-namespaces"]);
     absent.skips(Check::Rights, "there is no Deployment");
+    let nothing = Clinic::with(|clinic| {
+        clinic.facts.deployment = Seen::Absent;
+        clinic.facts.configuration = Seen::Absent;
+        clinic.facts.service = Seen::Absent;
+        clinic.facts.secret = Seen::Absent;
+        clinic.facts.lease = Seen::Absent;
+    });
+    nothing.tells(Check::Deployment, Status::Fail, &["not installed"]);
     let off = Clinic::with(|clinic| {
         edit(&mut clinic.facts.deployment, |object| {
             object["spec"]["replicas"] = json!(0);

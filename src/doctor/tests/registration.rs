@@ -84,7 +84,7 @@ fn every_field_that_matters_is_held_against_what_is_shipped() {
         (Check::FailurePolicy, Status::Warn, r#""value":"Ignore""#, |entry| {
             entry["failurePolicy"] = json!("Fail")
         }),
-        (Check::Timeout, Status::Warn, "30 s", |entry| {
+        (Check::Timeout, Status::Warn, "timeoutSeconds is 30", |entry| {
             entry["timeoutSeconds"] = json!(30)
         }),
         (Check::Timeout, Status::Warn, "again in a second", |entry| {

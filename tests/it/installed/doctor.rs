@@ -252,7 +252,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
     assert!(
         finding["seen"]
             .as_str()
-            .is_some_and(|seen| seen.starts_with("expired 1 days ago")),
+            .is_some_and(|seen| seen.starts_with("expired 25 h ago")),
         "{finding}"
     );
 }
