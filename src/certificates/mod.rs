@@ -2,12 +2,14 @@
 //! every replica; the caBundle of the webhook configuration kept in step. Knows no persona and no review.
 //!
 //! [`plan`] decides, without IO; `keeper` reads the plan out to the API server; `follower` takes up what others wrote.
-//! In between is `sight`: what this process has seen. docs/certificates.md tells it to users.
+//! In between is `sight`: what this process has seen; `inspect` reads the same for a person. docs/certificates.md tells it
+//! to users.
 
 mod bundle;
 mod configuration;
 mod contest;
 mod follower;
+mod inspect;
 mod keeper;
 mod plan;
 mod secret;
@@ -22,6 +24,7 @@ use crate::server::tls::Resolver;
 use contest::Contest;
 use keeper::Keeper;
 
+pub use inspect::{Inspected, Offered, authorities};
 pub use state::State;
 
 /// What is kept, and where.

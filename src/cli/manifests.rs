@@ -6,8 +6,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::values;
-use crate::install::{Installation, Mode};
+use crate::install::{Installation, Matching, Mode};
 use crate::policy;
+use crate::webhook::Match;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -26,6 +27,9 @@ pub(super) struct Flags {
     /// advisory: warn. enforcing: refuse.
     #[arg(long, value_name = "MODE", default_value = "advisory", value_parser = values::mode)]
     webhook_mode: policy::Mode,
+    /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
+    #[arg(long = "match", value_name = "HOW", default_value = "label", value_parser = values::matching)]
+    matching: Match,
 }
 
 impl Flags {
@@ -38,6 +42,10 @@ impl Flags {
             mode: match self.webhook_mode {
                 policy::Mode::Advisory => Mode::Advisory,
                 policy::Mode::Enforcing => Mode::Enforcing,
+            },
+            matching: match self.matching {
+                Match::Label => Matching::Label,
+                Match::Chain => Matching::Chain,
             },
             ..usual
         }

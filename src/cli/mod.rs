@@ -1,8 +1,10 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes (design 2): usage errors 2 everywhere; `serve`, `crd`, `manifests` and `version` otherwise 0 or 1.
+//! Exit codes (design 2): usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! `manifests` and `version` otherwise 0 or 1.
 
 mod crd;
+mod doctor;
 mod go_flags;
 mod manifests;
 mod serve;
@@ -29,6 +31,8 @@ enum Command {
     Crd(crd::Flags),
     /// Print the objects of an installation in a cluster, or write them into a folder for `kubectl apply -k`.
     Manifests(manifests::Flags),
+    /// Look at an installation in a cluster and say what is wrong, why, and what to type next; nothing is changed.
+    Doctor(Box<doctor::Flags>),
     /// Print the version.
     Version,
 }
@@ -63,6 +67,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Command::Crd(flags) => crd::run(&flags),
         Command::Manifests(flags) => manifests::run(&flags),
+        Command::Doctor(flags) => return doctor::run(&flags),
         Command::Version => {
             print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION")));
             Ok(())

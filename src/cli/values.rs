@@ -42,6 +42,19 @@ words!(log_format -> crate::telemetry::LogFormat {
     "json" => crate::telemetry::LogFormat::Json,
     "text" => crate::telemetry::LogFormat::Text,
 });
+words!(report -> ReportFormat {
+    "text" => ReportFormat::Text,
+    "json" => ReportFormat::Json,
+});
+
+/// How a command that judges tells what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReportFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,14 @@
 //! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
 //!
 //! Owns connections, lists, watches and their retries, how an object or its status is written, the election by a
-//! Lease, and who is behind a token. Knows no persona: what an object says is for a [`Decode`], what happens to it for the
-//! closure that [`follow`] is given.
+//! Lease, who is behind a token, and one look at things for a command that ends. Knows no persona: what an object says
+//! is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
 mod access;
 mod contained;
 mod create;
 mod lease;
+mod look;
 mod object;
 mod pass;
 mod pauses;
@@ -16,6 +17,7 @@ mod resource;
 mod seen;
 mod state;
 mod status;
+mod trial;
 mod version;
 mod watch;
 
@@ -24,6 +26,7 @@ pub use contained::contained;
 pub use create::create;
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
+pub use look::{get, list, may, page};
 pub use object::{CallError, apply, merge, read};
 pub use pass::{Skipped, pass};
 pub use pauses::Pauses;
@@ -32,7 +35,8 @@ pub use resource::{Followed, Resource};
 pub use seen::{Decode, Name};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
-pub use version::version;
+pub use trial::{Verdict, try_out};
+pub use version::{Greeting, greet, version};
 pub use watch::{Event, follow};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::resource::Resource;
 use super::seen::Name;
 
 /// Longest wait for an answer.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
 
 /// Why a call did not do what it should. One line.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -28,6 +28,12 @@ impl CallError {
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.code == Some(409)
+    }
+
+    /// Whoever asked has no right to.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.code == Some(403)
     }
 
     /// There is no such object, or no such kind.
@@ -66,10 +72,15 @@ pub(super) async fn call<T: DeserializeOwned>(
     })?;
     match tokio::time::timeout(ANSWER, client.request(request)).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(CallError {
-            code: None,
-            text: "the API server does not answer".to_owned(),
-        }),
+        Err(_) => Err(no_answer()),
+    }
+}
+
+/// The wait was over.
+pub(super) fn no_answer() -> CallError {
+    CallError {
+        code: None,
+        text: "the API server does not answer".to_owned(),
     }
 }
 

@@ -62,12 +62,23 @@ impl Place {
     /// # Errors
     /// The configuration cannot be read or is incomplete.
     pub async fn config(&self) -> Result<Config, PlaceError> {
+        self.config_of(None).await
+    }
+
+    /// The same for another context of the kubeconfig than its current one.
+    ///
+    /// # Errors
+    /// The configuration cannot be read, is incomplete or has no such context.
+    pub async fn config_of(&self, context: Option<&str>) -> Result<Config, PlaceError> {
         let place = match self {
             Place::Kubeconfig(file) => file.display().to_string(),
             Place::UsualKubeconfig => "in KUBECONFIG or ~/.kube/config".to_owned(),
             Place::Pod => return Config::incluster().map_err(|error| PlaceError::Pod(told(&error))),
         };
-        let options = KubeConfigOptions::default();
+        let options = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
         let read = match self {
             Place::Kubeconfig(file) => match Kubeconfig::read_from(file) {
                 Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,

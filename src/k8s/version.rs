@@ -1,9 +1,12 @@
-//! Which Kubernetes it is.
+//! Which Kubernetes it is, and what time it is there.
 
+use http_body_util::BodyExt;
+use jiff::Timestamp;
 use kube::Client;
+use kube::client::Body;
 use serde::Deserialize;
 
-use super::object::{CallError, call};
+use super::object::{ANSWER, CallError, call, no_answer};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,4 +23,66 @@ pub async fn version(client: &Client) -> Result<String, CallError> {
     let request = request.map_err(kube::core::request::Error::BuildRequest);
     let version: Version = call(client, request).await?;
     Ok(version.git_version)
+}
+
+/// An API server's first words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// `gitVersion`.
+    pub version: String,
+    /// The time there when it answered, in whole seconds; absent when it did not say.
+    pub date: Option<Timestamp>,
+}
+
+/// Which Kubernetes it is, and its clock.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
+    let request = http::Request::get("/version").body(Body::empty());
+    let request = request.map_err(kube::core::request::Error::BuildRequest);
+    let request = request.map_err(|error| CallError {
+        code: None,
+        text: error.to_string(),
+    })?;
+    let asked = async {
+        let (head, body) = client.send(request).await?.into_parts();
+        Ok::<_, CallError>((head, body.collect().await?.to_bytes()))
+    };
+    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| no_answer())??;
+    let failed = |text: String| CallError {
+        code: Some(head.status.as_u16()),
+        text,
+    };
+    if head.status == http::StatusCode::UNAUTHORIZED {
+        return Err(failed("it does not know you (401); log in again".to_owned()));
+    }
+    if !head.status.is_success() {
+        return Err(failed(format!("GET /version is answered with {}", head.status)));
+    }
+    let version: Version = serde_json::from_slice(&body)
+        .map_err(|error| failed(format!("GET /version is not answered as an API server does: {error}")))?;
+    let date = head.headers.get(http::header::DATE);
+    Ok(Greeting {
+        version: version.git_version,
+        date: date.and_then(|date| read_date(date.to_str().ok()?)),
+    })
+}
+
+/// The one date format of HTTP that is still written.
+fn read_date(text: &str) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(date.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_date;
+
+    #[test]
+    fn a_date_header_is_read() {
+        let read = read_date("Thu, 26 Nov 2026 22:46:24 GMT");
+        assert_eq!(read, "2026-11-26T22:46:24Z".parse().ok());
+        assert_eq!(read_date("yesterday"), None);
+    }
 }

@@ -208,6 +208,20 @@ fn crd_prints_both_definitions_or_writes_them() {
 }
 
 #[test]
+fn manifests_for_the_chain_start_the_process_so_and_send_it_what_it_needs() {
+    let printed = |args: &[&str]| String::from_utf8(dorgu(args, &[]).stdout).expect("YAML");
+    let (label, chain) = (printed(&["manifests"]), printed(&["manifests", "--match=chain"]));
+    assert!(
+        label.contains("name: labelled") && !label.contains("--match="),
+        "{label}"
+    );
+    assert!(
+        !chain.contains("name: labelled") && chain.contains("--match=chain"),
+        "{chain}"
+    );
+}
+
+#[test]
 fn version_and_help_are_data_and_succeed() {
     for args in [&["version"][..], &["--version"], &["--help"], &["serve", "--help"]] {
         let output = dorgu(args, &[]);
@@ -239,4 +253,46 @@ fn certificates_in_the_cluster_need_all_their_names() {
         2,
         &["--write-ca", "ca.crt in that Secret"],
     );
+}
+
+#[test]
+fn the_doctor_refuses_what_it_does_not_know_with_what_it_does() {
+    assert_refused(&["doctor", "--output=xml"], &[], 2, &["valid values are text, json"]);
+    assert_refused(&["doctor", "--exclude=clocks"], &[], 2, &["clocks", "clock, crds"]);
+    assert_refused(&["doctor", "--match=name"], &[], 2, &["valid values are label, chain"]);
+    assert_refused(&["doctor", "--webhook-confg=x"], &[], 2, &["--webhook-config"]);
+}
+
+#[test]
+fn a_cluster_that_the_doctor_cannot_ask_is_one_line_and_exit_code_2() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("kubeconfig");
+    // A port that was free a moment ago, and that nobody listens on.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = format!("https://{}", free.local_addr().expect("an address"));
+    drop(free);
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "here",
+        "clusters": [{"name": "c", "cluster": {"server": server, "insecure-skip-tls-verify": true}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+    });
+    std::fs::write(&file, config.to_string()).expect("written");
+    let kubeconfig = format!("--kubeconfig={}", file.display());
+    for (args, words) in [
+        (vec!["doctor"], vec!["no cluster to look at", "--kubeconfig FILE"]),
+        (
+            vec!["doctor", "--kubeconfig=/nowhere/kubeconfig"],
+            vec!["/nowhere/kubeconfig"],
+        ),
+        (vec!["doctor", &kubeconfig, "--context=there"], vec!["there"]),
+        (vec!["doctor", &kubeconfig], vec![server.as_str(), "cannot be asked"]),
+    ] {
+        assert_refused(&args, &[], 2, &words);
+        let said = stderr(&dorgu(&args, &[]));
+        assert!(
+            said.lines().count() == 1 && said.starts_with("dorgu: "),
+            "{args:?}: {said}"
+        );
+    }
 }

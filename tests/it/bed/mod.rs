@@ -181,6 +181,12 @@ impl Bed {
         self.shell_in(self.folder(), lines)
     }
 
+    /// The same with `dorgu` in the path, and nothing that would have to be built first.
+    pub(crate) fn shell_with_dorgu(&self, lines: &str) -> Output {
+        let dorgu = Path::new(env!("CARGO_BIN_EXE_dorgu"));
+        self.plane.kubectl().shell(self.folder(), lines, &[dorgu]).unwrap()
+    }
+
     /// In this folder; with `dorgu`, too, and helm, if [`Helm::find`] has found one.
     pub(crate) fn shell_in(&self, folder: &Path, lines: &str) -> Output {
         let dorgu = Path::new(env!("CARGO_BIN_EXE_dorgu"));

@@ -3,6 +3,7 @@
 //! ask the real process.
 
 mod docs;
+mod doctor;
 mod policy;
 pub mod webhook;
 

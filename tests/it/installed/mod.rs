@@ -2,6 +2,7 @@
 //! its account. No step in between, nothing as admin but what a user does.
 
 mod accepted;
+mod doctor;
 mod enforced;
 mod holder;
 mod load;

@@ -1,0 +1,113 @@
+//! A Secret and a caBundle as a person who asks what is wrong needs them: read as the process reads them, and judged as an
+//! API server judges. Nothing private comes out of here.
+
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+
+use super::bundle;
+use super::secret::{Found, Secret};
+use crate::k8s::Decode;
+use crate::server::tls::{CertificateFacts, Leaf, trusts};
+
+/// What is in a Secret.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// The process makes it, and may replace it; otherwise somebody else does.
+    pub ours: bool,
+    /// The certificate that is served from it, or why none can be.
+    pub offered: Result<Offered, String>,
+}
+
+/// A certificate that fits its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// What it says of itself.
+    pub facts: CertificateFacts,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl Inspected {
+    /// Reads a Secret.
+    ///
+    /// # Errors
+    /// It is no Secret at all.
+    pub fn read(json: &str) -> Result<Inspected, String> {
+        let secret = Secret::decode(json)?;
+        let (ours, offered) = match secret.found {
+            Found::Ours { stored, .. } => {
+                let signing = stored
+                    .signing
+                    .ok_or("it waits until API servers know its new CA, some 10 s");
+                let offered = signing.map_err(str::to_owned);
+                (true, offered.and_then(|signing| Offered::read(&signing.leaf)))
+            }
+            Found::Unusable(reason) => (true, Err(reason)),
+            Found::Foreign { leaf, .. } => (false, Offered::read(&leaf)),
+            Found::ForeignUnusable(reason) => (false, Err(reason)),
+        };
+        Ok(Inspected { ours, offered })
+    }
+}
+
+impl Offered {
+    fn read(leaf: &Leaf) -> Result<Offered, String> {
+        let (certified, facts) = leaf.certified().map_err(|error| error.to_string())?;
+        Ok(Offered {
+            facts,
+            chain: certified.cert,
+        })
+    }
+
+    /// Whether an API server that trusts this bundle (PEM) and calls by this name accepts it at this time.
+    ///
+    /// # Errors
+    /// Why not, in one line.
+    pub fn is_trusted(&self, bundle: &[u8], server_name: &str, at: Timestamp) -> Result<(), String> {
+        trusts(bundle, &self.chain, server_name, at)
+    }
+
+    /// Whether it is for this name.
+    ///
+    /// # Errors
+    /// Why not, in one line.
+    pub fn is_for(&self, server_name: &str) -> Result<(), String> {
+        names_it(&self.facts.names, server_name)
+    }
+}
+
+/// A name that is there, or a wildcard for its first label.
+fn names_it(names: &[String], wanted: &str) -> Result<(), String> {
+    let wildcard = wanted.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+    let named = names
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(wanted) || wildcard.as_ref().is_some_and(|wild| name == wild));
+    if named {
+        return Ok(());
+    }
+    Err(format!("it is not for {wanted} but for {}", names.join(", ")))
+}
+
+/// What each certificate of a bundle (PEM) says; whatever else stands there is passed over, as an API server does.
+#[must_use]
+pub fn authorities(bundle: &[u8]) -> Vec<CertificateFacts> {
+    let certificates = bundle::certificates(bundle);
+    let facts = certificates.iter().map(|pem| CertificateFacts::of_pem(pem));
+    facts.filter_map(Result::ok).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_it;
+
+    #[test]
+    fn a_wildcard_stands_for_one_label() {
+        let names = ["*.guards.svc".to_owned(), "exact.other.svc".to_owned()];
+        assert_eq!(names_it(&names, "webhook.guards.svc"), Ok(()));
+        assert_eq!(names_it(&names, "exact.other.svc"), Ok(()));
+        let refused = names_it(&names, "a.b.guards.svc").unwrap_err();
+        assert_eq!(
+            refused,
+            "it is not for a.b.guards.svc but for *.guards.svc, exact.other.svc"
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! A Deployment that is certain to be answered with words of ours, to be sent as a dry run. Which words is decided by the
+//! same rules that the process answers by, so nothing is guessed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::checks::View;
+use crate::api::labels::{APP_NAME, MODE};
+use crate::policy::answer::warnings;
+use crate::policy::{Governed, ModeWish, Persona, Question, Subject, Workload, decide};
+
+/// What is sent, and what has to come back.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Canary {
+    pub(super) namespace: String,
+    /// By which persona it is held.
+    pub(super) persona: String,
+    pub(super) object: Value,
+    /// Any of these tells that we were asked.
+    pub(super) warnings: Vec<String>,
+    /// It is refused.
+    pub(super) refused: bool,
+}
+
+impl Canary {
+    /// One for the first persona, by namespace and name, that finds fault with a Deployment that says next to nothing; none
+    /// where there is no such persona in any namespace that is sent, or nobody can tell.
+    pub(super) fn find(view: &View<'_>) -> Option<Canary> {
+        let sent = super::checks::sent(view)?;
+        let personas = view.facts.personas.here()?;
+        let mut by_app: BTreeMap<(&str, &str), Vec<Arc<Persona>>> = BTreeMap::new();
+        for persona in personas {
+            let app = (persona.namespace.as_str(), persona.app.as_str());
+            by_app.entry(app).or_default().push(Arc::new(persona.clone()));
+        }
+        by_app.into_iter().find_map(|((namespace, app), mut personas)| {
+            let place = sent.iter().find(|one| one.name == namespace && !one.terminating)?;
+            personas.sort_by(|a, b| a.name.cmp(&b.name));
+            let mode = ModeWish::read(place.labels.get(MODE).map(String::as_str));
+            Canary::for_app(view, namespace, app, &personas, &mode)
+        })
+    }
+
+    fn for_app(
+        view: &View<'_>,
+        namespace: &str,
+        app: &str,
+        personas: &[Arc<Persona>],
+        mode: &ModeWish,
+    ) -> Option<Canary> {
+        let object = object(namespace, app);
+        let text = object.to_string();
+        let new: Workload<'_> = serde_json::from_str(&text).ok()?;
+        let decision = decide(
+            view.setup.rulebook,
+            &Question {
+                subject: Subject::Deployment,
+                new: &new,
+                governed: Governed { app, personas },
+                old: None,
+                namespace,
+                namespace_mode: mode,
+            },
+        );
+        let (refused, warnings) = (!decision.allows(), warnings(&decision));
+        (refused || !warnings.is_empty()).then(|| Canary {
+            namespace: namespace.to_owned(),
+            persona: decision.personas().next().unwrap_or_default().to_owned(),
+            object,
+            warnings,
+            refused,
+        })
+    }
+}
+
+/// As harmless as can be, if it were ever stored: no pod, of an image from a domain that cannot exist.
+fn object(namespace: &str, app: &str) -> Value {
+    let labels = json!({APP_NAME: app, "dorgu.io/canary": "doctor"});
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"generateName": "dorgu-doctor-", "namespace": namespace, "labels": labels},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "canary", "image": "canary.invalid/doctor:1"}]},
+            },
+        },
+    })
+}

@@ -1,0 +1,107 @@
+//! Commands for a person to paste: for the same cluster that was looked at, and quoted for a shell.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::{Value, json};
+
+use super::setup::Setup;
+use crate::install::{Installation, Matching};
+use crate::policy::Mode;
+
+/// How commands for this cluster and this installation begin and end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// `--kubeconfig`, as it was given.
+    pub kubeconfig: Option<String>,
+    /// `--context`, as it was given.
+    pub context: Option<String>,
+}
+
+impl Commands {
+    /// A kubectl command line.
+    pub fn kubectl(&self, rest: impl std::fmt::Display) -> String {
+        format!("kubectl{} {rest}", self.flags("--kubeconfig", "--context"))
+    }
+
+    /// kubectl in a namespace.
+    pub fn kubectl_in(&self, namespace: &str, rest: impl std::fmt::Display) -> String {
+        // Before the rest, which may end in a remark.
+        self.kubectl(format_args!("--namespace {} {rest}", word(namespace)))
+    }
+
+    fn flags(&self, kubeconfig: &str, context: &str) -> String {
+        let given = [(kubeconfig, &self.kubeconfig), (context, &self.context)];
+        let given = given.iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        given.map(|(flag, value)| format!(" {flag} {}", word(value))).collect()
+    }
+
+    /// One field of one entry of the webhook configuration, set to what it should be.
+    pub(super) fn set_field(&self, setup: &Setup, entry: usize, field: &str, value: &Value) -> String {
+        let patch = json!([{"op": "add", "path": format!("/webhooks/{entry}/{field}"), "value": value}]);
+        let name = word(&setup.configuration);
+        self.kubectl(format_args!(
+            "patch validatingwebhookconfiguration {name} --type=json --patch={}",
+            word(&patch.to_string())
+        ))
+    }
+
+    /// Puts every object of the installation back, by what it was installed with.
+    pub(super) fn install_again(&self, setup: &Setup, deployment: Option<&Deployment>) -> String {
+        let annotation = |key: &str| deployment?.metadata.annotations.as_ref()?.get(key).cloned();
+        if let Some(release) = annotation("meta.helm.sh/release-name") {
+            return format!(
+                "helm upgrade {} charts/dorgu-operator --namespace {} --reset-then-reuse-values{}",
+                word(&release),
+                word(&setup.namespace),
+                self.flags("--kubeconfig", "--kube-context")
+            );
+        }
+        let apply = self.kubectl("apply -f -");
+        let shipped = Installation::default();
+        if setup.name != shipped.fullname {
+            // `dorgu manifests` knows one name only.
+            return self.kubectl("apply -k manifests   # in the folder that it was installed from");
+        }
+        let mut manifests = "dorgu manifests".to_owned();
+        let mut option = |name: &str, value: String| manifests.extend([" ", name, " ", word(&value).as_str()]);
+        if setup.namespace != shipped.namespace {
+            option("--namespace", setup.namespace.clone());
+        }
+        if let Some(spec) = deployment.and_then(|deployment| deployment.spec.as_ref()) {
+            let replicas = spec.replicas.unwrap_or(1).max(1);
+            if replicas != i32::from(shipped.replicas) {
+                option("--replicas", replicas.to_string());
+            }
+            let pod = spec.template.spec.as_ref();
+            let image = pod.and_then(|pod| pod.containers.first()?.image.clone());
+            if let Some(image) = image.filter(|image| *image != shipped.image) {
+                option("--image", image);
+            }
+        }
+        if setup.rulebook.mode == Mode::Enforcing {
+            option("--webhook-mode", "enforcing".to_owned());
+        }
+        if setup.matching == Matching::Chain {
+            option("--match", "chain".to_owned());
+        }
+        format!("{manifests} | {apply}")
+    }
+
+    /// What the pods say.
+    pub(super) fn logs(&self, setup: &Setup) -> String {
+        let name = word(&setup.name);
+        self.kubectl_in(
+            &setup.namespace,
+            format_args!("logs deployment/{name} --all-pods --prefix --tail=50"),
+        )
+    }
+}
+
+/// A word that a shell takes as it is.
+pub(super) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

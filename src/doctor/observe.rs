@@ -1,0 +1,342 @@
+//! Asks the API server, and judges nothing. Everything here reads, but the canary, which is a dry run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+
+use super::canary::Canary;
+use super::checks::{Call, View, shipped};
+use super::facts::{Beat, Facts, Namespace, Sealed, Seen, Unseen};
+use super::rights::{Right, needed};
+use super::setup::{Setup, Wanted};
+use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
+use crate::certificates::Inspected;
+use crate::install::LEASE;
+use crate::k8s::{self, CallError, Client, Decode, Greeting, Name, Resource};
+use crate::policy::Persona;
+
+const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
+const SERVICES: Resource = Resource::new("", "v1", "services");
+const SLICES: Resource = Resource::new("discovery.k8s.io", "v1", "endpointslices");
+const POLICIES: Resource = Resource::new("networking.k8s.io", "v1", "networkpolicies");
+const CONFIGURATIONS: Resource = Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
+const SECRETS: Resource = Resource::new("", "v1", "secrets");
+const LEASES: Resource = Resource::new("coordination.k8s.io", "v1", "leases");
+const NAMESPACES: Resource = Resource::new("", "v1", "namespaces");
+const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
+const DEFINITIONS: Resource = Resource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+
+/// The mark of whoever issues certificates by `Certificate` objects.
+const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
+/// A holder renews every 2 s; a time in the Lease that is older, or in the future, deserves a second look.
+const FRESH: SignedDuration = SignedDuration::from_secs(5);
+/// After which a holder that lives has renewed.
+const SECOND_LOOK: Duration = Duration::from_millis(2_500);
+
+/// The API server's first words, and how far our clock is ahead of its.
+pub(super) struct Met {
+    greeting: Greeting,
+    ahead: Option<SignedDuration>,
+}
+
+/// Speaks to the API server for the first time.
+///
+/// # Errors
+/// It does not answer, or not as one.
+pub(super) async fn meet(client: &Client) -> Result<Met, CallError> {
+    let before = Timestamp::now();
+    let greeting = k8s::greet(client).await?;
+    let after = Timestamp::now();
+    // A header tells whole seconds, so half of one is what it leaves out on average.
+    let middle = before + after.duration_since(before) / 2 - SignedDuration::from_millis(500);
+    Ok(Met {
+        ahead: greeting.date.map(|date| middle.duration_since(date)),
+        greeting,
+    })
+}
+
+/// The Deployment, which says what else to look at.
+pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Seen<Deployment> {
+    let name = Name {
+        namespace: wanted.namespace.clone(),
+        name: wanted.name.clone(),
+    };
+    one(client, DEPLOYMENTS, name).await
+}
+
+/// Everything else.
+pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: Seen<Deployment>) -> Facts {
+    let at_home = |name: &str| Name {
+        namespace: setup.namespace.clone(),
+        name: name.to_owned(),
+    };
+    let cluster_wide = |name: &str| Name {
+        namespace: String::new(),
+        name: name.to_owned(),
+    };
+    let clock = Clock { ahead: met.ahead };
+    let service_of = format!("kubernetes.io/service-name={}", setup.service);
+    let (lease, service, slices, policies, configuration, secret, namespaces, personas, definitions) = tokio::join!(
+        lease(client, at_home(LEASE), &clock),
+        one(client, SERVICES, at_home(&setup.service)),
+        many(client, SLICES, &setup.namespace, &service_of),
+        many(client, POLICIES, &setup.namespace, ""),
+        one(client, CONFIGURATIONS, cluster_wide(&setup.configuration)),
+        secret(client, setup.secret.as_deref().map(at_home)),
+        all(client, NAMESPACES),
+        all::<Read>(client, PERSONAS),
+        definitions(client),
+    );
+    let ours = secret.here().is_none_or(|sealed| sealed.inspected.ours);
+    let missing_rights = match deployment {
+        Seen::Here(_) => missing_rights(client, setup, ours).await,
+        _ => Seen::Absent,
+    };
+    Facts {
+        version: met.greeting.version,
+        now: clock.now(),
+        ahead: met.ahead,
+        definitions,
+        deployment,
+        service,
+        slices,
+        policies,
+        configuration,
+        secret,
+        lease,
+        namespaces,
+        personas: match personas {
+            Seen::Here(personas) => Seen::Here(personas.into_iter().map(|Read(persona)| persona).collect()),
+            Seen::Absent => Seen::Absent,
+            Seen::Unseen(unseen) => Seen::Unseen(unseen),
+        },
+        missing_rights,
+    }
+}
+
+/// Sends the canary, and where nobody of ours answers, once more to see whether the API server tried.
+///
+/// # Errors
+/// There was no answer at all.
+pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallError> {
+    let Some(canary) = Canary::find(view) else {
+        return Ok(Call::NotMade(
+            "no namespace that opted in has a persona that a Deployment could break, so there is nothing to try it with"
+                .to_owned(),
+        ));
+    };
+    let webhook = &shipped(view.setup).name;
+    let send = || k8s::try_out(client, DEPLOYMENTS, &canary.namespace, &canary.object);
+    let mut verdict = send().await?;
+    let mut failed_open = None;
+    if verdict.code == 201 && !Call::is_ours(&canary, &verdict, webhook) {
+        let before = failures(client, webhook).await;
+        verdict = send().await?;
+        let after = failures(client, webhook).await;
+        failed_open = before.zip(after).map(|(before, after)| after - before);
+    }
+    Ok(Call::Answered {
+        canary,
+        verdict,
+        failed_open,
+    })
+}
+
+/// How often this API server has let something by because its call of the webhook failed; absent where we may not know.
+async fn failures(client: &Client, webhook: &str) -> Option<f64> {
+    let metrics = k8s::page(client, "/metrics").await.ok()?;
+    let label = format!("name={webhook:?}");
+    let samples = metrics
+        .lines()
+        .filter(|line| line.starts_with("apiserver_admission_webhook_fail_open_count{") && line.contains(&label));
+    let counts = samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    Some(counts.sum())
+}
+
+/// The API server's clock, by ours.
+struct Clock {
+    ahead: Option<SignedDuration>,
+}
+
+impl Clock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() - self.ahead.unwrap_or_default()
+    }
+}
+
+fn unseen(error: CallError, what: impl std::fmt::Display) -> Unseen {
+    Unseen {
+        forbidden: error.is_forbidden(),
+        reason: if error.is_forbidden() {
+            format!("you may not read {what}: {error}")
+        } else {
+            format!("cannot read {what}: {error}")
+        },
+    }
+}
+
+async fn one<T: DeserializeOwned>(client: &Client, resource: Resource, name: Name) -> Seen<T> {
+    match k8s::get(client, resource, &name).await {
+        Ok(Some(object)) => Seen::Here(object),
+        Ok(None) => Seen::Absent,
+        Err(error) => Seen::Unseen(unseen(error, format_args!("{} {}", resource.plural, name.name))),
+    }
+}
+
+async fn many<T: DeserializeOwned>(client: &Client, resource: Resource, namespace: &str, labels: &str) -> Seen<Vec<T>> {
+    match k8s::list(client, resource, namespace, labels).await {
+        Ok(objects) => Seen::Here(objects),
+        Err(error) => Seen::Unseen(unseen(error, format_args!("{} in {namespace}", resource.plural))),
+    }
+}
+
+/// All objects of a kind; one that cannot be read is left out, as the process leaves it out and says so.
+async fn all<T: Decode>(client: &Client, resource: Resource) -> Seen<Vec<T>> {
+    let mut found = Vec::new();
+    match k8s::pass(client, resource, |one| found.push(one)).await {
+        Ok(_) => Seen::Here(found),
+        Err(error) if error.is_not_found() => Seen::Absent,
+        Err(error) => Seen::Unseen(unseen(error, resource.plural)),
+    }
+}
+
+async fn definitions(client: &Client) -> Vec<(String, Seen<Value>)> {
+    let mut seen = Vec::new();
+    for definition in crds() {
+        let name = definition.metadata.name.unwrap_or_default();
+        let read = one(
+            client,
+            DEFINITIONS,
+            Name {
+                namespace: String::new(),
+                name: name.clone(),
+            },
+        );
+        seen.push((name, read.await));
+    }
+    seen
+}
+
+async fn secret(client: &Client, name: Option<Name>) -> Seen<Sealed> {
+    let Some(name) = name else { return Seen::Absent };
+    let shown = format!("secrets {}", name.name);
+    match one::<Value>(client, SECRETS, name).await {
+        Seen::Here(object) => match Inspected::read(&object.to_string()) {
+            Ok(inspected) => Seen::Here(Sealed {
+                inspected,
+                by_cert_manager: object["metadata"]["annotations"][CERT_MANAGER].is_string(),
+            }),
+            Err(reason) => Seen::Unseen(Unseen {
+                reason: format!("cannot read {shown}: {reason}"),
+                forbidden: false,
+            }),
+        },
+        Seen::Absent => Seen::Absent,
+        Seen::Unseen(unseen) => Seen::Unseen(unseen),
+    }
+}
+
+/// Looks once, and where the time in it is not that of a holder who renews, once more.
+async fn lease(client: &Client, name: Name, clock: &Clock) -> Seen<Beat> {
+    let read = async || one::<Lease>(client, LEASES, name.clone()).await;
+    let renewed = |spec: &LeaseSpec| spec.renew_time.clone();
+    let first = match read().await {
+        Seen::Here(lease) => lease.spec.unwrap_or_default(),
+        Seen::Absent => return Seen::Absent,
+        Seen::Unseen(unseen) => return Seen::Unseen(unseen),
+    };
+    let at = clock.now();
+    let fresh = renewed(&first).is_some_and(|time| at.duration_since(time.0).abs() <= FRESH);
+    let held = first.holder_identity.as_ref().is_some_and(|holder| !holder.is_empty());
+    let once = Beat {
+        spec: first,
+        renewed_meanwhile: false,
+        at,
+    };
+    if fresh || !held {
+        return Seen::Here(once);
+    }
+    tokio::time::sleep(SECOND_LOOK).await;
+    match read().await {
+        Seen::Here(lease) => {
+            let spec = lease.spec.unwrap_or_default();
+            Seen::Here(Beat {
+                renewed_meanwhile: renewed(&spec) != renewed(&once.spec),
+                spec,
+                at: clock.now(),
+            })
+        }
+        Seen::Absent | Seen::Unseen(_) => Seen::Here(once),
+    }
+}
+
+async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: bool) -> Seen<Vec<Right>> {
+    let mut missing = Vec::new();
+    for right in needed(setup, certificate_is_ours) {
+        match k8s::may(client, right.question(setup)).await {
+            Ok(true) => {}
+            Ok(false) => missing.push(right),
+            Err(error) => {
+                let forbidden = error.is_forbidden();
+                return Seen::Unseen(Unseen {
+                    reason: format!(
+                        "{} what the account may do: {error}",
+                        if forbidden { "you may not ask" } else { "cannot ask" }
+                    ),
+                    forbidden,
+                });
+            }
+        }
+    }
+    Seen::Here(missing)
+}
+
+fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
+}
+
+impl Decode for Namespace {
+    fn decode(json: &str) -> Result<Namespace, String> {
+        #[derive(serde::Deserialize)]
+        struct Object {
+            metadata: Metadata,
+        }
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Metadata {
+            name: String,
+            labels: Option<BTreeMap<String, String>>,
+            deletion_timestamp: Option<IgnoredAny>,
+        }
+        let metadata = from_json::<Object>(json)?.metadata;
+        Ok(Namespace {
+            name: metadata.name,
+            labels: metadata.labels.unwrap_or_default(),
+            terminating: metadata.deletion_timestamp.is_some(),
+        })
+    }
+}
+
+/// A persona as the process keeps it.
+#[derive(Clone)]
+struct Read(Persona);
+
+impl Decode for Read {
+    fn decode(json: &str) -> Result<Read, String> {
+        #[derive(serde::Deserialize)]
+        struct Object {
+            metadata: ObjectMeta,
+            // Not the status: one that somebody wrote oddly costs nobody the persona.
+            spec: ApplicationPersonaSpec,
+        }
+        let object: Object = from_json(json)?;
+        let mut persona = ApplicationPersona::new("", object.spec);
+        persona.metadata = object.metadata;
+        Ok(Read(Persona::parse(&persona)))
+    }
+}

@@ -1,0 +1,181 @@
+//! What the installation is meant to be: by the flags given to us, else by the arguments of the Deployment, else as shipped.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Container;
+
+use crate::install::{Installation, Matching};
+use crate::policy::{Mode, RuleSet, Rulebook};
+
+/// What whoever asks says of the installation. Absent: find out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where it lives.
+    pub namespace: String,
+    /// The Deployment, and the first part of every name.
+    pub name: String,
+    /// `--webhook-config`.
+    pub configuration: Option<String>,
+    /// `--webhook-service`.
+    pub service: Option<String>,
+    /// `--webhook-secret`.
+    pub secret: Option<String>,
+    /// `--match`.
+    pub matching: Option<Matching>,
+}
+
+/// What the installation is meant to be.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where it lives.
+    pub namespace: String,
+    /// The Deployment.
+    pub name: String,
+    /// The ServiceAccount.
+    pub account: String,
+    /// The ValidatingWebhookConfiguration.
+    pub configuration: String,
+    /// The Service.
+    pub service: String,
+    /// The Secret; absent: the certificate lies in files of the pods.
+    pub secret: Option<String>,
+    /// How personas are found.
+    pub matching: Matching,
+    /// The webhook is served.
+    pub webhook: bool,
+    /// A Lease says who writes.
+    pub elects: bool,
+    /// Readers of metrics are looked up.
+    pub reviews_tokens: bool,
+    /// A first ClusterPersona is made.
+    pub makes_cluster_persona: bool,
+    /// Rules and mode of the process.
+    pub rulebook: Rulebook,
+}
+
+impl Setup {
+    /// The Deployment tells what the flags leave open; one that was not seen is taken to be as shipped.
+    pub fn read(wanted: &Wanted, deployment: Option<&Deployment>) -> Setup {
+        let pod = deployment
+            .and_then(|deployment| deployment.spec.as_ref())
+            .and_then(|spec| spec.template.spec.as_ref());
+        let arguments = pod.map(|pod| Arguments::of(&pod.containers)).unwrap_or_default();
+        let shipped = Installation {
+            namespace: wanted.namespace.clone(),
+            fullname: wanted.name.clone(),
+            ..Installation::default()
+        };
+        let told = |flag: &str| arguments.value(flag).filter(|value| !value.is_empty());
+        let named = |given: &Option<String>, flag: &str, shipped: String| {
+            given.clone().or_else(|| told(flag)).unwrap_or(shipped)
+        };
+        let seen = pod.is_some();
+        // Beside files that were brought along, the Secret is not read.
+        let in_files = told("webhook-cert-path").is_some();
+        let metrics = match told("metrics-bind-address") {
+            Some(address) => address != "0",
+            None => !seen,
+        };
+        Setup {
+            account: pod.and_then(|pod| pod.service_account_name.clone()).unwrap_or_else(|| {
+                if seen {
+                    "default".to_owned()
+                } else {
+                    wanted.name.clone()
+                }
+            }),
+            configuration: named(&wanted.configuration, "webhook-config", shipped.webhook_configuration()),
+            service: named(&wanted.service, "webhook-service", shipped.webhook_service()),
+            secret: (!in_files).then(|| named(&wanted.secret, "webhook-secret", shipped.webhook_secret())),
+            matching: wanted.matching.unwrap_or_else(|| match told("match").as_deref() {
+                Some("chain") => Matching::Chain,
+                _ => Matching::Label,
+            }),
+            webhook: arguments.switch("enable-webhook").unwrap_or(!seen),
+            elects: arguments.switch("leader-elect").unwrap_or(!seen),
+            reviews_tokens: metrics && arguments.switch("metrics-secure").unwrap_or(true),
+            makes_cluster_persona: arguments.switch("auto-create-cluster-persona").unwrap_or(false),
+            rulebook: Rulebook {
+                set: match told("rules").as_deref() {
+                    Some("upstream") => RuleSet::Upstream,
+                    _ => RuleSet::Complete,
+                },
+                mode: match told("webhook-mode").as_deref() {
+                    Some("enforcing") => Mode::Enforcing,
+                    _ => Mode::Advisory,
+                },
+            },
+            namespace: wanted.namespace.clone(),
+            name: wanted.name.clone(),
+        }
+    }
+
+    /// The same names as an installation that would be made now.
+    pub(super) fn installation(&self) -> Installation {
+        Installation {
+            namespace: self.namespace.clone(),
+            fullname: self.name.clone(),
+            matching: self.matching,
+            metrics: self.reviews_tokens,
+            ..Installation::default()
+        }
+    }
+}
+
+/// Command line and environment of the process, as its container has them.
+#[derive(Default)]
+struct Arguments {
+    words: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Arguments {
+    fn of(containers: &[Container]) -> Arguments {
+        let words = |container: &Container| {
+            let command = container.command.iter().chain(&container.args).flatten();
+            command.cloned().collect::<Vec<String>>()
+        };
+        let serves = |container: &&Container| words(container).iter().any(|word| word == "serve");
+        let ours = containers.iter().find(serves).or(containers.first());
+        let variables = ours.iter().flat_map(|container| container.env.iter().flatten());
+        Arguments {
+            words: ours.map(words).unwrap_or_default(),
+            environment: variables
+                .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+                .collect(),
+        }
+    }
+
+    /// What a flag says: one dash or two, `--flag=value` or `--flag value`; the last one counts, and one that is not there
+    /// is looked for in the environment.
+    fn value(&self, flag: &str) -> Option<String> {
+        let after = |(at, word): (usize, &String)| match named(word, flag)? {
+            Some(value) => Some(value.to_owned()),
+            None => Some(self.words.get(at + 1).cloned().unwrap_or_default()),
+        };
+        let given = self.words.iter().enumerate().filter_map(after).next_back();
+        given.or_else(|| self.variable(flag))
+    }
+
+    /// What a flag says that needs no value.
+    fn switch(&self, flag: &str) -> Option<bool> {
+        let given = self.words.iter().filter_map(|word| named(word, flag)).next_back();
+        let given = given.map(|value| value.unwrap_or("true").to_owned());
+        given.or_else(|| self.variable(flag)).map(|value| value == "true")
+    }
+
+    fn variable(&self, flag: &str) -> Option<String> {
+        let name = format!("DORGU_{}", flag.replace('-', "_").to_uppercase());
+        let found = self.environment.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| value.clone())
+    }
+}
+
+/// The value that a word gives this flag, if it is about this flag at all.
+fn named<'a>(word: &'a str, flag: &str) -> Option<Option<&'a str>> {
+    let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let rest = bare.strip_prefix(flag)?;
+    match rest.strip_prefix('=') {
+        Some(value) => Some(Some(value)),
+        None => rest.is_empty().then_some(None),
+    }
+}

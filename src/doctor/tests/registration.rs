@@ -1,0 +1,235 @@
+//! The webhook configuration.
+
+use serde_json::{Value, json};
+
+use super::installation::argument;
+use super::{Check, Clinic, Seen, Status, edit};
+
+fn changed(change: impl FnOnce(&mut Value)) -> Clinic {
+    Clinic::with(|clinic| clinic.entry(change))
+}
+
+#[test]
+fn a_configuration_that_is_missing_or_not_ours_is_told_and_nothing_in_it_is() {
+    let missing = Clinic::with(|clinic| clinic.facts.configuration = Seen::Absent);
+    missing.tells(
+        Check::Configuration,
+        Status::Fail,
+        &[
+            "dorgu-operator-deployment does not exist",
+            "emergency stop",
+            "dorgu manifests | kubectl apply -f -",
+        ],
+    );
+    missing.skips(Check::MatchConditions, "there is no webhook configuration");
+    changed(|entry| entry["name"] = json!("other.example.com")).tells(
+        Check::Configuration,
+        Status::Fail,
+        &["has no entry validate-deployment.dorgu.io"],
+    );
+    let two = Clinic::with(|clinic| {
+        edit(&mut clinic.facts.configuration, |object| {
+            let mut other = object["webhooks"][0].clone();
+            other["name"] = json!("other.example.com");
+            object["webhooks"].as_array_mut().expect("entries").push(other);
+        });
+    });
+    two.tells(
+        Check::Configuration,
+        Status::Warn,
+        &["entries beside ours: other.example.com"],
+    );
+}
+
+#[test]
+fn a_webhook_that_is_not_served_must_not_be_called_and_needs_nothing() {
+    let off = |clinic: &mut Clinic| argument(clinic, "--enable-webhook=false");
+    let called = Clinic::with(off);
+    called.tells(
+        Check::Configuration,
+        Status::Fail,
+        &[
+            "does not serve",
+            "delete validatingwebhookconfiguration dorgu-operator-deployment",
+        ],
+    );
+    let alone = Clinic::with(|clinic| {
+        off(clinic);
+        clinic.facts.configuration = Seen::Absent;
+        clinic.facts.secret = Seen::Absent;
+        clinic.facts.service = Seen::Absent;
+    });
+    assert!(alone.report().is_clean(), "{}", alone.report().text());
+    alone.skips(Check::CaBundle, "only status is kept");
+}
+
+#[test]
+fn every_field_that_matters_is_held_against_what_is_shipped() {
+    type Change = fn(&mut Value);
+    let table: [(Check, Status, &str, Change); 15] = [
+        (
+            Check::ClientConfig,
+            Status::Fail,
+            "calls dorgu-system/other:443/validate-deployment and not",
+            |entry| {
+                entry["clientConfig"]["service"]["name"] = json!("other");
+            },
+        ),
+        (Check::ClientConfig, Status::Fail, "443/ and not", |entry| {
+            entry["clientConfig"]["service"]
+                .as_object_mut()
+                .expect("a service")
+                .remove("path");
+        }),
+        (Check::FailurePolicy, Status::Warn, r#""value":"Ignore""#, |entry| {
+            entry["failurePolicy"] = json!("Fail")
+        }),
+        (Check::Timeout, Status::Warn, "timeoutSeconds is 30", |entry| {
+            entry["timeoutSeconds"] = json!(30)
+        }),
+        (Check::Timeout, Status::Warn, "again in a second", |entry| {
+            entry["timeoutSeconds"] = json!(1)
+        }),
+        (
+            Check::Rules,
+            Status::Fail,
+            "not sent: UPDATE of deployments/scale",
+            |entry| {
+                entry["rules"][0]["resources"] = json!(["deployments"]);
+            },
+        ),
+        (Check::Rules, Status::Fail, "not sent: CREATE of deployments", |entry| {
+            entry["rules"][0]["operations"] = json!(["UPDATE"]);
+        }),
+        (Check::Rules, Status::Warn, "sent without need: pods, DELETE", |entry| {
+            entry["rules"][0]["resources"] = json!(["deployments", "deployments/*", "pods"]);
+            entry["rules"][0]["resources"] = json!(["deployments", "deployments/scale", "pods"]);
+            entry["rules"][0]["operations"] = json!(["CREATE", "UPDATE", "DELETE"]);
+        }),
+        (Check::ObjectSelector, Status::Warn, "matchLabels", |entry| {
+            entry["objectSelector"] = json!({"matchLabels": {"watch": "me"}});
+        }),
+        (
+            Check::MatchConditions,
+            Status::Warn,
+            "condition 'changed' is missing",
+            |entry| {
+                entry["matchConditions"].as_array_mut().expect("conditions").truncate(1);
+            },
+        ),
+        (
+            Check::MatchConditions,
+            Status::Fail,
+            "condition 'changed' is not as shipped: false",
+            |entry| {
+                entry["matchConditions"][1]["expression"] = json!("false");
+            },
+        ),
+        (
+            Check::MatchConditions,
+            Status::Warn,
+            "condition 'mine' is not dorgu's",
+            |entry| {
+                let mine = json!({"name": "mine", "expression": "true"});
+                entry["matchConditions"].as_array_mut().expect("conditions").push(mine);
+            },
+        ),
+        (Check::NamespaceSelector, Status::Warn, "never opted in", |entry| {
+            entry["namespaceSelector"]["matchExpressions"]
+                .as_array_mut()
+                .expect("terms")
+                .remove(0);
+        }),
+        (
+            Check::NamespaceSelector,
+            Status::Warn,
+            "must not wait for dorgu: kube-system, kube-node-lease, dorgu-system",
+            |entry| {
+                entry["namespaceSelector"]["matchExpressions"]
+                    .as_array_mut()
+                    .expect("terms")
+                    .remove(1);
+            },
+        ),
+        (Check::CaBundle, Status::Fail, "empty", |entry| {
+            entry["clientConfig"]
+                .as_object_mut()
+                .expect("a client")
+                .remove("caBundle");
+        }),
+    ];
+    for (check, status, words, change) in table {
+        let mut clinic = changed(change);
+        if check == Check::NamespaceSelector {
+            // Not what this is about: every namespace would be sent then.
+            clinic.facts.namespaces = Seen::Here(vec![super::namespace("shop", &[("dorgu.io/validate", "true")])]);
+        }
+        clinic.tells(check, status, &[words]);
+    }
+}
+
+#[test]
+fn a_selector_that_asks_for_another_label_is_told() {
+    let clinic = Clinic::with(|clinic| {
+        clinic.entry(|entry| entry["namespaceSelector"] = json!({"matchLabels": {"team": "x"}, "matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "kube-node-lease", "dorgu-system"]},
+        ]}));
+        let shop = super::namespace("shop", &[("team", "x")]);
+        clinic.facts.namespaces = Seen::Here(vec![shop]);
+    });
+    clinic.tells(
+        Check::NamespaceSelector,
+        Status::Warn,
+        &["does not opt a namespace in", "team"],
+    );
+}
+
+#[test]
+fn wildcards_send_what_is_needed_and_more() {
+    let all = changed(|entry| {
+        entry["rules"][0]["resources"] = json!(["*/*"]);
+        entry["rules"][0]["operations"] = json!(["*"]);
+    });
+    all.tells(Check::Rules, Status::Warn, &["sent without need: */*, *"]);
+    let kinds = changed(|entry| entry["rules"][0]["resources"] = json!(["*"]));
+    kinds.tells(Check::Rules, Status::Fail, &["not sent: UPDATE of deployments/scale"]);
+}
+
+#[test]
+fn conditions_are_held_against_how_personas_are_matched() {
+    let chain = |clinic: &mut Clinic| argument(clinic, "--match=chain");
+    let labelled = Clinic::with(chain);
+    labelled.tells(
+        Check::MatchConditions,
+        Status::Fail,
+        &["condition 'labelled' is there, and the process runs with --match=chain"],
+    );
+    let right = Clinic::with(|clinic| {
+        chain(clinic);
+        clinic.entry(|entry| drop(entry["matchConditions"].as_array_mut().expect("conditions").remove(0)));
+    });
+    assert!(right.report().is_clean(), "{}", right.report().text());
+    let wrapped = changed(|entry| {
+        let expression = entry["matchConditions"][0]["expression"]
+            .as_str()
+            .expect("CEL")
+            .replace(" && ", " &&\n  ");
+        entry["matchConditions"][0]["expression"] = json!(expression);
+    });
+    assert!(wrapped.report().is_clean(), "a line break changes nothing");
+}
+
+#[test]
+fn a_url_needs_no_service() {
+    let clinic = Clinic::with(|clinic| {
+        clinic.entry(|entry| {
+            let bundle = entry["clientConfig"]["caBundle"].clone();
+            let url = format!("https://{}:9443/validate-deployment", super::SERVER_NAME);
+            entry["clientConfig"] = json!({"url": url, "caBundle": bundle});
+        });
+        clinic.facts.service = Seen::Absent;
+        clinic.facts.slices = Seen::Here(Vec::new());
+    });
+    assert!(clinic.report().is_clean(), "{}", clinic.report().text());
+    clinic.skips(Check::Service, "calls a URL");
+}
