@@ -4,6 +4,7 @@
 mod accepted;
 mod enforced;
 mod holder;
+mod image;
 mod load;
 mod metrics;
 mod rights;

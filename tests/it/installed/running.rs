@@ -129,7 +129,7 @@ impl Installed {
 
     /// Waits until it is: the registration is in the API server's cache, the caBundle in the registration, the persona in
     /// the pods.
-    fn until_guarded(&self) {
+    pub(super) fn until_guarded(&self) {
         let guarded = wait_until(PATIENCE, "a breach is warned about", || {
             ensure!(self.is_guarded()?, "it goes by unseen");
             Ok(())
