@@ -1,4 +1,4 @@
-//! `dorgu manifests`: every object of an installation, for `kubectl apply -k`.
+//! `dorgu manifests`: every object of an installation, for `kubectl apply -k` or, in one text, `-f`.
 
 use std::path::PathBuf;
 
@@ -55,9 +55,7 @@ impl Flags {
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let objects = flags.installation().objects();
     let Some(folder) = &flags.output else {
-        let crds = crate::api::crd::render()?.into_iter();
-        let documents: Vec<String> = crds.chain(objects.render()?).map(|(_, yaml)| yaml).collect();
-        super::print(&documents.join("---\n"));
+        super::print(&objects.single_file()?);
         return Ok(());
     };
     for (name, yaml) in objects.folder()? {

@@ -1,4 +1,5 @@
-//! From objects to files: one object a file, so that a kustomization can leave one out, and the kustomization itself.
+//! From objects to files: one object a file, so that a kustomization can leave one out, and the kustomization itself; or
+//! all of them in one.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -88,6 +89,16 @@ impl Objects {
         };
         files.push(yaml(KUSTOMIZATION.trim_end_matches(".yaml"), &kustomization)?);
         Ok(files)
+    }
+
+    /// The same objects as [`Self::folder`] in one text, for `kubectl apply -f`, in an order in which they can be created.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn single_file(&self) -> Result<String, RenderError> {
+        let files = crd::render()?.into_iter().chain(self.render()?);
+        let documents: Vec<String> = files.map(|(_, text)| text).collect();
+        Ok(documents.join("---\n"))
     }
 }
 

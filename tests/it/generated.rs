@@ -84,8 +84,10 @@ fn custom_resource_definitions_are_current() {
 
 #[test]
 fn manifests_are_current() {
-    let files = dorgu::install::Installation::default().objects().folder().unwrap();
-    let (crds, own): (BTreeMap<_, _>, BTreeMap<_, _>) = files.into_iter().partition(|(file, _)| file.contains('/'));
+    let objects = dorgu::install::Installation::default().objects();
+    let files = objects.folder().unwrap();
+    let (crds, mut own): (BTreeMap<_, _>, BTreeMap<_, _>) = files.into_iter().partition(|(file, _)| file.contains('/'));
     assert_eq!(crds.len(), 2, "held by the test above: {:?}", crds.keys());
+    own.insert("install.yaml".to_owned(), objects.single_file().unwrap());
     assert_current("manifests", own);
 }

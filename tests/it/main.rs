@@ -29,6 +29,8 @@ mod generated;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod image;
+#[cfg(test)]
 mod installed;
 #[cfg(test)]
 mod lease;

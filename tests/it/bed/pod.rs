@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::image::Root;
 use super::supervised::wait_until;
 use super::{Bed, Dorgu, skip_without_rights};
 
@@ -43,6 +44,30 @@ shift 4
 exec setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
     /var/run/program "$@"
 "#;
+/// The same for an image: its root is a folder, in which a runtime mounts what every container has, and the account. `$1` to
+/// `$3` are as above, `$4` is the folder; what follows is run in it.
+const ENTER_IMAGE: &str = r#"
+set -e
+account=$1 name=$2 user=$3 root=$4
+shift 4
+hostname "$name"
+mkdir -p "$root/proc" "$root/dev" "$root/var/run"
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for device in null zero random urandom; do
+    touch "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+mount -t tmpfs -o mode=755 tmpfs "$root/var/run"
+mkdir -p "$root/var/run/secrets/kubernetes.io/serviceaccount"
+cp "$account"/token "$account"/ca.crt "$account"/namespace "$root/var/run/secrets/kubernetes.io/serviceaccount/"
+mount -o remount,bind,ro "$root/var/run"
+mount -o remount,bind,ro "$root/dev"
+mount -o remount,bind,ro "$root"
+exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all,+sys_chroot,+setuid,+setgid \
+    chroot --userspec="$user:$user" --groups="$user" "$root" "$@"
+"#;
 /// The namespaces that are a pod's own; all pods share the machine's network.
 const OF_ITS_OWN: [&str; 3] = ["--mount", "--uts", "--propagation=private"];
 
@@ -64,6 +89,8 @@ pub(crate) struct Pod {
     /// Each container port's address by its name.
     ports: BTreeMap<String, SocketAddr>,
     readiness: Arc<Readiness>,
+    /// Its root, if that is not the machine's; goes when the pod has gone.
+    _image: Option<Root>,
 }
 
 /// What a kubelet knows of a pod.
@@ -100,10 +127,16 @@ fn is_denied(error: std::io::Error) -> bool {
 impl Pod {
     /// One pod of this Deployment, as the API server has it.
     pub(crate) fn of(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
-        Self::start(bed, namespace, deployment, addresses).unwrap_or_else(|error| panic!("{error:#}"))
+        Self::start(bed, namespace, deployment, addresses, None).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    fn start(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Result<Self> {
+    /// One that has nothing but the image laid out here, in place of the machine's files and the program under test.
+    pub(crate) fn of_image(bed: &Bed, namespace: &str, deployment: &str, root: Root) -> Self {
+        let pod = Self::start(bed, namespace, deployment, Addresses::OfItsOwn, Some(root));
+        pod.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    fn start(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses, image: Option<Root>) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("{deployment}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let template = bed.kubectl(&["get", "deployment", deployment, "-n", namespace, "-o", "json"]);
@@ -124,11 +157,21 @@ impl Pod {
         );
         let account = folder.path().display().to_string();
         let user = user(spec, container)?.to_string();
-        let mut argv = [&OF_ITS_OWN[..], &["sh", "-c", ENTER, "sh"]].concat();
-        argv.extend([account.as_str(), name.as_str(), &user, env!("CARGO_BIN_EXE_dorgu")]);
+        let root = image.as_ref().map(|image| image.folder.path().display().to_string());
+        let (enter, over) = match &root {
+            None => (ENTER, env!("CARGO_BIN_EXE_dorgu")),
+            Some(root) => (ENTER_IMAGE, root.as_str()),
+        };
+        let mut argv = [&OF_ITS_OWN[..], &["sh", "-c", enter, "sh"]].concat();
+        argv.extend([account.as_str(), name.as_str(), &user, over]);
+        argv.extend(image.iter().flat_map(|image| &image.entrypoint).map(String::as_str));
         argv.extend(args.iter().map(String::as_str));
 
-        let environment = environment(bed, namespace, &name, container)?;
+        let mut environment = environment(bed, namespace, &name, container)?;
+        if let Some(image) = &image {
+            let api_server = image.names.api_server.clone();
+            environment.push(("KUBERNETES_SERVICE_HOST".to_owned(), api_server));
+        }
         let environment: Vec<(&str, &str)> = environment
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -143,6 +186,7 @@ impl Pod {
             labels,
             ports,
             readiness,
+            _image: image,
         })
     }
 

@@ -1,5 +1,6 @@
 //! What an API server says to the manifests.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
@@ -36,6 +37,33 @@ fn the_manifests_are_accepted_strictly_and_applying_them_again_changes_nothing()
     let versions = self::versions(&bed, &folder);
     apply(&bed, &server_side).expect_success();
     assert_eq!(self::versions(&bed, &folder), versions);
+}
+
+#[test]
+fn the_single_file_is_the_same_objects_and_one_apply_of_it_installs_everything() {
+    let Some(bed) = Bed::start(&Options::default()) else {
+        return;
+    };
+    let (folder, file) = (manifests().display().to_string(), manifests().join("install.yaml"));
+    let text = std::fs::read_to_string(&file).expect("the single file");
+    let of_folder = by_name(&bed.kubectl(&["kustomize", &folder]).expect_success());
+    assert_eq!(
+        by_name(&text),
+        of_folder,
+        "install.yaml on the left, kubectl kustomize on the right"
+    );
+
+    // On an empty cluster: nothing may be needed before it is there.
+    let file = file.display().to_string();
+    let apply = || bed.kubectl(&["apply", "-f", &file, "--server-side", "--validate=strict"]);
+    let first = apply();
+    assert!(first.warnings().is_empty(), "{first}");
+    assert_every_line(&first.expect_success(), "serverside-applied");
+    let versions = versions(&bed, &folder);
+    apply().expect_success();
+    assert_eq!(self::versions(&bed, &folder), versions);
+    let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+    bed.kubectl(&established).expect_success();
 }
 
 #[test]
@@ -189,6 +217,19 @@ fn pod(bed: &Bed) -> Value {
     pod["metadata"]["name"] = json!("from-the-template");
     pod["metadata"]["namespace"] = json!(NAMESPACE);
     pod
+}
+
+/// The objects of YAML documents by kind, namespace and name; none twice.
+fn by_name(documents: &str) -> BTreeMap<[String; 3], Value> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(documents).expect("YAML documents");
+    let mut named = BTreeMap::new();
+    for object in objects {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &object["metadata"];
+        let name = [&object["kind"], &metadata["namespace"], &metadata["name"]].map(text);
+        assert!(named.insert(name.clone(), object).is_none(), "{name:?} is there twice");
+    }
+    named
 }
 
 /// The resource version of every object of the manifests.

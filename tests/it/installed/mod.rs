@@ -5,6 +5,7 @@ mod accepted;
 mod doctor;
 mod enforced;
 mod holder;
+mod image;
 mod load;
 mod metrics;
 mod rights;
