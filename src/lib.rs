@@ -22,5 +22,6 @@ pub mod schema;
 pub mod api;
 pub mod install;
 
+pub mod metric;
 pub mod server;
 pub mod telemetry;

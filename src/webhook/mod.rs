@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use answer::Answer;
 pub use http::router;
-pub use metrics::Metrics;
+pub use metrics::{FAMILIES, Metrics};
 use metrics::{Unchecked, Verdict};
 use record::Record;
 use review::{Malformed, Operation, Outline, Review, Version, scan};
