@@ -7,6 +7,7 @@ mod holder;
 mod load;
 mod metrics;
 mod rights;
+mod runbooks;
 mod running;
 mod storm;
 
