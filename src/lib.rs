@@ -23,5 +23,6 @@ pub mod schema;
 pub mod api;
 pub mod install;
 
+pub mod metric;
 pub mod server;
 pub mod telemetry;

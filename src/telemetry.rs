@@ -4,12 +4,13 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
+
+use crate::metric::{ALONE, BYTES, Described, Label, SECONDS};
 
 /// How log lines look (flag `--log-format`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,8 +70,8 @@ impl Exposition {
     pub fn new() -> Exposition {
         let mut registry = Registry::default();
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("dorgu_build", "Which dorgu this is", build);
-        registry.register_collector(Box::new(Process));
+        BUILD.register(&mut registry, build);
+        registry.register_collector(Box::new(Process::new()));
         Exposition(Arc::new(Mutex::new(registry)))
     }
 
@@ -97,51 +98,92 @@ impl Default for Exposition {
     }
 }
 
+static BUILD: Described = Described {
+    name: "dorgu_build",
+    of_type: MetricType::Info,
+    unit: None,
+    labels: &[Label {
+        name: "version",
+        values: Vec::new,
+    }],
+    help: "Which dorgu this is",
+    with: "",
+};
+
+/// The conventional families of a process; missing where there is no `/proc`.
+const fn of_process(name: &'static str, unit: Option<&'static Unit>, help: &'static str) -> Described {
+    Described {
+        name,
+        of_type: MetricType::Gauge,
+        unit,
+        labels: &[],
+        help,
+        with: "",
+    }
+}
+
+static CPU: Described = Described {
+    of_type: MetricType::Counter,
+    ..of_process("process_cpu", Some(&SECONDS), "CPU time used, user and system")
+};
+static RESIDENT: Described = of_process("process_resident_memory", Some(&BYTES), "Resident memory");
+static VIRTUAL: Described = of_process("process_virtual_memory", Some(&BYTES), "Virtual memory");
+static STARTED: Described = of_process(
+    "process_start_time",
+    Some(&SECONDS),
+    "When the process was started, in seconds since 1970",
+);
+static THREADS: Described = of_process("process_threads", None, "Threads");
+static OPEN_FDS: Described = of_process("process_open_fds", None, "Open file descriptors");
+static MAX_FDS: Described = of_process("process_max_fds", None, "File descriptors that may be open at once");
+
+/// The families that every process has, whatever it does.
+pub static FAMILIES: [&Described; 8] = [
+    &BUILD, &CPU, &RESIDENT, &VIRTUAL, &STARTED, &THREADS, &OPEN_FDS, &MAX_FDS,
+];
+
 /// The conventional `process_*` families, read from `/proc` when asked; silent where there is none.
 #[derive(Debug)]
-struct Process;
+struct Process {
+    /// In seconds since 1970; it does not change.
+    started: Option<u64>,
+}
+
+impl Process {
+    fn new() -> Process {
+        let started = || -> procfs::ProcResult<u64> {
+            let stat = procfs::process::Process::myself()?.stat()?;
+            Ok(procfs::boot_time_secs()? + stat.starttime / procfs::ticks_per_second())
+        };
+        Process {
+            started: started().ok(),
+        }
+    }
+}
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let encoder = &mut encoder;
         let Ok(process) = procfs::process::Process::myself() else {
             return Ok(());
         };
         let Ok(stat) = process.stat() else { return Ok(()) };
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "ticks and bytes of one process stay far below 2^52"
-        )]
-        let (seconds, resident, virtual_size) = (
-            (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
-            (stat.rss * procfs::page_size()) as f64,
-            stat.vsize as f64,
-        );
-        let counter = ConstCounter::new(seconds);
-        let help = "CPU time used, user and system";
-        let family = encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), counter.metric_type())?;
-        counter.encode(family)?;
-        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: f64| {
-            let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
-        };
-        gauge(
-            "process_resident_memory",
-            "Resident memory",
-            Some(&Unit::Bytes),
-            resident,
-        )?;
-        gauge(
-            "process_virtual_memory",
-            "Virtual memory",
-            Some(&Unit::Bytes),
-            virtual_size,
-        )?;
+        #[expect(clippy::cast_precision_loss, reason = "ticks of one process stay far below 2^52")]
+        let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+        CPU.counters(encoder, [(ALONE, seconds)])?;
+        RESIDENT.gauges(encoder, [(ALONE, stat.rss * procfs::page_size())])?;
+        VIRTUAL.gauges(encoder, [(ALONE, stat.vsize)])?;
+        if let Some(started) = self.started {
+            STARTED.gauges(encoder, [(ALONE, started)])?;
+        }
+        THREADS.gauges(encoder, [(ALONE, stat.num_threads)])?;
         if let Ok(count) = process.fd_count() {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "descriptors of one process stay far below 2^52"
-            )]
-            gauge("process_open_fds", "Open file descriptors", None, count as f64)?;
+            OPEN_FDS.gauges(encoder, [(ALONE, count)])?;
+        }
+        if let Ok(procfs::process::LimitValue::Value(most)) =
+            process.limits().map(|limits| limits.max_open_files.soft_limit)
+        {
+            MAX_FDS.gauges(encoder, [(ALONE, most)])?;
         }
         Ok(())
     }

@@ -30,6 +30,9 @@ pub struct State {
 }
 
 impl State {
+    /// What [`State::rotations`] tells of, in its order.
+    pub const ROTATED: [&str; 2] = ["leaf", "ca"];
+
     pub(super) fn new(settings: Settings, resolver: Arc<Resolver>) -> State {
         State {
             settings,
@@ -55,7 +58,8 @@ impl State {
     /// Leaves and CAs that this process, as the holder, has replaced.
     #[must_use]
     pub fn rotations(&self) -> [(&'static str, u64); 2] {
-        [("leaf", &self.leaf_rotations), ("ca", &self.ca_rotations)]
+        let [leaf, ca] = State::ROTATED;
+        [(leaf, &self.leaf_rotations), (ca, &self.ca_rotations)]
             .map(|(what, count)| (what, count.load(Ordering::Relaxed)))
     }
 

@@ -3,12 +3,71 @@
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::k8s::Outcome;
+use crate::metric::{Described, Label, SECONDS};
+
+const CONTROLLER: Label = Label {
+    name: "controller",
+    values: || Controller::ALL.map(Controller::as_str).to_vec(),
+};
+const WITH: &str = "a cluster";
+
+static RECONCILES: Described = Described {
+    name: "dorgu_reconcile",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[
+        CONTROLLER,
+        Label {
+            name: "result",
+            values: || Reconciled::ALL.map(Reconciled::as_str).to_vec(),
+        },
+    ],
+    help: "Looks at an object whose status is kept, by controller and result",
+    with: WITH,
+};
+static DURATION: Described = Described {
+    name: "dorgu_reconcile_duration",
+    of_type: MetricType::Histogram,
+    unit: Some(&SECONDS),
+    labels: &[CONTROLLER],
+    help: "Time that such a look took, waiting for the API server included",
+    with: WITH,
+};
+static DEPTH: Described = Described {
+    name: "dorgu_reconcile_queue_depth",
+    of_type: MetricType::Gauge,
+    unit: None,
+    labels: &[CONTROLLER],
+    help: "Objects that wait for a look since something changed or the last look failed; of ClusterPersonas at most 1, for \
+           all of them",
+    with: WITH,
+};
+static WRITES: Described = Described {
+    name: "dorgu_status_writes",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[Label {
+        name: "result",
+        values: || WRITTEN.to_vec(),
+    }],
+    help: "Statuses compared with what is stored: written, unchanged (nothing was sent), gone (the object was deleted \
+           meanwhile), failed",
+    with: WITH,
+};
+
+/// Every family of the controllers.
+pub static FAMILIES: [&Described; 4] = [&RECONCILES, &DURATION, &DEPTH, &WRITES];
+
+/// What becomes of a status.
+const WRITTEN: [&str; 4] = ["written", "unchanged", "gone", "failed"];
 
 /// Whose reconcile it was. The names are the Go operator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,13 +78,21 @@ pub enum Controller {
     Cluster,
 }
 
-impl EncodeLabelValue for Controller {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        let word = match self {
+impl Controller {
+    /// Both of them.
+    pub const ALL: [Controller; 2] = [Controller::Persona, Controller::Cluster];
+
+    fn as_str(self) -> &'static str {
+        match self {
             Controller::Persona => "applicationpersona",
             Controller::Cluster => "clusterpersona",
-        };
-        EncodeLabelValue::encode(&word, encoder)
+        }
+    }
+}
+
+impl EncodeLabelValue for Controller {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
     }
 }
 
@@ -38,13 +105,21 @@ pub enum Reconciled {
     Error,
 }
 
-impl EncodeLabelValue for Reconciled {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        let word = match self {
+impl Reconciled {
+    /// Both of them.
+    pub const ALL: [Reconciled; 2] = [Reconciled::Success, Reconciled::Error];
+
+    fn as_str(self) -> &'static str {
+        match self {
             Reconciled::Success => "success",
             Reconciled::Error => "error",
-        };
-        EncodeLabelValue::encode(&word, encoder)
+        }
+    }
+}
+
+impl EncodeLabelValue for Reconciled {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
     }
 }
 
@@ -69,6 +144,7 @@ struct WriteLabels {
 pub struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
     duration: Family<ControllerLabels, Histogram>,
+    depth: Family<ControllerLabels, Gauge>,
     writes: Family<WriteLabels, Counter>,
 }
 
@@ -79,24 +155,27 @@ impl Metrics {
             reconciles: Family::default(),
             // From 1 ms, a persona whose status stays, to 65 s, all pods of a large cluster.
             duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1e-3, 2.0, 17))),
+            depth: Family::default(),
             writes: Family::default(),
         };
-        registry.register(
-            "dorgu_reconcile",
-            "Reconciles, by controller and result",
-            metrics.reconciles.clone(),
-        );
-        registry.register(
-            "dorgu_reconcile_duration_seconds",
-            "Time that a reconcile took, waiting for the API server included",
-            metrics.duration.clone(),
-        );
-        registry.register(
-            "dorgu_status_writes",
-            "Statuses compared with what is stored: written, unchanged (nothing was sent), gone (the object was deleted \
-             meanwhile), failed",
-            metrics.writes.clone(),
-        );
+        RECONCILES.register(registry, metrics.reconciles.clone());
+        DURATION.register(registry, metrics.duration.clone());
+        DEPTH.register(registry, metrics.depth.clone());
+        WRITES.register(registry, metrics.writes.clone());
+        // From zero: what first appears as one has never grown, as Prometheus sees it.
+        for controller in Controller::ALL {
+            for result in Reconciled::ALL {
+                drop(
+                    metrics
+                        .reconciles
+                        .get_or_create(&ReconcileLabels { controller, result }),
+                );
+            }
+            drop(metrics.depth.get_or_create(&ControllerLabels { controller }));
+        }
+        for result in WRITTEN {
+            drop(metrics.writes.get_or_create(&WriteLabels { result }));
+        }
         metrics
     }
 
@@ -108,15 +187,37 @@ impl Metrics {
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
+    /// Where a controller tells how many objects wait for it, in one term.
+    pub(super) fn depth(&self, controller: Controller) -> Depth {
+        Depth(self.depth.get_or_create(&ControllerLabels { controller }).clone())
+    }
+
     /// What became of one status.
     pub fn status<E>(&self, outcome: &Result<Outcome, E>) {
+        let [written, unchanged, gone, failed] = WRITTEN;
         let result = match outcome {
-            Ok(Outcome::Written) => "written",
-            Ok(Outcome::Unchanged) => "unchanged",
-            Ok(Outcome::Gone) => "gone",
-            Err(_) => "failed",
+            Ok(Outcome::Written) => written,
+            Ok(Outcome::Unchanged) => unchanged,
+            Ok(Outcome::Gone) => gone,
+            Err(_) => failed,
         };
         self.writes.get_or_create(&WriteLabels { result }).inc();
+    }
+}
+
+/// How many objects wait for a look. Whoever no longer leads waits for nothing: dropped, it says none.
+#[derive(Debug, Default)]
+pub(super) struct Depth(Gauge);
+
+impl Depth {
+    pub(super) fn set(&self, waiting: usize) {
+        self.0.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 

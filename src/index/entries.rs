@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::table::Keyed;
+use crate::api::application_persona::status::Phase;
 use crate::policy::{ModeWish, Persona, Personas};
 
 /// A persona, and what tells whether the object behind it has changed.
@@ -26,6 +27,8 @@ pub struct StatusPrint {
     pub verdict: u64,
     /// `deployments`, which a controller derives only when there is a Deployment.
     pub deployments: u64,
+    /// `phase`, which `verdict` tells of too; none where it is no word that we know.
+    pub phase: Option<Phase>,
 }
 
 impl StoredPersona {

@@ -6,6 +6,7 @@
 
 mod entries;
 mod table;
+mod tally;
 mod touched;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::policy::{Mode, ModeWish, Persona, Personas};
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
 use entries::{Claimants, Governors};
 use table::{Keyed, Table};
+pub use tally::Tally;
 pub use touched::AppKey;
 use touched::Touched;
 
@@ -25,6 +27,7 @@ use touched::Touched;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     personas: Table<StoredPersona>,
+    tally: Tally,
     /// The same personas by namespace and app, which is how they are asked for.
     governors: Table<Governors>,
     namespaces: Table<Namespace>,
@@ -59,6 +62,7 @@ impl Snapshot {
         let personas = Table::build(personas.into_iter().map(stored));
         Snapshot {
             governors: governors(&personas, &Table::default()),
+            tally: Tally::of(personas.iter().map(Arc::as_ref)),
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
             deployments: Table::default(),
@@ -118,6 +122,11 @@ impl Snapshot {
         self.personas.iter()
     }
 
+    /// How many personas there are, by phase and tier.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// The Deployments that belong to an app, by name: those with the strongest claim to it, unless a stronger claim of
     /// theirs leads to another app that is governed. A review of each of them is answered by this app's personas.
     pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
@@ -144,6 +153,15 @@ impl Snapshot {
             Kind::Namespace => self.namespaces.len(),
             Kind::Deployment => self.deployments.len(),
         }
+    }
+
+    fn put_persona(&mut self, stored: StoredPersona) {
+        let (namespace, name) = stored.key();
+        if let Some(before) = self.personas.get(namespace, name) {
+            self.tally.take(before);
+        }
+        self.tally.add(&stored);
+        self.personas.put(Arc::new(stored));
     }
 
     /// Makes the list of one app's personas right again after `persona` came, went or changed.
@@ -242,7 +260,7 @@ impl Kind {
     pub const ALL: [Kind; 3] = [Kind::Persona, Kind::Namespace, Kind::Deployment];
 
     /// The kind's name in the API, as metrics say it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Persona => "ApplicationPersona",
             Kind::Namespace => "Namespace",
@@ -321,7 +339,7 @@ impl Index {
                 if let Some(before) = &before
                     && before.demands_same(&stored)
                 {
-                    return now.personas.put(Arc::new(stored));
+                    return now.put_persona(stored);
                 }
                 let before = before.as_deref().map(|before| &*before.persona);
                 touched.governed(now, before);
@@ -331,7 +349,7 @@ impl Index {
                 }
                 let stayed = before.filter(|before| before.app == persona.app);
                 now.regroup(&persona.namespace, &persona.app, stayed, Some(&persona));
-                now.personas.put(Arc::new(stored));
+                now.put_persona(stored);
                 touched.governed(now, Some(&persona));
             }),
             Change::Remove { namespace, name } => self.publish(|now| {
@@ -340,6 +358,7 @@ impl Index {
                 };
                 touched.governed(now, Some(&before.persona));
                 now.regroup(&namespace, &before.persona.app, Some(&before.persona), None);
+                now.tally.take(&before);
                 now.personas.remove(&namespace, &name);
             }),
             Change::Replace { objects, kept } => {
@@ -352,12 +371,14 @@ impl Index {
                 };
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas, &before.governors);
+                let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
                     touched.governed(&before, Some(&stored.persona));
                 }
                 self.publish(|now| {
                     now.personas = personas;
+                    now.tally = tally;
                     now.governors = governors;
                 });
                 self.sync(Kind::Persona);

@@ -6,6 +6,8 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::application_persona::Tier;
+use crate::api::application_persona::status::Phase;
 use crate::policy::Mode;
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
@@ -45,7 +47,21 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     told.extend(Kind::ALL.map(|kind| format!("{kind:?} {}", snapshot.count(kind))));
+    told.push(format!("{:?}", snapshot.tally().iter().collect::<Vec<_>>()));
     told
+}
+
+/// Its demands, its tier among them, and its status each change without the other.
+fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPersona {
+    let (demands, phase) = (version / 5 % 4, version % 5);
+    let mut new = stored(NAMESPACES[place], NAMES[name], NAMES[app], &format!("{app}-{demands}"));
+    Arc::get_mut(&mut new.persona).expect("ours alone").tier = Tier::ALL[usize::from(demands) % Tier::ALL.len()];
+    new.status = phase.checked_sub(1).map(|phase| StatusPrint {
+        verdict: u64::from(phase),
+        deployments: 0,
+        phase: Some(Phase::ALL[usize::from(phase)]),
+    });
+    new
 }
 
 /// What a status of that app is derived from.
@@ -106,7 +122,7 @@ impl Model {
         let key = |p: usize, n: usize| (NAMESPACES[p].to_owned(), NAMES[n].to_owned());
         match *step {
             Step::Persona(p, n, app, version) => {
-                let new = stored(NAMESPACES[p], NAMES[n], NAMES[app], &format!("{app}-{version}"));
+                let new = personified(p, n, app, version);
                 self.personas.insert(key(p, n), new.clone());
                 index.personas(Change::Put(new))
             }
@@ -186,6 +202,7 @@ impl Model {
         );
         let deployments = Table::build(self.deployments.values().cloned().map(Arc::new));
         Snapshot {
+            tally: Tally::of(self.personas.values()),
             claimants: claimants(&deployments, &Table::default()),
             deployments,
             ..fresh
@@ -274,6 +291,7 @@ fn a_status_that_was_written_wakes_nobody_and_keeps_the_persona() {
         status: Some(StatusPrint {
             verdict: status,
             deployments: 0,
+            phase: None,
         }),
         ..stored("shop", "a", "orders", "1")
     };

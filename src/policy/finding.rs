@@ -48,6 +48,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the lightest first.
+    pub const ALL: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Error];
+
     /// The word used in status, metrics and reports.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -16,6 +16,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Both of them, the laxer first.
+    pub const ALL: [Mode; 2] = [Mode::Advisory, Mode::Enforcing];
+
     /// The word used in flags, labels, annotations and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

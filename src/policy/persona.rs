@@ -3,6 +3,7 @@
 use super::mode::ModeWish;
 use super::quantity::Quantity;
 use crate::api::ApplicationPersona;
+use crate::api::application_persona::Tier;
 
 /// What one ApplicationPersona demands. Absent means "not checked" (contract 1): the schema's defaults were applied
 /// before, by the API server or by file mode, and are not repeated here.
@@ -16,6 +17,8 @@ pub struct Persona {
     pub app: String,
     /// Annotation `dorgu.io/mode`.
     pub mode: ModeWish,
+    /// `spec.tier`. No rule looks at it; personas are counted by it.
+    pub tier: Tier,
     /// Whether `spec.resources` is there at all, even empty (R3).
     pub has_resources: bool,
     /// `spec.resources.limits`.
@@ -126,6 +129,7 @@ impl Persona {
             name: object.metadata.name.clone().unwrap_or_default(),
             app: spec.name.clone(),
             mode: ModeWish::read(annotations.and_then(|map| map.get(ModeWish::KEY)).map(String::as_str)),
+            tier: spec.tier.unwrap_or_default(),
             has_resources: resources.is_some(),
             limits,
             limits_as_written: (!plain).then(|| Box::new(written)),

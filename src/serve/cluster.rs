@@ -4,13 +4,13 @@
 //! a review.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::led::Led;
+use crate::controllers::cluster::Followed;
 use crate::controllers::persona::Wakes;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
 use crate::k8s::{Event, Leadership, Place, Resource, WatchState, client, follow};
@@ -25,17 +25,50 @@ const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
 
 /// How each kind's watch is doing.
 #[derive(Clone, Debug)]
-pub(super) struct Watches(Vec<(Kind, Arc<WatchState>)>);
+pub(super) struct Watches {
+    /// Of those that fill the index.
+    filling: Vec<(Kind, Arc<WatchState>)>,
+    /// Of those that only the holder of the Lease follows.
+    followed: Followed,
+}
 
 impl Watches {
+    /// The kinds that [`Watches::all`] tells of.
+    pub(super) const KINDS: [&str; 5] = [
+        Kind::Persona.as_str(),
+        Kind::Namespace.as_str(),
+        Kind::Deployment.as_str(),
+        "Node",
+        "ClusterPersona",
+    ];
+
+    /// The watches that fill the index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Kind, &WatchState)> {
-        self.0.iter().map(|(kind, state)| (*kind, &**state))
+        self.filling.iter().map(|(kind, state)| (*kind, &**state))
+    }
+
+    /// All watches, by the kind's name in the API.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &WatchState)> {
+        let Followed { nodes, personas } = &self.followed;
+        let states = self.filling.iter().map(|(_, state)| state);
+        let states = states.chain([nodes, personas]).map(Arc::as_ref);
+        Watches::KINDS.into_iter().zip(states)
+    }
+
+    /// What `/readyz?verbose` says of nodes. Never a failure: no review is answered from them.
+    pub(super) fn told_of_nodes(&self, leadership: &Leadership) -> String {
+        followed(&self.followed.nodes, leadership.held())
+    }
+
+    /// The same of ClusterPersonas.
+    pub(super) fn told_of_cluster_personas(&self, leadership: &Leadership) -> String {
+        followed(&self.followed.personas, leadership.held())
     }
 
     /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
     /// right for most, and without us everything would be admitted.
     pub(super) fn told(&self, kind: Kind, index: &Index) -> Result<String, String> {
-        let state = self.0.iter().find(|(of, _)| *of == kind).map(|(_, state)| state);
+        let state = self.filling.iter().find(|(of, _)| *of == kind).map(|(_, state)| state);
         let trouble = state.and_then(|state| state.trouble());
         if !index.has(kind) {
             return Err(format!(
@@ -43,17 +76,35 @@ impl Watches {
                 trouble.as_deref().unwrap_or("the first list is not over")
             ));
         }
-        let heard = state.and_then(|state| state.last_event());
-        let age = heard.map_or(Duration::ZERO, |heard| {
-            Timestamp::now().duration_since(heard).unsigned_abs()
-        });
+        let heard = state
+            .and_then(|state| state.last_event())
+            .unwrap_or_else(Timestamp::now);
         let objects = index.load().count(kind);
-        let mut note = format!("synced, objects: {objects}, last event {} s ago", age.as_secs());
-        if let Some(trouble) = trouble {
-            note.push_str(", watch error: ");
-            note.push_str(&trouble);
-        }
-        Ok(note)
+        Ok(format!(
+            "synced, objects: {objects}, {}",
+            since(heard, trouble.as_deref())
+        ))
+    }
+}
+
+fn followed(state: &WatchState, held: bool) -> String {
+    let trouble = state.trouble();
+    match state.last_event() {
+        _ if !held => "followed by the holder of the Lease".to_owned(),
+        Some(heard) => since(heard, trouble.as_deref()),
+        None => format!(
+            "not listed: {}",
+            trouble.as_deref().unwrap_or("the first list is not over")
+        ),
+    }
+}
+
+/// How old the last event is, and why no other comes.
+fn since(heard: Timestamp, trouble: Option<&str>) -> String {
+    let age = Timestamp::now().duration_since(heard).unsigned_abs().as_secs();
+    match trouble {
+        Some(trouble) => format!("last event {age} s ago, watch error: {trouble}"),
+        None => format!("last event {age} s ago"),
     }
 }
 
@@ -83,7 +134,10 @@ pub(super) async fn watch(
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
     let state = |resource: Resource| Arc::new(WatchState::new(resource.plural));
     let states = [state(PERSONAS), state(NAMESPACES), state(DEPLOYMENTS)];
-    let watches = Watches(Kind::ALL.into_iter().zip(states.iter().cloned()).collect());
+    let watches = Watches {
+        filling: Kind::ALL.into_iter().zip(states.iter().cloned()).collect(),
+        followed: led.clusters.followed.clone(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -4,20 +4,200 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
 use super::certificate::Told;
 use super::cluster::Watches;
 use super::personas::FileFacts;
+use crate::api::application_persona::Tier;
+use crate::api::application_persona::status::Phase;
 use crate::certificates::State;
-use crate::index::{Index, Kind};
+use crate::index::{Index, Kind, Snapshot};
 use crate::k8s::{Leadership, WatchState};
+use crate::metric::{ALONE, Described, Label, SECONDS};
 use crate::server::stats::{CloseReason, Stats};
+
+/// A kind that the index holds.
+const KIND: Label = Label {
+    name: "kind",
+    values: || Kind::ALL.map(Kind::as_str).to_vec(),
+};
+/// A kind that is watched.
+const WATCHED: Label = Label {
+    name: "kind",
+    values: || Watches::KINDS.to_vec(),
+};
+/// The phase of a persona without a status.
+const NO_PHASE: &str = "none";
+
+const ANY: &str = "";
+const FILES: &str = "`--personas`";
+const CLUSTER: &str = "a cluster";
+const WEBHOOK: &str = "the webhook";
+const KEPT: &str = "the webhook and certificates in the cluster";
+
+const fn gauge(name: &'static str, labels: &'static [Label], help: &'static str, with: &'static str) -> Described {
+    Described {
+        name,
+        of_type: MetricType::Gauge,
+        unit: None,
+        labels,
+        help,
+        with,
+    }
+}
+
+const fn counter(name: &'static str, labels: &'static [Label], help: &'static str, with: &'static str) -> Described {
+    Described {
+        of_type: MetricType::Counter,
+        ..gauge(name, labels, help, with)
+    }
+}
+
+static OBJECTS: Described = gauge("dorgu_cache_objects", &[KIND], "Objects in the index, by kind", ANY);
+static SYNCED: Described = gauge(
+    "dorgu_cache_synced",
+    &[KIND],
+    "Whether the index was filled at least once, by kind",
+    ANY,
+);
+static LAST_EVENT: Described = Described {
+    unit: Some(&SECONDS),
+    ..gauge(
+        "dorgu_cache_last_event_timestamp",
+        &[KIND],
+        "When the source was last heard of, by kind; 0 for never. With a cluster something is heard about every minute",
+        ANY,
+    )
+};
+static PROBLEMS: Described = gauge(
+    "dorgu_files_problems",
+    &[],
+    "Documents in the persona folders that cannot be used as they stand",
+    FILES,
+);
+static PERSONAS: Described = gauge(
+    "dorgu_personas",
+    &[
+        Label {
+            name: "phase",
+            values: || [NO_PHASE].into_iter().chain(Phase::ALL.map(Phase::as_str)).collect(),
+        },
+        Label {
+            name: "tier",
+            values: || Tier::ALL.map(Tier::as_str).to_vec(),
+        },
+    ],
+    "ApplicationPersonas by what their status says (none: it says nothing yet) and by tier; every pod tells of all",
+    CLUSTER,
+);
+static WATCH_ERRORS: Described = counter(
+    "dorgu_watch_errors",
+    &[WATCHED],
+    "Lists and watches that failed, by kind",
+    CLUSTER,
+);
+static WATCH_UNREADABLE: Described = counter(
+    "dorgu_watch_unreadable",
+    &[WATCHED],
+    "Objects that came and could not be read, by kind",
+    CLUSTER,
+);
+static LEADER: Described = gauge(
+    "dorgu_leader",
+    &[],
+    "Whether this process holds the Lease, and so writes",
+    CLUSTER,
+);
+
+/// What is known of the objects that reviews are answered from.
+pub(super) static OF_INDEX: [&Described; 7] = [
+    &OBJECTS,
+    &SYNCED,
+    &LAST_EVENT,
+    &WATCH_ERRORS,
+    &WATCH_UNREADABLE,
+    &PROBLEMS,
+    &PERSONAS,
+];
+/// Who writes.
+pub(super) static OF_LEASE: [&Described; 1] = [&LEADER];
+
+static EXPIRY: Described = Described {
+    unit: Some(&SECONDS),
+    ..gauge(
+        "dorgu_certificate_expiry_timestamp",
+        &[],
+        "When the serving certificate expires; missing while there is none",
+        WEBHOOK,
+    )
+};
+static TRUSTED: Described = gauge(
+    "dorgu_certificate_trusted",
+    &[],
+    "Whether the webhook configuration's caBundle trusts the serving certificate; missing while either is",
+    KEPT,
+);
+static CA_EXPIRY: Described = Described {
+    unit: Some(&SECONDS),
+    ..gauge(
+        "dorgu_ca_expiry_timestamp",
+        &[],
+        "When the CA in the Secret expires; missing where none of ours is there",
+        KEPT,
+    )
+};
+static RELOADS: Described = counter(
+    "dorgu_certificate_reloads",
+    &[Label {
+        name: "result",
+        values: || RELOADED.to_vec(),
+    }],
+    "Certificates replaced while serving",
+    WEBHOOK,
+);
+static ROTATIONS: Described = counter(
+    "dorgu_certificate_rotations",
+    &[Label {
+        name: "what",
+        values: || State::ROTATED.to_vec(),
+    }],
+    "Leaves and CAs that this process has replaced in the Secret",
+    KEPT,
+);
+/// How a reload ended.
+const RELOADED: [&str; 2] = ["success", "failure"];
+
+/// The certificate that is served.
+pub(super) static OF_CERTIFICATE: [&Described; 5] = [&EXPIRY, &TRUSTED, &CA_EXPIRY, &RELOADS, &ROTATIONS];
+
+static CONNECTIONS: Described = gauge("dorgu_connections", &[], "Open connections of the webhook", WEBHOOK);
+static CLOSED: Described = counter(
+    "dorgu_connections_closed",
+    &[Label {
+        name: "reason",
+        values: || CloseReason::ALL.map(CloseReason::name).to_vec(),
+    }],
+    "Connections of the webhook that ended, by reason",
+    WEBHOOK,
+);
+static ACCEPT_ERRORS: Described = counter(
+    "dorgu_accept_errors",
+    &[],
+    "Connections that could not be accepted",
+    WEBHOOK,
+);
+static PANICS: Described = counter(
+    "dorgu_handler_panics",
+    &[],
+    "Panics outside a decision, answered with 500",
+    WEBHOOK,
+);
+
+/// The webhook's listener.
+pub(super) static OF_LISTENER: [&Described; 4] = [&CONNECTIONS, &CLOSED, &ACCEPT_ERRORS, &PANICS];
 
 /// What fills the index.
 #[derive(Debug)]
@@ -58,144 +238,63 @@ pub(super) struct Served {
 
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let index = self.index.load();
-        let kinds = self.last_events();
-        let per_kind = |value: &dyn Fn(Kind) -> i64| -> Vec<(&str, i64)> {
-            kinds.iter().map(|(kind, _)| (kind.as_str(), value(*kind))).collect()
-        };
-        let gauges = &mut |name, help, unit, label, values: &[(&str, i64)]| {
-            gauges(&mut encoder, name, help, unit, label, values)
-        };
-        let objects = per_kind(&|kind| count(index.count(kind)));
-        gauges(
-            "dorgu_cache_objects",
-            "Objects in the index, by kind",
-            None,
-            "kind",
-            &objects,
-        )?;
-        let synced = per_kind(&|kind| i64::from(self.index.has(kind)));
-        let help = "Whether the index was filled at least once, by kind";
-        gauges("dorgu_cache_synced", help, None, "kind", &synced)?;
-        let help = "When the source was last heard of, by kind; 0 for never";
-        let name = "dorgu_cache_last_event_timestamp";
-        let last: Vec<_> = kinds.iter().map(|(kind, last)| (kind.as_str(), *last)).collect();
-        gauges(name, help, Some(&Unit::Seconds), "kind", &last)?;
+        let encoder = &mut encoder;
+        let (index, kinds) = (self.index.load(), self.last_events());
+        let objects = kinds.iter().map(|(kind, _)| ([kind.as_str()], index.count(*kind)));
+        OBJECTS.gauges(encoder, objects)?;
+        let synced = kinds
+            .iter()
+            .map(|(kind, _)| ([kind.as_str()], i64::from(self.index.has(*kind))));
+        SYNCED.gauges(encoder, synced)?;
+        let last = kinds.iter().map(|(kind, last)| ([kind.as_str()], *last));
+        LAST_EVENT.gauges(encoder, last)?;
         match &self.feed {
-            Feed::Files(facts) => {
-                let help = "Documents in the persona folders that cannot be used as they stand";
-                let problems = facts.borrow().problems;
-                gauges("dorgu_files_problems", help, None, "", &[("", count(problems))])
-            }
+            Feed::Files(facts) => PROBLEMS.gauges(encoder, [(ALONE, facts.borrow().problems)]),
             Feed::Cluster(watches, leadership) => {
-                let help = "Whether this process holds the Lease, and so writes";
-                let leader = [("", i64::from(leadership.held()))];
-                gauges("dorgu_leader", help, None, "", &leader)?;
-                let per_kind = |value: fn(&WatchState) -> u64| -> Vec<(&str, u64)> {
-                    let states = watches.iter();
-                    states.map(|(kind, state)| (kind.as_str(), value(state))).collect()
-                };
-                let help = "Lists and watches that failed, by kind";
-                let errors = per_kind(WatchState::errors);
-                counters(&mut encoder, "dorgu_watch_errors", help, "kind", &errors)?;
-                let help = "Objects that came and could not be read, by kind";
-                let unreadable = per_kind(WatchState::unreadable);
-                counters(&mut encoder, "dorgu_watch_unreadable", help, "kind", &unreadable)
+                PERSONAS.gauges(encoder, personas(&index))?;
+                LEADER.gauges(encoder, [(ALONE, i64::from(leadership.held()))])?;
+                let each =
+                    |value: fn(&WatchState) -> u64| watches.all().map(move |(kind, state)| ([kind], value(state)));
+                WATCH_ERRORS.counters(encoder, each(WatchState::errors))?;
+                WATCH_UNREADABLE.counters(encoder, each(WatchState::unreadable))
             }
         }
     }
+}
+
+/// Each phase with each tier, also where there is none: a series that comes and goes is hard to draw.
+fn personas(index: &Snapshot) -> impl Iterator<Item = ([&'static str; 2], usize)> {
+    let tally = index.tally();
+    let counts: Vec<_> = tally.iter().collect();
+    counts
+        .into_iter()
+        .map(|(phase, tier, count)| ([phase.map_or(NO_PHASE, Phase::as_str), tier.as_str()], count))
 }
 
 impl Collector for Served {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let encoder = &mut encoder;
         let facts = self.certificate.facts();
         let cluster = self.certificate.cluster();
-        let expiries = [
-            (
-                "dorgu_certificate_expiry_timestamp",
-                "When the serving certificate expires",
-                facts.as_ref().map(|facts| facts.not_after),
-            ),
-            (
-                "dorgu_ca_expiry_timestamp",
-                "When the CA in the Secret expires",
-                cluster.and_then(State::ca_expiry),
-            ),
-        ];
-        for (name, help, expiry) in expiries {
-            if let Some(expiry) = expiry {
-                let unit = Some(&Unit::Seconds);
-                gauges(&mut encoder, name, help, unit, "", &[("", expiry.as_second())])?;
-            }
+        if let Some(facts) = &facts {
+            EXPIRY.gauges(encoder, [(ALONE, facts.not_after.as_second())])?;
+        }
+        if let Some(expiry) = cluster.and_then(State::ca_expiry) {
+            CA_EXPIRY.gauges(encoder, [(ALONE, expiry.as_second())])?;
         }
         if let Some(trusted) = cluster.and_then(|cluster| cluster.is_trusted(Timestamp::now())) {
-            let help = "Whether the webhook configuration's caBundle trusts the serving certificate";
-            let trusted = [("", i64::from(trusted))];
-            gauges(&mut encoder, "dorgu_certificate_trusted", help, None, "", &trusted)?;
+            TRUSTED.gauges(encoder, [(ALONE, i64::from(trusted))])?;
         }
-        let open = i64::try_from(self.stats.open()).unwrap_or(i64::MAX);
-        let help = "Open connections of the webhook";
-        gauges(&mut encoder, "dorgu_connections", help, None, "", &[("", open)])?;
-
-        let counters =
-            &mut |name, help, label, values: &[(&str, u64)]| counters(&mut encoder, name, help, label, values);
         let reloads = facts.map(|facts| facts.reloads).unwrap_or_default();
-        let values = [("success", reloads.succeeded), ("failure", reloads.failed)];
-        let help = "Certificates replaced while serving";
-        counters("dorgu_certificate_reloads", help, "result", &values)?;
+        let [success, failure] = RELOADED;
+        RELOADS.counters(encoder, [([success], reloads.succeeded), ([failure], reloads.failed)])?;
         if let Some(cluster) = cluster {
-            let help = "Leaves and CAs that this process has replaced in the Secret";
-            counters("dorgu_certificate_rotations", help, "what", &cluster.rotations())?;
+            ROTATIONS.counters(encoder, cluster.rotations().map(|(what, count)| ([what], count)))?;
         }
-        let closed = CloseReason::ALL.map(|reason| (reason.name(), self.stats.closed(reason)));
-        let help = "Connections of the webhook that ended, by reason";
-        counters("dorgu_connections_closed", help, "reason", &closed)?;
-        let errors = [("", self.stats.accept_errors())];
-        counters(
-            "dorgu_accept_errors",
-            "Connections that could not be accepted",
-            "",
-            &errors,
-        )?;
-        let panics = [("", self.stats.panics())];
-        let help = "Panics outside a decision, answered with 500";
-        counters("dorgu_handler_panics", help, "", &panics)
+        CONNECTIONS.gauges(encoder, [(ALONE, self.stats.open())])?;
+        let closed = CloseReason::ALL.map(|reason| ([reason.name()], self.stats.closed(reason)));
+        CLOSED.counters(encoder, closed)?;
+        ACCEPT_ERRORS.counters(encoder, [(ALONE, self.stats.accept_errors())])?;
+        PANICS.counters(encoder, [(ALONE, self.stats.panics())])
     }
-}
-
-fn count(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn gauges(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    unit: Option<&Unit>,
-    label: &str,
-    values: &[(&str, i64)],
-) -> Result<(), std::fmt::Error> {
-    let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-    for (word, value) in values {
-        let labels = [(label, *word)];
-        let labels = if label.is_empty() { &labels[..0] } else { &labels[..] };
-        ConstGauge::new(*value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-fn counters(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    label: &str,
-    values: &[(&str, u64)],
-) -> Result<(), std::fmt::Error> {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (word, value) in values {
-        let labels = [(label, *word)];
-        let labels = if label.is_empty() { &labels[..0] } else { &labels[..] };
-        ConstCounter::new(*value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::certificates::Certificates;
-use crate::controllers::cluster::{ClusterController, Options};
+use crate::controllers::cluster::{ClusterController, Followed, Options};
 use crate::controllers::metrics::Metrics;
 use crate::controllers::persona;
 use crate::index::Index;
@@ -26,6 +26,7 @@ pub(super) struct Led {
 pub(super) struct Clusters {
     pub(super) index: Arc<Index>,
     pub(super) metrics: Metrics,
+    pub(super) followed: Followed,
     pub(super) options: Options,
 }
 
@@ -54,9 +55,10 @@ impl Led {
         let Clusters {
             index,
             metrics,
+            followed,
             options,
         } = self.clusters;
-        let clusters = ClusterController::new(client.clone(), leadership.clone(), index, metrics, options);
+        let clusters = ClusterController::new(client.clone(), leadership.clone(), index, metrics, followed, options);
         let status = async {
             tokio::join!(self.personas.run(client.clone(), leadership.clone()), clusters.run());
         };

@@ -7,6 +7,7 @@ mod decode;
 mod gauges;
 mod led;
 mod personas;
+pub mod reference;
 mod scraped;
 mod served;
 
@@ -170,6 +171,7 @@ async fn follow_cluster(
     let clusters = Clusters {
         index: Arc::clone(index),
         metrics: counted,
+        followed: controllers::cluster::Followed::default(),
         options: controllers::cluster::Options {
             auto_create: config.auto_create_cluster_persona,
             ..controllers::cluster::Options::default()
@@ -249,13 +251,19 @@ fn ready(index: &Arc<Index>, feed: &Feed, certificate: Option<&Told>, draining: 
                 ("namespaces", Kind::Namespace),
                 ("deployments", Kind::Deployment),
             ];
-            let leadership = leadership.clone();
             let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());
                 checks.with_note(name, move || watches.told(kind, &index))
             });
-            // Never a failure: who does not lead answers as well.
-            synced.with_note("lease", move || Ok(leadership.note()))
+            // None of these is ever a failure: who does not lead answers as well.
+            let [holder, nodes, clusters] = [leadership, leadership, leadership].map(Leadership::clone);
+            let [of_nodes, of_clusters] = [watches, watches].map(cluster::Watches::clone);
+            synced
+                .with_note("lease", move || Ok(holder.note()))
+                .with_note("nodes", move || Ok(of_nodes.told_of_nodes(&nodes)))
+                .with_note("cluster-personas", move || {
+                    Ok(of_clusters.told_of_cluster_personas(&clusters))
+                })
         }
     };
     let certified = match certificate {

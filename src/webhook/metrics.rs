@@ -3,14 +3,104 @@
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::policy::Decision;
+use crate::metric::{self, Described, Label, SECONDS};
+use crate::policy::{Decision, Mode, Rule, Severity};
 use crate::webhook::record::Record;
+use crate::webhook::review::Operation;
+
+const OPERATION: Label = Label {
+    name: "operation",
+    values: || Operation::ALL.map(Operation::as_str).to_vec(),
+};
+const MODE: Label = Label {
+    name: "mode",
+    values: || Mode::ALL.map(Mode::as_str).to_vec(),
+};
+const WITH: &str = "the webhook";
+
+static REQUESTS: Described = Described {
+    name: "dorgu_admission_requests",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[
+        OPERATION,
+        Label {
+            name: "decision",
+            values: || Verdict::ALL.map(Verdict::as_str).to_vec(),
+        },
+        MODE,
+        Label {
+            name: "dry_run",
+            values: || vec!["false", "true"],
+        },
+    ],
+    help: "Reviews answered, by operation, decision, effective mode and dry run",
+    with: WITH,
+};
+static DURATION: Described = Described {
+    name: "dorgu_admission_duration",
+    of_type: MetricType::Histogram,
+    unit: Some(&SECONDS),
+    labels: &[OPERATION],
+    help: "Time from the last byte of a review to its answer, without the network",
+    with: WITH,
+};
+static FINDINGS: Described = Described {
+    name: "dorgu_admission_findings",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[
+        Label {
+            name: "rule",
+            values: || Rule::ALL.iter().map(|rule| rule.name()).collect(),
+        },
+        Label {
+            name: "severity",
+            values: || Severity::ALL.map(Severity::as_str).to_vec(),
+        },
+        MODE,
+    ],
+    help: "Findings told, by rule, severity and effective mode",
+    with: WITH,
+};
+static UNCHECKED: Described = Described {
+    name: "dorgu_admission_unchecked",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[Label {
+        name: "reason",
+        values: || Unchecked::ALL.map(Unchecked::as_str).to_vec(),
+    }],
+    help: "Requests that no rule was held against, by reason; each is a Deployment that went by unseen, or was asked about \
+           again",
+    with: WITH,
+};
+static IN_FLIGHT: Described = Described {
+    name: "dorgu_admission_in_flight",
+    of_type: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Reviews being read or answered now",
+    with: WITH,
+};
+static BYTES: Described = Described {
+    name: "dorgu_admission",
+    of_type: MetricType::Histogram,
+    unit: Some(&metric::BYTES),
+    labels: &[],
+    help: "Size of the reviews read",
+    with: WITH,
+};
+
+/// Every family of the webhook.
+pub static FAMILIES: [&Described; 6] = [&REQUESTS, &DURATION, &FINDINGS, &UNCHECKED, &IN_FLIGHT, &BYTES];
 
 /// A label value that is one of a few fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +151,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Verdict; 4] = [Verdict::Allowed, Verdict::Warned, Verdict::Denied, Verdict::Unchecked];
+
     /// The label value.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,6 +188,18 @@ pub enum Unchecked {
 }
 
 impl Unchecked {
+    /// All of them.
+    pub const ALL: [Unchecked; 8] = [
+        Unchecked::Unreadable,
+        Unchecked::Malformed,
+        Unchecked::TooLarge,
+        Unchecked::Panic,
+        Unchecked::ScaleUnresolved,
+        Unchecked::NotSynced,
+        Unchecked::Overloaded,
+        Unchecked::Interrupted,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Unchecked::Unreadable => "unreadable",
@@ -132,36 +237,18 @@ impl Metrics {
             in_flight: Gauge::default(),
             bytes: Histogram::new(exponential_buckets(1024.0, 2.0, 16)),
         };
-        registry.register(
-            "dorgu_admission_requests",
-            "Reviews answered, by operation, decision, effective mode and dry run",
-            metrics.requests.clone(),
-        );
-        registry.register(
-            "dorgu_admission_duration_seconds",
-            "Time from the last byte of a review to its answer, without the network",
-            metrics.duration.clone(),
-        );
-        registry.register(
-            "dorgu_admission_findings",
-            "Findings told, by rule, severity and effective mode",
-            metrics.findings.clone(),
-        );
-        registry.register(
-            "dorgu_admission_unchecked",
-            "Requests that no rule was held against, by reason",
-            metrics.unchecked.clone(),
-        );
-        registry.register(
-            "dorgu_admission_in_flight",
-            "Reviews being read or answered now",
-            metrics.in_flight.clone(),
-        );
-        registry.register(
-            "dorgu_admission_bytes",
-            "Size of the reviews read, in bytes",
-            metrics.bytes.clone(),
-        );
+        REQUESTS.register(registry, metrics.requests.clone());
+        DURATION.register(registry, metrics.duration.clone());
+        FINDINGS.register(registry, metrics.findings.clone());
+        UNCHECKED.register(registry, metrics.unchecked.clone());
+        IN_FLIGHT.register(registry, metrics.in_flight.clone());
+        BYTES.register(registry, metrics.bytes.clone());
+        // From zero: what first appears as one has never grown, as Prometheus sees it, and the first is the one to tell.
+        for reason in Unchecked::ALL {
+            drop(metrics.unchecked.get_or_create(&ReasonLabels {
+                reason: Word(reason.as_str()),
+            }));
+        }
         metrics
     }
 

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use answer::Answer;
-pub use metrics::Metrics;
+pub use metrics::{FAMILIES, Metrics};
 use metrics::{Unchecked, Verdict};
 use record::Record;
 use review::{Malformed, Operation, Outline, Review, Version, scan};

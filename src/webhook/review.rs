@@ -44,6 +44,9 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 3] = [Operation::Create, Operation::Update, Operation::Other];
+
     fn read(text: &str) -> Operation {
         match text {
             "CREATE" => Operation::Create,

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("install", &["api"]),
+    ("metric", &[]),
     ("server", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["metric"]),
     ("policy", &["api"]),
     ("schema", &["api"]),
     ("manifest", &[]),
@@ -17,12 +18,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
-    ("webhook", &["policy", "index", "server"]),
+    ("webhook", &["metric", "policy", "index", "server"]),
     (
         "config",
         &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
     ),
-    ("controllers", &["api", "policy", "index", "k8s"]),
+    ("controllers", &["api", "metric", "policy", "index", "k8s"]),
     (
         "serve",
         &[
@@ -33,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "index",
             "k8s",
+            "metric",
             "policy",
             "server",
             "telemetry",

@@ -3,6 +3,8 @@
 
 // `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod bed;

@@ -107,16 +107,31 @@ pub enum WorkloadType {
 }
 
 /// How much an outage matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(transform = crate::api::crd::undescribed)]
 pub enum Tier {
     /// Someone is woken up.
     Critical,
     /// Someone looks in the morning.
+    #[default]
     Standard,
     /// Nobody is promised anything.
     BestEffort,
+}
+
+impl Tier {
+    /// All of them, the weightiest first.
+    pub const ALL: [Tier; 3] = [Tier::Critical, Tier::Standard, Tier::BestEffort];
+
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tier::Critical => "critical",
+            Tier::Standard => "standard",
+            Tier::BestEffort => "best-effort",
+        }
+    }
 }
 
 /// What the application is made of.

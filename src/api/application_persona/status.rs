@@ -65,6 +65,26 @@ pub enum Phase {
     Failed,
 }
 
+impl Phase {
+    /// All of them.
+    pub const ALL: [Phase; 4] = [Phase::Pending, Phase::Active, Phase::Degraded, Phase::Failed];
+
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Pending => "Pending",
+            Phase::Active => "Active",
+            Phase::Degraded => "Degraded",
+            Phase::Failed => "Failed",
+        }
+    }
+
+    /// Reads the word of the API.
+    pub fn read(text: &str) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| phase.as_str() == text)
+    }
+}
+
 /// Versions of the application that run or ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

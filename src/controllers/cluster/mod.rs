@@ -70,6 +70,23 @@ impl Default for Options {
     }
 }
 
+/// How the two watches are doing that the controller follows while this process holds the Lease; a clone tells of the same.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Of nodes.
+    pub nodes: Arc<WatchState>,
+    /// Of ClusterPersonas.
+    pub personas: Arc<WatchState>,
+}
+
+impl Default for Followed {
+    /// Before anything is followed.
+    fn default() -> Followed {
+        let [nodes, personas] = [NODES, CLUSTER_PERSONAS].map(|of| Arc::new(WatchState::new(of.plural)));
+        Followed { nodes, personas }
+    }
+}
+
 /// Keeps the status of every ClusterPersona, while this process holds the Lease.
 #[must_use = "it does nothing before `run` is polled"]
 pub struct ClusterController {
@@ -77,6 +94,7 @@ pub struct ClusterController {
     leadership: Leadership,
     index: Arc<Index>,
     metrics: Metrics,
+    followed: Followed,
     options: Options,
 }
 
@@ -95,6 +113,7 @@ impl ClusterController {
         leadership: Leadership,
         index: Arc<Index>,
         metrics: Metrics,
+        followed: Followed,
         options: Options,
     ) -> ClusterController {
         ClusterController {
@@ -102,6 +121,7 @@ impl ClusterController {
             leadership,
             index,
             metrics,
+            followed,
             options,
         }
     }
@@ -124,7 +144,7 @@ impl ClusterController {
     /// Follows nodes and ClusterPersonas and keeps the status right, until it is dropped.
     async fn lead(&self, made: &mut bool) {
         let known = Known::default();
-        let [nodes, personas] = [NODES, CLUSTER_PERSONAS].map(|of| Arc::new(WatchState::new(of.plural)));
+        let Followed { nodes, personas } = self.followed.clone();
         tokio::join!(
             follow(self.client.clone(), NODES, Arc::clone(&nodes), |event| known
                 .node(event)),
@@ -137,6 +157,8 @@ impl ClusterController {
     async fn look_again_and_again(&self, known: &Known, nodes: &WatchState, made: &mut bool) {
         let mut pace = Pace::new(self.options.settle);
         let mut failing = None;
+        let depth = self.metrics.depth(Controller::Cluster);
+        depth.set(1);
         self.first_lists(known, nodes).await;
         loop {
             let since = failing.map(|since: Instant| since.elapsed());
@@ -152,12 +174,19 @@ impl ClusterController {
                 }
             };
             let looked = Instant::now();
+            depth.set(usize::from(failing.is_some()));
             tokio::select! {
-                () = known.asked() => self.settle().await,
-                () = known.news() => tokio::select! {
-                    () = tokio::time::sleep(pace.settle(looked.elapsed())) => {}
-                    () = known.asked() => self.settle().await,
-                },
+                () = known.asked() => {
+                    depth.set(1);
+                    self.settle().await;
+                }
+                () = known.news() => {
+                    depth.set(1);
+                    tokio::select! {
+                        () = tokio::time::sleep(pace.settle(looked.elapsed())) => {}
+                        () = known.asked() => self.settle().await,
+                    }
+                }
                 () = tokio::time::sleep(wait) => {}
             }
         }

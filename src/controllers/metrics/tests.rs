@@ -16,15 +16,38 @@ fn families_and_labels_are_named_as_dashboards_expect() {
     metrics.reconciled(Controller::Persona, Reconciled::Error, Duration::from_millis(3));
     metrics.status(&Ok::<_, ()>(Outcome::Written));
     metrics.status::<()>(&Err(()));
-    let mut text = String::new();
-    encode(&mut text, &registry).expect("text");
+    let depth = metrics.depth(Controller::Persona);
+    depth.set(7);
+    let text = text(&registry);
     for line in [
         r#"dorgu_reconcile_total{controller="clusterpersona",result="success"} 1"#,
         r#"dorgu_reconcile_total{controller="applicationpersona",result="error"} 1"#,
         r#"dorgu_reconcile_duration_seconds_count{controller="clusterpersona"} 1"#,
         r#"dorgu_status_writes_total{result="written"} 1"#,
         r#"dorgu_status_writes_total{result="failed"} 1"#,
+        // What has not happened yet is there, too: a counter that appears has not grown, as Prometheus sees it.
+        r#"dorgu_reconcile_total{controller="clusterpersona",result="error"} 0"#,
+        r#"dorgu_status_writes_total{result="gone"} 0"#,
+        r#"dorgu_reconcile_queue_depth{controller="applicationpersona"} 7"#,
+        r#"dorgu_reconcile_queue_depth{controller="clusterpersona"} 0"#,
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[test]
+fn nobody_waits_for_one_who_no_longer_leads() {
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let depth = metrics.depth(Controller::Persona);
+    depth.set(7);
+    drop(depth);
+    let line = r#"dorgu_reconcile_queue_depth{controller="applicationpersona"} 0"#;
+    assert!(text(&registry).contains(line), "{}", text(&registry));
+}
+
+fn text(registry: &Registry) -> String {
+    let mut text = String::new();
+    encode(&mut text, registry).expect("text");
+    text
 }

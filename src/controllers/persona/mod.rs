@@ -133,7 +133,8 @@ impl Term<'_> {
                 return;
             }
         }
-        let mut queue = Queue::new(self.settings.interval);
+        let depth = self.metrics.depth(metrics::Controller::Persona);
+        let mut queue = Queue::new(self.settings.interval, depth);
         {
             let snapshot = self.index.load();
             let keys: Vec<Key> = snapshot

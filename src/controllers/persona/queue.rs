@@ -13,6 +13,8 @@ use kube::runtime::scheduler::{ScheduleRequest, Scheduler, scheduler};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use crate::controllers::metrics::Depth;
+
 /// A persona by its name; shared, since a queue names each several times.
 pub(super) type Key = Arc<PersonaKey>;
 
@@ -54,6 +56,9 @@ pub(super) struct Queue {
     due: Pin<Box<Scheduler<Key, Requests>>>,
     requests: UnboundedSender<ScheduleRequest<Key>>,
     busy: HashSet<Key>,
+    /// Those whose turn has a reason: they have changed, failed, or a new holder has not seen them yet.
+    waiting: HashSet<Key>,
+    depth: Depth,
     failures: HashMap<Key, u32>,
     interval: Duration,
     random: RandomState,
@@ -61,14 +66,16 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// An empty queue, in which each persona comes round every `interval`.
-    pub(super) fn new(interval: Duration) -> Queue {
+    /// An empty queue, in which each persona comes round every `interval`; how many wait is told to `depth`.
+    pub(super) fn new(interval: Duration, depth: Depth) -> Queue {
         let (requests, mut incoming) = unbounded_channel();
         let incoming: Requests = Box::pin(poll_fn(move |cx| incoming.poll_recv(cx)));
         Queue {
             due: Box::pin(scheduler(incoming)),
             requests,
             busy: HashSet::new(),
+            waiting: HashSet::new(),
+            depth,
             failures: HashMap::new(),
             interval,
             random: RandomState::new(),
@@ -82,12 +89,14 @@ impl Queue {
         let spread = APART.saturating_mul(count.saturating_sub(1)).min(SPREAD);
         for key in keys {
             let share = self.draw();
+            self.wait(&key);
             self.request(key, spread.mul_f64(share));
         }
     }
 
     /// Something about it has changed.
     pub(super) fn wake(&mut self, key: Key) {
+        self.wait(&key);
         self.request(key, SETTLE);
     }
 
@@ -103,12 +112,27 @@ impl Queue {
                 woken = wakes() => woken.into_iter().for_each(|key| self.wake(key)),
                 Some((key, looked)) = looks.next(), if !looks.is_empty() => self.looked(key, looked),
                 Some(key) = next(self.due.as_mut(), &self.busy), if self.busy.len() < AT_ONCE => {
-                    self.busy.insert(Arc::clone(&key));
+                    self.begin(&key);
                     let looked = look(Arc::clone(&key));
                     looks.push(async { (key, looked.await) });
                 }
             }
         }
+    }
+
+    fn wait(&mut self, key: &Key) {
+        self.waiting.insert(Arc::clone(key));
+        self.depth.set(self.waiting.len());
+    }
+
+    fn begin(&mut self, key: &Key) {
+        self.busy.insert(Arc::clone(key));
+        self.waiting.remove(key);
+        if self.waiting.is_empty() {
+            // A new holder's first pass leaves room for everybody, which is not needed again.
+            self.waiting = HashSet::new();
+        }
+        self.depth.set(self.waiting.len());
     }
 
     fn looked(&mut self, key: Key, looked: Looked) {
@@ -125,6 +149,7 @@ impl Queue {
                 let failures = self.failures.entry(Arc::clone(&key)).or_default();
                 let pause = pause(*failures);
                 *failures = failures.saturating_add(1);
+                self.wait(&key);
                 self.request(key, pause.mul_f64(0.5 + share / 2.0));
             }
         }

@@ -132,6 +132,7 @@ pub fn print(status: &Value) -> Option<StatusPrint> {
     status.is_object().then(|| StatusPrint {
         verdict: verdict(status),
         deployments: hashed(&status["deployments"]),
+        phase: status["phase"].as_str().and_then(Phase::read),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The watches' thread beside the webhook's: a long list read again delays no review.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use prometheus_client::registry::Registry;

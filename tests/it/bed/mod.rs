@@ -42,7 +42,7 @@ use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
-use skip::skip_without_rights;
+pub(crate) use skip::skip_without_rights;
 use supervised::Supervised;
 
 pub(crate) use audit::{Audit, Grant, Request, differences};
@@ -349,7 +349,7 @@ fn folder(variable: &str) -> std::io::Result<Option<PathBuf>> {
 }
 
 /// Where programs are built into and taken from.
-fn home() -> std::io::Result<PathBuf> {
+pub(crate) fn home() -> std::io::Result<PathBuf> {
     let named = folder("DORGU_TESTBED")?;
     Ok(named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed")))
 }

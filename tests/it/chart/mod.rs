@@ -25,7 +25,7 @@ use crate::bed::{Bed, Helm, Output, wait_until};
 pub(crate) use accepted::install_neighbours;
 
 const RELEASE: &str = "dorgu-operator";
-const NAMESPACE: &str = "dorgu-system";
+pub(crate) const NAMESPACE: &str = "dorgu-system";
 /// How long an API server may take to serve a new kind, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -53,13 +53,13 @@ fn value_sets() -> Vec<(String, PathBuf)> {
 }
 
 /// `helm template` with further arguments.
-fn template(helm: &Helm, namespace: &str, args: &[&str]) -> Output {
+pub(crate) fn template(helm: &Helm, namespace: &str, args: &[&str]) -> Output {
     let chart = chart().display().to_string();
     helm.run(&[&["template", RELEASE, &chart, "--namespace", namespace], args].concat())
 }
 
 /// The objects of YAML documents, in their order.
-fn objects(documents: &str) -> Vec<Value> {
+pub(crate) fn objects(documents: &str) -> Vec<Value> {
     let objects: Vec<Value> = serde_saphyr::from_multiple(documents).unwrap();
     objects.into_iter().filter(|object| !object.is_null()).collect()
 }

@@ -1,11 +1,13 @@
 //! A release's life: installed, upgraded to a chart with other CustomResourceDefinitions, gone.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, PATIENCE, RELEASE, ca_bundle, chart, copied, get, left, persona, persona_with_status};
+use crate::alerts::runbooks::emergency_stop;
 use crate::bed::{Bed, Helm, Needs, Options, Output, wait_until};
 
 /// A bed, and helm on it.
@@ -268,15 +270,18 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
     admitted.unwrap_or_else(|error| panic!("{error:#}"));
 
     release(&helm, "upgrade", &chart, &["--set", "webhook.failurePolicy=Fail"]);
-    let stop = format!("{RELEASE}-deployment");
-    bed.kubectl(&["delete", "validatingwebhookconfiguration", &stop])
-        .expect_success();
+    // In the words of docs/runbooks.md.
+    let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [stop, _, back, _] = emergency_stop();
+    bed.shell_in(clone, &stop).expect_success();
     let admitted = wait_until(PATIENCE, "the registration is gone", || {
         deployment(&bed, "shop").checked()
     });
     admitted.unwrap_or_else(|error| panic!("{error:#}"));
 
-    // As the notes say.
-    release(&helm, "upgrade", &chart, &[]);
-    assert_eq!(left(&bed, "validatingwebhookconfigurations"), [stop]);
+    bed.shell_in(clone, &back).expect_success();
+    assert_eq!(
+        left(&bed, "validatingwebhookconfigurations"),
+        [format!("{RELEASE}-deployment")]
+    );
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{NAMESPACE, PATIENCE, by_name, chart, manifests, objects, template, value_sets};
-use crate::bed::{Bed, Dorgu, Helm, Needs, wait_until};
+use super::{NAMESPACE, by_name, chart, manifests, objects, template, value_sets};
+use crate::bed::{Bed, Helm, Needs};
 
 /// What Helm adds to everything, and a Namespace, which Helm makes by `--create-namespace` or not at all.
 const OF_HELM: [&str; 3] = [
@@ -234,91 +233,4 @@ fn a_users_label_never_changes_what_the_deployment_selects() {
     }
     assert_eq!(selector.as_object().unwrap().len(), 2);
     assert_eq!(labels["team"], "shop");
-}
-
-#[test]
-fn alerts_and_dashboard_name_only_metrics_that_are_served() {
-    let Some(bed) = Bed::shared(Needs::ApiServer) else {
-        return;
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let examples = manifests().join("examples");
-    // A family is served from its first sample on: one review with findings, one that cannot be read.
-    let in_breach = fs::read_to_string(examples.join("review.json")).unwrap();
-    let from_files = Dorgu::with_personas(&examples, &[]);
-    for body in [in_breach.as_str(), "{}"] {
-        let (url, ca) = (from_files.webhook_url(), from_files.ca_pem());
-        runtime
-            .block_on(crate::https::post_whole(&url, &ca, body))
-            .expect("an answer");
-    }
-    let mut families = Vec::new();
-    for dorgu in [from_files, with_kept_certificates(bed)] {
-        let metrics = dorgu.metrics_url();
-        let served = wait_until(PATIENCE, "a certificate is served", || {
-            let (_, served) = runtime.block_on(crate::https::get(&metrics))?;
-            ensure!(
-                served.contains("dorgu_certificate_expiry_timestamp_seconds"),
-                "{served}"
-            );
-            Ok(served)
-        });
-        let served = served.unwrap_or_else(|error| panic!("{error:#}"));
-        let types = served.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-        families.extend(types.filter_map(samples));
-    }
-    let mut used = 0;
-    for file in ["files/alerts.yaml", "files/dashboard.json"] {
-        let text = fs::read_to_string(chart().join(file)).unwrap();
-        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-        for word in words.filter(|word| word.starts_with("dorgu_") || word.starts_with("process_")) {
-            let is_served = families.iter().flatten().any(|sample| sample == word);
-            assert!(is_served, "{file}: nobody serves {word}; there are {families:?}");
-            used += 1;
-        }
-    }
-    assert!(used > 20, "{used}");
-}
-
-/// A process that keeps its certificate in the cluster, for a registration that asks it nothing.
-fn with_kept_certificates(bed: &Bed) -> Dorgu {
-    let namespace = bed.namespace("measured", &[]);
-    let configuration = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": namespace},
-        "webhooks": [{
-            "name": "validate-deployment.dorgu.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
-            "failurePolicy": "Ignore", "rules": [],
-            "clientConfig": {"service": {"name": "webhook", "namespace": namespace}},
-        }],
-    });
-    bed.apply(&configuration.to_string()).expect_success();
-    let kubeconfig = bed.kubeconfig().display().to_string();
-    let names = ["namespace", "webhook-config"].map(|flag| format!("--{flag}={namespace}"));
-    Dorgu::start(&[
-        "--kubeconfig",
-        &kubeconfig,
-        "--enable-webhook",
-        "--metrics-secure=false",
-        "--leader-elect=false",
-        &names[0],
-        &names[1],
-        "--webhook-service=webhook",
-        "--webhook-secret=webhook-ca",
-    ])
-}
-
-/// The names of the samples of a family, from its name and type.
-fn samples(family: &str) -> Option<Vec<String>> {
-    let (name, of_type) = family.split_once(' ')?;
-    let ends = match of_type {
-        "counter" => vec!["_total"],
-        "info" => vec!["_info"],
-        "histogram" => vec!["_bucket", "_sum", "_count"],
-        _ => vec![""],
-    };
-    Some(ends.iter().map(|end| format!("{name}{end}")).collect())
 }

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use dorgu::controllers::cluster::{ClusterController, Options};
+use dorgu::controllers::cluster::{ClusterController, Followed, Options};
 use dorgu::controllers::metrics::Metrics;
 use dorgu::index::{Change, Index, Namespace};
 use dorgu::k8s::{Leadership, LeaseName, Place, Timings, client, election, identity};
@@ -90,7 +90,8 @@ impl Companion {
             } else {
                 Leadership::always()
             };
-            let controller = ClusterController::new(client, leadership, Arc::new(index()), metrics, options);
+            let (index, followed) = (Arc::new(index()), Followed::default());
+            let controller = ClusterController::new(client, leadership, index, metrics, followed, options);
             let stands = async {
                 match timings {
                     Some(timings) => election.with_timings(timings).run(pending()).await,

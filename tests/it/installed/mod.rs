@@ -9,6 +9,7 @@ mod image;
 mod load;
 mod metrics;
 mod rights;
+mod runbooks;
 mod running;
 mod storm;
 

@@ -1,11 +1,13 @@
 //! The process as the Deployment starts it, and what deleting its registration does.
 
 use std::net::TcpStream;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Installed, NAMESPACE, PATIENCE, apply};
-use crate::bed::{Addresses, Options, wait_until};
+use super::{Installed, NAMESPACE, PATIENCE};
+use crate::alerts::runbooks::emergency_stop;
+use crate::bed::{Addresses, Options, Output, wait_until};
 
 const BREACH: &str = "deployment-in-breach.yaml";
 
@@ -47,8 +49,8 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
     installed.apply_example("orders-persona.yaml").expect_success();
     installed.until_guarded();
 
-    let stop = ["delete", "validatingwebhookconfiguration", "dorgu-operator-deployment"];
-    installed.bed.kubectl(&stop).expect_success();
+    let [stop, back, _, seen] = emergency_stop();
+    installed.typed(&stop).expect_success();
     let unguarded = wait_until(PATIENCE, "nobody is asked any more", || {
         ensure!(!installed.is_guarded()?, "still warned");
         Ok(())
@@ -78,11 +80,18 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
     );
     assert!(!installed.is_guarded().expect("an answer"));
 
-    apply(&installed.bed, &[]).expect_success();
+    installed.typed(&back).expect_success();
     installed.until_guarded();
+    let seen = installed.typed(&seen);
+    assert!(!seen.warnings().is_empty(), "{seen}");
 }
 
 impl Installed {
+    /// A command of docs/runbooks.md, in a clone of this repository.
+    fn typed(&self, command: &str) -> Output {
+        self.bed.shell_in(Path::new(env!("CARGO_MANIFEST_DIR")), command)
+    }
+
     /// Whether a Deployment in breach is warned about; nothing is stored.
     fn is_guarded(&self) -> Result<bool> {
         let asked = self.example(&["create", "--dry-run=server"], BREACH);

@@ -37,7 +37,7 @@ async fn looks(queue: &mut Queue, time: Duration, answer: impl Fn(usize) -> Look
 
 #[tokio::test(start_paused = true)]
 async fn a_settled_persona_comes_round_again_after_the_interval() {
-    let mut queue = Queue::new(Duration::from_secs(60));
+    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
     queue.fill([key("a")].into_iter());
     let seen = looks(&mut queue, Duration::from_secs(200), |_| Looked::Settled).await;
     assert!((3..=4).contains(&seen.len()), "{seen:?}");
@@ -49,7 +49,7 @@ async fn a_settled_persona_comes_round_again_after_the_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn many_wakes_are_one_look_and_a_gone_persona_is_forgotten() {
-    let mut queue = Queue::new(Duration::from_secs(60));
+    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
     for _ in 0..100 {
         queue.wake(key("a"));
     }
@@ -60,7 +60,7 @@ async fn many_wakes_are_one_look_and_a_gone_persona_is_forgotten() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_tried_again_ever_more_rarely() {
-    let mut queue = Queue::new(Duration::from_secs(60));
+    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
     queue.wake(key("a"));
     let seen = looks(&mut queue, Duration::from_secs(600), |_| Looked::Failed).await;
     // At the longest pause, shortened by chance to a half at most: 15 to 30 s each.
@@ -72,7 +72,7 @@ async fn a_failure_is_tried_again_ever_more_rarely() {
 
 #[tokio::test(start_paused = true)]
 async fn a_success_makes_the_pauses_short_again() {
-    let mut queue = Queue::new(Duration::from_secs(60));
+    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
     queue.wake(key("a"));
     let answer = |count| match count {
         10 => Looked::Settled,
@@ -85,7 +85,7 @@ async fn a_success_makes_the_pauses_short_again() {
 
 #[tokio::test(start_paused = true)]
 async fn no_persona_is_looked_at_twice_at_once_and_only_a_few_are() {
-    let mut queue = Queue::new(Duration::from_secs(60));
+    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
     queue.fill((0..50).map(|n| key(&format!("p{n}"))).collect::<Vec<_>>().into_iter());
     let now = Mutex::new((HashSet::new(), 0));
     let look = |key: Key| {
@@ -111,7 +111,7 @@ async fn no_persona_is_looked_at_twice_at_once_and_only_a_few_are() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_holder_looks_at_everything_within_seconds_but_not_at_once() {
-    let mut queue = Queue::new(Duration::from_secs(600));
+    let mut queue = Queue::new(Duration::from_secs(600), Depth::default());
     queue.fill(
         (0..1_000)
             .map(|n| key(&format!("p{n}")))
@@ -122,8 +122,22 @@ async fn a_new_holder_looks_at_everything_within_seconds_but_not_at_once() {
     assert_eq!(seen.len(), 1_000);
     let last = seen.iter().map(|(at, _)| *at).max().expect("some");
     assert!((2_000..12_000).contains(&last), "the last after {last} ms");
-    let mut one = Queue::new(Duration::from_secs(600));
+    let mut one = Queue::new(Duration::from_secs(600), Depth::default());
     one.fill([key("a")].into_iter());
     let seen = looks(&mut one, Duration::from_secs(1), |_| Looked::Settled).await;
     assert!(seen[0].0 < 20, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_wait_whose_turn_has_a_reason() {
+    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    queue.fill([key("a"), key("b")].into_iter());
+    queue.wake(key("a"));
+    assert_eq!(queue.waiting.len(), 2, "each once");
+    let seen = looks(&mut queue, Duration::from_secs(2), |_| Looked::Settled).await;
+    assert_eq!((seen.len(), queue.waiting.len()), (2, 0), "{seen:?}");
+    // Its next turn comes by the clock alone.
+    queue.wake(key("c"));
+    let seen = looks(&mut queue, Duration::from_millis(300), |_| Looked::Failed).await;
+    assert_eq!((seen.len(), queue.waiting.len()), (1, 1), "what failed waits: {seen:?}");
 }
