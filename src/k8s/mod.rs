@@ -33,7 +33,7 @@ pub use seen::{Decode, Name};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
 pub use version::version;
-pub use watch::{Event, follow};
+pub use watch::{Event, follow, follow_many};
 
 #[cfg(test)]
 mod tests;
