@@ -18,7 +18,7 @@ use super::support::payloads;
 const PERSONAS: usize = 2_000;
 const PER_FILE: usize = 100;
 /// Bytes for each persona, names and everything that finds it included.
-const MOST_IN_A_CLUSTER: u64 = 640;
+const MOST_IN_A_CLUSTER: u64 = 520;
 /// In file mode: also the place it was read from.
 const MOST_IN_FILES: u64 = MOST_IN_A_CLUSTER + 40;
 
