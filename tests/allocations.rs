@@ -1,6 +1,10 @@
 //! How often the memory allocator is asked to answer one review, and that the reviews of benches and load tests are what
 //! they claim. A count does not depend on the machine, so unlike a time it can be a test.
 
+// `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
+#[cfg(test)]
+#[path = "held.rs"]
+mod held;
 #[path = "../benches/support.rs"]
 mod support;
 

@@ -1,10 +1,9 @@
 //! From the text of one file to the objects in it.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
-use super::{DEFAULT_NAMESPACE, FileProblem, Loaded};
+use super::serving::{Object, Served, Thing};
+use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::api::{API_VERSION, ApplicationPersona, GROUP};
 use crate::manifest::{self, Content, Node};
 use crate::schema::{self, FieldError, Kinds, Step};
@@ -18,57 +17,6 @@ pub(super) struct Contents {
     pub(super) skipped: usize,
 }
 
-/// One object, and where it begins.
-#[derive(Debug)]
-pub(super) struct Thing {
-    pub(super) line: usize,
-    object: Object,
-}
-
-#[derive(Debug)]
-enum Object {
-    Application(Box<ApplicationPersona>),
-    /// Validated, and nothing more yet: no check of a Deployment reads a ClusterPersona.
-    Cluster(String),
-    Namespace(String, BTreeMap<String, String>),
-}
-
-impl Thing {
-    /// Kind, namespace and name: what no two objects may share.
-    pub(super) fn identity(&self) -> (&str, &str, &str) {
-        match &self.object {
-            Object::Application(persona) => {
-                let meta = &persona.metadata;
-                let namespace = meta.namespace.as_deref().unwrap_or_default();
-                (
-                    "ApplicationPersona",
-                    namespace,
-                    meta.name.as_deref().unwrap_or_default(),
-                )
-            }
-            Object::Cluster(name) => ("ClusterPersona", "", name),
-            Object::Namespace(name, _) => ("Namespace", "", name),
-        }
-    }
-
-    pub(super) fn add_to(&self, loaded: &mut Loaded) {
-        match &self.object {
-            Object::Application(persona) => loaded.personas.push((**persona).clone()),
-            Object::Namespace(name, labels) => loaded.namespaces.push((name.clone(), labels.clone())),
-            Object::Cluster(_) => {}
-        }
-    }
-}
-
-impl fmt::Display for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.identity() {
-            (kind, "", name) => write!(f, "{kind} {name}"),
-            (kind, namespace, name) => write!(f, "{kind} {namespace}/{name}"),
-        }
-    }
-}
-
 /// Reads every object of a file's text.
 pub(super) fn load(file: &Path, text: &str, kinds: &Kinds) -> Contents {
     let mut loading = Loading {
@@ -76,11 +24,7 @@ pub(super) fn load(file: &Path, text: &str, kinds: &Kinds) -> Contents {
         kinds,
         contents: Contents::default(),
     };
-    let read = manifest::read(text);
-    for document in &read.documents {
-        loading.document(document);
-    }
-    if let Some(error) = read.error {
+    if let Some(error) = manifest::each(text, |document| loading.document(&document)) {
         loading
             .contents
             .problems
@@ -150,11 +94,11 @@ impl Loading<'_> {
                 .push(FileProblem::at(self.file, line, warning.to_string()));
         }
         let object = match kind {
-            "ApplicationPersona" => match serde_json::from_value(created.object) {
-                Ok(persona) => Object::Application(Box::new(persona)),
+            "ApplicationPersona" => match serde_json::from_value::<ApplicationPersona>(created.object) {
+                Ok(persona) => Object::Application(Served::compile(&persona)),
                 Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
             },
-            _ => Object::Cluster(name),
+            _ => Object::Cluster(name.into()),
         };
         self.contents.things.push(Thing {
             line: node.line,
@@ -165,7 +109,7 @@ impl Loading<'_> {
     fn namespace(&mut self, node: &Node) {
         match schema::namespace(node.to_value()) {
             Ok((name, labels)) => {
-                let object = Object::Namespace(name, labels);
+                let object = Object::Namespace(Box::new((name, labels)));
                 self.contents.things.push(Thing {
                     line: node.line,
                     object,

@@ -2,10 +2,12 @@
 //!
 //! Owns which files are read, what is kept when one of them breaks, and when to read again. A file that was good and is
 //! broken now goes on serving its last good version, and is named with line and reason; a file that was never good
-//! serves those of its documents that are. Knows no index and no server: the outcome is a plain value, [`Loaded`].
-//! Start reading at [`Folder::reload`]; [`watch`] calls it when something changes.
+//! serves those of its documents that are. Of a file nothing is kept but a digest of its bytes and what it serves,
+//! compiled. Knows no index and no server: the outcome is a plain value, [`Loaded`]. Start reading at
+//! [`Folder::reload`]; [`watch`] calls it when something changes.
 
 mod document;
+mod serving;
 mod walk;
 mod watch;
 
@@ -15,10 +17,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::api::{self, ApplicationPersona};
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::api;
 use crate::policy::quantity::Quantity;
 use crate::schema::{Kinds, SchemaError};
-use document::{Contents, Thing};
+use document::Contents;
+pub use serving::Served;
+use serving::{Known, Named, Thing};
 pub use watch::{Watch, watch};
 
 /// Namespace of an object that names none, as with `kubectl`.
@@ -27,10 +33,10 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// What all files together hold.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Loaded {
     /// The personas to serve: valid, defaulted, each with a namespace, no two of the same namespace and name.
-    pub personas: Vec<ApplicationPersona>,
+    pub personas: Vec<Served>,
     /// Namespaces that a document describes, with their labels.
     pub namespaces: Vec<(String, BTreeMap<String, String>)>,
     /// What could not be used, by file.
@@ -42,7 +48,7 @@ pub struct Loaded {
 }
 
 /// Something about a place in a file; prints as `personas/orders.yaml:14: spec.type: Required value`, on one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileProblem {
     /// The file or folder, as it was reached from the folder given.
     pub file: PathBuf,
@@ -116,16 +122,18 @@ pub struct Folder {
     roots: Vec<PathBuf>,
     kinds: Kinds,
     files: HashMap<PathBuf, FileState>,
-    last: Loaded,
+    /// Fingerprint of what was said last; none before.
+    last: Option<u64>,
 }
 
 /// One file between two readings.
 #[derive(Debug, Default)]
 struct FileState {
-    /// Fingerprint of the bytes last read; none when they could not be read.
-    digest: Option<u64>,
+    /// SHA-256 of the bytes last read, by which a file that did not change is known: sizes and times are too coarse for
+    /// that, and keeping the bytes would cost more than what is made of them. None when they could not be read.
+    digest: Option<[u8; 32]>,
     /// What it serves.
-    serving: Vec<Thing>,
+    serving: Box<[Thing]>,
     /// Whether `serving` is a whole version of the file, to fall back on.
     good: bool,
     problems: Vec<FileProblem>,
@@ -163,7 +171,7 @@ impl Folder {
             roots: roots.to_vec(),
             kinds,
             files: HashMap::new(),
-            last: Loaded::default(),
+            last: None,
         })
     }
 
@@ -176,10 +184,14 @@ impl Folder {
     pub fn reload(&mut self) -> Loaded {
         let walk = walk::walk(&self.roots);
         let mut order = walk.files;
-        let listed: HashSet<PathBuf> = order.iter().cloned().collect();
+        let listed: HashSet<&PathBuf> = order.iter().collect();
         // What stands in a folder that cannot be read for now is not gone.
         let hidden = |file: &PathBuf| walk.unreadable.iter().any(|folder| file.starts_with(folder));
-        self.files.retain(|file, _| listed.contains(file) || hidden(file));
+        let gone = self
+            .files
+            .extract_if(|file, _| !listed.contains(file) && !hidden(file))
+            .flat_map(|(_, state)| state.serving);
+        let mut before: Vec<Thing> = gone.collect();
         let mut kept: Vec<PathBuf> = self
             .files
             .keys()
@@ -188,41 +200,58 @@ impl Folder {
             .collect();
         kept.sort();
 
-        order.retain(|file| self.read(file));
+        let mut fresh = Vec::new();
+        order.retain(|file| match self.read(file) {
+            Reading::Gone => false,
+            Reading::Same => true,
+            Reading::New(replaced) => {
+                before.extend(replaced);
+                fresh.push(file.clone());
+                true
+            }
+        });
         order.extend(kept);
-        self.last = self.gather(&order, walk.problems);
-        self.last.clone()
+        // Of what moved from file to file.
+        let before = Known::of(&before);
+        for file in fresh {
+            if let Some(state) = self.files.get_mut(&file) {
+                before.settle(&mut state.serving);
+            }
+        }
+        let loaded = self.gather(&order, walk.problems);
+        self.last = Some(fingerprint(&loaded));
+        loaded
     }
 
     /// Like [`Folder::reload`], but none when everything is as it was.
     pub fn refresh(&mut self) -> Option<Loaded> {
-        let before = std::mem::take(&mut self.last);
+        let before = self.last;
         let now = self.reload();
-        (now != before).then_some(now)
+        (self.last != before).then_some(now)
     }
 
-    /// Reads one file into its state; false when it is gone.
-    fn read(&mut self, file: &Path) -> bool {
+    /// Reads one file into its state.
+    fn read(&mut self, file: &Path) -> Reading {
         let bytes = match read_bounded(file) {
             Ok(bytes) => bytes,
             // Removed since the folder was listed. A link to nothing is no removal: its file may be about to come.
             Err(ReadFailure::Io(error)) if error.kind() == ErrorKind::NotFound && !file.is_symlink() => {
                 self.files.remove(file);
-                return false;
+                return Reading::Gone;
             }
             Err(failure) => {
                 let state = self.files.entry(file.to_owned()).or_default();
                 state.digest = None;
                 state.problems = vec![FileProblem::of_file(file, failure.to_string())];
-                return true;
+                return Reading::Same;
             }
         };
-        let digest = digest(&bytes);
+        let found = <[u8; 32]>::try_from(digest(&SHA256, &bytes).as_ref()).ok();
         let state = self.files.entry(file.to_owned()).or_default();
-        if state.digest == Some(digest) {
-            return true;
+        if found.is_some() && state.digest == found {
+            return Reading::Same;
         }
-        state.digest = Some(digest);
+        state.digest = found;
         let contents = match std::str::from_utf8(&bytes) {
             Ok(text) => document::load(file, text, &self.kinds),
             Err(error) => {
@@ -237,8 +266,7 @@ impl Folder {
                 }
             }
         };
-        state.take(contents);
-        true
+        Reading::New(state.take(contents))
     }
 
     /// Joins what the files serve, in order; of two objects with one name the first is served.
@@ -247,23 +275,27 @@ impl Folder {
             problems,
             ..Loaded::default()
         };
-        let mut places: HashMap<(&str, &str, &str), (&Path, usize)> = HashMap::new();
-        for file in order {
-            let Some(state) = self.files.get(file) else { continue };
+        let states: Vec<(&PathBuf, &FileState)> =
+            order.iter().filter_map(|file| self.files.get_key_value(file)).collect();
+        let count = states.iter().map(|(_, state)| state.serving.len()).sum();
+        loaded.personas.reserve(count);
+        let mut names: HashSet<Named<'_>> = HashSet::with_capacity(count);
+        for (file, state) in states {
             loaded.problems.extend(state.problems.iter().cloned());
             loaded.warnings.extend(state.warnings.iter().cloned());
             loaded.skipped += state.skipped;
             for thing in &state.serving {
-                let name = thing.identity();
-                if let Some((first, line)) = places.get(&name) {
+                let named = Named { file, thing };
+                if let Some(first) = names.get(&named) {
                     let reason = format!(
-                        "{thing} is already defined at {}:{line}, which is the one that serves; remove one of them",
-                        first.display()
+                        "{thing} is already defined at {}:{}, which is the one that serves; remove one of them",
+                        first.file.display(),
+                        first.thing.line
                     );
                     loaded.problems.push(FileProblem::at(file, thing.line, reason));
                     continue;
                 }
-                places.insert(name, (file, thing.line));
+                names.insert(named);
                 thing.add_to(&mut loaded);
             }
         }
@@ -271,17 +303,31 @@ impl Folder {
     }
 }
 
+/// What came of looking at a file.
+enum Reading {
+    Gone,
+    /// It serves what it served.
+    Same,
+    /// It serves something else in place of this.
+    New(Box<[Thing]>),
+}
+
 impl FileState {
-    /// Takes a new version of the file, unless it is broken and there is a good one to go on with.
-    fn take(&mut self, contents: Contents) {
+    /// Takes a new version of the file, unless it is broken and there is a good one to go on with. Returns what is no
+    /// longer served.
+    fn take(&mut self, contents: Contents) -> Box<[Thing]> {
         let good = contents.problems.is_empty();
         self.problems = contents.problems;
-        if good || !self.good {
-            self.serving = contents.things;
-            self.good = good;
-            self.warnings = contents.warnings;
-            self.skipped = contents.skipped;
+        if !good && self.good {
+            return Box::default();
         }
+        self.good = good;
+        self.warnings = contents.warnings;
+        self.skipped = contents.skipped;
+        let before = std::mem::replace(&mut self.serving, contents.things.into_boxed_slice());
+        // At once, so that a new version of every file does not stand in memory beside the old one.
+        Known::of(&before).settle(&mut self.serving);
+        before
     }
 }
 
@@ -296,10 +342,9 @@ enum ReadFailure {
 
 fn read_bounded(file: &Path) -> Result<Vec<u8>, ReadFailure> {
     use std::io::Read;
+    let file = std::fs::File::open(file)?;
     let mut bytes = Vec::new();
-    std::fs::File::open(file)?
-        .take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_FILE {
         Err(ReadFailure::TooLarge)
     } else {
@@ -307,9 +352,9 @@ fn read_bounded(file: &Path) -> Result<Vec<u8>, ReadFailure> {
     }
 }
 
-fn digest(bytes: &[u8]) -> u64 {
+fn fingerprint(loaded: &Loaded) -> u64 {
     let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    loaded.hash(&mut hasher);
     hasher.finish()
 }
 

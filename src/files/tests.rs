@@ -73,19 +73,18 @@ pub(super) fn names(loaded: &Loaded) -> Vec<String> {
     loaded
         .personas
         .iter()
-        .map(|persona| {
-            let meta = &persona.metadata;
-            format!(
-                "{}/{}",
-                meta.namespace.as_deref().unwrap(),
-                meta.name.as_deref().unwrap()
-            )
-        })
+        .map(|served| format!("{}/{}", served.persona.namespace, served.persona.name))
         .collect()
 }
 
-fn tier(loaded: &Loaded) -> Option<api::application_persona::Tier> {
-    loaded.personas[0].spec.tier
+/// Lines of a spec by which one version of a persona is told from another.
+pub(super) fn alive(path: &str) -> String {
+    format!("health: {{livenessPath: {path}}}")
+}
+
+/// What [`alive`] wrote into the first persona.
+pub(super) fn path(loaded: &Loaded) -> Option<&str> {
+    loaded.personas.first()?.persona.liveness_path.as_deref()
 }
 
 #[test]
@@ -138,9 +137,7 @@ fn personas_are_defaulted_and_pruned_with_a_warning_at_its_line() {
     let files = Files::new();
     files.write("a.yaml", &persona("a", "policies: {security: {}}\ncolour: red"));
     let loaded = files.load();
-    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::Standard));
-    let security = loaded.personas[0].spec.policies.clone().unwrap().security.unwrap();
-    assert_eq!(security.run_as_non_root, Some(true));
+    assert!(loaded.personas[0].persona.run_as_non_root, "it is the default");
     assert_eq!(
         files.say(&loaded.warnings),
         [r#"./a.yaml:9: unknown field "spec.colour""#]
@@ -214,7 +211,7 @@ fn a_broken_file_goes_on_serving_its_last_good_version() {
     files
         .write(
             "a.yaml",
-            &[persona("a", "tier: critical"), persona("b", "")].join("---\n"),
+            &[persona("a", &alive("/critical")), persona("b", "")].join("---\n"),
         )
         .write("c.yaml", &persona("c", ""));
     let mut folder = files.open();
@@ -223,11 +220,11 @@ fn a_broken_file_goes_on_serving_its_last_good_version() {
     // Broken, with another valid document changed: neither is taken.
     files.write(
         "a.yaml",
-        &[persona("a", "tier: best-effort"), persona("b", "tier: gold")].join("---\n"),
+        &[persona("a", &alive("/best-effort")), persona("b", "tier: gold")].join("---\n"),
     );
     let loaded = folder.reload();
     assert_eq!(names(&loaded), ["default/a", "default/b", "default/c"]);
-    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::Critical));
+    assert_eq!(path(&loaded), Some("/critical"));
     assert_eq!(loaded.problems.len(), 1);
 
     // Broken otherwise: still the same.
@@ -239,10 +236,10 @@ fn a_broken_file_goes_on_serving_its_last_good_version() {
         ["./a.yaml:1: not valid YAML: unclosed bracket '['"]
     );
 
-    files.write("a.yaml", &persona("a", "tier: best-effort"));
+    files.write("a.yaml", &persona("a", &alive("/best-effort")));
     let loaded = folder.reload();
     assert_eq!(names(&loaded), ["default/a", "default/c"]);
-    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::BestEffort));
+    assert_eq!(path(&loaded), Some("/best-effort"));
     assert_eq!(loaded.problems, []);
 }
 
@@ -296,11 +293,11 @@ fn two_documents_of_one_name_are_a_problem_that_names_both_places() {
     files
         .write(
             "a.yaml",
-            &[persona("x", "tier: critical"), persona("q", "")].join("---\n"),
+            &[persona("x", &alive("/critical")), persona("q", "")].join("---\n"),
         )
         .write(
             "b.yaml",
-            &[persona("z", ""), persona("x", "tier: best-effort")].join("---\n"),
+            &[persona("z", ""), persona("x", &alive("/best-effort"))].join("---\n"),
         )
         .write("n.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n")
         .write(
@@ -316,14 +313,14 @@ fn two_documents_of_one_name_are_a_problem_that_names_both_places() {
         ]
     );
     assert_eq!(names(&loaded), ["default/x", "default/q", "default/z", "shop/x"]);
-    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::Critical));
+    assert_eq!(path(&loaded), Some("/critical"));
 }
 
 #[test]
 fn a_mounted_configmap_is_read_once_and_its_next_version_replaces_it() {
     let files = Files::new();
     files
-        .write("..2026_01/orders.yaml", &persona("orders", "tier: critical"))
+        .write("..2026_01/orders.yaml", &persona("orders", &alive("/critical")))
         .link("..2026_01", "..data")
         .link("..data/orders.yaml", "orders.yaml");
     let mut folder = files.open();
@@ -331,17 +328,17 @@ fn a_mounted_configmap_is_read_once_and_its_next_version_replaces_it() {
     assert_eq!(names(&loaded), ["default/orders"]);
     assert_eq!(loaded.problems, []);
     files
-        .write("..2026_02/orders.yaml", &persona("orders", "tier: best-effort"))
+        .write("..2026_02/orders.yaml", &persona("orders", &alive("/best-effort")))
         .link("..2026_02", "..data_tmp")
         .rename("..data_tmp", "..data");
-    assert_eq!(tier(&folder.reload()), Some(api::application_persona::Tier::BestEffort));
+    assert_eq!(path(&folder.reload()), Some("/best-effort"));
     // A broken version of the mount leaves the good one in place, although its file is another one.
     files
         .write("..2026_03/orders.yaml", "a: [")
         .link("..2026_03", "..data_tmp")
         .rename("..data_tmp", "..data");
     let loaded = folder.reload();
-    assert_eq!(tier(&loaded), Some(api::application_persona::Tier::BestEffort));
+    assert_eq!(path(&loaded), Some("/best-effort"));
     assert_eq!(loaded.problems.len(), 1);
 }
 
@@ -382,13 +379,47 @@ fn refreshing_says_something_only_when_something_changed() {
     assert_eq!(folder.refresh(), None);
     files.write("a.yaml", &persona("a", "# only a comment"));
     assert_eq!(folder.refresh(), None);
-    files.write("a.yaml", &persona("a", "tier: critical"));
-    assert_eq!(
-        tier(&folder.refresh().unwrap()),
-        Some(api::application_persona::Tier::Critical)
-    );
+    files.write("a.yaml", &persona("a", &alive("/critical")));
+    assert_eq!(path(&folder.refresh().unwrap()), Some("/critical"));
     files.write("b.yaml", "a: [");
     assert_eq!(folder.refresh().unwrap().problems.len(), 1);
+}
+
+/// Whether the personas of one reading are, one after the other, those of another, and not merely equal to them.
+fn shared(before: &Loaded, after: &Loaded) -> Vec<bool> {
+    let pairs = before.personas.iter().zip(&after.personas);
+    pairs
+        .map(|(before, after)| std::sync::Arc::ptr_eq(&before.persona, &after.persona))
+        .collect()
+}
+
+#[test]
+fn a_persona_that_did_not_change_is_never_held_twice() {
+    let files = Files::new();
+    let three = [persona("a", ""), persona("b", ""), persona("c", "")];
+    files.write("a.yaml", &three.join("---\n"));
+    let mut folder = files.open();
+    let first = folder.reload();
+    assert_eq!(shared(&first, &folder.reload()), [true; 3], "nothing happened");
+
+    let other = [persona("a", ""), persona("b", &alive("/other")), persona("c", "")];
+    files.write("a.yaml", &format!("# a new head\n{}", other.join("---\n")));
+    let changed = folder.reload();
+    assert_eq!(shared(&first, &changed), [true, false, true]);
+
+    files.rename("a.yaml", "b.yaml");
+    let renamed = folder.reload();
+    assert_eq!(shared(&changed, &renamed), [true; 3]);
+
+    // From the later file to the earlier one, which is read first.
+    files
+        .write("a.yaml", &other[0])
+        .write("b.yaml", &other[1..].join("---\n"));
+    assert_eq!(shared(&renamed, &folder.reload()), [true; 3]);
+
+    // One that is equal by another name is another one.
+    files.write("b.yaml", &[&*persona("d", &alive("/other")), &other[2]].join("---\n"));
+    assert_eq!(names(&folder.reload()), ["default/a", "default/d", "default/c"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::table::Keyed;
 use crate::api::application_persona::status::Phase;
-use crate::policy::{ModeWish, Persona, Personas};
+use crate::policy::{ModeWish, Persona};
 
 /// A persona, and what tells whether the object behind it has changed.
 #[derive(Clone, Debug)]
@@ -48,26 +48,19 @@ impl Keyed for StoredPersona {
     }
 }
 
-/// Everyone who governs one app of a namespace; never empty.
-#[derive(Debug)]
-pub(super) struct Governors {
-    pub(super) personas: Box<Personas>,
-}
-
-impl Keyed for Governors {
+/// As they are asked for: by app; several of one app in the order of their names.
+impl Keyed for Persona {
     fn key(&self) -> (&str, &str) {
-        self.personas
-            .first()
-            .map_or(("", ""), |first| (&first.namespace, &first.app))
+        (&self.namespace, &self.app)
     }
 
-    fn same(&self, other: &Governors) -> bool {
-        self.personas.len() == other.personas.len()
-            && self
-                .personas
-                .iter()
-                .zip(&other.personas)
-                .all(|(here, there)| Arc::ptr_eq(here, there))
+    fn rank(&self) -> &str {
+        &self.name
+    }
+
+    /// Never asked: who governs is taken from the personas by name, and those know when they are the same.
+    fn same(&self, other: &Persona) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
+use entries::Claimants;
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
-use entries::{Claimants, Governors};
 use table::{Keyed, Table};
 pub use tally::Tally;
 pub use touched::AppKey;
@@ -29,7 +29,7 @@ pub struct Snapshot {
     personas: Table<StoredPersona>,
     tally: Tally,
     /// The same personas by namespace and app, which is how they are asked for.
-    governors: Table<Governors>,
+    governors: Table<Persona>,
     namespaces: Table<Namespace>,
     deployments: Table<Deployment>,
     /// The same Deployments by namespace and each app they claim.
@@ -61,7 +61,7 @@ impl Snapshot {
         };
         let personas = Table::build(personas.into_iter().map(stored));
         Snapshot {
-            governors: governors(&personas, &Table::default()),
+            governors: governors(&personas),
             tally: Tally::of(personas.iter().map(Arc::as_ref)),
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
@@ -75,9 +75,7 @@ impl Snapshot {
         if app.is_empty() {
             return &[];
         }
-        self.governors
-            .get(namespace, app)
-            .map_or(&[], |governors| &governors.personas)
+        self.governors.all(namespace, app)
     }
 
     /// The namespace's label `dorgu.io/mode`.
@@ -146,6 +144,17 @@ impl Snapshot {
         on_it.map(|(_, deployment)| deployment).collect()
     }
 
+    /// The entry that is here, when it says the same as `stored`; else `stored`, with the persona that is here where its
+    /// demands did not change.
+    fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
+        let (namespace, name) = stored.key();
+        match self.personas.get(namespace, name) {
+            Some(there) if there.same(&stored) => Arc::clone(there),
+            Some(there) if there.demands_same(&stored) => Arc::new(settled(Some(there), StoredPersona::clone(&stored))),
+            _ => stored,
+        }
+    }
+
     /// How many objects of a kind there are.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
@@ -162,18 +171,6 @@ impl Snapshot {
         }
         self.tally.add(&stored);
         self.personas.put(Arc::new(stored));
-    }
-
-    /// Makes the list of one app's personas right again after `persona` came, went or changed.
-    fn regroup(&mut self, namespace: &str, app: &str, leaving: Option<&Persona>, coming: Option<&Arc<Persona>>) {
-        let gone = |persona: &Arc<Persona>| leaving.is_some_and(|leaving| leaving.name == persona.name);
-        let mut list: Vec<Arc<Persona>> = self.find(namespace, app).iter().filter(|p| !gone(p)).cloned().collect();
-        list.extend(coming.cloned());
-        if list.is_empty() {
-            self.governors.remove(namespace, app);
-        } else {
-            self.governors.put(Arc::new(group(list)));
-        }
     }
 }
 
@@ -195,7 +192,7 @@ fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: O
             list.extend(coming.cloned());
         }
         if list.is_empty() {
-            snapshot.claimants.remove(namespace, app);
+            snapshot.claimants.remove(namespace, app, "");
         } else {
             snapshot.claimants.put(Arc::new(claim(app, list)));
         }
@@ -221,27 +218,16 @@ fn claimants(deployments: &Table<Deployment>, before: &Table<Claimants>) -> Tabl
                 .push(Arc::clone(deployment));
         }
     }
-    Table::build(lists.into_iter().map(|((_, app), list)| before.reuse(claim(app, list))))
-}
-
-fn group(mut personas: Vec<Arc<Persona>>) -> Governors {
-    personas.sort_by(|a, b| a.name.cmp(&b.name));
-    Governors {
-        personas: personas.into(),
-    }
-}
-
-/// All personas by namespace and app; the lists of `before` that did not change stay.
-fn governors(personas: &Table<StoredPersona>, before: &Table<Governors>) -> Table<Governors> {
-    let mut lists: BTreeMap<(&str, &str), Vec<Arc<Persona>>> = BTreeMap::new();
-    for stored in personas.iter() {
-        let persona = &stored.persona;
+    Table::build(
         lists
-            .entry((&persona.namespace, &persona.app))
-            .or_default()
-            .push(Arc::clone(persona));
-    }
-    Table::build(lists.into_values().map(|list| before.reuse(group(list))))
+            .into_iter()
+            .map(|((_, app), list)| before.reuse(Arc::new(claim(app, list)))),
+    )
+}
+
+/// All personas by namespace and app.
+fn governors(personas: &Table<StoredPersona>) -> Table<Persona> {
+    Table::build(personas.iter().map(|stored| Arc::clone(&stored.persona)))
 }
 
 /// The kinds the index holds.
@@ -283,8 +269,9 @@ pub enum Change<T> {
     },
     /// These are all there are. What is not among them is gone, unless it is in `kept`.
     Replace {
-        /// The objects.
-        objects: Vec<T>,
+        /// The objects; those that did not change best as [`Index::known_persona`] and [`Index::known_deployment`] give
+        /// them.
+        objects: Vec<Arc<T>>,
         /// Namespace and name of those that are there and cannot be read: the last version that could be stays.
         kept: Vec<(String, String)>,
     },
@@ -295,8 +282,8 @@ pub enum Change<T> {
 #[derive(Debug, Default)]
 pub struct Index {
     current: ArcSwap<Snapshot>,
-    /// Writers take turns; readers do not know of it. The last snapshot but one is kept here until the next turn: a
-    /// review that still reads it must not be the one that takes ten thousand entries apart.
+    /// Writers take turns; readers do not know of it. While somebody reads the last snapshot but one, it is kept here
+    /// until the next turn: a review must not be the one that takes ten thousand entries apart.
     writing: Mutex<Option<Arc<Snapshot>>>,
     synced: [AtomicBool; Kind::ALL.len()],
 }
@@ -325,6 +312,17 @@ impl Index {
         self.synced[kind as usize].load(Ordering::Acquire)
     }
 
+    /// How a persona is best listed: as the entry that is here, when it says the same. Asked as the objects come, it
+    /// keeps a list of 100,000 that are known from needing the memory of as many more.
+    pub fn known_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
+        self.load().recognise(Arc::new(stored))
+    }
+
+    /// The same for a Deployment.
+    pub fn known_deployment(&self, deployment: Deployment) -> Arc<Deployment> {
+        self.load().deployments.reuse(Arc::new(deployment))
+    }
+
     /// Takes up what happened to personas. Returns the apps about which more than a status has changed.
     pub fn personas(&self, change: Change<StoredPersona>) -> Vec<AppKey> {
         let mut touched = Touched::default();
@@ -345,10 +343,9 @@ impl Index {
                 touched.governed(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
-                    now.regroup(&persona.namespace, &moved.app, Some(moved), None);
+                    now.governors.remove(&moved.namespace, &moved.app, &moved.name);
                 }
-                let stayed = before.filter(|before| before.app == persona.app);
-                now.regroup(&persona.namespace, &persona.app, stayed, Some(&persona));
+                now.governors.put(Arc::clone(&persona));
                 now.put_persona(stored);
                 touched.governed(now, Some(&persona));
             }),
@@ -357,20 +354,16 @@ impl Index {
                     return;
                 };
                 touched.governed(now, Some(&before.persona));
-                now.regroup(&namespace, &before.persona.app, Some(&before.persona), None);
+                now.governors.remove(&namespace, &before.persona.app, &name);
                 now.tally.take(&before);
-                now.personas.remove(&namespace, &name);
+                now.personas.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
                 // Built aside: only the swap takes the writers' turn, and only we write this kind.
                 let before = Snapshot::clone(&self.load());
-                let settle = |stored: StoredPersona| {
-                    let (namespace, name) = stored.key();
-                    let there = before.personas.get(namespace, name).cloned();
-                    settled(there.as_deref(), stored)
-                };
+                let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
-                let governors = governors(&personas, &before.governors);
+                let governors = governors(&personas);
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
@@ -401,7 +394,7 @@ impl Index {
                 }
             }),
             Change::Remove { namespace, name } => self.publish(|now| {
-                now.namespaces.remove(&namespace, &name);
+                now.namespaces.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
                 let before = Snapshot::clone(&self.load());
@@ -432,7 +425,7 @@ impl Index {
                 let before = now.deployments.get(&namespace, &name).cloned();
                 touched.claimed(before.as_deref());
                 reclaim(now, before.as_ref(), None);
-                now.deployments.remove(&namespace, &name);
+                now.deployments.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
                 let before = Snapshot::clone(&self.load());
@@ -457,7 +450,9 @@ impl Index {
         let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
         change(&mut next);
-        *retired = Some(self.current.swap(Arc::new(next)));
+        let before = self.current.swap(Arc::new(next));
+        // The swap has given every reader its own share, so this counts them: where there is none, nothing is kept.
+        *retired = (Arc::strong_count(&before) > 1).then_some(before);
     }
 
     fn sync(&self, kind: Kind) {
@@ -474,7 +469,11 @@ fn settled(before: Option<&StoredPersona>, mut stored: StoredPersona) -> StoredP
 }
 
 /// The table after a relist: unchanged entries keep their `Arc`.
-fn relisted<V: Keyed>(before: &Table<V>, objects: impl IntoIterator<Item = V>, kept: &[(String, String)]) -> Table<V> {
+fn relisted<V: Keyed>(
+    before: &Table<V>,
+    objects: impl IntoIterator<Item = Arc<V>>,
+    kept: &[(String, String)],
+) -> Table<V> {
     let kept = kept
         .iter()
         .filter_map(|(namespace, name)| before.get(namespace, name).cloned());

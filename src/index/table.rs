@@ -1,7 +1,8 @@
 //! A map that is cheap to copy with one entry changed: readers keep the copy they took, writers publish the next one.
 //!
 //! Entries are spread over shards by a hash of their key; a change copies one shard and the list of shards, so its cost
-//! hardly grows with the number of entries, and everything else is shared with the version before.
+//! hardly grows with the number of entries, and everything else is shared with the version before. Entries of one key
+//! stand side by side, so all of them are found at once and need no list of their own.
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
@@ -15,11 +16,15 @@ const SHARDS: usize = 512;
 pub(super) trait Keyed {
     /// Namespace and name.
     fn key(&self) -> (&str, &str);
-    /// Whether `other`, of the same key, says the same, so that the entry that is there can stay.
+    /// Tells entries of one key apart, where several may have it, and orders them.
+    fn rank(&self) -> &str {
+        ""
+    }
+    /// Whether `other`, of the same key and rank, says the same, so that the entry that is there can stay.
     fn same(&self, other: &Self) -> bool;
 }
 
-/// Sorted by key.
+/// Sorted by key and rank.
 type Shard<V> = Arc<[Arc<V>]>;
 
 /// Entries by namespace and name.
@@ -52,7 +57,7 @@ impl<V> Default for Table<V> {
 }
 
 impl<V: Keyed> Table<V> {
-    /// A table of these entries; of several with one key the last stays.
+    /// A table of these entries; of several with one key and rank the last stays.
     pub(super) fn build(entries: impl IntoIterator<Item = Arc<V>>) -> Table<V> {
         let mut table = Table::default();
         let mut shards: Vec<Vec<Arc<V>>> = std::iter::repeat_with(Vec::new).take(SHARDS).collect();
@@ -63,10 +68,10 @@ impl<V: Keyed> Table<V> {
             }
         }
         for shard in &mut shards {
-            // Stable, so that of equal keys the last stands last.
-            shard.sort_by(|a, b| a.key().cmp(&b.key()));
+            // Stable, so that of equal ones the last stands last.
+            shard.sort_by(|a, b| place(&**a).cmp(&place(&**b)));
             shard.dedup_by(|next, kept| {
-                let equal = next.key() == kept.key();
+                let equal = place(&**next) == place(&**kept);
                 if equal {
                     std::mem::swap(next, kept);
                 }
@@ -78,11 +83,19 @@ impl<V: Keyed> Table<V> {
         table
     }
 
-    /// The entry of that key.
+    /// The entry of that key; of several the first.
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Arc<V>> {
-        let shard = self.shards.get(self.shard_of((namespace, name)))?;
-        let place = search(shard, (namespace, name)).ok()?;
-        shard.get(place)
+        self.all(namespace, name).first()
+    }
+
+    /// Every entry of that key, by rank.
+    pub(super) fn all(&self, namespace: &str, name: &str) -> &[Arc<V>] {
+        let key = (namespace, name);
+        let shard = self.shards.get(self.shard_of(key)).map_or(&[][..], |shard| shard);
+        let from = shard.partition_point(|entry| entry.key() < key);
+        let entries = shard.get(from..).unwrap_or_default();
+        let count = entries.iter().take_while(|entry| entry.key() == key).count();
+        entries.get(..count).unwrap_or_default()
     }
 
     /// How many entries there are.
@@ -112,12 +125,12 @@ impl<V: Keyed> Table<V> {
         missing(self, other).chain(missing(other, self))
     }
 
-    /// Puts an entry in place of the one with its key, if there is one.
+    /// Puts an entry in place of the one with its key and rank, if there is one.
     pub(super) fn put(&mut self, entry: Arc<V>) {
         let number = self.shard_of(entry.key());
         let Some(shard) = self.shards.get(number) else { return };
         let mut entries = shard.to_vec();
-        match search(shard, entry.key()) {
+        match search(shard, place(&*entry)) {
             Ok(place) => {
                 if let Some(there) = entries.get_mut(place) {
                     *there = entry;
@@ -131,13 +144,13 @@ impl<V: Keyed> Table<V> {
         self.store(number, entries);
     }
 
-    /// Takes the entry of that key out; false when there is none.
-    pub(super) fn remove(&mut self, namespace: &str, name: &str) -> bool {
+    /// Takes the entry of that key and rank out; false when there is none.
+    pub(super) fn remove(&mut self, namespace: &str, name: &str, rank: &str) -> bool {
         let number = self.shard_of((namespace, name));
         let Some(shard) = self.shards.get(number) else {
             return false;
         };
-        let Ok(place) = search(shard, (namespace, name)) else {
+        let Ok(place) = search(shard, ((namespace, name), rank)) else {
             return false;
         };
         let mut entries = shard.to_vec();
@@ -148,11 +161,11 @@ impl<V: Keyed> Table<V> {
     }
 
     /// The entry that stands for `entry`: the one that is here already when it says the same.
-    pub(super) fn reuse(&self, entry: V) -> Arc<V> {
+    pub(super) fn reuse(&self, entry: Arc<V>) -> Arc<V> {
         let (namespace, name) = entry.key();
         match self.get(namespace, name) {
             Some(there) if there.same(&entry) => Arc::clone(there),
-            _ => Arc::new(entry),
+            _ => entry,
         }
     }
 
@@ -171,6 +184,13 @@ impl<V: Keyed> Table<V> {
     }
 }
 
-fn search<V: Keyed>(shard: &[Arc<V>], key: (&str, &str)) -> Result<usize, usize> {
-    shard.binary_search_by(|entry| -> Ordering { entry.key().cmp(&key) })
+/// Where an entry stands among those of its shard.
+type Place<'e> = ((&'e str, &'e str), &'e str);
+
+fn place<V: Keyed>(entry: &V) -> Place<'_> {
+    (entry.key(), entry.rank())
+}
+
+fn search<V: Keyed>(shard: &[Arc<V>], wanted: Place<'_>) -> Result<usize, usize> {
+    shard.binary_search_by(|entry| -> Ordering { place(&**entry).cmp(&wanted) })
 }

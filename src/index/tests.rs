@@ -108,7 +108,7 @@ fn relist<T: Clone>(map: &mut BTreeMap<(String, String), T>, hole: Option<usize>
     let objects = map
         .iter()
         .filter(|(key, _)| Some(*key) != missing.as_ref())
-        .map(|(_, value)| value.clone())
+        .map(|(_, value)| Arc::new(value.clone()))
         .collect();
     let kept: Vec<_> = missing.iter().filter(|_| kept).cloned().collect();
     if let Some(missing) = missing.filter(|_| kept.is_empty()) {
@@ -242,7 +242,7 @@ proptest! {
 
 fn all<T>(objects: Vec<T>) -> Change<T> {
     Change::Replace {
-        objects,
+        objects: objects.into_iter().map(Arc::new).collect(),
         kept: Vec::new(),
     }
 }
@@ -361,12 +361,11 @@ fn an_index_is_synced_once_every_kind_was_filled() {
 #[test]
 fn a_relist_keeps_what_did_not_change() {
     let index = Index::default();
-    let list = |versions: [&str; 2]| Change::Replace {
-        objects: vec![
+    let list = |versions: [&str; 2]| {
+        all(vec![
             stored("shop", "a", "orders", versions[0]),
             stored("shop", "b", "payments", versions[1]),
-        ],
-        kept: Vec::new(),
+        ])
     };
     index.personas(list(["1", "1"]));
     let before = index.load().find("shop", "orders").to_vec();
@@ -379,14 +378,81 @@ fn a_relist_keeps_what_did_not_change() {
 }
 
 #[test]
+fn an_object_that_is_known_is_listed_as_what_is_there() {
+    let index = Index::default();
+    let known = stored("shop", "a", "orders", "1");
+    index.personas(Change::Put(known.clone()));
+    index.deployments(Change::Put(deployment("web", "orders", 1)));
+    let snapshot = index.load();
+    let there = snapshot.persona("shop", "a").expect("it is there");
+    // Read anew, as a list does: equal and not the same.
+    let again = || stored("shop", "a", "orders", "1");
+    assert!(Arc::ptr_eq(&index.known_persona(again()), there));
+    let status = Some(StatusPrint {
+        verdict: 1,
+        deployments: 1,
+        phase: None,
+    });
+    let told = index.known_persona(StoredPersona { status, ..again() });
+    assert_eq!(told.status, status);
+    assert!(Arc::ptr_eq(&told.persona, &there.persona), "only its status is another");
+    let other = index.known_persona(stored("shop", "a", "orders", "2"));
+    assert_eq!(other.persona.liveness_path.as_deref(), Some("2"));
+    // One that cannot tell its version is never taken for the same.
+    let unversioned = StoredPersona { version: 0, ..again() };
+    index.personas(Change::Put(unversioned.clone()));
+    assert!(Arc::ptr_eq(
+        &index.known_persona(unversioned.clone()).persona,
+        &unversioned.persona
+    ));
+
+    let there = index
+        .load()
+        .deployments
+        .get("shop", "web")
+        .cloned()
+        .expect("it is there");
+    assert!(Arc::ptr_eq(
+        &index.known_deployment(deployment("web", "orders", 1)),
+        &there
+    ));
+    assert_eq!(
+        index
+            .known_deployment(deployment("web", "orders", 2))
+            .running
+            .as_ref()
+            .map(|r| r.ready),
+        Some(2)
+    );
+}
+
+#[test]
+fn what_was_replaced_is_held_only_while_somebody_reads_it() {
+    let index = Index::default();
+    let list = |version: &str| index.personas(all(vec![stored("shop", "a", "a", version)]));
+    let weak = || Arc::downgrade(&index.load().find("shop", "a")[0]);
+    list("1");
+    let unread = weak();
+    list("2");
+    assert!(unread.upgrade().is_none(), "nobody reads it");
+    let (read, reader) = (weak(), Arc::clone(&index.load()));
+    list("3");
+    // Whoever reads it does not have to take it apart: the next writer does.
+    drop(reader);
+    assert!(read.upgrade().is_some());
+    list("4");
+    assert!(read.upgrade().is_none());
+}
+
+#[test]
 fn one_write_among_ten_thousand_personas_is_no_rebuild() {
     const PERSONAS: usize = 10_000;
     const WRITES: u32 = 1_000;
     let index = Index::default();
     let objects = (0..PERSONAS).map(|n| stored("shop", &format!("p{n}"), &format!("app{n}"), "1"));
-    let (objects, kept) = (objects.collect(), Vec::new());
+    let change = all(objects.collect());
     let started = Instant::now();
-    index.personas(Change::Replace { objects, kept });
+    index.personas(change);
     let listed = started.elapsed();
     let changes: Vec<_> = (0..WRITES)
         .map(|n| stored("shop", &format!("p{n}"), &format!("app{n}"), "2"))

@@ -37,7 +37,7 @@ pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
 pub use trial::{Verdict, try_out};
 pub use version::{Greeting, greet, version};
-pub use watch::{Event, follow};
+pub use watch::{Event, follow, follow_many};
 
 #[cfg(test)]
 mod tests;

@@ -30,9 +30,9 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// A watch that lived this long and was ended by the server is taken up again without a pause.
 const LIVED: Duration = Duration::from_secs(1);
 
-/// What happened.
+/// What happened; `L` is what a list is made of.
 #[derive(Clone, Debug)]
-pub enum Event<T> {
+pub enum Event<T, L = T> {
     /// An object is new or different.
     Applied(T),
     /// An object is gone.
@@ -40,7 +40,7 @@ pub enum Event<T> {
     /// These are all; what is in neither list is gone.
     Listed {
         /// The objects.
-        objects: Vec<T>,
+        objects: Vec<L>,
         /// Those that are there and could not be read.
         unreadable: Vec<Name>,
     },
@@ -60,14 +60,27 @@ pub async fn follow<T: Decode>(
     client: Client,
     followed: impl Into<Followed>,
     state: Arc<WatchState>,
-    mut sink: impl FnMut(Event<T>),
+    sink: impl FnMut(Event<T>),
+) {
+    follow_many(client, followed, state, |object| object, sink).await;
+}
+
+/// As [`follow`], for a kind of which there may be very many objects: each of a list is given to `keep` as soon as it is
+/// read, and the list is made of what comes back. Whoever knows an object already gives back what is there, so that a
+/// relist does not hold all of them twice.
+pub async fn follow_many<T: Decode, L>(
+    client: Client,
+    followed: impl Into<Followed>,
+    state: Arc<WatchState>,
+    keep: impl Fn(T) -> L,
+    mut sink: impl FnMut(Event<T, L>),
 ) {
     let followed = followed.into();
     let mut pauses = Pauses::default();
     let mut version = String::new();
     loop {
         if version.is_empty() {
-            match list(&client, &followed, &state).await {
+            match list(&client, &followed, &state, &keep).await {
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
@@ -103,11 +116,12 @@ pub async fn follow<T: Decode>(
 }
 
 /// Everything there is, built aside, and the version from which to watch.
-async fn list<T: Decode>(
+async fn list<T: Decode, L>(
     client: &Client,
     followed: &Followed,
     state: &WatchState,
-) -> Result<(Event<T>, String), Trouble> {
+    keep: impl Fn(T) -> L,
+) -> Result<(Event<T, L>, String), Trouble> {
     let resource = followed.resource;
     let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
@@ -125,7 +139,7 @@ async fn list<T: Decode>(
             .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(told(&error))))?;
         for seen in page.items.into_iter().flatten() {
             match read(seen, resource, state) {
-                Ok((object, _)) => objects.push(object),
+                Ok((object, _)) => objects.push(keep(object)),
                 Err((name, _)) => unreadable.push(name),
             }
         }
@@ -140,12 +154,12 @@ async fn list<T: Decode>(
 }
 
 /// Watches from `version` on and moves it along, until the API server ends the watch.
-async fn watch<T: Decode>(
+async fn watch<T: Decode, L>(
     client: &Client,
     followed: &Followed,
     state: &WatchState,
     version: &mut String,
-    sink: &mut impl FnMut(Event<T>),
+    sink: &mut impl FnMut(Event<T, L>),
 ) -> Result<(), Trouble> {
     let resource = followed.resource;
     let requests = Request::new(followed.path());

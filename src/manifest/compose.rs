@@ -8,6 +8,14 @@ use super::{Content, DEEPEST, Documents, Entry, MOST_COPIED, MOST_VALUES, Node, 
 
 /// Reads every document of a YAML or JSON text. What stands before a mistake is read.
 pub fn read(text: &str) -> Documents {
+    let mut documents = Vec::new();
+    let error = each(text, |document| documents.push(document));
+    Documents { documents, error }
+}
+
+/// As [`read`], but every document is handed over as soon as it is whole: of a long text there is never more than one
+/// tree. Returns the mistake that ended reading, or none.
+pub fn each(text: &str, mut take: impl FnMut(Node)) -> Option<ReadError> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let mut composer = Composer::default();
@@ -16,17 +24,14 @@ pub fn read(text: &str) -> Documents {
             Ok((event, span)) => composer.take(event, &span),
             Err(error) => Err(syntax(&error)),
         };
+        if let Some(document) = composer.document.take() {
+            take(document);
+        }
         if let Err(error) = step {
-            return Documents {
-                documents: composer.documents,
-                error: Some(error),
-            };
+            return Some(error);
         }
     }
-    Documents {
-        documents: composer.documents,
-        error: None,
-    }
+    None
 }
 
 fn syntax(error: &ScanError) -> ReadError {
@@ -45,7 +50,8 @@ fn mistake<T>(line: usize, reason: impl Into<String>) -> Result<T, ReadError> {
 
 #[derive(Default)]
 struct Composer {
-    documents: Vec<Node>,
+    /// The document that has just become whole.
+    document: Option<Node>,
     /// Lists and maps that are not closed yet, the innermost last.
     open: Vec<Open>,
     /// Nodes with an anchor, by the parser's number for it.
@@ -212,7 +218,7 @@ impl Composer {
         }
         let Some(open) = self.open.last_mut() else {
             if placed.node.content != Content::Null {
-                self.documents.push(placed.node);
+                self.document = Some(placed.node);
             }
             return Ok(());
         };

@@ -2,14 +2,14 @@
 //!
 //! Owns how a text becomes documents: one parser for YAML and JSON, scalars understood as `kubectl` understands them
 //! (YAML 1.1: `yes` is true, `010` is eight), anchors and merge keys expanded, a key set twice refused, sizes bounded.
-//! Knows no Kubernetes kind and no file. Start reading at [`read`].
+//! Knows no Kubernetes kind and no file. Start reading at [`each`].
 
 mod compose;
 mod scalar;
 
 use serde_json::{Map, Number, Value};
 
-pub use compose::read;
+pub use compose::{each, read};
 
 /// Most values (scalars, lists and maps, after anchors are expanded) that one text may hold.
 pub const MOST_VALUES: usize = 1_000_000;

@@ -13,7 +13,7 @@ use super::led::Led;
 use crate::controllers::cluster::Followed;
 use crate::controllers::persona::Wakes;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Event, Leadership, Place, Resource, WatchState, client, follow};
+use crate::k8s::{Event, Leadership, Place, Resource, WatchState, client, follow_many};
 use crate::webhook::Match;
 
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
@@ -163,15 +163,22 @@ pub(super) async fn watch(
                     wakes.wake(apps);
                 }
             };
+            let known_deployment = |deployment| index.known_deployment(slim(deployment, matching));
             let watches = async {
                 tokio::join!(
-                    follow(watching.clone(), PERSONAS, personas, |event| {
-                        woken(is_list(&event), index.personas(change(event)));
-                    }),
-                    follow(watching.clone(), NAMESPACES, namespaces, |event| {
+                    follow_many(
+                        watching.clone(),
+                        PERSONAS,
+                        personas,
+                        |stored| index.known_persona(stored),
+                        |event| {
+                            woken(is_list(&event), index.personas(change(event)));
+                        }
+                    ),
+                    follow_many(watching.clone(), NAMESPACES, namespaces, Arc::new, |event| {
                         index.namespaces(change::<Namespace>(event));
                     }),
-                    follow(watching, DEPLOYMENTS, deployments, |event| {
+                    follow_many(watching, DEPLOYMENTS, deployments, known_deployment, |event| {
                         woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
                     }),
                 );
@@ -192,11 +199,11 @@ pub(super) async fn watch(
     Ok((watches, running))
 }
 
-fn is_list<T>(event: &Event<T>) -> bool {
+fn is_list<T>(event: &Event<T, Arc<T>>) -> bool {
     matches!(event, Event::Listed { .. })
 }
 
-fn change<T>(event: Event<T>) -> Change<T> {
+fn change<T>(event: Event<T, Arc<T>>) -> Change<T> {
     match event {
         Event::Applied(object) => Change::Put(object),
         Event::Deleted(gone) => Change::Remove {
@@ -210,25 +217,26 @@ fn change<T>(event: Event<T>) -> Change<T> {
     }
 }
 
+/// The Deployment that an event brings, slim; those of a list are slim already.
+fn slimmed(change: Change<Deployment>, matching: Match) -> Change<Deployment> {
+    match change {
+        Change::Put(deployment) => Change::Put(slim(deployment, matching)),
+        other => other,
+    }
+}
+
 /// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
 /// that it is there.
-fn slimmed(mut change: Change<Deployment>, matching: Match) -> Change<Deployment> {
-    let slim = |deployment: &mut Deployment| {
-        deployment.chained = matching == Match::Chain;
-        if matching == Match::Label {
-            deployment.labels.app = Box::default();
-            deployment.selected = AppLabels::default();
-        }
-        if deployment.claims().next().is_none() {
-            deployment.running = None;
-        }
-    };
-    match &mut change {
-        Change::Put(deployment) => slim(deployment),
-        Change::Replace { objects, .. } => objects.iter_mut().for_each(slim),
-        Change::Remove { .. } => {}
+fn slim(mut deployment: Deployment, matching: Match) -> Deployment {
+    deployment.chained = matching == Match::Chain;
+    if matching == Match::Label {
+        deployment.labels.app = Box::default();
+        deployment.selected = AppLabels::default();
     }
-    change
+    if deployment.claims().next().is_none() {
+        deployment.running = None;
+    }
+    deployment
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use self::certificate::Told;
 use self::led::{Clusters, Led};
+pub use self::personas::fill;
 use self::served::Served;
 use crate::certificates::Certificates;
 use crate::config::{Config, Source};

@@ -1,7 +1,6 @@
 //! File mode: keeps the index equal to what the folders say, and tells of every file that cannot be used.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,10 +8,9 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::api::ApplicationPersona;
 use crate::files::{Folder, Loaded, Watch};
 use crate::index::{Change, Index, Namespace, StoredPersona};
-use crate::policy::{ModeWish, Persona};
+use crate::policy::ModeWish;
 
 /// What metrics say of the folders.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +33,7 @@ pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(
             problems: loaded.problems.len(),
             last_change: Timestamp::now(),
         });
-        fill(&index, &loaded);
+        fill(&index, loaded);
     };
     let mut folder = Folder::open(folders)?;
     publish(folder.reload());
@@ -43,20 +41,25 @@ pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(
     Ok((watch, receiver))
 }
 
-/// Files hold no Deployments: an empty list of them is all that will ever be known.
-fn fill(index: &Index, loaded: &Loaded) {
+/// Makes the index equal to what the folders hold. Files hold no Deployments: an empty list of them is all that will ever
+/// be known.
+pub fn fill(index: &Index, loaded: Loaded) {
     let mode = |labels: &BTreeMap<String, String>| ModeWish::read(labels.get(ModeWish::KEY).map(String::as_str));
-    let namespaces = loaded.namespaces.iter().map(|(name, labels)| Namespace {
-        name: name.as_str().into(),
-        mode: mode(labels),
-        terminating: false,
-        uid: Box::default(),
+    let namespaces = loaded.namespaces.iter().map(|(name, labels)| {
+        Arc::new(Namespace {
+            name: name.as_str().into(),
+            mode: mode(labels),
+            terminating: false,
+            uid: Box::default(),
+        })
     });
-    let personas = loaded.personas.iter().map(|object| StoredPersona {
-        version: version(object),
-        generation: 0,
-        status: None,
-        persona: Arc::new(Persona::parse(object)),
+    let personas = loaded.personas.into_iter().map(|served| {
+        index.known_persona(StoredPersona {
+            version: served.version,
+            generation: 0,
+            status: None,
+            persona: served.persona,
+        })
     });
     // Modes first, so that no persona is ever judged by less than its namespace asks for.
     index.namespaces(all(namespaces));
@@ -64,23 +67,11 @@ fn fill(index: &Index, loaded: &Loaded) {
     index.personas(all(personas));
 }
 
-fn all<T>(objects: impl IntoIterator<Item = T>) -> Change<T> {
+fn all<T>(objects: impl IntoIterator<Item = Arc<T>>) -> Change<T> {
     Change::Replace {
         objects: objects.into_iter().collect(),
         kept: Vec::new(),
     }
-}
-
-/// Differs whenever anything differs that a persona is parsed from.
-fn version(object: &ApplicationPersona) -> u64 {
-    serde_json::to_string(&(&object.metadata.annotations, &object.spec))
-        .map(|text| {
-            let mut hasher = DefaultHasher::new();
-            text.hash(&mut hasher);
-            hasher.finish()
-        })
-        // Zero is never taken for the same.
-        .unwrap_or_default()
 }
 
 fn tell(loaded: &Loaded) {

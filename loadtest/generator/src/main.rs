@@ -2,10 +2,11 @@
 //! with the server it measures, and reads from `/proc` what the server spent meanwhile.
 //!
 //! Start reading at [`Command`]. `connection` speaks HTTP, `run` keeps time, `process` reads `/proc`, `compare` starts
-//! servers and runs them in turn.
+//! servers and runs them in turn, `memory` looks at how large one is.
 
 mod compare;
 mod connection;
+mod memory;
 mod process;
 mod run;
 
@@ -41,6 +42,8 @@ enum Command {
     },
     /// Starts servers by their recipes and measures them in turn, so that what disturbs one disturbs the others.
     Compare(compare::Comparison),
+    /// Starts a server with few and with many personas and prints what it takes in memory.
+    Memory(memory::Measurement),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Compare(comparison) => comparison.run(),
+        Command::Memory(measurement) => measurement.run(),
     }
 }
 

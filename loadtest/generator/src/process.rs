@@ -22,6 +22,11 @@ impl Usage {
         self.user + self.system
     }
 
+    /// Lets [`Usage::peak_kib`] of a process of ours begin anew.
+    pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").with_context(|| format!("process {pid} is gone"))
+    }
+
     /// Of that process, now.
     pub fn of(pid: u32) -> anyhow::Result<Usage> {
         let read = |file: &str| {

@@ -3,8 +3,7 @@
 use std::sync::mpsc::channel as results;
 
 use super::*;
-use crate::api::application_persona::Tier;
-use crate::files::tests::{Files, names, persona};
+use crate::files::tests::{Files, alive, names, path, persona};
 
 /// A running watch and what it delivers.
 struct Watched {
@@ -35,13 +34,9 @@ impl Watched {
     }
 }
 
-fn is(tier: Tier) -> impl Fn(&Loaded) -> bool {
-    move |loaded| {
-        loaded
-            .personas
-            .first()
-            .is_some_and(|persona| persona.spec.tier == Some(tier))
-    }
+/// The first persona is the version that [`alive`] wrote.
+fn is(version: &str) -> impl Fn(&Loaded) -> bool {
+    move |loaded| path(loaded) == Some(version)
 }
 
 #[test]
@@ -49,9 +44,9 @@ fn a_new_a_changed_and_a_removed_file_arrive() {
     let files = Files::new();
     let watched = Watched::new(&files);
     files.write("a.yaml", &persona("a", ""));
-    watched.until(is(Tier::Standard));
-    files.write("a.yaml", &persona("a", "tier: critical"));
-    watched.until(is(Tier::Critical));
+    watched.until(|loaded| names(loaded) == ["default/a"]);
+    files.write("a.yaml", &persona("a", &alive("/critical")));
+    watched.until(is("/critical"));
     files.write("a.yaml", "a: [");
     watched.until(|loaded| loaded.problems.len() == 1 && names(loaded).len() == 1);
     files.remove("a.yaml");
@@ -63,15 +58,11 @@ fn a_file_replaced_by_renaming_arrives_every_time() {
     let files = Files::new();
     files.write("a.yaml", &persona("a", ""));
     let watched = Watched::new(&files);
-    for (name, tier) in [
-        ("critical", Tier::Critical),
-        ("best-effort", Tier::BestEffort),
-        ("standard", Tier::Standard),
-    ] {
+    for version in ["/critical", "/best-effort", "/standard"] {
         files
-            .write(".a.yaml.tmp", &persona("a", &format!("tier: {name}")))
+            .write(".a.yaml.tmp", &persona("a", &alive(version)))
             .rename(".a.yaml.tmp", "a.yaml");
-        watched.until(is(tier));
+        watched.until(is(version));
     }
 }
 
@@ -83,15 +74,12 @@ fn a_configmap_swap_arrives_every_time() {
         .link("..1", "..data")
         .link("..data/a.yaml", "a.yaml");
     let watched = Watched::new(&files);
-    for (version, name, tier) in [
-        ("..2", "critical", Tier::Critical),
-        ("..3", "best-effort", Tier::BestEffort),
-    ] {
+    for (mount, version) in [("..2", "/critical"), ("..3", "/best-effort")] {
         files
-            .write(&format!("{version}/a.yaml"), &persona("a", &format!("tier: {name}")))
-            .link(version, "..data_tmp")
+            .write(&format!("{mount}/a.yaml"), &persona("a", &alive(version)))
+            .link(mount, "..data_tmp")
             .rename("..data_tmp", "..data");
-        watched.until(is(tier));
+        watched.until(is(version));
     }
 }
 
@@ -107,9 +95,9 @@ fn a_root_that_goes_and_comes_back_is_served_all_along_and_seen_again() {
     files.rename("root", "aside");
     watched.until(|loaded| loaded.problems.len() == 1 && names(loaded).len() == 1);
     files
-        .write("aside/a.yaml", &persona("a", "tier: critical"))
+        .write("aside/a.yaml", &persona("a", &alive("/critical")))
         .rename("aside", "root");
-    watched.until(is(Tier::Critical));
+    watched.until(is("/critical"));
 }
 
 #[test]
@@ -117,15 +105,15 @@ fn files_in_new_folders_arrive_and_so_do_changes_in_folders_made_again() {
     let files = Files::new();
     let watched = Watched::new(&files);
     files.write("x/y/a.yaml", &persona("a", ""));
-    watched.until(is(Tier::Standard));
-    files.write("x/y/a.yaml", &persona("a", "tier: critical"));
-    watched.until(is(Tier::Critical));
+    watched.until(|loaded| names(loaded) == ["default/a"]);
+    files.write("x/y/a.yaml", &persona("a", &alive("/critical")));
+    watched.until(is("/critical"));
     std::fs::remove_dir_all(files.path("x")).unwrap();
     watched.until(|loaded| names(loaded).is_empty());
     files.write("x/y/a.yaml", &persona("a", ""));
-    watched.until(is(Tier::Standard));
-    files.write("x/y/a.yaml", &persona("a", "tier: best-effort"));
-    watched.until(is(Tier::BestEffort));
+    watched.until(|loaded| names(loaded) == ["default/a"]);
+    files.write("x/y/a.yaml", &persona("a", &alive("/best-effort")));
+    watched.until(is("/best-effort"));
 }
 
 #[test]
@@ -133,17 +121,17 @@ fn a_change_behind_a_link_arrives_and_so_does_a_link_that_leads_elsewhere() {
     let (files, elsewhere) = (Files::new(), Files::new());
     elsewhere
         .write("one/a.yaml", &persona("a", ""))
-        .write("two/a.yaml", &persona("a", "tier: critical"));
+        .write("two/a.yaml", &persona("a", &alive("/critical")));
     elsewhere.write("b.txt", "").write("file.yaml", &persona("b", ""));
     let target = |name: &str| elsewhere.path(name).to_str().unwrap().to_owned();
     files
         .link(&target("one"), "folder")
         .link(&target("file.yaml"), "z.yaml");
     let watched = Watched::new(&files);
-    elsewhere.write("one/a.yaml", &persona("a", "tier: best-effort"));
-    watched.until(is(Tier::BestEffort));
+    elsewhere.write("one/a.yaml", &persona("a", &alive("/best-effort")));
+    watched.until(is("/best-effort"));
     files.link(&target("two"), "next").rename("next", "folder");
-    watched.until(is(Tier::Critical));
+    watched.until(is("/critical"));
     elsewhere.write("file.yaml", &persona("c", ""));
     watched.until(|loaded| names(loaded) == ["default/a", "default/c"]);
 }
@@ -187,8 +175,8 @@ fn looking_finds_what_nothing_reports() {
     })
     .unwrap();
     let watched = Watched { loaded, _watch: watch };
-    files.write("a.yaml", &persona("a", "tier: critical"));
-    watched.until(is(Tier::Critical));
+    files.write("a.yaml", &persona("a", &alive("/critical")));
+    watched.until(is("/critical"));
     files.remove("a.yaml");
     watched.until(|loaded| names(loaded).is_empty());
 }

@@ -39,7 +39,17 @@ pub struct Quantity {
     number: Number,
     family: Family,
     /// The text as written, where it is printed verbatim and the canonical form would differ from it.
-    echo: Option<Box<str>>,
+    echo: Option<Box<Echo>>,
+}
+
+/// In a box of its own, since it is rare and every persona holds four quantities.
+#[derive(Clone, Debug)]
+struct Echo(Box<str>);
+
+impl Echo {
+    fn of(text: &str) -> Box<Echo> {
+        Box::new(Echo(text.into()))
+    }
 }
 
 /// Why a text is not a quantity. The messages are Go's, word for word: people search for them.
@@ -106,12 +116,16 @@ enum Family {
 enum Number {
     /// `mantissa × 10^scale`
     Small { mantissa: i64, scale: i32 },
-    /// `±digits × 10^exponent`; decimal digits without zeros at either end, at least one.
-    Large {
-        negative: bool,
-        digits: Box<str>,
-        exponent: i64,
-    },
+    /// What does not fit there.
+    Large(Box<Large>),
+}
+
+/// `±digits × 10^exponent`; decimal digits without zeros at either end, at least one.
+#[derive(Clone, Debug)]
+struct Large {
+    negative: bool,
+    digits: Box<str>,
+    exponent: i64,
 }
 
 impl Number {
@@ -121,8 +135,8 @@ impl Number {
     fn sign(&self) -> Ordering {
         match self {
             Number::Small { mantissa, .. } => mantissa.cmp(&0),
-            Number::Large { negative: true, .. } => Ordering::Less,
-            Number::Large { negative: false, .. } => Ordering::Greater,
+            Number::Large(large) if large.negative => Ordering::Less,
+            Number::Large(_) => Ordering::Greater,
         }
     }
 
@@ -169,7 +183,7 @@ impl Number {
     fn digits<'a>(&'a self, buffer: &'a mut [u8; U64_DIGITS]) -> (&'a [u8], i64) {
         match self {
             Number::Small { mantissa, scale } => (decimal_digits(mantissa.unsigned_abs(), buffer), i64::from(*scale)),
-            Number::Large { digits, exponent, .. } => (digits.as_bytes(), *exponent),
+            Number::Large(large) => (large.digits.as_bytes(), large.exponent),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Two ways lead to a value, as in Go, and which one is taken can be seen from outside: only the quick way keeps a text
 //! verbatim, only the long way rounds, caps, and insists on a digit.
 
-use super::{Family, Number, Quantity, QuantityError};
+use super::{Echo, Family, Large, Number, Quantity, QuantityError};
 
 /// As many decimal digits always fit an `i64`.
 const QUICK_DIGITS: usize = 18;
@@ -144,7 +144,7 @@ fn decimal(text: &str, parts: &Parts<'_>, power: i32, family: Family) -> Result<
                 scale,
             },
             family,
-            echo: echo.then(|| text.into()),
+            echo: echo.then(|| Echo::of(text)),
         });
     }
     if !parts.has_digit {
@@ -202,11 +202,11 @@ fn number(negative: bool, digits: String, exponent: i64) -> Number {
                 scale,
             }
         }
-        _ => Number::Large {
+        _ => Number::Large(Box::new(Large {
             negative,
             digits: digits.into_boxed_str(),
             exponent,
-        },
+        })),
     }
 }
 
@@ -222,7 +222,7 @@ fn binary(text: &str, parts: &Parts<'_>, power: u32) -> Result<Quantity, Quantit
                 scale: 0,
             },
             family: Family::Binary,
-            echo: echo.then(|| text.into()),
+            echo: echo.then(|| Echo::of(text)),
         });
     }
     if !parts.has_digit {

@@ -12,7 +12,7 @@ use super::{Family, Number, Quantity};
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(echo) = &self.echo {
-            return f.write_str(echo);
+            return f.write_str(&echo.0);
         }
         match (&self.number, self.family) {
             (Number::Small { mantissa: 0, .. }, _) => f.write_str("0"),
@@ -29,18 +29,11 @@ impl fmt::Display for Quantity {
                 write!(f, "{mantissa}{}", zeros(pad.into()))?;
                 decimal_suffix(f, family, exponent.into())
             }
-            (
-                Number::Large {
-                    negative,
-                    digits,
-                    exponent,
-                },
-                family,
-            ) => {
-                let sign = if *negative { "-" } else { "" };
-                let pad = exponent.rem_euclid(3);
-                write!(f, "{sign}{digits}{}", zeros(pad))?;
-                decimal_suffix(f, family, exponent - pad)
+            (Number::Large(large), family) => {
+                let sign = if large.negative { "-" } else { "" };
+                let pad = large.exponent.rem_euclid(3);
+                write!(f, "{sign}{}{}", large.digits, zeros(pad))?;
+                decimal_suffix(f, family, large.exponent - pad)
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Exact to a nano for values below 10^29; what is larger counts as that much, since no machine has it.
 
-use super::{Family, Number, Quantity};
+use super::{Family, Large, Number, Quantity};
 
 /// Nanos in one.
 const ONE: i128 = 1_000_000_000;
@@ -71,11 +71,7 @@ impl Quantity {
                 Some(i128::from(mantissa.unsigned_abs())),
                 i64::from(*scale),
             ),
-            Number::Large {
-                negative,
-                digits,
-                exponent,
-            } => (*negative, digits.parse().ok(), *exponent),
+            Number::Large(large) => (large.negative, large.digits.parse().ok(), large.exponent),
         };
         let magnitude = match (magnitude, exponent.saturating_add(PLACES)) {
             (Some(0), _) => 0,
@@ -139,10 +135,10 @@ fn decimal(nanos: i128) -> Number {
     }
     match (i64::try_from(rest), i32::try_from(exponent)) {
         (Ok(mantissa), Ok(scale)) => Number::Small { mantissa, scale },
-        _ => Number::Large {
+        _ => Number::Large(Box::new(Large {
             negative: rest < 0,
             digits: rest.unsigned_abs().to_string().into_boxed_str(),
             exponent,
-        },
+        })),
     }
 }

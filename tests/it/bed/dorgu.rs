@@ -4,9 +4,9 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -200,8 +200,12 @@ impl Dorgu {
     }
 }
 
+/// The build under test, or the one that `DORGU_PROGRAM` names: a released one, where it is measured.
 fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_dorgu"))
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("DORGU_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_dorgu").into(), PathBuf::from)
+    });
+    &PROGRAM
 }
 
 fn ca_in(folder: &TempDir) -> std::path::PathBuf {

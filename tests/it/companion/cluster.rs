@@ -153,15 +153,17 @@ impl Drop for Companion {
 
 /// Three namespaces, of which one is going, and no personas.
 fn index() -> Index {
-    let namespace = |name: &str, terminating| Namespace {
-        name: name.into(),
-        mode: ModeWish::Unset,
-        terminating,
-        uid: if name == Namespace::OF_CLUSTER {
-            "the-uid".into()
-        } else {
-            "".into()
-        },
+    let namespace = |name: &str, terminating| {
+        Arc::new(Namespace {
+            name: name.into(),
+            mode: ModeWish::Unset,
+            terminating,
+            uid: if name == Namespace::OF_CLUSTER {
+                "the-uid".into()
+            } else {
+                "".into()
+            },
+        })
     };
     let objects = vec![
         namespace("kube-system", false),

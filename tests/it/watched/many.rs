@@ -3,11 +3,37 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::{Stage, install_crds, run};
 use crate::bed::{Bed, Options};
 
 const PERSONAS: usize = 10_000;
 const WRITERS: usize = 8;
+
+/// Stores this many personas, several at a time.
+pub(super) fn store(bed: &Bed, namespace: &str, count: usize, persona: impl Fn(usize) -> Value + Sync) {
+    let url = format!(
+        "{}/apis/dorgu.io/v1/namespaces/{namespace}/applicationpersonas",
+        bed.proxy_url()
+    );
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return;
+                    }
+                    let persona = persona(number).to_string();
+                    let (status, body) = run(crate::https::post_plain(&url, &persona)).expect("stored");
+                    assert_eq!(status, 201, "{body}");
+                }
+            });
+        }
+    });
+}
 
 /// Writing them takes a while, so it is asked for: `DORGU_LONG=1`.
 #[test]
@@ -22,26 +48,8 @@ fn ten_thousand_personas_are_known_soon_after_the_start() {
     install_crds(&bed);
     let first = Stage::unready(&bed, "many", &[]);
     first.until_ready();
-    let url = format!(
-        "{}/apis/dorgu.io/v1/namespaces/{}/applicationpersonas",
-        bed.proxy_url(),
-        first.namespace
-    );
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..WRITERS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= PERSONAS {
-                        return;
-                    }
-                    let persona = first.persona(&format!("app{number}"), 2).to_string();
-                    let (status, body) = run(crate::https::post_plain(&url, &persona)).expect("stored");
-                    assert_eq!(status, 201, "{body}");
-                }
-            });
-        }
+    store(&bed, &first.namespace, PERSONAS, |number| {
+        first.persona(&format!("app{number}"), 2)
     });
     let last = format!("app{}", PERSONAS - 1);
     let behind = first.until_told(&last, "minimum (2)", true);

@@ -5,6 +5,7 @@ mod cut;
 mod faults;
 mod line;
 mod many;
+mod memory;
 mod outages;
 mod unsynced;
 mod verdicts;

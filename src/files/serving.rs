@@ -1,0 +1,155 @@
+//! What a file serves: objects that are compiled, and no text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Loaded;
+use crate::api::ApplicationPersona;
+use crate::policy::Persona;
+
+/// A persona as a file has it.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Differs whenever anything differs that the persona is parsed from; 0 when nobody can tell.
+    pub version: u64,
+    /// The persona; the same one as long as its version is.
+    pub persona: Arc<Persona>,
+}
+
+impl Served {
+    pub(super) fn compile(object: &ApplicationPersona) -> Served {
+        let parsed_from = (&object.metadata.annotations, &object.spec);
+        Served {
+            version: serde_json::to_string(&parsed_from).map(hash).unwrap_or_default(),
+            persona: Arc::new(Persona::parse(object)),
+        }
+    }
+
+    fn name(&self) -> (&str, &str) {
+        (&self.persona.namespace, &self.persona.name)
+    }
+}
+
+impl PartialEq for Served {
+    fn eq(&self, other: &Served) -> bool {
+        self.version == other.version && self.name() == other.name()
+    }
+}
+
+impl Eq for Served {}
+
+impl Hash for Served {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.version, self.name()).hash(hasher);
+    }
+}
+
+fn hash(text: String) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One object, and where it begins.
+#[derive(Debug)]
+pub(super) struct Thing {
+    pub(super) line: usize,
+    pub(super) object: Object,
+}
+
+/// An object that was read.
+#[derive(Debug)]
+pub(super) enum Object {
+    Application(Served),
+    /// Validated, and nothing more yet: no check of a Deployment reads a ClusterPersona.
+    Cluster(Box<str>),
+    /// In a box, since these are few and personas many.
+    Namespace(Box<(String, BTreeMap<String, String>)>),
+}
+
+impl Thing {
+    /// Kind, namespace and name: what no two objects may share.
+    fn identity(&self) -> (&str, &str, &str) {
+        match &self.object {
+            Object::Application(served) => {
+                let (namespace, name) = served.name();
+                ("ApplicationPersona", namespace, name)
+            }
+            Object::Cluster(name) => ("ClusterPersona", "", name),
+            Object::Namespace(namespace) => ("Namespace", "", &namespace.0),
+        }
+    }
+
+    pub(super) fn add_to(&self, loaded: &mut Loaded) {
+        match &self.object {
+            Object::Application(served) => loaded.personas.push(served.clone()),
+            Object::Namespace(namespace) => loaded.namespaces.push((**namespace).clone()),
+            Object::Cluster(_) => {}
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.identity() {
+            (kind, "", name) => write!(f, "{kind} {name}"),
+            (kind, namespace, name) => write!(f, "{kind} {namespace}/{name}"),
+        }
+    }
+}
+
+/// An object by what no two may share, and the file it is in.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) file: &'a Path,
+    pub(super) thing: &'a Thing,
+}
+
+impl PartialEq for Named<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.thing.identity() == other.thing.identity()
+    }
+}
+
+impl Eq for Named<'_> {}
+
+impl Hash for Named<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.thing.identity().hash(hasher);
+    }
+}
+
+/// Personas that were served: whoever brings one back unchanged, in a file with another comment or another name, gets the
+/// same one again. Else readers' memory would hold it twice, since the index keeps what did not change.
+pub(super) struct Known(Vec<Served>);
+
+impl Known {
+    pub(super) fn of(things: &[Thing]) -> Known {
+        let personas = things.iter().filter_map(|thing| match &thing.object {
+            Object::Application(served) => Some(served.clone()),
+            _ => None,
+        });
+        let mut personas: Vec<Served> = personas.collect();
+        personas.sort_by(|a, b| a.name().cmp(&b.name()));
+        Known(personas)
+    }
+
+    /// Puts the persona that is known in place of an equal one.
+    pub(super) fn settle(&self, things: &mut [Thing]) {
+        if self.0.is_empty() {
+            return;
+        }
+        for thing in things {
+            if let Object::Application(served) = &mut thing.object {
+                let found = self.0.binary_search_by(|known| known.name().cmp(&served.name()));
+                let known = found.ok().and_then(|place| self.0.get(place));
+                if let Some(known) = known.filter(|known| *known == served && known.version != 0) {
+                    served.persona = Arc::clone(&known.persona);
+                }
+            }
+        }
+    }
+}
