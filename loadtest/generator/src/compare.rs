@@ -68,14 +68,14 @@ struct Measured<'a> {
 
 /// The median of several rounds, between the least and the most.
 #[derive(Clone, Copy, Serialize)]
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
+pub struct Spread {
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
 }
 
 impl Spread {
-    fn of(values: impl IntoIterator<Item = f64>) -> Spread {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
@@ -107,10 +107,7 @@ impl Comparison {
             let written = Written {
                 question: &self.question,
                 load: format!("{:?}", self.load),
-                load_average: std::fs::read_to_string("/proc/loadavg")
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned(),
+                load_average: load_average(),
                 servers: servers.iter().map(|server| measured(server, &servers)).collect(),
             };
             std::fs::write(path, serde_json::to_vec_pretty(&written)?)?;
@@ -185,6 +182,12 @@ impl Comparison {
             );
         }
     }
+}
+
+/// What the machine is busy with besides.
+pub fn load_average() -> String {
+    let file = std::fs::read_to_string("/proc/loadavg");
+    file.unwrap_or_default().trim().to_owned()
 }
 
 fn measured<'a>(server: &'a Server, servers: &'a [Server]) -> Measured<'a> {

@@ -1,5 +1,6 @@
-//! One connection that asks and is answered: TLS 1.3 and HTTP/1.1, as kube-apiserver calls a webhook. The request is one
-//! block of bytes made before the clock runs, and of the answer only what is needed is looked at.
+//! One connection that asks and is answered: TLS 1.3 and HTTP/1.1, as kube-apiserver calls a webhook, and as a client
+//! without HTTP/2 calls kube-apiserver. The request is one block of bytes made before the clock runs, and of the answer
+//! only what is needed is looked at.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,14 @@ pub enum Answer {
     Warned,
     /// `"allowed":false`.
     Denied,
+}
+
+/// An answer, read whole.
+pub struct Reply<'a> {
+    pub status: u16,
+    /// Its header, in lower case.
+    pub head: String,
+    pub body: &'a [u8],
 }
 
 /// How connections are made. Sessions are never resumed, as kube-apiserver never does.
@@ -52,6 +61,8 @@ pub fn request(body: &str) -> Vec<u8> {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     buffer: Vec<u8>,
+    /// What came in chunks, put together.
+    joined: Vec<u8>,
 }
 
 impl Connection {
@@ -65,31 +76,63 @@ impl Connection {
         Ok(Connection {
             stream,
             buffer: Vec::with_capacity(16 << 10),
+            joined: Vec::new(),
         })
     }
 
-    /// Sends one request and reads its answer.
-    pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+    /// Sends one request and reads its answer, whatever that is.
+    pub async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Reply<'_>> {
         self.stream.write_all(request).await?;
         self.stream.flush().await?;
         self.buffer.clear();
-        let (start, length) = loop {
-            if let Some(head) = self.head()? {
+        let head = loop {
+            if let Some(head) = Head::read(&self.buffer)? {
                 break head;
             }
             self.read().await?;
         };
-        while self.buffer.len() < start + length {
-            self.read().await?;
+        let body = match head.length {
+            Length::Known(length) => {
+                self.at_least(head.end + length).await?;
+                &self.buffer[head.end..head.end + length]
+            }
+            Length::Chunked => {
+                self.join(head.end).await?;
+                &self.joined
+            }
+        };
+        Ok(Reply {
+            status: head.status,
+            head: head.text,
+            body,
+        })
+    }
+
+    /// Sends one review and reads the verdict.
+    pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        let reply = self.exchange(request).await?;
+        if reply.status != 200 {
+            bail!("{}", reply.head.lines().next().unwrap_or_default());
         }
-        let body = &self.buffer[start..start + length];
-        let says = |words: &[u8]| body.windows(words.len()).any(|window| window == words);
+        let says = |words: &[u8]| reply.body.windows(words.len()).any(|window| window == words);
         Ok(match (says(b"\"allowed\":true"), says(b"\"warnings\":[")) {
             (true, false) => Answer::Allowed,
             (true, true) => Answer::Warned,
             (false, _) if says(b"\"allowed\":false") => Answer::Denied,
             (false, _) => bail!("no verdict in the answer"),
         })
+    }
+
+    /// Sends one object to kube-apiserver, and reads what became of it.
+    pub async fn create(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        let reply = self.exchange(request).await?;
+        match reply.status {
+            201 if reply.head.contains("\nwarning:") => Ok(Answer::Warned),
+            201 => Ok(Answer::Allowed),
+            // A policy's refusal is 422, a webhook's 403 unless it says otherwise.
+            403 | 422 => Ok(Answer::Denied),
+            _ => bail!("{}", String::from_utf8_lossy(reply.body)),
+        }
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {
@@ -99,19 +142,87 @@ impl Connection {
         Ok(())
     }
 
-    /// Where the answer's body starts and how long it is, once the head is there.
-    fn head(&self) -> anyhow::Result<Option<(usize, usize)>> {
-        let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
+    async fn at_least(&mut self, length: usize) -> anyhow::Result<()> {
+        while self.buffer.len() < length {
+            self.read().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts together what comes in chunks from `at` on.
+    async fn join(&mut self, mut at: usize) -> anyhow::Result<()> {
+        self.joined.clear();
+        loop {
+            let end = loop {
+                match position(&self.buffer[at..], b"\r\n") {
+                    Some(length) => break at + length,
+                    None => self.read().await?,
+                }
+            };
+            let size = chunk_size(&self.buffer[at..end])?;
+            at = end + 2;
+            self.at_least(at + size + 2).await?;
+            self.joined.extend_from_slice(&self.buffer[at..at + size]);
+            at += size + 2;
+            if size == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The header of an answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    text: String,
+    /// Where the body begins.
+    end: usize,
+    length: Length,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Length {
+    Known(usize),
+    Chunked,
+}
+
+impl Head {
+    /// Of what has arrived; none while it is not all there.
+    fn read(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
+        let Some(end) = position(bytes, b"\r\n\r\n") else {
             return Ok(None);
         };
-        let head = std::str::from_utf8(&self.buffer[..end])?.to_ascii_lowercase();
-        if !head.starts_with("http/1.1 200") {
-            bail!("{}", head.lines().next().unwrap_or_default());
-        }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-        let length = length.context("an answer without Content-Length")?.trim().parse()?;
-        Ok(Some((end + 4, length)))
+        let text = std::str::from_utf8(&bytes[..end])?.to_ascii_lowercase();
+        let status = text.strip_prefix("http/1.1 ").and_then(|rest| rest.get(..3));
+        let status = status.context("the answer is not HTTP/1.1")?.parse()?;
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let length = match (field("content-length:"), field("transfer-encoding:")) {
+            (Some(length), _) => Length::Known(length.parse()?),
+            (None, Some("chunked")) => Length::Chunked,
+            (None, _) => bail!(
+                "an answer without Content-Length: {}",
+                text.lines().next().unwrap_or_default()
+            ),
+        };
+        Ok(Some(Head {
+            status,
+            text,
+            end: end + 4,
+            length,
+        }))
     }
+}
+
+/// The line before a chunk: its size in hexadecimal, and perhaps something after a semicolon.
+fn chunk_size(line: &[u8]) -> anyhow::Result<usize> {
+    let line = std::str::from_utf8(line)?;
+    let size = line.split(';').next().unwrap_or_default().trim();
+    usize::from_str_radix(size, 16).with_context(|| format!("'{line}' is not the size of a chunk"))
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// Takes any certificate: whom we talk to is known, and verifying is the client's cost, not the server's.
@@ -152,5 +263,31 @@ impl ServerCertVerifier for Anybody {
         rustls::crypto::aws_lc_rs::default_provider()
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_once_it_is_all_there() -> anyhow::Result<()> {
+        let text = b"HTTP/1.1 201 Created\r\nContent-Length: 12\r\n\r\n";
+        assert_eq!(Head::read(&text[..text.len() - 1])?, None);
+        let head = Head::read(text)?.context("no header")?;
+        assert_eq!(
+            (head.status, head.end, head.length),
+            (201, text.len(), Length::Known(12))
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_body_in_chunks_is_known_as_one() -> anyhow::Result<()> {
+        let head = Head::read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        assert_eq!(head.context("no header")?.length, Length::Chunked);
+        assert_eq!(chunk_size(b"1a4;name=value")?, 420);
+        assert!(chunk_size(b"many").is_err());
+        Ok(())
     }
 }

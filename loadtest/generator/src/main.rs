@@ -2,8 +2,9 @@
 //! with the server it measures, and reads from `/proc` what the server spent meanwhile.
 //!
 //! Start reading at [`Command`]. `connection` speaks HTTP, `run` keeps time, `process` reads `/proc`, `compare` starts
-//! servers and runs them in turn, `memory` looks at how large one is.
+//! servers and runs them in turn, `cluster` asks a real kube-apiserver, `memory` looks at how large one is.
 
+mod cluster;
 mod compare;
 mod connection;
 mod memory;
@@ -44,6 +45,10 @@ enum Command {
     Compare(compare::Comparison),
     /// Starts a server with few and with many personas and prints what it takes in memory.
     Memory(memory::Measurement),
+    /// Makes namespaces and personas in a cluster.
+    Fill(cluster::Fill),
+    /// Creates Deployments, dry, at an API server where several webhooks are registered, and measures what each adds.
+    ApiServer(cluster::Measurement),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -56,6 +61,8 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Compare(comparison) => comparison.run(),
         Command::Memory(measurement) => measurement.run(),
+        Command::Fill(fill) => runtime()?.block_on(fill.run()),
+        Command::ApiServer(measurement) => runtime()?.block_on(measurement.run()),
     }
 }
 
@@ -75,7 +82,8 @@ fn prepare(folder: &Path, personas: usize) -> anyhow::Result<()> {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
     let key = rcgen::KeyPair::generate()?;
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+    // The last is for Services of an API server.
+    let names = ["localhost", "127.0.0.1", "*.loadtest.svc"].map(str::to_owned).to_vec();
     let certificate = rcgen::CertificateParams::new(names.clone())?.self_signed(&key)?;
     write(folder.join("tls/tls.crt"), &certificate.pem())?;
     write(folder.join("tls/tls.key"), &key.serialize_pem())?;

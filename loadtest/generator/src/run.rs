@@ -16,7 +16,7 @@ use crate::connection::{Answer, Connection, connector, request};
 use crate::payloads::{SHAPES, Shape, Variant, review};
 use crate::process::Usage;
 
-/// What is sent.
+/// Which reviews are sent, and how.
 #[derive(Args, Clone, Debug)]
 pub struct Load {
     /// Size of the reviews: create-9k, update-20k, update-54k or update-230k.
@@ -25,6 +25,19 @@ pub struct Load {
     /// What they say.
     #[arg(long, value_enum, default_value_t = Mix::Compliant)]
     pub mix: Mix,
+    /// How many apps the reviews are about, spread over all personas.
+    #[arg(long, default_value_t = 64)]
+    pub apps: usize,
+    /// How many personas the server was given.
+    #[arg(long, default_value_t = 10_000)]
+    pub personas: usize,
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+/// How requests are sent, whatever they are.
+#[derive(Args, Clone, Debug, Serialize)]
+pub struct Pace {
     /// Connections, each with one request at a time.
     #[arg(long, default_value_t = 8)]
     pub connections: usize,
@@ -43,12 +56,34 @@ pub struct Load {
     /// A new connection for every request.
     #[arg(long)]
     pub cold: bool,
-    /// How many apps the reviews are about, spread over all personas.
-    #[arg(long, default_value_t = 64)]
-    pub apps: usize,
-    /// How many personas the server was given.
-    #[arg(long, default_value_t = 10_000)]
-    pub personas: usize,
+}
+
+/// Who is asked, and whose processor time is counted.
+pub struct Target {
+    pub address: SocketAddr,
+    /// The process that answers.
+    pub server: u32,
+    /// A process that it asks in turn.
+    pub beside: Option<u32>,
+    pub speaks: Speaks,
+}
+
+/// What a request is.
+#[derive(Clone, Copy)]
+pub enum Speaks {
+    /// An AdmissionReview, to a webhook.
+    Reviews,
+    /// An object to be created, to kube-apiserver.
+    Objects,
+}
+
+impl Speaks {
+    async fn ask(self, connection: &mut Connection, request: &[u8]) -> anyhow::Result<Answer> {
+        match self {
+            Speaks::Reviews => connection.ask(request).await,
+            Speaks::Objects => connection.create(request).await,
+        }
+    }
 }
 
 /// What the reviews say.
@@ -116,13 +151,34 @@ pub struct Report {
     pub max_us: u32,
     pub rss_kib: u64,
     pub peak_kib: u64,
+    /// Of the process that is asked in turn, if there is one: processor time for one request, and what it resides in.
+    pub beside_cpu_us: f64,
+    pub beside_rss_kib: u64,
+    /// All latencies, sorted.
+    #[serde(skip)]
+    pub latencies: Vec<u32>,
+}
+
+impl Report {
+    /// The latency that this share of the requests stayed below, in microseconds.
+    pub fn at(&self, share: f64) -> u32 {
+        percentile(&self.latencies, share)
+    }
+}
+
+/// Of sorted values, the one that this share of them stays below; 0 of none.
+pub fn percentile(sorted: &[u32], share: f64) -> u32 {
+    let index = (sorted.len() as f64 * share) as usize;
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(index.min(last)).copied().unwrap_or(0)
 }
 
 /// What the connections of one measurement share.
 struct Shared {
     address: SocketAddr,
+    speaks: Speaks,
     connector: TlsConnector,
-    requests: Vec<Vec<u8>>,
+    requests: Rc<[Vec<u8>]>,
     cold: bool,
     rate: u32,
     longest: Duration,
@@ -133,7 +189,7 @@ struct Shared {
     latencies: RefCell<Vec<u32>>,
 }
 
-/// Measures one server.
+/// Measures one webhook.
 pub async fn run(address: SocketAddr, pid: u32, load: &Load) -> anyhow::Result<Report> {
     let apps = load.apps.clamp(1, load.personas);
     let app = |position: usize| position * (load.personas / apps);
@@ -144,49 +200,59 @@ pub async fn run(address: SocketAddr, pid: u32, load: &Load) -> anyhow::Result<R
     } else {
         apps
     };
-    let shared = Rc::new(Shared {
+    let target = Target {
         address,
+        server: pid,
+        beside: None,
+        speaks: Speaks::Reviews,
+    };
+    let requests = (0..count).map(|position| request(&body(position))).collect();
+    measure(&target, requests, &load.pace).await
+}
+
+/// Sends these requests in turn, and measures.
+pub async fn measure(target: &Target, requests: Rc<[Vec<u8>]>, pace: &Pace) -> anyhow::Result<Report> {
+    let shared = Rc::new(Shared {
+        address: target.address,
+        speaks: target.speaks,
         connector: connector()?,
-        requests: (0..count).map(|position| request(&body(position))).collect(),
-        cold: load.cold,
-        rate: load.rate,
-        longest: Duration::from_secs(load.seconds),
+        requests,
+        cold: pace.cold,
+        rate: pace.rate,
+        longest: Duration::from_secs(pace.seconds),
         start: Cell::new(Instant::now()),
         next: Cell::new(0),
         total: Cell::new(0),
         report: RefCell::default(),
-        latencies: RefCell::new(Vec::with_capacity(load.requests)),
+        latencies: RefCell::new(Vec::with_capacity(pace.requests)),
     });
     let mut connections: Vec<Option<Connection>> = Vec::new();
-    if !load.cold {
-        for _ in 0..load.connections {
-            connections.push(Some(Connection::open(address, &shared.connector).await?));
+    if !pace.cold {
+        for _ in 0..pace.connections {
+            connections.push(Some(Connection::open(target.address, &shared.connector).await?));
         }
     }
-    connections.resize_with(load.connections, || None);
+    connections.resize_with(pace.connections, || None);
 
-    let connections = all(&shared, connections, load.warm_up).await;
+    let connections = all(&shared, connections, pace.warm_up).await;
     if let Some(error) = shared.report.borrow().error.clone() {
         bail!("while warming up: {error}");
     }
     shared.latencies.borrow_mut().clear();
     shared.report.replace(Report::default());
 
-    let (before, own_before) = (Usage::of(pid)?, Usage::of(std::process::id())?);
+    let usages = || -> anyhow::Result<[Usage; 3]> {
+        let beside = target.beside.map(Usage::of).transpose()?.unwrap_or_default();
+        Ok([Usage::of(target.server)?, Usage::of(std::process::id())?, beside])
+    };
+    let [before, own_before, beside_before] = usages()?;
     shared.start.set(Instant::now());
-    drop(all(&shared, connections, load.requests).await);
+    drop(all(&shared, connections, pace.requests).await);
     let seconds = shared.start.get().elapsed().as_secs_f64();
-    let (after, own_after) = (Usage::of(pid)?, Usage::of(std::process::id())?);
+    let [after, own_after, beside_after] = usages()?;
 
     let mut latencies = shared.latencies.take();
     latencies.sort_unstable();
-    let at = |share: f64| {
-        let index = (latencies.len() as f64 * share) as usize;
-        latencies
-            .get(index.min(latencies.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(0)
-    };
     let requests = latencies.len();
     let each = |spent: f64| spent * 1e6 / requests.max(1) as f64;
     Ok(Report {
@@ -197,13 +263,16 @@ pub async fn run(address: SocketAddr, pid: u32, load: &Load) -> anyhow::Result<R
         user_us: each(after.user - before.user),
         system_us: each(after.system - before.system),
         generator_cpu_us: each(own_after.cpu() - own_before.cpu()),
-        p50_us: at(0.5),
-        p95_us: at(0.95),
-        p99_us: at(0.99),
-        p999_us: at(0.999),
-        max_us: at(1.0),
+        p50_us: percentile(&latencies, 0.5),
+        p95_us: percentile(&latencies, 0.95),
+        p99_us: percentile(&latencies, 0.99),
+        p999_us: percentile(&latencies, 0.999),
+        max_us: percentile(&latencies, 1.0),
         rss_kib: after.rss_kib,
         peak_kib: after.peak_kib,
+        beside_cpu_us: each(beside_after.cpu() - beside_before.cpu()),
+        beside_rss_kib: beside_after.rss_kib,
+        latencies,
         ..shared.report.take()
     })
 }
@@ -255,7 +324,7 @@ async fn one(shared: Rc<Shared>, mut connection: Option<Connection>) -> Option<C
                 connection = Some(Connection::open(shared.address, &shared.connector).await?);
             }
             match &mut connection {
-                Some(connection) => connection.ask(bytes).await,
+                Some(connection) => shared.speaks.ask(connection, bytes).await,
                 None => bail!("no connection"),
             }
         }

@@ -1,0 +1,217 @@
+//! All arms in turn, round after round; what one adds is taken within a round, against the first arm of that round.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde::Serialize;
+
+use super::arm::Arm;
+use super::told::{Calls, Told};
+use super::{Api, Client};
+use crate::compare::{Spread, load_average};
+use crate::payloads::Variant;
+use crate::run::{Pace, Report, Speaks, Target, measure, percentile};
+
+/// Which arms, and how often.
+#[derive(Args)]
+pub struct Measurement {
+    #[command(flatten)]
+    api: Api,
+    /// The API server's process.
+    #[arg(long, value_name = "PID")]
+    api_pid: u32,
+    /// `NAME[,judges][,pid=PID][,webhook=NAME]`: the first is what the others are compared with. The order is that of the
+    /// namespaces.
+    #[arg(long = "arm", required = true)]
+    arms: Vec<Arm>,
+    /// How often each is measured.
+    #[arg(long, default_value_t = 10)]
+    rounds: usize,
+    /// The question, for the heading.
+    #[arg(long)]
+    question: String,
+    /// Where the JSON goes.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    pace: Pace,
+}
+
+/// One arm, measured.
+#[derive(Serialize)]
+struct Measured {
+    name: String,
+    /// All rounds together, in milliseconds.
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    /// Added to the first arm, round by round, in milliseconds.
+    added_p50: Spread,
+    added_p95: Spread,
+    added_p99: Spread,
+    /// Processor time of the webhook's process for one request, in microseconds.
+    webhook_cpu: Option<Spread>,
+    /// And of the API server.
+    api_cpu: Spread,
+    per_second: f64,
+    rss_mib: Option<f64>,
+    /// What the API server says of the calls.
+    told: Option<Calls>,
+    rounds: Vec<Report>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    question: &'a str,
+    pace: &'a Pace,
+    load_average: String,
+    arms: &'a [Measured],
+}
+
+impl Measurement {
+    pub async fn run(&self) -> anyhow::Result<()> {
+        let client = self.api.client()?;
+        for (position, arm) in self.arms.iter().enumerate() {
+            arm.ready(position, &client).await?;
+        }
+        let before = Told::ask(&client).await?;
+        let mut rounds: Vec<Vec<Report>> = self.arms.iter().map(|_| Vec::new()).collect();
+        for _ in 0..self.rounds {
+            for (position, reports) in rounds.iter_mut().enumerate() {
+                reports.push(self.once(position, &client).await?);
+            }
+        }
+        let after = Told::ask(&client).await?;
+        let arms = self.together(rounds, &before, &after);
+        self.print(&arms);
+        if let Some(path) = &self.json {
+            let written = Written {
+                question: &self.question,
+                pace: &self.pace,
+                load_average: load_average(),
+                arms: &arms,
+            };
+            std::fs::write(path, serde_json::to_vec_pretty(&written)?)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        held(&arms)
+    }
+
+    /// One arm, once.
+    async fn once(&self, position: usize, client: &Client) -> anyhow::Result<Report> {
+        let arm = &self.arms[position];
+        let target = Target {
+            address: client.address,
+            server: self.api_pid,
+            beside: arm.pid,
+            speaks: Speaks::Objects,
+        };
+        let requests = arm.requests(position, Variant::Compliant, client)?;
+        let report = measure(&target, requests, &self.pace)
+            .await
+            .with_context(|| format!("measuring {}", arm.name))?;
+        if let Some(error) = &report.error {
+            bail!("{}: {error}", arm.name);
+        }
+        ensure!(
+            report.allowed == report.requests,
+            "{}: {} of {} compliant Deployments were not simply allowed",
+            arm.name,
+            report.requests - report.allowed,
+            report.requests
+        );
+        Ok(report)
+    }
+
+    fn together(&self, rounds: Vec<Vec<Report>>, before: &Told, after: &Told) -> Vec<Measured> {
+        let first = rounds.first().cloned().unwrap_or_default();
+        let arms = self.arms.iter().zip(rounds);
+        arms.map(|(arm, reports)| {
+            let mut all: Vec<u32> = reports
+                .iter()
+                .flat_map(|report| report.latencies.iter().copied())
+                .collect();
+            all.sort_unstable();
+            let added = |share: f64| {
+                let pairs = first.iter().zip(&reports);
+                Spread::of(pairs.map(|(first, own)| (f64::from(own.at(share)) - f64::from(first.at(share))) / 1e3))
+            };
+            let spread = |value: fn(&Report) -> f64| Spread::of(reports.iter().map(value));
+            Measured {
+                name: arm.name.clone(),
+                p50: f64::from(percentile(&all, 0.5)) / 1e3,
+                p95: f64::from(percentile(&all, 0.95)) / 1e3,
+                p99: f64::from(percentile(&all, 0.99)) / 1e3,
+                added_p50: added(0.5),
+                added_p95: added(0.95),
+                added_p99: added(0.99),
+                webhook_cpu: arm.pid.map(|_| spread(|report| report.beside_cpu_us)),
+                api_cpu: spread(|report| report.cpu_us),
+                per_second: spread(|report| report.per_second).median,
+                rss_mib: arm
+                    .pid
+                    .map(|_| spread(|report| report.beside_rss_kib as f64 / 1024.0).median),
+                told: arm
+                    .webhook
+                    .as_deref()
+                    .map(|name| after.webhook(name).since(before.webhook(name))),
+                rounds: reports,
+            }
+        })
+        .collect()
+    }
+
+    fn print(&self, arms: &[Measured]) {
+        println!("\n**{}**\n", self.question);
+        println!(
+            "| who agrees | p50 ms | p95 | p99 | added p50 ms (least–most) | added p95 | added p99 | CPU of the webhook per request, µs | of the API server | the call, as the API server has it, ms | failed open | requests/s | RSS MiB |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+        for (position, arm) in arms.iter().enumerate() {
+            let added = |spread: Spread| match position {
+                0 => "–".to_owned(),
+                _ => format!("{:.2} ({:.2}–{:.2})", spread.median, spread.least, spread.most),
+            };
+            let or_dash =
+                |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
+            println!(
+                "| {} | {:.2} | {:.2} | {:.2} | {} | {} | {} | {} | {:.0} | {} | {} | {:.0} | {} |",
+                arm.name,
+                arm.p50,
+                arm.p95,
+                arm.p99,
+                added(arm.added_p50),
+                added(arm.added_p95),
+                added(arm.added_p99),
+                or_dash(arm.webhook_cpu.map(|spread| spread.median), 0),
+                arm.api_cpu.median,
+                or_dash(arm.told.map(|told| told.seconds * 1e3 / told.calls), 2),
+                or_dash(arm.told.map(|told| told.failed_open), 0),
+                arm.per_second,
+                or_dash(arm.rss_mib, 0),
+            );
+        }
+    }
+}
+
+/// Nothing may have gone in unseen, and every request must have been a call.
+fn held(arms: &[Measured]) -> anyhow::Result<()> {
+    for arm in arms {
+        let Some(told) = arm.told else { continue };
+        ensure!(
+            told.failed_open == 0.0,
+            "{}: {} Deployments went in unseen",
+            arm.name,
+            told.failed_open
+        );
+        let requests: usize = arm.rounds.iter().map(|report| report.requests).sum();
+        ensure!(
+            told.calls >= requests as f64,
+            "{}: {} calls for {requests} Deployments",
+            arm.name,
+            told.calls
+        );
+    }
+    Ok(())
+}
