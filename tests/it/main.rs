@@ -19,6 +19,8 @@ mod cluster;
 #[cfg(test)]
 mod companion;
 #[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod file_mode;
 #[cfg(test)]
 mod fuzzed;

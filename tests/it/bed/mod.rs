@@ -18,6 +18,7 @@ mod control_plane;
 mod dorgu;
 mod helm;
 mod kubectl;
+mod line;
 mod pod;
 mod registration;
 mod rollouts;
@@ -42,16 +43,16 @@ use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
 use skip::{skip, skip_without_rights};
-use supervised::Supervised;
 
 pub(crate) use audit::{Audit, Grant, Request, differences};
 pub(crate) use dorgu::Dorgu;
 pub(crate) use helm::Helm;
 pub(crate) use kubectl::{Output, write_kubeconfig};
+pub(crate) use line::Line;
 pub(crate) use pod::{Addresses, Pod, may_play_node};
 pub(crate) use registration::Registration;
 pub(crate) use service::Service;
-pub(crate) use supervised::wait_until;
+pub(crate) use supervised::{Supervised, wait_until};
 
 /// What a test needs beside kubectl.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

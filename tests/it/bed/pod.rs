@@ -100,10 +100,16 @@ fn is_denied(error: std::io::Error) -> bool {
 impl Pod {
     /// One pod of this Deployment, as the API server has it.
     pub(crate) fn of(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
-        Self::start(bed, namespace, deployment, addresses).unwrap_or_else(|error| panic!("{error:#}"))
+        Self::through(bed, &bed.api_url(), namespace, deployment, addresses)
     }
 
-    fn start(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Result<Self> {
+    /// As [`Self::of`], but it reaches the API server at another address.
+    pub(crate) fn through(bed: &Bed, server: &str, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
+        let started = Self::start(bed, server, namespace, deployment, addresses);
+        started.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    fn start(bed: &Bed, server: &str, namespace: &str, deployment: &str, addresses: Addresses) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("{deployment}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let template = bed.kubectl(&["get", "deployment", deployment, "-n", namespace, "-o", "json"]);
@@ -128,7 +134,7 @@ impl Pod {
         argv.extend([account.as_str(), name.as_str(), &user, env!("CARGO_BIN_EXE_dorgu")]);
         argv.extend(args.iter().map(String::as_str));
 
-        let environment = environment(bed, namespace, &name, container)?;
+        let environment = environment(server, namespace, &name, container)?;
         let environment: Vec<(&str, &str)> = environment
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -193,6 +199,16 @@ impl Pod {
         waited.unwrap_or_else(|error| panic!("{error:#}"));
     }
 
+    /// Tells it to go, as a kubelet tells the pod that is being deleted: SIGTERM.
+    pub(crate) fn ask_to_leave(&mut self) {
+        self.dorgu.signal("TERM");
+    }
+
+    /// Waits until it is gone; its exit status.
+    pub(crate) fn until_gone(&mut self) -> ExitStatus {
+        self.dorgu.wait()
+    }
+
     /// Ends it as a deleted pod ends: SIGTERM, then its grace; its exit status.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.dorgu.stop()
@@ -238,9 +254,8 @@ fn user(spec: &Value, container: &Value) -> Result<u64> {
 }
 
 /// What a kubelet and a container runtime set, and what the template asks for.
-fn environment(bed: &Bed, namespace: &str, pod: &str, container: &Value) -> Result<Vec<(String, String)>> {
-    let url = bed.api_url();
-    let (host, port) = url
+fn environment(server: &str, namespace: &str, pod: &str, container: &Value) -> Result<Vec<(String, String)>> {
+    let (host, port) = server
         .rsplit_once(':')
         .map(|(scheme_and_host, port)| (scheme_and_host.trim_start_matches("https://"), port))
         .context("a URL with a port")?;

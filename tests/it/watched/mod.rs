@@ -3,7 +3,6 @@
 
 mod cut;
 mod faults;
-mod line;
 mod many;
 mod outages;
 mod unsynced;
