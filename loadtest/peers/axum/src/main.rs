@@ -1,8 +1,13 @@
-//! Two webhooks on one ordinary stack, axum over axum-server:
+//! Webhooks on the ordinary stack of Rust, axum, in two accept loops. By axum-server:
 //!
 //! - `constant`, the floor: reads the body and answers the same bytes, whatever it was asked. What is above it is the
 //!   price of looking.
 //! - `decode`: reads the review into kube's and k8s-openapi's types, as their documentation shows, and allows.
+//! - `deny`: reads it the same way, and refuses.
+//!
+//! `hyper-constant`, `hyper-decode`, `hyper-deny`: the same on hyper and tokio-rustls by hand ([`by_hand`]).
+
+mod by_hand;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +20,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use axum_server::tls_rustls::RustlsConfig;
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::core::DynamicObject;
 use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview};
 
 /// As many bytes as dorgu's answer to a compliant review.
@@ -25,33 +31,51 @@ async fn constant(body: Bytes) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], ANSWER)
 }
 
-async fn decode(Json(review): Json<AdmissionReview<Deployment>>) -> Json<AdmissionReview<kube::core::DynamicObject>> {
+async fn decode(Json(review): Json<AdmissionReview<Deployment>>) -> Json<AdmissionReview<DynamicObject>> {
+    Json(response(review).into_review())
+}
+
+async fn deny(Json(review): Json<AdmissionReview<Deployment>>) -> Json<AdmissionReview<DynamicObject>> {
+    Json(response(review).deny("this webhook refuses everything").into_review())
+}
+
+fn response(review: AdmissionReview<Deployment>) -> AdmissionResponse {
     let request: Result<AdmissionRequest<Deployment>, _> = review.try_into();
-    let response = match request {
+    match request {
         Ok(request) => AdmissionResponse::from(&request),
         Err(error) => AdmissionResponse::invalid(error.to_string()),
-    };
-    Json(response.into_review())
+    }
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, address, folder] = arguments.as_slice() else {
-        bail!("usage: axum-peer constant|decode ADDRESS CERTIFICATE-FOLDER");
+        bail!("usage: axum-peer [hyper-](constant|decode|deny) ADDRESS CERTIFICATE-FOLDER");
     };
-    let app = match kind.as_str() {
-        "constant" => Router::new().route("/validate-deployment", post(constant)),
-        "decode" => Router::new().route("/validate-deployment", post(decode)),
-        other => bail!("'{other}' is not one of constant, decode"),
+    let (handler, by_hand) = match kind.strip_prefix("hyper-") {
+        Some(handler) => (handler, true),
+        None => (kind.as_str(), false),
     };
-    let app = app.layer(axum::extract::DefaultBodyLimit::max(20 << 20));
+    let handler = match handler {
+        "constant" => post(constant),
+        "decode" => post(decode),
+        "deny" => post(deny),
+        other => bail!("'{other}' is not one of constant, decode, deny"),
+    };
+    let app = Router::new()
+        .route("/validate-deployment", handler)
+        .layer(axum::extract::DefaultBodyLimit::max(20 << 20));
+    // Somebody may have chosen one already, which is all that is wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = PathBuf::from(folder);
     let tls = RustlsConfig::from_pem_file(folder.join("tls.crt"), folder.join("tls.key"))
         .await
         .context("cannot read the certificate")?;
     let address: SocketAddr = address.parse().context("ADDRESS is not an address")?;
+    if by_hand {
+        return by_hand::serve(address, tls.get_inner(), app).await;
+    }
     axum_server::bind_rustls(address, tls)
         .serve(app.into_make_service())
         .await?;
