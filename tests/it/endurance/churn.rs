@@ -14,6 +14,9 @@ use crate::https::Connection;
 /// An API server that is away is asked again after this.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// At once: a write takes longer than the pause between two.
+const WRITERS: u32 = 4;
+
 /// It goes on until it is stopped.
 pub(super) struct Churn {
     shared: Arc<Shared>,
@@ -48,8 +51,16 @@ impl Churn {
             over: AtomicBool::new(false),
             told: Mutex::default(),
         });
-        let period = Duration::from_secs(1) / rate;
-        runtime.spawn(Arc::clone(&shared).keep_writing(personas, period));
+        let period = Duration::from_secs(1) * WRITERS / rate;
+        for writer in 0..WRITERS as usize {
+            let own = personas
+                .iter()
+                .skip(writer)
+                .step_by(WRITERS as usize)
+                .cloned()
+                .collect();
+            runtime.spawn(Arc::clone(&shared).keep_writing(own, period));
+        }
         Churn { shared, runtime }
     }
 

@@ -9,9 +9,9 @@ use crate::bed::{Addresses, Bed, Line, Options, Pod};
 use crate::installed::{DEPLOYMENT, Installed, NAMESPACE, storm};
 
 /// Written all the time, beside the one that judges.
-const OTHERS: usize = 200;
+const OTHERS: usize = 60;
 /// How often the judging persona is written: every so many writes.
-const EVERY: usize = 20;
+const EVERY: usize = 10;
 /// How long nobody gets through to the API server after a cut, and how many cuts one trouble is.
 const CLOSED: Duration = Duration::from_millis(200);
 const CUTS: usize = 3;
