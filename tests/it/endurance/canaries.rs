@@ -57,7 +57,8 @@ impl Target {
     fn judge(&self, reply: &Reply, took: Duration) -> Verdict {
         let body = String::from_utf8_lossy(&reply.body);
         match reply.status {
-            403 if body.contains(self.words) => Verdict::Refused(took),
+            // 403, unless the webhook says another status: kube's types leave it to the API server, which then says 400.
+            400..500 if body.contains(self.words) => Verdict::Refused(took),
             200..300 => Verdict::Leaked,
             // Not by us and not admitted: of an API server that is going, coming, or without its etcd.
             status => Verdict::Unsent(format!("HTTP {status}: {}", message(&body))),
