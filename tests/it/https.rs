@@ -99,6 +99,7 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
 /// A connection that is kept for the next question.
 pub struct Connection {
     address: String,
+    token: Option<String>,
     sender: http1::SendRequest<Full<Bytes>>,
 }
 
@@ -120,7 +121,11 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await?;
         tokio::spawn(connection);
-        Ok(Connection { address, sender })
+        Ok(Connection {
+            address,
+            token: None,
+            sender,
+        })
     }
 
     /// The same over TLS, trusting only this CA.
@@ -129,18 +134,39 @@ impl Connection {
         let stream = connect_tls(&address, ca_pem).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Connection { address, sender })
+        Ok(Connection {
+            address,
+            token: None,
+            sender,
+        })
+    }
+
+    /// As [`Self::open_tls`], for whoever this bearer token is.
+    pub async fn open_as(url: &str, ca_pem: &str, token: &str) -> Result<Connection> {
+        let connection = Self::open_tls(url, ca_pem).await?;
+        Ok(Connection {
+            token: Some(format!("Bearer {token}")),
+            ..connection
+        })
     }
 
     /// Sends JSON, or nothing, and waits for the answer.
     pub async fn ask(&mut self, method: http::Method, path: &str, body: String) -> Result<Reply> {
+        self.ask_with(method, path, "application/json", body).await
+    }
+
+    /// The same with a body of another type.
+    pub async fn ask_with(&mut self, method: http::Method, path: &str, kind: &str, body: String) -> Result<Reply> {
         self.sender.ready().await?;
-        let request = hyper::Request::builder()
+        let mut request = hyper::Request::builder()
             .method(method)
             .uri(path)
             .header("host", &self.address)
-            .header("content-type", "application/json")
-            .body(Full::new(body.into()))?;
+            .header("content-type", kind);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token);
+        }
+        let request = request.body(Full::new(body.into()))?;
         let response = self.sender.send_request(request).await?;
         let (head, body) = response.into_parts();
         Ok(Reply {

@@ -23,6 +23,8 @@ mod companion;
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod file_mode;
 #[cfg(test)]
 mod fuzzed;

@@ -1,10 +1,12 @@
-//! An API server's audit log of one account, and whether the account's roles grant exactly what it did.
+//! An API server's audit log: of one account, and whether the account's roles grant exactly what it did; or of one kind that
+//! is made, and whether a webhook was asked.
 //!
 //! Knows RBAC's rules and the audit format; knows no program and no role.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -44,6 +46,16 @@ pub(crate) struct Request {
 impl Audit {
     /// Of everything that this user asks for.
     pub(crate) fn of_user(user: &str) -> Self {
+        Self::by_rule(&json!({"level": "Metadata", "users": [user]}))
+    }
+
+    /// Of every object of this kind that somebody makes.
+    pub(crate) fn of_created(group: &str, resource: &str) -> Self {
+        let resources = json!([{"group": group, "resources": [resource]}]);
+        Self::by_rule(&json!({"level": "Metadata", "verbs": ["create"], "resources": resources}))
+    }
+
+    fn by_rule(rule: &Value) -> Self {
         let audit = Self {
             folder: TempDir::new().unwrap(),
         };
@@ -51,7 +63,7 @@ impl Audit {
             "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
             // A watch is told when it stands, not when it ends.
             "omitStages": ["RequestReceived"],
-            "rules": [{"level": "Metadata", "users": [user]}, {"level": "None"}],
+            "rules": [rule, {"level": "None"}],
         });
         fs::write(audit.policy(), policy.to_string()).unwrap();
         audit
@@ -87,6 +99,20 @@ impl Audit {
         all.iter()
             .filter(|request| request.verb == verb && request.resource == resource)
             .count()
+    }
+
+    /// When each request came that went on although a webhook, whose failures are to be ignored, could not be asked.
+    pub(crate) fn failed_open(&self) -> Vec<jiff::Timestamp> {
+        const ANNOTATION: &str = "failed-open.validating.webhook.admission.k8s.io/";
+        // Line by line: of a long storm it is larger than anybody wants to hold at once.
+        let lines = BufReader::new(File::open(self.log()).unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let opened = lines.filter(|line| line.contains(ANNOTATION)).map(|line| {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            event["requestReceivedTimestamp"].as_str().unwrap().parse().unwrap()
+        });
+        opened.collect()
     }
 
     fn all(&self) -> Vec<Request> {

@@ -13,8 +13,9 @@ use super::kubectl::Kubectl;
 use super::scratch::{Scratch, tail};
 use super::supervised::{Supervised, wait_until};
 
-/// Two seconds suffice on a quiet machine; this one may be compiling next door.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Two seconds suffice on a quiet machine; this one may be compiling next door, and a restarted API server whose first
+/// questions to itself came too early asks again after up to half a minute.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Who may come with a token, and the group that the API server then puts them in.
 const USERS: [(&str, &str); 4] = [

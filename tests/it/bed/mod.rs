@@ -19,6 +19,7 @@ mod dorgu;
 mod helm;
 mod image;
 mod kubectl;
+mod line;
 mod pod;
 mod registration;
 mod rollouts;
@@ -43,18 +44,18 @@ use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
 pub(crate) use skip::skip_without_rights;
-use supervised::Supervised;
 
 pub(crate) use audit::{Audit, Grant, Request, differences};
 pub(crate) use dorgu::Dorgu;
 pub(crate) use helm::Helm;
 pub(crate) use image::{Image, Names, Stage};
 pub(crate) use kubectl::{Output, write_kubeconfig};
+pub(crate) use line::Line;
 pub(crate) use pod::{Addresses, Pod, may_play_node};
 pub(crate) use registration::Registration;
 pub(crate) use service::Service;
 pub(crate) use skip::skip;
-pub(crate) use supervised::wait_until;
+pub(crate) use supervised::{Supervised, wait_until};
 
 /// What a test needs beside kubectl.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

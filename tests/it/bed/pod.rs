@@ -127,16 +127,30 @@ fn is_denied(error: std::io::Error) -> bool {
 impl Pod {
     /// One pod of this Deployment, as the API server has it.
     pub(crate) fn of(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
-        Self::start(bed, namespace, deployment, addresses, None).unwrap_or_else(|error| panic!("{error:#}"))
+        Self::through(bed, &bed.api_url(), namespace, deployment, addresses)
+    }
+
+    /// As [`Self::of`], but it reaches the API server at another address.
+    pub(crate) fn through(bed: &Bed, server: &str, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
+        let started = Self::start(bed, server, namespace, deployment, addresses, None);
+        started.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     /// One that has nothing but the image laid out here, in place of the machine's files and the program under test.
     pub(crate) fn of_image(bed: &Bed, namespace: &str, deployment: &str, root: Root) -> Self {
-        let pod = Self::start(bed, namespace, deployment, Addresses::OfItsOwn, Some(root));
+        let own = Addresses::OfItsOwn;
+        let pod = Self::start(bed, &bed.api_url(), namespace, deployment, own, Some(root));
         pod.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    fn start(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses, image: Option<Root>) -> Result<Self> {
+    fn start(
+        bed: &Bed,
+        server: &str,
+        namespace: &str,
+        deployment: &str,
+        addresses: Addresses,
+        image: Option<Root>,
+    ) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("{deployment}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let template = bed.kubectl(&["get", "deployment", deployment, "-n", namespace, "-o", "json"]);
@@ -167,7 +181,7 @@ impl Pod {
         argv.extend(image.iter().flat_map(|image| &image.entrypoint).map(String::as_str));
         argv.extend(args.iter().map(String::as_str));
 
-        let mut environment = environment(bed, namespace, &name, container)?;
+        let mut environment = environment(server, namespace, &name, container)?;
         if let Some(image) = &image {
             let api_server = image.names.api_server.clone();
             environment.push(("KUBERNETES_SERVICE_HOST".to_owned(), api_server));
@@ -237,6 +251,16 @@ impl Pod {
         waited.unwrap_or_else(|error| panic!("{error:#}"));
     }
 
+    /// Tells it to go, as a kubelet tells the pod that is being deleted: SIGTERM.
+    pub(crate) fn ask_to_leave(&mut self) {
+        self.dorgu.signal("TERM");
+    }
+
+    /// Waits until it is gone; its exit status.
+    pub(crate) fn until_gone(&mut self) -> ExitStatus {
+        self.dorgu.wait()
+    }
+
     /// Ends it as a deleted pod ends: SIGTERM, then its grace; its exit status.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.dorgu.stop()
@@ -289,9 +313,8 @@ fn user(spec: &Value, container: &Value) -> Result<u64> {
 }
 
 /// What a kubelet and a container runtime set, and what the template asks for.
-fn environment(bed: &Bed, namespace: &str, pod: &str, container: &Value) -> Result<Vec<(String, String)>> {
-    let url = bed.api_url();
-    let (host, port) = url
+fn environment(server: &str, namespace: &str, pod: &str, container: &Value) -> Result<Vec<(String, String)>> {
+    let (host, port) = server
         .rsplit_once(':')
         .map(|(scheme_and_host, port)| (scheme_and_host.trim_start_matches("https://"), port))
         .context("a URL with a port")?;

@@ -84,7 +84,8 @@ impl Service {
         self.add(pod.name(), pod.port(&self.target_port), pod.is_ready());
     }
 
-    fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
+    /// Sends connections to this address, too, whenever it says that it is ready.
+    pub(crate) fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
         self.shared.endpoints().push(Endpoint {
             pod: pod.to_owned(),
             address,
@@ -94,7 +95,12 @@ impl Service {
 
     /// Sends no new connection to this pod: it is being deleted.
     pub(crate) fn forget(&self, pod: &Pod) {
-        self.shared.endpoints().retain(|endpoint| endpoint.pod != pod.name());
+        self.remove(pod.name());
+    }
+
+    /// The same, by the name that it was added by.
+    pub(crate) fn remove(&self, pod: &str) {
+        self.shared.endpoints().retain(|endpoint| endpoint.pod != pod);
     }
 
     /// Where it listens: the cluster address and the port.

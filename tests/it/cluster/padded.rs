@@ -7,6 +7,9 @@ use crate::bed::{Bed, Needs};
 
 /// The API server writes each of these as six bytes, and sends the object twice on an update.
 const PADDING: usize = 1_400 * 1024;
+/// In KiB, up to the 3 MiB that an API server reads of one request. What it stores is half of that, and it asks before it
+/// stores.
+const SIZES: [usize; 6] = [1, 10, 100, 1_000, 2_000, 3_000];
 
 #[test]
 fn a_deployment_full_of_less_than_signs_gets_its_verdict_on_create_and_update() {
@@ -40,6 +43,37 @@ fn a_deployment_full_of_less_than_signs_gets_its_verdict_on_create_and_update() 
         first_lines(&refused.stderr)
     );
     replace(&padded(3, "registry.example.com/orders:2")).expect_success();
+}
+
+#[test]
+fn every_size_that_a_request_may_have_gets_its_verdict() {
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let stage = Stage::new(bed, "sizes", &["--webhook-mode=enforcing"]);
+    let path = format!(
+        "--raw=/apis/apps/v1/namespaces/{}/deployments?dryRun=All",
+        stage.namespace
+    );
+    for characters in ["a", "<>&"] {
+        for kilobytes in SIZES {
+            // Eighteen megabytes take a build without optimisation as long as an API server waits.
+            if cfg!(debug_assertions) && characters == "<>&" && kilobytes > 1_000 {
+                continue;
+            }
+            let breach = stage.deployment(|object| {
+                object["spec"]["replicas"] = json!(1);
+                let padding = characters.repeat(kilobytes * 1024 / characters.len());
+                container(object)["env"] = json!([{"name": "PAD", "value": padding}]);
+            });
+            let refused = bed.kubectl_in(&["create", &path, "-f", "-"], &breach);
+            assert!(
+                !refused.succeeded() && refused.stderr.contains("below persona minimum (2)"),
+                "{kilobytes} KiB of '{characters}': {}",
+                first_lines(&refused.stderr)
+            );
+        }
+    }
 }
 
 /// kubectl may quote the whole object.

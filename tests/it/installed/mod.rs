@@ -11,7 +11,7 @@ mod metrics;
 mod rights;
 mod runbooks;
 mod running;
-mod storm;
+pub(crate) mod storm;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ use anyhow::Context as _;
 use crate::bed::{Addresses, Bed, Options, Output, Pod, Service, may_play_node, wait_until};
 
 /// Where the shipped manifests live, and what they are called there.
-const NAMESPACE: &str = "dorgu-system";
-const DEPLOYMENT: &str = "dorgu-operator";
+pub(crate) const NAMESPACE: &str = "dorgu-system";
+pub(crate) const DEPLOYMENT: &str = "dorgu-operator";
 const WEBHOOK_SERVICE: &str = "dorgu-operator-webhook";
 const LEASE: &str = "48ec518d.dorgu.io";
 const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
@@ -31,16 +31,16 @@ const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An API server with the manifests applied, the Service played, and pods behind it.
-struct Installed {
+pub(crate) struct Installed {
     // Dropped in this order: pods before the API server that they would miss.
-    pods: Vec<Pod>,
-    webhook: Service,
-    bed: Bed,
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) webhook: Service,
+    pub(crate) bed: Bed,
 }
 
 impl Installed {
     /// No pod yet; `None` where this machine cannot play node.
-    fn new(options: &Options) -> Option<Self> {
+    pub(crate) fn new(options: &Options) -> Option<Self> {
         may_play_node()?;
         let bed = Bed::start(options)?;
         apply(&bed, &[]).expect_success();
@@ -77,7 +77,7 @@ impl Installed {
     }
 
     /// Waits until one of the pods holds it.
-    fn until_held(&self) -> (usize, Duration) {
+    pub(crate) fn until_held(&self) -> (usize, Duration) {
         let started = Instant::now();
         let held = wait_until(PATIENCE, "one of the pods holds the Lease", || self.holder());
         let holder = held.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));

@@ -24,7 +24,7 @@ fn calm() -> Duration {
     Duration::from_secs(if long { 20 } else { 2 })
 }
 
-fn deployment(name: &str) -> Value {
+pub(crate) fn deployment(name: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "namespace": SHOP, "labels": {"app.kubernetes.io/name": "orders"}},
@@ -40,7 +40,7 @@ fn deployment(name: &str) -> Value {
 }
 
 /// A namespace that enforces, and a persona whose minimum the Deployment above breaches.
-fn enforce(bed: &Bed) {
+pub(crate) fn enforce(bed: &Bed) {
     let labels = json!({"dorgu.io/validate": "true", "dorgu.io/mode": "enforcing"});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP, "labels": labels}});
     let persona = json!({
@@ -54,7 +54,7 @@ fn enforce(bed: &Bed) {
 
 impl Installed {
     /// Which certificate each pod serves.
-    fn served(&self) -> Vec<String> {
+    pub(crate) fn served(&self) -> Vec<String> {
         let served = self.pods.iter().map(served);
         served
             .collect::<anyhow::Result<_>>()
@@ -62,7 +62,7 @@ impl Installed {
     }
 
     /// Waits until every pod serves another certificate than `before`.
-    fn until_renewed(&self, before: &[String]) -> Duration {
+    pub(crate) fn until_renewed(&self, before: &[String]) -> Duration {
         let started = Instant::now();
         let renewed = wait_until(PATIENCE, "every pod serves a new certificate", || {
             for pod in &self.pods {
@@ -215,7 +215,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
     load.stop();
 }
 
-fn rotate(installed: &Installed, what: &str) {
+pub(crate) fn rotate(installed: &Installed, what: &str) {
     let annotation = format!("dorgu.io/rotate={what}");
     installed
         .at_home(&["annotate", "secret", SECRET, &annotation])

@@ -10,4 +10,4 @@ mod listening;
 mod requests;
 mod signals;
 mod stalled;
-mod support;
+pub(crate) mod support;

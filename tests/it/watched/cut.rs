@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::line::Line;
 use super::{Stage, install_crds};
-use crate::bed::{Bed, Options};
+use crate::bed::{Bed, Line, Options};
 
 /// How long after a cut nobody is let through: time for whoever does not rest to show it.
 const CLOSED: Duration = Duration::from_millis(200);

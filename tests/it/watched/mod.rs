@@ -3,7 +3,6 @@
 
 mod cut;
 mod faults;
-mod line;
 mod many;
 mod memory;
 mod outages;

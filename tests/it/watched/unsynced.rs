@@ -2,9 +2,8 @@
 
 use anyhow::ensure;
 
-use super::line::Line;
 use super::{PATIENCE, Stage, install_crds};
-use crate::bed::{Bed, Options, wait_until};
+use crate::bed::{Bed, Line, Options, wait_until};
 
 impl Stage<'_> {
     /// How many reviews were answered "not now" because nothing was known.

@@ -1,0 +1,98 @@
+//! A process in file mode that is asked directly, as an API server asks: one review, over TLS, within three seconds.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use procfs::process::Process;
+use rustls::ClientConfig;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::bed::Dorgu;
+use crate::server::support::{Answer, Client, trusting};
+
+/// An API server that waits longer for an answer admits unseen.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const PATH: &str = "/validate-deployment";
+
+/// It enforces, and knows no persona.
+pub(super) struct Served {
+    pub(super) dorgu: Dorgu,
+    pub(super) asked: Asked,
+    _personas: TempDir,
+}
+
+/// Where it is, whom to trust, what to ask.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) addr: SocketAddr,
+    pub(super) config: Arc<ClientConfig>,
+    request: Arc<[u8]>,
+}
+
+impl Served {
+    pub(super) fn start() -> Served {
+        let personas = TempDir::new().expect("a folder");
+        let namespace = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
+        std::fs::write(personas.path().join("shop.yaml"), namespace).expect("written");
+        let dorgu = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
+        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
+        let review = json!({
+            "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+            "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {"spec": {"replicas": 1}}},
+        });
+        let body = review.to_string();
+        let head = format!(
+            "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let asked = Asked {
+            addr: addr.expect("an address"),
+            config: trusting(dorgu.ca_pem().as_bytes()),
+            request: [head.as_bytes(), body.as_bytes()].concat().into(),
+        };
+        Served {
+            dorgu,
+            asked,
+            _personas: personas,
+        }
+    }
+}
+
+/// Processor time that it has used.
+pub(super) fn processor_time(dorgu: &Dorgu) -> Duration {
+    let process = Process::new(i32::try_from(dorgu.pid()).expect("a pid"));
+    let stat = process.and_then(|process| process.stat()).expect("it runs");
+    // Hundredths of a second, whatever the machine.
+    Duration::from_millis((stat.utime + stat.stime) * 10)
+}
+
+impl Asked {
+    pub(super) async fn connect(&self) -> io::Result<Client> {
+        Client::connect(self.addr, &self.config).await
+    }
+
+    /// One answer with status 200, on this connection or on a new one, which is then kept for the next time.
+    pub(super) async fn ask(&self, kept: &mut Option<Client>) -> io::Result<()> {
+        let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
+        let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        if answer.status != 200 {
+            return Err(io::Error::other(format!("{answer:?}")));
+        }
+        *kept = (!answer.closes()).then_some(client);
+        Ok(())
+    }
+
+    async fn answer(&self, client: Option<Client>) -> io::Result<(Client, Answer)> {
+        let mut client = match client {
+            Some(client) => client,
+            None => self.connect().await?,
+        };
+        client.send(&self.request).await?;
+        let answer = client.answer().await?;
+        Ok((client, answer))
+    }
+}

@@ -1,0 +1,174 @@
+//! The worst that an API server may legally send: as many containers, or as many escaped characters, as fit, each with
+//! something to be said about it. Time is a security property here: a review that takes longer than its `timeoutSeconds`
+//! is a Deployment admitted unseen.
+//!
+//! Bounds are processor time of a release build times [`SLACK`], on the best of some tries; what was taken is printed.
+//! That work grows as the input does, and not as its square, is held at any speed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dorgu::index::{Index, Snapshot};
+use dorgu::policy::workload::MOST_PARTS;
+use dorgu::policy::{Mode, Persona, RuleSet, Rulebook};
+use dorgu::server::body::Budget;
+use dorgu::webhook::{BODY_LIMIT, Match, Metrics, Webhook};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+
+/// Builds without optimisation, and neighbours.
+const SLACK: u32 = if cfg!(debug_assertions) { 40 } else { 4 };
+const TRIES: usize = 3;
+/// A single object of an API server's largest request.
+const LARGEST: usize = 3 << 20;
+/// Containers that are looked at, with room for what counts beside them; an object with more is refused for that.
+const MOST: usize = MOST_PARTS - 100;
+
+fn webhook() -> Webhook {
+    let persona = Persona {
+        namespace: "shop".into(),
+        name: "orders".into(),
+        app: "orders".into(),
+        min_replicas: Some(2),
+        forbids_privilege_escalation: true,
+        run_as_non_root: true,
+        ..Persona::default()
+    };
+    let index = Arc::new(Index::default());
+    index.replace(Snapshot::build([Arc::new(persona)], []));
+    let rulebook = Rulebook {
+        set: RuleSet::Complete,
+        mode: Mode::Enforcing,
+    };
+    let metrics = Metrics::register(&mut Registry::default());
+    Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(64 << 20))
+}
+
+/// A Deployment of so many containers, each in breach.
+fn many(containers: usize, image: &str) -> Value {
+    let container = |number: usize| {
+        json!({
+            "name": format!("c{number}"), "image": image,
+            "securityContext": {"allowPrivilegeEscalation": true, "runAsUser": 0},
+        })
+    };
+    let containers: Vec<Value> = (0..containers).map(container).collect();
+    deployment(json!({"containers": containers}))
+}
+
+/// As many containers as there can be: nothing but names.
+fn bare(containers: usize) -> Value {
+    let containers: Vec<Value> = (0..containers)
+        .map(|number| json!({"name": format!("c{number}")}))
+        .collect();
+    deployment(json!({"containers": containers}))
+}
+
+fn deployment(pod: Value) -> Value {
+    json!({
+        "metadata": {"name": "worst", "namespace": "shop", "labels": {"app.kubernetes.io/name": "orders"}},
+        "spec": {"replicas": 1, "template": {"spec": pod}},
+    })
+}
+
+fn with_enough_replicas(mut deployment: Value) -> Value {
+    deployment["spec"]["replicas"] = json!(2);
+    deployment
+}
+
+fn review(object: &Value, old: Option<&Value>) -> Vec<u8> {
+    let mut request = json!({"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": object});
+    if let Some(old) = old {
+        request["operation"] = json!("UPDATE");
+        request["oldObject"] = old.clone();
+    }
+    let review = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request});
+    // As an API server's encoder does, on which every such character costs six bytes.
+    let text = review.to_string().replace('<', "\\u003c");
+    text.into_bytes()
+}
+
+/// The least processor time that an answer took; and the answer. Neighbours cost wall time, and little of this.
+fn taken(webhook: &Webhook, body: &[u8]) -> (Duration, Value) {
+    let mut best = Duration::MAX;
+    let mut answer = Vec::new();
+    for _ in 0..TRIES {
+        let began = processor_time();
+        answer = webhook.reply(body);
+        best = best.min(processor_time() - began);
+    }
+    (best, serde_json::from_slice(&answer).expect("JSON"))
+}
+
+/// What this thread has used so far, to the nanosecond.
+fn processor_time() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a kernel that tells");
+    let spent = told.split(' ').next().and_then(|spent| spent.parse().ok());
+    Duration::from_nanos(spent.expect("a number"))
+}
+
+/// Asks, and holds the answer to be a refusal within this time.
+fn assert_refused_within(what: &str, bound: Duration, body: &[u8]) {
+    let (took, answer) = taken(&webhook(), body);
+    #[expect(clippy::cast_precision_loss, reason = "some millions")]
+    let size = body.len() as f64 / f64::from(1 << 20);
+    println!("{what}, {size:.1} MiB: {took:.1?} (bound {bound:?}, times {SLACK})");
+    assert!(body.len() <= BODY_LIMIT, "{what} would not be read at all");
+    assert_eq!(answer["response"]["allowed"], false, "{what}");
+    assert!(took < bound * SLACK, "{what} took {took:?}");
+}
+
+#[test]
+fn the_worst_legal_input_is_refused_in_time() {
+    let few = many(1_000, "i");
+    assert_refused_within(
+        "1,000 containers in breach",
+        Duration::from_millis(5),
+        &review(&few, None),
+    );
+
+    // As many as are looked at, everything in breach before and after, so that each finding is looked for in the old one.
+    let bound = Duration::from_millis(50);
+    let body = review(&many(MOST, "j"), Some(&many(MOST, "i")));
+    let (took, answer) = taken(&webhook(), &body);
+    println!("{MOST} containers in breach before and after: {took:.1?} (bound {bound:?}, times {SLACK})");
+    // The ratchet: nothing of it is new.
+    assert_eq!(
+        answer["response"]["allowed"],
+        true,
+        "{:.600}",
+        answer["response"]["status"]["message"].to_string()
+    );
+    assert!(took < bound * SLACK, "{took:?}");
+
+    // Two objects of the largest size, with more than is looked at.
+    let large = review(&many(LARGEST / 100, "j"), Some(&many(LARGEST / 100, "i")));
+    assert_refused_within("two objects full of containers", bound, &large);
+    assert_refused_within("as many names as fit", bound, &review(&bare(LARGEST / 16), None));
+    assert_refused_within(
+        "as many names, before them one",
+        bound,
+        &review(&bare(LARGEST / 16), Some(&with_enough_replicas(bare(1)))),
+    );
+
+    let mut padded = many(1, &"<".repeat(LARGEST - 1024));
+    padded["metadata"]["annotations"] = json!({"last": "<"});
+    assert_refused_within("escaped characters to the limit", bound, &review(&padded, None));
+}
+
+#[test]
+fn work_grows_as_the_input_does_and_not_as_its_square() {
+    let webhook = webhook();
+    for (what, make) in [
+        ("create", (|n| review(&many(n, "i"), None)) as fn(usize) -> Vec<u8>),
+        ("update", |n| review(&many(n, "j"), Some(&many(n, "i")))),
+        ("update from nothing", |n| review(&many(n, "j"), Some(&many(1, "i")))),
+    ] {
+        let (small, _) = taken(&webhook, &make(1_000));
+        let (large, _) = taken(&webhook, &make(8_000));
+        let growth = large.as_secs_f64() / small.as_secs_f64();
+        println!("{what}: {small:.1?} for 1,000 containers, {large:.1?} for 8,000: {growth:.1} times");
+        // Eight times the input; its square would be 64.
+        assert!(growth < 24.0, "{what}: {growth:.1} times");
+    }
+}
