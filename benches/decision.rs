@@ -10,9 +10,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dorgu::policy::answer::{message, warnings};
-use dorgu::policy::decision::{Governed, Question};
+use dorgu::policy::decide;
 use dorgu::policy::quantity::Quantity;
-use dorgu::policy::{ModeWish, Subject, decide};
 use dorgu::webhook::answer::Answer;
 use dorgu::webhook::review::{Review, Version};
 use support::payloads::{SHAPES, VARIANTS, Variant, app, namespace, review};
@@ -32,35 +31,26 @@ fn parse(c: &mut Criterion) {
 
 /// How long do the rules take, and how long the words?
 fn decide_and_answer(c: &mut Criterion) {
-    let webhook = support::webhook(100);
-    let index = webhook.index.load();
-    for variant in VARIANTS {
-        let body = review(SHAPES[0], variant, 7);
-        let read = Review::read(body.as_bytes()).expect("a review");
-        let object = read.object.expect("an object");
-        let (app, namespace) = (app(7), namespace(7));
-        let question = Question {
-            subject: Subject::Deployment,
-            new: &object,
-            governed: Governed {
-                app: &app,
-                personas: index.find(&namespace, &app),
-            },
-            old: None,
-            namespace: &namespace,
-            namespace_mode: &ModeWish::Unset,
-        };
-        c.bench_function(&format!("decide/{}", variant.name()), |b| {
-            b.iter(|| decide(webhook.rulebook, black_box(&question)));
-        });
-        let decision = decide(webhook.rulebook, &question);
-        c.bench_function(&format!("answer/{}", variant.name()), |b| {
-            b.iter(|| {
-                let decision = black_box(&decision);
-                let answer = Answer::decided(decision, message(decision, None), warnings(decision));
-                answer.to_json(Version::V1, "705ab4f5-6393-11e8-b7cc-42010a800002")
-            });
-        });
+    let webhook = support::webhook(10_000);
+    for shape in SHAPES {
+        for variant in VARIANTS.into_iter().filter(|variant| *variant != Variant::Miss) {
+            let body = review(shape, variant, 7);
+            let read = Review::read(body.as_bytes()).expect("a review");
+            support::asked(&webhook, &read, |question| {
+                c.bench_function(&format!("decide/{}/{}", shape.name, variant.name()), |b| {
+                    b.iter(|| decide(webhook.rulebook, black_box(question)));
+                });
+                let decision = decide(webhook.rulebook, question);
+                c.bench_function(&format!("answer/{}/{}", shape.name, variant.name()), |b| {
+                    b.iter(|| {
+                        let decision = black_box(&decision);
+                        let answer = Answer::decided(decision, message(decision, None), warnings(decision));
+                        answer.to_json(Version::V1, &read.outline.uid)
+                    });
+                });
+            })
+            .expect("a persona");
+        }
     }
 }
 

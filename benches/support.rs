@@ -9,9 +9,11 @@
 use std::sync::Arc;
 
 use dorgu::index::{Index, Snapshot};
+use dorgu::policy::decision::{Governed, Old, Question};
 use dorgu::policy::quantity::Quantity;
-use dorgu::policy::{Mode, Persona, RuleSet, Rulebook};
+use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook, Subject};
 use dorgu::server::body::Budget;
+use dorgu::webhook::review::{Review, Stored};
 use dorgu::webhook::{Match, Metrics, Webhook};
 use prometheus_client::registry::Registry;
 
@@ -58,4 +60,28 @@ pub fn webhook(personas: usize) -> Webhook {
     };
     let metrics = Metrics::register(&mut Registry::default());
     Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(64 << 20))
+}
+
+/// What the webhook asks the rules about a review of a Deployment; none where nobody governs it, since then it asks nothing.
+pub fn asked<T>(webhook: &Webhook, review: &Review<'_>, ask: impl FnOnce(&Question<'_>) -> T) -> Option<T> {
+    let index = webhook.index.load();
+    let object = review.object.as_ref()?;
+    let (namespace, app) = (object.metadata.namespace.as_str(), object.metadata.labels.name.as_str());
+    let personas = index.find(namespace, app);
+    let governed = Governed { app, personas };
+    let stored = || review.old.as_ref().and_then(Stored::workload);
+    let old = review.old.as_ref().map(|_| Old {
+        governed,
+        workload: &stored,
+    });
+    (!personas.is_empty()).then(|| {
+        ask(&Question {
+            subject: Subject::Deployment,
+            new: object,
+            governed,
+            old,
+            namespace,
+            namespace_mode: &ModeWish::Unset,
+        })
+    })
 }

@@ -1,0 +1,63 @@
+//! How many instructions a review takes, step by step: run under callgrind by `loadtest/instructions`, which says what it
+//! counted. A count hardly moves with the machine or with its neighbours, so small steps of it can be told apart.
+//!
+//! Prints one line for each thing counted, in the order in which callgrind writes its parts.
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up ends")]
+
+#[path = "support.rs"]
+mod support;
+
+use std::hint::black_box;
+
+use dorgu::policy::answer::{message, warnings};
+use dorgu::policy::decide;
+use dorgu::webhook::answer::Answer;
+use dorgu::webhook::review::{Review, Version};
+use support::payloads::{SHAPES, VARIANTS, Variant, review};
+
+/// How often each step is taken while callgrind counts; `loadtest/instructions` divides by it.
+const TIMES: usize = 10;
+
+/// The only function in which callgrind counts, found by its name. What the step makes is dropped in it, too.
+#[inline(never)]
+fn counted_by_callgrind(step: &mut dyn FnMut()) {
+    for _ in 0..TIMES {
+        step();
+    }
+}
+
+/// Counts a step, once it has been taken: what is set up once in the life of a process does not count.
+fn count<T>(what: &str, mut step: impl FnMut() -> T) {
+    let mut step = || drop(black_box(step()));
+    step();
+    counted_by_callgrind(&mut step);
+    println!("{what} {TIMES}");
+}
+
+fn main() {
+    let webhook = support::webhook(10_000);
+    for shape in SHAPES {
+        for variant in VARIANTS {
+            let body = review(shape, variant, 7);
+            let named = |step: &str| format!("{} {} {} {step}", shape.name, variant.name(), body.len());
+            count(&named("whole"), || webhook.reply(black_box(body.as_bytes())));
+            count(&named("read"), || {
+                Review::read(black_box(body.as_bytes())).expect("a review")
+            });
+            if variant == Variant::Miss {
+                continue;
+            }
+            let read = Review::read(body.as_bytes()).expect("a review");
+            support::asked(&webhook, &read, |question| {
+                count(&named("decide"), || decide(webhook.rulebook, black_box(question)));
+                let decision = decide(webhook.rulebook, question);
+                count(&named("answer"), || {
+                    let decision = black_box(&decision);
+                    let answer = Answer::decided(decision, message(decision, None), warnings(decision));
+                    answer.to_json(Version::V1, &read.outline.uid)
+                });
+            })
+            .expect("a persona");
+        }
+    }
+}
