@@ -13,15 +13,16 @@ const [COMPLIANT, WARNING, BREACH, MISS] = ['compliant', 'warning', 'breach', 'm
 // Which of ten reviews is what; by the number of the iteration, so that every run asks the same.
 const MIX = [COMPLIANT, BREACH, COMPLIANT, WARNING, COMPLIANT, MISS, COMPLIANT, COMPLIANT, WARNING, COMPLIANT];
 const seconds = Number(__ENV.SECONDS || 60);
+const rate = Number(__ENV.RATE || 1000);
 const vus = { preAllocatedVUs: 200, maxVUs: 400 };
 
 const scenarios = {
-  // Does it hold 1,000 a second?
-  steady: { executor: 'constant-arrival-rate', rate: 1000, timeUnit: '1s', duration: `${seconds}s`, ...vus },
+  // Does it hold 1,000 a second, or what RATE says?
+  steady: { executor: 'constant-arrival-rate', rate, timeUnit: '1s', duration: `${seconds}s`, ...vus },
   // What if all of an API server's calls come at once, each on a connection of its own?
   burst: { executor: 'per-vu-iterations', vus: 200, iterations: 1, maxDuration: '30s' },
   // Where does it end?
-  ramp: { executor: 'ramping-arrival-rate', startRate: 500, timeUnit: '1s', ...vus, stages: [{ target: 6000, duration: `${seconds}s` }] },
+  ramp: { executor: 'ramping-arrival-rate', startRate: rate / 2, timeUnit: '1s', ...vus, stages: [{ target: rate * 6, duration: `${seconds}s` }] },
   // What if no connection is ever used twice? As many at a time, and as many in all, as Kyverno's own load test has.
   fresh: { executor: 'shared-iterations', vus: 100, iterations: 1000, maxDuration: '60s' },
 };
