@@ -12,7 +12,11 @@ const ROOM: u64 = 16 << 20;
 /// Holds an answer to its bounds: four times the review's size and [`ROOM`], and [`LATEST`].
 pub fn hold(review: &[u8], answer: impl Fn(&[u8])) {
     let memory = measure(|| answer(review)).bytes_max;
-    assert!(memory <= 4 * review.len() as u64 + ROOM, "{memory} bytes for a review of {}", review.len());
+    assert!(
+        memory <= 4 * review.len() as u64 + ROOM,
+        "{memory} bytes for a review of {}",
+        review.len()
+    );
     // The machine may have been busy with somebody else.
     let in_time = (0..5).any(|_| {
         let start = Instant::now();

@@ -1,5 +1,11 @@
-//! What the fuzzer starts from: the load test's reviews, the corpus of `tests/cases`, and the manifests of this
-//! repository. Each target writes its own before it reads its corpus, into the folder that `fuzz/run` names.
+//! What the fuzzer starts from: the load test's reviews, the corpus of `tests/cases`, the manifests of this repository, and
+//! what was found before (`fuzz/found/TARGET`). Each target writes its own before it reads its corpus, into the folder that
+//! `fuzz/run` names; every test run holds all of them, too.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several programs, none of which uses all of it"
+)]
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -13,8 +19,10 @@ mod payloads;
 
 /// Writes the seeds of a target. Those that are there already are left alone.
 pub fn write(target: &str) {
-    let Some(folder) = std::env::var_os("DORGU_FUZZ_SEEDS").map(PathBuf::from) else { return };
-    for seed in seeds(target) {
+    let Some(folder) = std::env::var_os("DORGU_FUZZ_SEEDS").map(PathBuf::from) else {
+        return;
+    };
+    for seed in of(target) {
         let mut name = DefaultHasher::new();
         seed.hash(&mut name);
         let file = folder.join(format!("seed-{:016x}", name.finish()));
@@ -24,14 +32,29 @@ pub fn write(target: &str) {
     }
 }
 
-fn seeds(target: &str) -> Vec<Vec<u8>> {
+/// The seeds of a target.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    let mut seeds = made(target);
+    let found = root().join("fuzz/found").join(target);
+    if found.is_dir() {
+        seeds.extend(files(&found, "").into_iter().map(|file| read(&file)));
+    }
+    seeds
+}
+
+fn made(target: &str) -> Vec<Vec<u8>> {
     match target {
         "review" | "reply" | "scan" => reviews(),
         "watched" => {
             let object = |review: &Value| review["request"]["object"].to_string().into_bytes();
             let reviews = reviews();
-            let reviews = reviews.iter().filter_map(|review| serde_json::from_slice::<Value>(review).ok());
-            reviews.map(|review| object(&review)).chain(personas().into_iter().map(|text| as_json(&text))).collect()
+            let reviews = reviews
+                .iter()
+                .filter_map(|review| serde_json::from_slice::<Value>(review).ok());
+            reviews
+                .map(|review| object(&review))
+                .chain(personas().into_iter().map(|text| as_json(&text)))
+                .collect()
         }
         "ignored" => [
             r#"{"f:spec":{"k:{\"name\":\"api\"}":{".":{},"f:image":{}}}}"#,
@@ -40,9 +63,18 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         ]
         .map(|text| text.as_bytes().to_vec())
         .to_vec(),
-        "quantity" => ["500m", "1.5Gi", "1e3 1000", "-0.1n", "12345678901234567890123 4E", "1Ki 1024", ".5", "1E-9"]
-            .map(|text| text.as_bytes().to_vec())
-            .to_vec(),
+        "quantity" => [
+            "500m",
+            "1.5Gi",
+            "1e3 1000",
+            "-0.1n",
+            "12345678901234567890123 4E",
+            "1Ki 1024",
+            ".5",
+            "1E-9",
+        ]
+        .map(|text| text.as_bytes().to_vec())
+        .to_vec(),
         "persona_file" => {
             let mut files = personas();
             files.extend(texts(&root().join("manifests")).into_iter().map(String::into_bytes));
@@ -51,7 +83,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "certificate" => {
             let (now, hour) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(1));
             let authority = dorgu::server::tls::Authority::make("fuzz", now, hour).expect("a CA");
-            vec![format!("{}{}", authority.pem(), authority.key_pem()).into_bytes(), authority.pem().into()]
+            vec![
+                format!("{}{}", authority.pem(), authority.key_pem()).into_bytes(),
+                authority.pem().into(),
+            ]
         }
         // These begin with the ordinary, and every byte is a choice.
         _ => vec![vec![0; 200], (0..=255).collect()],
@@ -90,27 +125,49 @@ fn personas() -> Vec<Vec<u8>> {
 }
 
 fn as_json(text: &[u8]) -> Vec<u8> {
-    first(&String::from_utf8_lossy(text)).unwrap_or_default().to_string().into_bytes()
+    first(&String::from_utf8_lossy(text))
+        .unwrap_or_default()
+        .to_string()
+        .into_bytes()
 }
 
 fn first(text: &str) -> Option<Value> {
-    dorgu::manifest::read(text).documents.first().map(|document| document.to_value())
+    dorgu::manifest::read(text)
+        .documents
+        .first()
+        .map(|document| document.to_value())
 }
 
+/// The repository, seen from the package that this is compiled in.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package.ancestors().find(|folder| folder.join("tests/cases").is_dir());
+    root.expect("tests/cases is there").to_owned()
 }
 
 /// Every YAML file below a folder.
 fn texts(folder: &Path) -> Vec<String> {
+    let files = files(folder, "yaml");
+    files
+        .iter()
+        .map(|file| String::from_utf8_lossy(&read(file)).into_owned())
+        .collect()
+}
+
+/// Every file below a folder with that ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut all = Vec::new();
     for path in entries.map(|entry| entry.expect("readable").path()) {
         if path.is_dir() {
-            all.extend(texts(&path));
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
-            all.push(fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+            all.extend(files(&path, ending));
+        } else if path.extension().unwrap_or_default() == ending {
+            all.push(path);
         }
     }
     all
+}
+
+fn read(file: &Path) -> Vec<u8> {
+    fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }

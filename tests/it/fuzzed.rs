@@ -9,6 +9,9 @@ mod bodies;
 #[path = "../../loadtest/payloads.rs"]
 mod payloads;
 
+#[path = "../../fuzz/seeds.rs"]
+mod seeds;
+
 /// A few bytes put in, taken out or changed.
 fn damaged(mut bytes: Vec<u8>, damage: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
     for (place, byte, how) in damage {
@@ -135,6 +138,28 @@ proptest! {
         let review = payloads::review(payloads::SHAPES[0], payloads::VARIANTS[variant], 1);
         let review: serde_json::Value = serde_json::from_str(&review).expect("JSON");
         bodies::watched(&damaged(review["request"]["object"].to_string().into_bytes(), damage));
+    }
+}
+
+/// The corpus, the manifests, and whatever the fuzzer has found: the floor says that they were read at all.
+#[test]
+fn what_the_fuzzer_starts_from_holds() {
+    let targets: [(&str, fn(&[u8]), usize); 10] = [
+        ("review", bodies::review, 300),
+        ("reply", bodies::reply, 300),
+        ("invented", bodies::invented, 2),
+        ("ignored", bodies::ignored, 3),
+        ("scan", bodies::scan, 300),
+        ("quantity", bodies::quantity, 8),
+        ("remedy", bodies::remedy, 2),
+        ("persona_file", bodies::persona_file, 5),
+        ("watched", bodies::watched, 300),
+        ("certificate", bodies::certificate, 2),
+    ];
+    for (target, body, floor) in targets {
+        let seeds = seeds::of(target);
+        assert!(seeds.len() >= floor, "{target}: {}", seeds.len());
+        seeds.iter().for_each(|seed| body(seed));
     }
 }
 
