@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 #[path = "../loadtest/payloads.rs"]
-mod payloads;
+pub mod payloads;
 
 /// Writes the seeds of a target. Those that are there already are left alone.
 pub fn write(target: &str) {

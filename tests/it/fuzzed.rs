@@ -6,11 +6,10 @@ use proptest::prelude::*;
 #[path = "../../fuzz/bodies/mod.rs"]
 mod bodies;
 
-#[path = "../../loadtest/payloads.rs"]
-mod payloads;
-
 #[path = "../../fuzz/seeds.rs"]
 mod seeds;
+
+use seeds::payloads;
 
 /// A few bytes put in, taken out or changed.
 fn damaged(mut bytes: Vec<u8>, damage: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
