@@ -140,10 +140,13 @@ proptest! {
     }
 }
 
+/// What must hold for any bytes.
+type Body = fn(&[u8]);
+
 /// The corpus, the manifests, and whatever the fuzzer has found: the floor says that they were read at all.
 #[test]
 fn what_the_fuzzer_starts_from_holds() {
-    let targets: [(&str, fn(&[u8]), usize); 10] = [
+    let targets: [(&str, Body, usize); 10] = [
         ("review", bodies::review, 300),
         ("reply", bodies::reply, 300),
         ("invented", bodies::invented, 2),
