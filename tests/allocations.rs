@@ -55,6 +55,33 @@ fn a_denial_asks_the_allocator_a_few_times_for_each_container() {
     });
 }
 
+/// Memory grows with what is judged and not with what is sent. What costs most is ten thousand containers in three bytes
+/// each, all of them wrong; beyond that nothing is judged.
+#[test]
+fn a_review_takes_little_memory_whatever_stands_in_it() {
+    let webhook = support::webhook(100);
+    let most = |body: &str| measure(|| drop(webhook.reply(body.as_bytes()))).bytes_max;
+    for shape in SHAPES {
+        for variant in VARIANTS {
+            let body = review(shape, variant, 7);
+            let memory = most(&body);
+            assert!(
+                memory <= body.len() as u64,
+                "{} {}: {memory}",
+                shape.name,
+                variant.name()
+            );
+        }
+    }
+    let body = review(SHAPES[0], Variant::Compliant, 7);
+    let (before, after) = body.split_once(r#""containers":["#).expect("containers");
+    for (count, bound) in [(9_999, 64), (100_000, 16)] {
+        let body = format!(r#"{before}"containers":[{}{after}"#, "{},".repeat(count));
+        let memory = most(&body);
+        assert!(memory <= bound << 20, "{count} containers: {memory}");
+    }
+}
+
 #[test]
 fn every_variant_gets_the_answer_that_its_name_says() {
     let webhook = support::webhook(100);

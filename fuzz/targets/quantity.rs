@@ -1,7 +1,8 @@
 #![no_main]
 
-#[path = "../bodies.rs"]
-#[allow(dead_code, reason = "each target takes one")]
+#[path = "../bodies/mod.rs"]
 mod bodies;
+#[path = "../seeds.rs"]
+mod seeds;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::quantity(bytes));
+libfuzzer_sys::fuzz_target!(init: seeds::write("quantity"), |data: &[u8]| bodies::quantity(data));

@@ -11,7 +11,8 @@ use super::quantity::Quantity;
 /// The patch for one finding. `None` where no value is known that would be right, such as a probe without a port.
 pub fn patch(finding: &Finding<'_>, object: &Value) -> Option<Patch> {
     let patch = patch_all([finding], object);
-    (!patch.0.is_empty()).then_some(patch)
+    let changes = |operation: &PatchOperation| !matches!(operation, PatchOperation::Test(_));
+    patch.0.iter().any(changes).then_some(patch)
 }
 
 /// One patch for several findings on the same object; the order is that of the findings.
@@ -26,6 +27,11 @@ pub fn patch_all<'a>(findings: impl IntoIterator<Item = &'a Finding<'a>>, object
     Patch(editor.operations)
 }
 
+/// Whether it is an amount at all: of nothing, and of less, Kubernetes takes nobody at their word.
+fn is_some(quantity: &Quantity) -> bool {
+    !quantity.is_zero() && !quantity.is_negative()
+}
+
 /// Collects operations and keeps the object as they would leave it, so that a later one sees what an earlier one made.
 struct Editor {
     object: Value,
@@ -35,6 +41,8 @@ struct Editor {
 impl Editor {
     fn fix(&mut self, finding: &Finding<'_>) {
         match (&finding.place, &finding.fact) {
+            // A limit of zero is none, so a persona that allows no more can be obeyed by nobody.
+            (_, Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed }) if !is_some(allowed) => {}
             (place, Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed }) => {
                 let resource = match finding.rule {
                     Rule::CpuLimitAbovePersona | Rule::CpuLimitMissing => "cpu",
@@ -54,10 +62,12 @@ impl Editor {
             (place, Fact::RequestsMissing { cpu, memory }) => {
                 let base = self.base(place);
                 for (resource, wanted) in [("cpu", cpu), ("memory", memory)] {
-                    let Some(wanted) = wanted else { continue };
+                    let Some(wanted) = wanted.filter(|wanted| is_some(wanted)) else {
+                        continue;
+                    };
                     let limit = self.quantity(&join(&base, &["resources", "limits", resource]));
                     // A request above its limit is invalid; a zero limit is none.
-                    let lower = limit.filter(|limit| limit < *wanted && !limit.is_zero());
+                    let lower = limit.filter(|limit| limit < wanted && is_some(limit));
                     let wanted = lower.unwrap_or_else(|| (*wanted).clone());
                     self.set(
                         &join(&base, &["resources", "requests", resource]),

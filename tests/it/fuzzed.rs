@@ -3,11 +3,13 @@
 
 use proptest::prelude::*;
 
-#[path = "../../fuzz/bodies.rs"]
+#[path = "../../fuzz/bodies/mod.rs"]
 mod bodies;
 
-#[path = "../../loadtest/payloads.rs"]
-mod payloads;
+#[path = "../../fuzz/seeds.rs"]
+mod seeds;
+
+use seeds::payloads;
 
 /// A few bytes put in, taken out or changed.
 fn damaged(mut bytes: Vec<u8>, damage: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
@@ -27,29 +29,151 @@ fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), telling, 0..3_u8), 0..6)
 }
 
+/// Bytes that decide what is invented, mostly what is ordinary.
+fn choices() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![2 => Just(0_u8), 1 => any::<u8>()];
+    prop::collection::vec(byte, 0..300)
+}
+
+/// JSON that nests, quotes and escapes as nobody would.
+fn json() -> impl Strategy<Value = String> {
+    let text = prop::collection::vec(
+        prop::sample::select(vec!["\\\\", "\\\"", "a", "]", "}", "{", ",", "\\ud800", "é"]),
+        0..90,
+    );
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("-0.5e+99".to_owned()),
+        text.prop_map(|parts| format!("\"{}\"", parts.concat())),
+    ];
+    leaf.prop_recursive(6, 60, 6, |inner| {
+        let items = prop::collection::vec(inner, 0..6);
+        items.prop_flat_map(|items| {
+            let members: Vec<String> = items
+                .iter()
+                .map(|item| {
+                    format!(
+                        "{} :{item}",
+                        items
+                            .first()
+                            .filter(|item| item.starts_with('"'))
+                            .map_or("\"\"", String::as_str)
+                    )
+                })
+                .collect();
+            prop_oneof![
+                Just(format!("[{} ]", items.join(","))),
+                Just(format!("{{{}}}", members.join(" ,")))
+            ]
+        })
+    })
+}
+
+/// As many as DORGU_FUZZ_CASES says, or a few.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("DORGU_FUZZ_CASES").ok();
+    ProptestConfig {
+        cases: cases.map_or(256, |cases| cases.parse().expect("DORGU_FUZZ_CASES is a number")),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_damaged_review_is_answered(shape in 0..3_usize, variant in 0..4_usize, damage in damage()) {
         let body = payloads::review(payloads::SHAPES[shape], payloads::VARIANTS[variant], 1);
-        bodies::review(&damaged(body.into_bytes(), damage));
+        let body = damaged(body.into_bytes(), damage);
+        bodies::review(&body);
+        bodies::reply(&body);
+    }
+
+    #[test]
+    fn an_invented_review_is_answered(choices in choices()) {
+        bodies::invented(&choices);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_changes_nothing(json in json()) {
+        bodies::ignored(json.as_bytes());
     }
 
     #[test]
     fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
         bodies::review(&bytes);
+        bodies::reply(&bytes);
+        bodies::ignored(&bytes);
+        bodies::scan(&bytes);
         bodies::quantity(&bytes);
         bodies::persona_file(&bytes);
+        bodies::watched(&bytes);
+        bodies::certificate(&bytes);
     }
 
     #[test]
-    fn a_quantity_survives_being_printed(text in "[+-]?[0-9]{0,22}(\\.[0-9]{0,12})?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,4})?") {
+    fn the_first_bytes_of_a_review_are_scanned(text in "[\"uid:namespace,{} a-z0-9._\\\\é]{0,80}") {
+        bodies::scan(text.as_bytes());
+    }
+
+    #[test]
+    fn a_quantity_survives_being_printed(text in "[+-]?[0-9]{0,22}(\\.[0-9]{0,12})?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,4})?( [0-9]{1,5}m)?") {
         bodies::quantity(text.as_bytes());
+    }
+
+    #[test]
+    fn a_patch_mends_what_was_invented(choices in choices()) {
+        bodies::remedy(&choices);
     }
 
     #[test]
     fn a_damaged_persona_file_is_read_or_refused_on_one_line(number in 0..100_usize, damage in damage()) {
         bodies::persona_file(&damaged(payloads::persona(number).into_bytes(), damage));
     }
+
+    #[test]
+    fn a_damaged_object_of_a_watch_is_kept_or_named(variant in 0..4_usize, damage in damage()) {
+        let review = payloads::review(payloads::SHAPES[0], payloads::VARIANTS[variant], 1);
+        let review: serde_json::Value = serde_json::from_str(&review).expect("JSON");
+        bodies::watched(&damaged(review["request"]["object"].to_string().into_bytes(), damage));
+    }
+}
+
+/// What must hold for any bytes.
+type Body = fn(&[u8]);
+
+/// The corpus, the manifests, and whatever the fuzzer has found: the floor says that they were read at all.
+#[test]
+fn what_the_fuzzer_starts_from_holds() {
+    let targets: [(&str, Body, usize); 10] = [
+        ("review", bodies::review, 300),
+        ("reply", bodies::reply, 300),
+        ("invented", bodies::invented, 2),
+        ("ignored", bodies::ignored, 3),
+        ("scan", bodies::scan, 300),
+        ("quantity", bodies::quantity, 8),
+        ("remedy", bodies::remedy, 2),
+        ("persona_file", bodies::persona_file, 5),
+        ("watched", bodies::watched, 300),
+        ("certificate", bodies::certificate, 2),
+    ];
+    for (target, body, floor) in targets {
+        let seeds = seeds::of(target);
+        assert!(seeds.len() >= floor, "{target}: {}", seeds.len());
+        seeds.iter().for_each(|seed| body(seed));
+    }
+}
+
+/// Each certificate is damaged in many ways: making one takes longer than reading it.
+#[test]
+fn a_damaged_certificate_is_read_or_refused_on_one_line() {
+    let now = jiff::Timestamp::now();
+    let authority =
+        dorgu::server::tls::Authority::make("fuzz", now, jiff::SignedDuration::from_hours(1)).expect("a CA");
+    let pem = format!("{}{}", authority.pem(), authority.key_pem()).into_bytes();
+    bodies::certificate(&pem);
+    proptest!(config(), |(damage in damage())| {
+        bodies::certificate(&damaged(pem.clone(), damage));
+    });
 }
