@@ -4,7 +4,6 @@
 //! hardly grows with the number of entries, and everything else is shared with the version before. Entries of one key
 //! stand side by side, so all of them are found at once and need no list of their own.
 
-use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -24,13 +23,21 @@ pub(super) trait Keyed {
     fn same(&self, other: &Self) -> bool;
 }
 
-/// Sorted by key and rank.
-type Shard<V> = Arc<[Arc<V>]>;
+/// Entries, sorted by the hash of their key, then by key and rank, and the hashes beside them: a search looks at an entry,
+/// which is elsewhere in memory, only where the hash is right.
+#[derive(Debug)]
+struct Shard<V> {
+    hashes: Box<[u32]>,
+    entries: Box<[Arc<V>]>,
+}
+
+/// An entry and the hash of its key, on the way into a shard.
+type Slot<V> = (u32, Arc<V>);
 
 /// Entries by namespace and name.
 #[derive(Debug)]
 pub(super) struct Table<V> {
-    shards: Arc<[Shard<V>]>,
+    shards: Arc<[Arc<Shard<V>>]>,
     hasher: RandomState,
     len: usize,
 }
@@ -47,7 +54,7 @@ impl<V> Clone for Table<V> {
 
 impl<V> Default for Table<V> {
     fn default() -> Table<V> {
-        let empty: Shard<V> = Arc::new([]);
+        let empty = Arc::new(Shard::from(Vec::new()));
         Table {
             shards: std::iter::repeat_n(empty, SHARDS).collect(),
             hasher: RandomState::new(),
@@ -60,18 +67,18 @@ impl<V: Keyed> Table<V> {
     /// A table of these entries; of several with one key and rank the last stays.
     pub(super) fn build(entries: impl IntoIterator<Item = Arc<V>>) -> Table<V> {
         let mut table = Table::default();
-        let mut shards: Vec<Vec<Arc<V>>> = std::iter::repeat_with(Vec::new).take(SHARDS).collect();
+        let mut shards: Vec<Vec<Slot<V>>> = std::iter::repeat_with(Vec::new).take(SHARDS).collect();
         for entry in entries {
-            let number = table.shard_of(entry.key());
-            if let Some(shard) = shards.get_mut(number) {
-                shard.push(entry);
+            let hash = table.hash(entry.key());
+            if let Some(shard) = shards.get_mut(shard_of(hash)) {
+                shard.push((hash, entry));
             }
         }
         for shard in &mut shards {
             // Stable, so that of equal ones the last stands last.
-            shard.sort_by(|a, b| place(&**a).cmp(&place(&**b)));
+            shard.sort_by(|a, b| place(a).cmp(&place(b)));
             shard.dedup_by(|next, kept| {
-                let equal = place(&**next) == place(&**kept);
+                let equal = place(next) == place(kept);
                 if equal {
                     std::mem::swap(next, kept);
                 }
@@ -79,7 +86,7 @@ impl<V: Keyed> Table<V> {
             });
             table.len += shard.len();
         }
-        table.shards = shards.into_iter().map(Shard::from).collect();
+        table.shards = shards.into_iter().map(|slots| Arc::new(slots.into())).collect();
         table
     }
 
@@ -90,12 +97,9 @@ impl<V: Keyed> Table<V> {
 
     /// Every entry of that key, by rank.
     pub(super) fn all(&self, namespace: &str, name: &str) -> &[Arc<V>] {
-        let key = (namespace, name);
-        let shard = self.shards.get(self.shard_of(key)).map_or(&[][..], |shard| shard);
-        let from = shard.partition_point(|entry| entry.key() < key);
-        let entries = shard.get(from..).unwrap_or_default();
-        let count = entries.iter().take_while(|entry| entry.key() == key).count();
-        entries.get(..count).unwrap_or_default()
+        let hash = self.hash((namespace, name));
+        let shard = self.shards.get(shard_of(hash));
+        shard.map_or(&[], |shard| shard.all(hash, (namespace, name)))
     }
 
     /// How many entries there are.
@@ -105,7 +109,7 @@ impl<V: Keyed> Table<V> {
 
     /// All entries, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<V>> {
-        self.shards.iter().flat_map(|shard| shard.iter())
+        self.shards.iter().flat_map(|shard| shard.entries.iter())
     }
 
     /// Entries of either table that the other does not have, and of those with one key that are not the same entry both,
@@ -127,36 +131,38 @@ impl<V: Keyed> Table<V> {
 
     /// Puts an entry in place of the one with its key and rank, if there is one.
     pub(super) fn put(&mut self, entry: Arc<V>) {
-        let number = self.shard_of(entry.key());
+        let hash = self.hash(entry.key());
+        let number = shard_of(hash);
         let Some(shard) = self.shards.get(number) else { return };
-        let mut entries = shard.to_vec();
-        match search(shard, place(&*entry)) {
+        let mut slots = shard.slots();
+        match shard.search((hash, entry.key(), entry.rank())) {
             Ok(place) => {
-                if let Some(there) = entries.get_mut(place) {
-                    *there = entry;
+                if let Some(there) = slots.get_mut(place) {
+                    *there = (hash, entry);
                 }
             }
             Err(place) => {
-                entries.insert(place, entry);
+                slots.insert(place, (hash, entry));
                 self.len += 1;
             }
         }
-        self.store(number, entries);
+        self.store(number, slots);
     }
 
     /// Takes the entry of that key and rank out; false when there is none.
     pub(super) fn remove(&mut self, namespace: &str, name: &str, rank: &str) -> bool {
-        let number = self.shard_of((namespace, name));
+        let hash = self.hash((namespace, name));
+        let number = shard_of(hash);
         let Some(shard) = self.shards.get(number) else {
             return false;
         };
-        let Ok(place) = search(shard, ((namespace, name), rank)) else {
+        let Ok(place) = shard.search((hash, (namespace, name), rank)) else {
             return false;
         };
-        let mut entries = shard.to_vec();
-        entries.remove(place);
+        let mut slots = shard.slots();
+        slots.remove(place);
         self.len -= 1;
-        self.store(number, entries);
+        self.store(number, slots);
         true
     }
 
@@ -169,28 +175,69 @@ impl<V: Keyed> Table<V> {
         }
     }
 
-    fn store(&mut self, number: usize, entries: Vec<Arc<V>>) {
+    fn store(&mut self, number: usize, slots: Vec<Slot<V>>) {
         let mut shards = self.shards.to_vec();
         if let Some(shard) = shards.get_mut(number) {
-            *shard = entries.into();
+            *shard = Arc::new(slots.into());
         }
         self.shards = shards.into();
     }
 
-    fn shard_of(&self, key: (&str, &str)) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "of a hash any bits will do")]
-        let hash = self.hasher.hash_one(key) as usize;
-        hash % SHARDS
+    #[expect(clippy::cast_possible_truncation, reason = "of a hash any bits will do")]
+    fn hash(&self, key: (&str, &str)) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+}
+
+fn shard_of(hash: u32) -> usize {
+    hash as usize % SHARDS
+}
+
+impl<V> From<Vec<Slot<V>>> for Shard<V> {
+    fn from(slots: Vec<Slot<V>>) -> Shard<V> {
+        let (hashes, entries): (Vec<u32>, Vec<Arc<V>>) = slots.into_iter().unzip();
+        Shard {
+            hashes: hashes.into(),
+            entries: entries.into(),
+        }
+    }
+}
+
+impl<V: Keyed> Shard<V> {
+    fn slots(&self) -> Vec<Slot<V>> {
+        let slots = self.hashes.iter().copied().zip(self.entries.iter().cloned());
+        slots.collect()
+    }
+
+    fn all(&self, hash: u32, key: (&str, &str)) -> &[Arc<V>] {
+        let from = self.hashes.partition_point(|other| *other < hash);
+        let hashed = self.hashes.iter().skip(from).take_while(|other| **other == hash);
+        let entries = self.entries.get(from..from + hashed.count()).unwrap_or_default();
+        // Nearly always all of them.
+        let from = entries.iter().take_while(|entry| entry.key() < key).count();
+        let entries = entries.get(from..).unwrap_or_default();
+        let count = entries.iter().take_while(|entry| entry.key() == key).count();
+        entries.get(..count).unwrap_or_default()
+    }
+
+    fn search(&self, wanted: Place<'_>) -> Result<usize, usize> {
+        let from = self.hashes.partition_point(|other| *other < wanted.0);
+        let slots = self.hashes.iter().zip(self.entries.iter()).skip(from);
+        let before = slots
+            .take_while(|(hash, entry)| (**hash, entry.key(), entry.rank()) < wanted)
+            .count();
+        let place = from + before;
+        let there = self.hashes.get(place).zip(self.entries.get(place));
+        match there {
+            Some((hash, entry)) if (*hash, entry.key(), entry.rank()) == wanted => Ok(place),
+            _ => Err(place),
+        }
     }
 }
 
 /// Where an entry stands among those of its shard.
-type Place<'e> = ((&'e str, &'e str), &'e str);
+type Place<'e> = (u32, (&'e str, &'e str), &'e str);
 
-fn place<V: Keyed>(entry: &V) -> Place<'_> {
-    (entry.key(), entry.rank())
-}
-
-fn search<V: Keyed>(shard: &[Arc<V>], wanted: Place<'_>) -> Result<usize, usize> {
-    shard.binary_search_by(|entry| -> Ordering { place(&**entry).cmp(&wanted) })
+fn place<V: Keyed>((hash, entry): &Slot<V>) -> Place<'_> {
+    (*hash, entry.key(), entry.rank())
 }

@@ -61,7 +61,11 @@ followed! {
 }
 
 /// Parts of pages that somebody else types in: which file.
-const ELSEWHERE: &[(&str, &str)] = &[("README.md#Run", ".ci/readme"), ("README.md#Test", ".ci/run")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("README.md#Run", ".ci/readme"),
+    ("README.md#Test", ".ci/run"),
+    ("docs/runbooks.md", "tests/it/installed/runbooks.rs"),
+];
 
 /// The page and, where one is named, the section.
 fn split(part: &str) -> (&str, Option<&str>) {
