@@ -1,5 +1,5 @@
-//! TCP read further ahead than TLS asks: rustls takes 4 KiB at a time, and a review is several times that. One call to
-//! the system instead of four is a tenth of the work of an answer.
+//! TCP read further ahead than TLS asks: rustls takes 4 KiB at a time, and a review is several times that. Here each is
+//! one call to the system.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};

@@ -85,7 +85,7 @@ impl<A: App> Host<A> {
                     }
                 }),
                 reason = track.overdue() => {
-                    if asked.is_some() || !may_say_goodbye(reason) {
+                    if asked.is_some() || !may_say_goodbye(reason, &track) {
                         return asked.unwrap_or(reason);
                     }
                     // Between two requests: close the TLS session and our half in order, then wait for the peer's.
@@ -98,7 +98,11 @@ impl<A: App> Host<A> {
     }
 }
 
-/// Whether the peer deserves an orderly end: it is between requests. A stalled one is simply dropped.
-fn may_say_goodbye(reason: CloseReason) -> bool {
-    matches!(reason, CloseReason::Idle | CloseReason::Evicted | CloseReason::Drained)
+/// Whether the peer deserves an orderly end: it is between requests. A stalled one is simply dropped, and makes room at once.
+fn may_say_goodbye(reason: CloseReason, track: &Track) -> bool {
+    match reason {
+        CloseReason::Idle | CloseReason::Drained => true,
+        CloseReason::Evicted => track.course().is_idle(),
+        _ => false,
+    }
 }

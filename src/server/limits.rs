@@ -34,7 +34,8 @@ pub struct Limits {
     pub drain: Duration,
     /// Connections open at once. At the cap a new connection is accepted and another one goes: first one that has
     /// been in its handshake or its head for over a second, then one that never carried a request, then the one idle
-    /// longest; when all of them carry a request, the new one waits. Three API servers with 200 calls in flight each make 600.
+    /// longest; the new one waits while all of them carry a request, and while others that are new might take the place of
+    /// one that has carried some. Three API servers with 200 calls in flight each make 600.
     pub max_connections: usize,
     /// Size of a request's head, and of the buffer a body is read through. Beyond it hyper answers 431. API servers send
     /// under 1 KiB, or a few KiB with a token.

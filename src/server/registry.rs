@@ -76,19 +76,27 @@ impl Registry {
         }
     }
 
-    /// Asks the most dispensable connection to go. False when none is.
+    /// Asks the most dispensable connection to go. False when none is, and while those that have yet to show what they are
+    /// here for would push out one that has: an API server does not send a request again that meets the closing of its
+    /// connection, and strangers can open as many as they like.
     pub(super) fn evict_one(&self) -> bool {
         let now = Instant::now();
         let tracks = self.tracks();
-        let ranked = tracks
-            .values()
-            .filter_map(|track| Some((track.course().eviction_rank(now)?, track)));
-        match ranked.min_by_key(|(rank, _)| *rank) {
-            Some((rank, track)) => {
+        let (mut least, mut unproven) = (None, false);
+        for track in tracks.values() {
+            let course = track.course();
+            unproven |= course.is_unproven();
+            let rank = course.eviction_rank(now);
+            if let Some(rank) = rank.filter(|rank| least.is_none_or(|(least, _)| *rank < least)) {
+                least = Some((rank, track));
+            }
+        }
+        match least {
+            Some((rank, track)) if !(rank.is_of_use() && unproven) => {
                 track.nudge(|course| course.evict(rank.turn));
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
@@ -134,3 +142,6 @@ impl Drop for Place {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

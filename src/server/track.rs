@@ -184,13 +184,23 @@ impl Course {
         matches!(self.phase, Phase::Body | Phase::Handling | Phase::Flushing)
     }
 
+    /// Whether it has yet to show what it is here for: within [`STALLED`] it does, or becomes dispensable.
+    pub(super) fn is_unproven(&self) -> bool {
+        !self.carried && matches!(self.phase, Phase::Handshake | Phase::Head)
+    }
+
+    /// Whether it is between two requests, where nobody minds an orderly end.
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
     /// How dispensable this connection is when room is needed: the smallest goes first. `None`: not at all.
     pub(super) fn eviction_rank(&self, now: Instant) -> Option<EvictionRank> {
         let class = match self.phase {
             Phase::Closing => 0,
             Phase::Handshake | Phase::Head if now.duration_since(self.since) >= STALLED => 1,
             Phase::Idle if !self.carried => 2,
-            Phase::Idle => 3,
+            Phase::Idle => LAST_TO_GO,
             _ => return None,
         };
         // Chosen already, and on its way out.
@@ -261,6 +271,16 @@ pub(super) struct EvictionRank {
     since: Instant,
     pub(super) turn: u64,
 }
+
+impl EvictionRank {
+    /// Whether its connection has carried a request and will, most likely, carry the next one.
+    pub(super) fn is_of_use(&self) -> bool {
+        self.class == LAST_TO_GO
+    }
+}
+
+/// The class of those that have carried a request.
+const LAST_TO_GO: u8 = 3;
 
 /// A [`Course`] that several parts of one connection's task, and the listener, can see.
 #[derive(Debug)]
