@@ -15,13 +15,14 @@ use crate::controllers::persona::print;
 use crate::index::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 use crate::k8s::Decode;
 use crate::policy::json::Object;
-use crate::policy::text::Text;
+use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Labels, Metadata, Selector, Spec};
 use crate::policy::{ModeWish, Persona};
 
-/// Reads JSON and names the field that is wrong.
+/// Reads JSON and names the field that is wrong, on one line: names of fields are the object's, and so is what serde quotes.
 fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
+        .map_err(|error| cut(Shown(&error.to_string()), 300))
 }
 
 /// An ApplicationPersona of which nothing but the spec has to be right: a status that somebody else wrote oddly must not

@@ -101,3 +101,21 @@ fn of_a_deployment_the_names_of_its_app_are_kept() {
     let bare = Deployment::decode(r#"{"metadata":{"name":"web","namespace":"shop","labels":null}}"#).expect("readable");
     assert_eq!(bare.labels, AppLabels::default());
 }
+
+#[test]
+fn what_is_wrong_is_said_on_one_line_whatever_the_object_calls_its_fields() {
+    for json in [
+        r#"{"a\r\nb":01}"#,
+        r#"{"metadata":{"x\nlevel=error":01}}"#,
+        r#"{"metadata":{"\u001b[2J":{"":tru}}}"#,
+    ] {
+        let refused = [
+            StoredPersona::decode(json).expect_err("not JSON"),
+            Namespace::decode(json).expect_err("not JSON"),
+            Deployment::decode(json).expect_err("not JSON"),
+        ];
+        for reason in refused {
+            assert!(reason.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{reason:?}");
+        }
+    }
+}
