@@ -210,28 +210,32 @@ impl<V: Keyed> Shard<V> {
     }
 
     fn all(&self, hash: u32, key: (&str, &str)) -> &[Arc<V>] {
-        let from = self.hashes.partition_point(|other| *other < hash);
-        let hashed = self.hashes.iter().skip(from).take_while(|other| **other == hash);
-        let entries = self.entries.get(from..from + hashed.count()).unwrap_or_default();
-        // Nearly always all of them.
-        let from = entries.iter().take_while(|entry| entry.key() < key).count();
-        let entries = entries.get(from..).unwrap_or_default();
+        // No rank stands before the empty one.
+        let from = self.place_for((hash, key, ""));
+        let entries = self.entries.get(from..).unwrap_or_default();
         let count = entries.iter().take_while(|entry| entry.key() == key).count();
         entries.get(..count).unwrap_or_default()
     }
 
     fn search(&self, wanted: Place<'_>) -> Result<usize, usize> {
-        let from = self.hashes.partition_point(|other| *other < wanted.0);
-        let slots = self.hashes.iter().zip(self.entries.iter()).skip(from);
-        let before = slots
-            .take_while(|(hash, entry)| (**hash, entry.key(), entry.rank()) < wanted)
-            .count();
-        let place = from + before;
-        let there = self.hashes.get(place).zip(self.entries.get(place));
-        match there {
-            Some((hash, entry)) if (*hash, entry.key(), entry.rank()) == wanted => Ok(place),
+        let place = self.place_for(wanted);
+        match self.place_at(place) {
+            Some(there) if there == wanted => Ok(place),
             _ => Err(place),
         }
+    }
+
+    /// Where an entry is, or would be put.
+    fn place_for(&self, wanted: Place<'_>) -> usize {
+        let from = self.hashes.partition_point(|other| *other < wanted.0);
+        // Nearly always the first of that hash.
+        let before = |number: &usize| self.place_at(*number).is_some_and(|there| there < wanted);
+        from + (from..).take_while(before).count()
+    }
+
+    fn place_at(&self, number: usize) -> Option<Place<'_>> {
+        let (hash, entry) = self.hashes.get(number).zip(self.entries.get(number))?;
+        Some((*hash, entry.key(), entry.rank()))
     }
 }
 
