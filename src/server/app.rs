@@ -6,7 +6,8 @@ use std::error::Error;
 use axum::Router;
 use axum::body::Body as RouterBody;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower::ServiceExt;
 
@@ -34,4 +35,24 @@ impl App for Router {
             Err(never) => match never {},
         }
     }
+}
+
+/// An answer in words.
+pub fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
+    let mut response = Response::new(B::from(text));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// The only polite "not now", 503 with `Retry-After: 1`: kube-apiserver tries again within its own timeout instead of
+/// failing open.
+pub fn not_now<B: From<&'static str>>(text: &'static str) -> Response<B> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::app::App;
+use super::app::{App, not_now, plain};
 use super::drain::{Drain, State};
 use super::stats::Stats;
 use super::track::Track;
@@ -40,7 +40,7 @@ impl<A: App> Application<A> {
 
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
-            refusal()
+            not_now("shutting down\n")
         } else {
             let request = request.map(|incoming| RequestBody {
                 incoming,
@@ -64,24 +64,6 @@ impl<A: App> Application<A> {
         }
         Ok(response.map(|body| AnswerBody { body, track }))
     }
-}
-
-/// The only polite "not now": kube-apiserver tries again within its own timeout instead of failing open.
-fn refusal<B: From<&'static str>>() -> Response<B> {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
-    let mut response = Response::new(B::from(text));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 /// Runs a future so that its panic ends it, and nothing else.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
 
 use super::metrics::Unchecked;
 use super::{BODY_LIMIT, PATH, Webhook};
 use crate::policy::text::{Shown, cut};
-use crate::server::app::{App, RequestBody};
+use crate::server::app::{App, RequestBody, not_now, plain};
 use crate::server::body::{self, BodyError};
 
 impl App for Arc<Webhook> {
@@ -28,9 +28,8 @@ impl Webhook {
     /// other paths are 404.
     pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         if request.uri().path() != PATH {
-            return response(
+            return plain(
                 StatusCode::NOT_FOUND,
-                TEXT,
                 "nothing here; reviews go to /validate-deployment\n",
             );
         }
@@ -49,7 +48,7 @@ async fn validate<B: Body<Data = Bytes>>(webhook: &Webhook, request: Request<B>)
     let started = Instant::now();
     // Until the index was filled once, "no persona" would be a guess (design 5).
     if !webhook.index.is_synced() {
-        return not_now(webhook, Unchecked::NotSynced);
+        return uncheckable_now(webhook, Unchecked::NotSynced);
     }
     let (bytes, ((answer, record), close)) = match &read {
         Ok(body) if body.is_empty() => {
@@ -62,7 +61,7 @@ async fn validate<B: Body<Data = Bytes>>(webhook: &Webhook, request: Request<B>)
         },
         // What was not read stands in the way of the next request on this connection.
         Err(BodyError::TooLarge { length, prefix }) => (prefix.len(), (webhook.too_large(*length, prefix), true)),
-        Err(BodyError::Busy) => return not_now(webhook, Unchecked::Overloaded),
+        Err(BodyError::Busy) => return uncheckable_now(webhook, Unchecked::Overloaded),
         Err(BodyError::TimedOut) => return interrupted(webhook, StatusCode::REQUEST_TIMEOUT),
         Err(BodyError::Broken) => return interrupted(webhook, StatusCode::BAD_REQUEST),
     };
@@ -82,39 +81,28 @@ fn wrong_content_type(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// The one polite refusal: an API server retries it within its own timeout, instead of admitting unseen.
-fn not_now(webhook: &Webhook, reason: Unchecked) -> Response<Full<Bytes>> {
+/// Instead of admitting unseen, since an API server tries again.
+fn uncheckable_now(webhook: &Webhook, reason: Unchecked) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(reason);
-    let again = response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready; try again\n");
-    with(again, RETRY_AFTER, "1")
+    not_now("not ready; try again\n")
 }
 
 fn interrupted(webhook: &Webhook, status: StatusCode) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(Unchecked::Interrupted);
-    let answer = response(status, TEXT, "the request body did not arrive\n");
-    with(answer, CONNECTION, "close")
+    closing(plain(status, "the request body did not arrive\n"))
 }
 
 fn reply(answer: Vec<u8>, close: bool) -> Response<Full<Bytes>> {
-    let answer = response(StatusCode::OK, JSON, answer);
-    if close {
-        with(answer, CONNECTION, "close")
-    } else {
-        answer
-    }
-}
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-
-fn response(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    let mut response = Response::new(Full::from(answer));
     response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if close { closing(response) } else { response }
 }
 
-fn with(mut response: Response<Full<Bytes>>, name: HeaderName, value: &'static str) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(name, HeaderValue::from_static(value));
+fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
