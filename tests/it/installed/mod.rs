@@ -52,6 +52,17 @@ impl Installed {
         })
     }
 
+    /// Two pods, and a namespace in which a breach is warned about.
+    fn guarding() -> Option<Self> {
+        let mut installed = Installed::new(&Options::default())?;
+        installed.run_pod(Addresses::OfItsOwn);
+        installed.run_pod(Addresses::OfItsOwn);
+        installed.apply_example("shop-namespace.yaml").expect_success();
+        installed.apply_example("orders-persona.yaml").expect_success();
+        installed.until_guarded();
+        Some(installed)
+    }
+
     /// One more pod of the Deployment, ready, behind the Service.
     fn run_pod(&mut self, addresses: Addresses) -> &Pod {
         let pod = Pod::of(&self.bed, NAMESPACE, DEPLOYMENT, addresses);

@@ -5,18 +5,11 @@ use std::path::Path;
 
 use super::Installed;
 use crate::alerts::runbooks::blocks;
-use crate::bed::{Addresses, Options, wait_until};
+use crate::bed::wait_until;
 
 #[test]
 fn what_the_runbooks_say_can_be_typed() {
-    let Some(mut installed) = Installed::new(&Options::default()) else {
-        return;
-    };
-    installed.run_pod(Addresses::OfItsOwn);
-    installed.run_pod(Addresses::OfItsOwn);
-    installed.apply_example("shop-namespace.yaml").expect_success();
-    installed.apply_example("orders-persona.yaml").expect_success();
-    installed.until_guarded();
+    let Some(installed) = Installed::guarding() else { return };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let blocks = blocks().into_iter().filter(|block| block.can_be_typed());
     for block in blocks.filter(|block| block.section != "Emergency stop") {

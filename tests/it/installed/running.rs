@@ -40,14 +40,9 @@ fn a_pod_without_power_is_noticed_and_another_becomes_ready_in_its_place() {
 
 #[test]
 fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_again() {
-    let Some(mut installed) = Installed::new(&Options::default()) else {
+    let Some(mut installed) = Installed::guarding() else {
         return;
     };
-    installed.run_pod(Addresses::OfItsOwn);
-    installed.run_pod(Addresses::OfItsOwn);
-    installed.apply_example("shop-namespace.yaml").expect_success();
-    installed.apply_example("orders-persona.yaml").expect_success();
-    installed.until_guarded();
 
     let [stop, back, _, seen] = emergency_stop();
     installed.typed(&stop).expect_success();
