@@ -96,11 +96,7 @@ struct Shared {
 impl Canaries {
     /// So many a second, or as many as the machine can.
     pub(super) fn start(target: Target, rate: u32, trouble: &'static str) -> Canaries {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = super::thread_of_its_own();
         let shared = Arc::new(Shared {
             target,
             ledger: Mutex::new(Ledger::new(trouble)),

@@ -41,11 +41,7 @@ pub(super) struct Told {
 impl Churn {
     /// Writes each of these personas in turn, so many a second.
     pub(super) fn start(target: Target, personas: Vec<String>, rate: u32) -> Churn {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = super::thread_of_its_own();
         let shared = Arc::new(Shared {
             target,
             over: AtomicBool::new(false),

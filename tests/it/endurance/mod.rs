@@ -35,6 +35,15 @@ const CANARIES: usize = 2_000;
 /// (Go's, at which the API server itself closes).
 const SILENCES: [&[u64]; 3] = [&[2, 2, 2, 30], &[2, 2, 2, 30, 30], &[2, 2, 2, 90]];
 
+/// A thread for load, which goes on whatever the test waits for.
+fn thread_of_its_own() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
 impl Plan {
     /// The short form, or what the variables ask for.
     fn of_environment() -> Plan {
