@@ -60,7 +60,10 @@ fn a_crd_that_comes_late_and_an_api_server_that_goes_cost_no_status() {
         (dorgu, folder, namespace, deployment)
     };
     bed.stop_api_server();
-    dorgu.wait_for_line("that the watches are lost", |line| line.contains("Cannot watch"));
+    // Of the Deployments, since of the personas it has said so before.
+    dorgu.wait_for_line("that the watches are lost", |line| {
+        line.contains("Cannot watch") && line.contains("deployments")
+    });
     if std::env::var_os("DORGU_LONG").is_some() {
         // As long as a control plane is away while it is upgraded.
         std::thread::sleep(Duration::from_secs(60));

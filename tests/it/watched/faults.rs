@@ -31,7 +31,12 @@ fn without_its_api_server_it_stays_and_asks_to_be_asked_again() {
     let answer = ask(&dorgu, "shop", "orders");
     assert_eq!(answer.status(), 503, "{}", answer.body());
     assert_eq!(answer.headers()["retry-after"], "1");
-    dorgu.wait_for_line("that it cannot watch", |line| line.contains("Cannot watch"));
+    // Each kind is watched for itself, so each says so for itself.
+    for kind in ["applicationpersonas", "namespaces", "deployments"] {
+        dorgu.wait_for_line(&format!("that it cannot watch {kind}"), |line| {
+            line.contains("Cannot watch") && line.contains(kind)
+        });
+    }
     let probe = format!("{}/readyz?verbose", dorgu.probes_url());
     let (status, text) = run(crate::https::get(&probe)).expect("an answer");
     assert_eq!(status, 503);
