@@ -2,6 +2,8 @@
 //!
 //! - `constant`, the floor: reads the body and answers the same bytes, whatever it was asked. What is above it is the
 //!   price of looking.
+//! - `echo`, the floor where a real API server asks, which believes only an answer with its question's uid: looks for that
+//!   and for nothing else, and allows.
 //! - `decode`: reads the review into kube's and k8s-openapi's types, as their documentation shows, and allows.
 //! - `deny`: reads it the same way, and refuses.
 //!
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::post;
@@ -23,12 +26,29 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::core::DynamicObject;
 use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview};
 
+const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
+
 /// As many bytes as dorgu's answer to a compliant review.
+/// [`UID`] is in it.
 const ANSWER: &str = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true,"status":{"metadata":{},"message":"all persona checks passed","code":200},"auditAnnotations":{"mode":"enforcing","persona":"app-000007","rules":""}}}"#;
 
 async fn constant(body: Bytes) -> impl IntoResponse {
     std::hint::black_box(body);
     ([(CONTENT_TYPE, "application/json")], ANSWER)
+}
+
+async fn echo(body: Bytes) -> impl IntoResponse {
+    match uid(&body) {
+        Some(uid) => ([(CONTENT_TYPE, "application/json")], ANSWER.replace(UID, uid)).into_response(),
+        None => (StatusCode::BAD_REQUEST, "no uid").into_response(),
+    }
+}
+
+/// The first in the body, where an API server writes it.
+fn uid(body: &[u8]) -> Option<&str> {
+    let key = br#""uid":""#;
+    let start = body.windows(key.len()).position(|window| window == key)? + key.len();
+    str::from_utf8(body.get(start..start + UID.len())?).ok()
 }
 
 async fn decode(Json(review): Json<AdmissionReview<Deployment>>) -> Json<AdmissionReview<DynamicObject>> {
@@ -51,7 +71,7 @@ fn response(review: AdmissionReview<Deployment>) -> AdmissionResponse {
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, address, folder] = arguments.as_slice() else {
-        bail!("usage: axum-peer [hyper-](constant|decode|deny) ADDRESS CERTIFICATE-FOLDER");
+        bail!("usage: axum-peer [hyper-](constant|echo|decode|deny) ADDRESS CERTIFICATE-FOLDER");
     };
     let (handler, by_hand) = match kind.strip_prefix("hyper-") {
         Some(handler) => (handler, true),
@@ -59,9 +79,10 @@ async fn main() -> anyhow::Result<()> {
     };
     let handler = match handler {
         "constant" => post(constant),
+        "echo" => post(echo),
         "decode" => post(decode),
         "deny" => post(deny),
-        other => bail!("'{other}' is not one of constant, decode, deny"),
+        other => bail!("'{other}' is not one of constant, echo, decode, deny"),
     };
     let app = Router::new()
         .route("/validate-deployment", handler)
