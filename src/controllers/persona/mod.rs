@@ -152,8 +152,6 @@ impl Term<'_> {
     }
 
     async fn timed(&self, key: Key) -> Looked {
-        // A look that makes no call must not keep the watches, which share the thread, from their turn.
-        tokio::task::yield_now().await;
         let (started, name) = (Instant::now(), name(&key));
         let looked = self.look(&name).await;
         let result = if looked.is_ok() {

@@ -48,6 +48,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const APART: Duration = Duration::from_millis(5);
 /// Nobody waits longer than this for a new holder's first look.
 const SPREAD: Duration = Duration::from_secs(10);
+/// Those whose turn has no reason but the clock come in company, this far apart: among thousands of personas the process
+/// would else never sleep.
+const TOGETHER: Duration = Duration::from_millis(250);
+/// A look that makes no call never waits, so after this long the watches, which share the thread, get their turn.
+const TURN: Duration = Duration::from_micros(500);
 
 type Requests = Pin<Box<dyn Stream<Item = ScheduleRequest<Key>> + Send>>;
 
@@ -61,6 +66,7 @@ pub(super) struct Queue {
     depth: Depth,
     failures: HashMap<Key, u32>,
     interval: Duration,
+    begun: Instant,
     random: RandomState,
     drawn: u64,
 }
@@ -78,6 +84,7 @@ impl Queue {
             depth,
             failures: HashMap::new(),
             interval,
+            begun: Instant::now(),
             random: RandomState::new(),
             drawn: 0,
         }
@@ -107,7 +114,12 @@ impl Queue {
         look: impl Fn(Key) -> L,
     ) {
         let mut looks = FuturesUnordered::new();
+        let mut turn = std::time::Instant::now();
         loop {
+            if turn.elapsed() > TURN {
+                tokio::task::yield_now().await;
+                turn = std::time::Instant::now();
+            }
             tokio::select! {
                 woken = wakes() => woken.into_iter().for_each(|key| self.wake(key)),
                 Some((key, looked)) = looks.next(), if !looks.is_empty() => self.looked(key, looked),
@@ -142,7 +154,7 @@ impl Queue {
             Looked::Settled => {
                 self.failures.remove(&key);
                 // From nine to eleven tenths, so that they do not come all at once for ever.
-                self.request(key, self.interval.mul_f64(0.9 + share / 5.0));
+                self.request_by_the_clock(key, self.interval.mul_f64(0.9 + share / 5.0));
             }
             Looked::Gone => drop(self.failures.remove(&key)),
             Looked::Failed => {
@@ -159,6 +171,14 @@ impl Queue {
         let run_at = Instant::now() + after;
         // The receiver lives in `due`, beside us.
         drop(self.requests.send(ScheduleRequest { message, run_at }));
+    }
+
+    /// As [`Self::request`], a little later, together with all others whose time that is.
+    fn request_by_the_clock(&mut self, key: Key, after: Duration) {
+        let due = self.begun.elapsed() + after;
+        let rest = due.as_nanos() % TOGETHER.as_nanos();
+        let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
+        self.request(key, after + (TOGETHER - rest));
     }
 
     /// From 0 to 1.
