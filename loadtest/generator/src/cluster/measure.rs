@@ -1,4 +1,5 @@
-//! All arms in turn, round after round; what one adds is taken within a round, against the first arm of that round.
+//! All arms in turn, round after round, each round in another order, so that none always comes after the same other one and
+//! pays for what that left behind. What an arm adds is taken within a round, against the first arm of the command line.
 
 use std::path::PathBuf;
 
@@ -77,9 +78,9 @@ impl Measurement {
         }
         let before = Told::ask(&client).await?;
         let mut rounds: Vec<Vec<Report>> = self.arms.iter().map(|_| Vec::new()).collect();
-        for _ in 0..self.rounds {
-            for (position, reports) in rounds.iter_mut().enumerate() {
-                reports.push(self.once(position, &client).await?);
+        for round in 0..self.rounds {
+            for position in order(round, self.arms.len()) {
+                rounds[position].push(self.once(position, &client).await?);
             }
         }
         let after = Told::ask(&client).await?;
@@ -195,6 +196,17 @@ impl Measurement {
     }
 }
 
+/// In which order that many arms are asked in a round: another first one each time, another successor of each as long as
+/// there are any.
+fn order(round: usize, arms: usize) -> Vec<usize> {
+    fn common(one: usize, other: usize) -> usize {
+        if other == 0 { one } else { common(other, one % other) }
+    }
+    let strides: Vec<usize> = (1..=arms).filter(|stride| common(*stride, arms) == 1).collect();
+    let stride = strides[round % strides.len()];
+    (0..arms).map(|turn| (round + turn * stride) % arms).collect()
+}
+
 /// Nothing may have gone in unseen, and every request must have been a call.
 fn held(arms: &[Measured]) -> anyhow::Result<()> {
     for arm in arms {
@@ -214,4 +226,38 @@ fn held(arms: &[Measured]) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::order;
+
+    #[test]
+    fn each_round_asks_every_arm_once() {
+        for arms in 1..9 {
+            for round in 0..20 {
+                let mut asked = order(round, arms);
+                asked.sort_unstable();
+                assert_eq!(asked, (0..arms).collect::<Vec<_>>(), "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_arm_comes_always_after_the_same_other_one() {
+        for arms in 3..9 {
+            for arm in 0..arms {
+                let before: BTreeSet<usize> = (0..10)
+                    .filter_map(|round| {
+                        let order = order(round, arms);
+                        let turn = order.iter().position(|asked| *asked == arm)?;
+                        order.get(turn.checked_sub(1)?).copied()
+                    })
+                    .collect();
+                assert!(before.len() > 1, "{arm} of {arms} always follows {before:?}");
+            }
+        }
+    }
 }
