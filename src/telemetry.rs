@@ -34,6 +34,9 @@ pub fn start_logging(format: LogFormat, level: tracing::Level) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written (a full disk, a reader that went away) is lost. To complain of it on stderr as well
+        // would be a panic, told by another line that cannot be written, and the end of the process.
+        .log_internal_errors(false)
         .with_target(false);
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
