@@ -18,8 +18,7 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let files = render().context("cannot write the CustomResourceDefinitions as YAML")?;
     let Some(folder) = &flags.output else {
         let documents: Vec<&str> = files.iter().map(|(_, yaml)| yaml.as_str()).collect();
-        super::print(&documents.join("---\n"));
-        return Ok(());
+        return super::print(&documents.join("---\n"));
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, yaml) in files {

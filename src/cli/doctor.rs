@@ -107,12 +107,15 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         Ok(runtime) => runtime.block_on(flags.report()),
         Err(error) => Err(anyhow::Error::new(error).context("cannot start the async runtime")),
     };
-    match report {
+    let told = report.and_then(|report| {
+        super::print(&match flags.output {
+            values::ReportFormat::Text => report.text(),
+            values::ReportFormat::Json => report.json(),
+        })?;
+        Ok(report)
+    });
+    match told {
         Ok(report) => {
-            super::print(&match flags.output {
-                values::ReportFormat::Text => report.text(),
-                values::ReportFormat::Json => report.json(),
-            });
             if report.incomplete {
                 super::complain("not everything could be looked at; the lines that say skip tell why");
             }

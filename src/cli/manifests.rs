@@ -55,8 +55,7 @@ impl Flags {
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let objects = flags.installation().objects();
     let Some(folder) = &flags.output else {
-        super::print(&objects.single_file()?);
-        return Ok(());
+        return super::print(&objects.single_file()?);
     };
     for (name, yaml) in objects.folder()? {
         let file = folder.join(name);

@@ -11,6 +11,7 @@ mod serve;
 mod values;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -68,10 +69,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Crd(flags) => crd::run(&flags),
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
-        Command::Version => {
-            print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION")));
-            Ok(())
-        }
+        Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -98,16 +96,21 @@ fn usage(mistake: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "what a person reads when a command could not start or go on"
-)]
+/// What a person reads when a command could not start or go on. Where that cannot be written, the exit code says it.
 fn complain(line: &str) {
-    eprintln!("dorgu: {line}");
+    let _ = writeln!(std::io::stderr(), "dorgu: {line}");
 }
 
 /// Prints data. A reader that went away (`| head`) is no failure.
-fn print(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+///
+/// # Errors
+/// It could not be written: a disk is full, say, and what is there is cut.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
 }
