@@ -18,6 +18,20 @@ pub(super) struct Certificate {
     pub(super) told: Told,
     /// What still has to be run with a cluster's client.
     pub(super) in_cluster: Option<Certificates>,
+    /// Made here, of a CA that nobody knows yet.
+    in_memory: Option<Arc<SelfSigned>>,
+}
+
+impl Certificate {
+    /// Tells callers whom to trust. Only once the listener is ours: a second process on the same address must not take the
+    /// first one's callers from it.
+    pub(super) fn hand_out(&self, serving: &Serving) -> anyhow::Result<()> {
+        if let (Some(own), Some(file)) = (&self.in_memory, &serving.write_ca) {
+            own.write_ca(file)
+                .with_context(|| format!("cannot write the CA to {}", file.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// What is known of it.
@@ -74,6 +88,7 @@ pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certi
             resolver,
             told,
             in_cluster: checked,
+            in_memory: None,
         });
     }
     if let Some(settings) = settings {
@@ -85,6 +100,7 @@ pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certi
                 cluster: Some(kept.state()),
             },
             in_cluster: Some(kept),
+            in_memory: None,
         });
     }
     in_memory(serving, tasks)
@@ -99,17 +115,13 @@ fn in_memory(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate
             .certificate_name()
             .filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())),
     );
-    let own = SelfSigned::generate(&names)?;
-    if let Some(file) = &serving.write_ca {
-        own.write_ca(file)
-            .with_context(|| format!("cannot write the CA to {}", file.display()))?;
-    }
+    let own = Arc::new(SelfSigned::generate(&names)?);
     tracing::info!(
         names = names.join(" "),
         "Made a certificate in memory; nothing is written into a cluster for it"
     );
     let (resolver, facts) = (own.resolver(), own.facts());
-    tasks.spawn("renewing the certificate", own.run());
+    tasks.spawn("renewing the certificate", Arc::clone(&own).run());
     Ok(Certificate {
         resolver,
         told: Told {
@@ -117,5 +129,6 @@ fn in_memory(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate
             cluster: None,
         },
         in_cluster: None,
+        in_memory: Some(own),
     })
 }

@@ -53,12 +53,15 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    runtime.block_on(serve(config))
+    let ended = runtime.block_on(serve(config));
+    // A persona folder that is still being read, because somebody named the wrong one, must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost.
-    let signals = Signals::install().context("cannot listen for signals")?;
+    let mut signals = Signals::install().context("cannot listen for signals")?;
     if !config.ignored.is_empty() {
         tracing::info!(
             flags = config.ignored.join(" "),
@@ -74,7 +77,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let feed = match &config.source {
         Source::Files(folders) => {
-            let (_watch, facts) = personas::follow(folders, Arc::clone(&index))?;
+            let (folders, filled) = (folders.clone(), Arc::clone(&index));
+            let read = tokio::task::spawn_blocking(move || personas::follow(&folders, filled));
+            let (_watch, facts) = tokio::select! {
+                read = read => read.context("reading the persona folders broke off")??,
+                signal = signals.next() => {
+                    tracing::info!(?signal, "Stopped while the persona folders were being read; nothing was served yet");
+                    return Ok(());
+                }
+            };
             Feed::Files { facts, _watch }
         }
         Source::Cluster(place) => {

@@ -29,7 +29,7 @@ pub(super) async fn behind(
         None => match webhooks {
             Some(webhooks) => webhooks,
             None => {
-                let own = SelfSigned::generate(&["localhost".to_owned()])?;
+                let own = Arc::new(SelfSigned::generate(&["localhost".to_owned()])?);
                 let resolver = own.resolver();
                 tasks.spawn("renewing the certificate of the metrics", own.run());
                 resolver

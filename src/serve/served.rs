@@ -37,7 +37,7 @@ impl Served {
             Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
             None => None,
         };
-        let tls = server_config(certificate.resolver, clients.as_ref())?;
+        let tls = server_config(Arc::clone(&certificate.resolver), clients.as_ref())?;
         if let Some(clients) = clients {
             tasks.spawn("watching the client authorities", clients.run());
         }
@@ -49,6 +49,7 @@ impl Served {
             ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
         };
         let listener = Bound::bind(&serving.address).await?;
+        certificate.hand_out(serving)?;
         say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
         let facts = gauges::Served {
             certificate: certificate.told,

@@ -109,7 +109,7 @@ impl SelfSigned {
     }
 
     /// Renews the leaf in time, for ever.
-    pub async fn run(self) {
+    pub async fn run(self: Arc<Self>) {
         loop {
             sleep(CHECK_EVERY).await;
             self.renew_if_due();

@@ -151,7 +151,7 @@ impl Clocked {
         let clock = Arc::clone(&now);
         let own = SelfSigned::with_clock(&["localhost".into()], Box::new(move || *clock.lock().unwrap())).unwrap();
         let facts = own.facts();
-        tokio::spawn(own.run());
+        tokio::spawn(Arc::new(own).run());
         Clocked { now, facts }
     }
 
