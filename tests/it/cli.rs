@@ -296,3 +296,25 @@ fn a_cluster_that_the_doctor_cannot_ask_is_one_line_and_exit_code_2() {
         );
     }
 }
+
+#[test]
+fn what_cannot_be_written_is_a_failure() {
+    for args in [&["version"][..], &["crd"], &["manifests"]] {
+        // Every write to it fails, as on a full disk.
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        let output = Command::new(env!("CARGO_BIN_EXE_dorgu"))
+            .args(args)
+            .stdout(full)
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(
+            stderr(&output).contains("cannot write to standard output"),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+    }
+}

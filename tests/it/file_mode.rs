@@ -20,6 +20,10 @@ fn persona(name: &str, minimum: &str) -> String {
 
 /// Asks over HTTPS, as an API server would, and returns `response`.
 fn ask(dorgu: &Dorgu, app: &str) -> Value {
+    ask_trusting(dorgu, &dorgu.ca_pem(), app)
+}
+
+fn ask_trusting(dorgu: &Dorgu, ca: &str, app: &str) -> Value {
     let review = json!({
         "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
         "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {
@@ -32,7 +36,7 @@ fn ask(dorgu: &Dorgu, app: &str) -> Value {
         .build()
         .expect("a runtime");
     let answer = runtime
-        .block_on(crate::https::post(&dorgu.webhook_url(), &dorgu.ca_pem(), &body))
+        .block_on(crate::https::post(&dorgu.webhook_url(), ca, &body))
         .expect("an answer");
     serde_json::from_str::<Value>(&answer).expect("JSON")["response"].clone()
 }
@@ -196,4 +200,63 @@ fn review_with(value: &str) -> String {
         "namespace":"shop","object":{{"metadata":{{"labels":{{"app.kubernetes.io/name":"orders"}}}},"spec":{{"replicas":1,
         "template":{{"spec":{{"containers":[{{"name":"api","env":[{{"name":"PASSWORD","value":"{value}"}}]}}]}}}}}}}}}}}}"#
     )
+}
+
+#[test]
+fn a_log_that_cannot_be_written_costs_no_answer() {
+    let folder = TempDir::new().expect("a folder");
+    write(folder.path(), "orders.yaml", &persona("orders", "2"));
+    // Every write to it fails, as on a full disk.
+    let command = "dorgu serve --personas . --write-ca ca.crt --webhook-mode enforcing 2>/dev/full";
+    let mut dorgu = Dorgu::typed(folder.path(), command);
+    dorgu.webhook_url();
+    let ca = std::fs::read_to_string(folder.path().join("ca.crt")).expect("the CA");
+    for _ in 0..3 {
+        // A denial is logged.
+        let response = ask_trusting(&dorgu, &ca, "orders");
+        assert_eq!(response["allowed"], false, "{response}");
+    }
+    assert!(dorgu.stop().success());
+}
+
+#[test]
+fn a_second_process_on_the_same_address_leaves_the_firsts_ca_alone() {
+    let folder = TempDir::new().expect("a folder");
+    write(folder.path(), "orders.yaml", &persona("orders", "2"));
+    let first = Dorgu::typed(folder.path(), "dorgu serve --personas . --write-ca ca.crt");
+    let url = first.webhook_url();
+    let address = url
+        .trim_start_matches("https://")
+        .split('/')
+        .next()
+        .expect("an address");
+    let command = format!("dorgu serve --personas . --write-ca ca.crt --webhook-bind-address {address}");
+    let mut second = Dorgu::typed(folder.path(), &command);
+    assert_eq!(second.wait().code(), Some(1), "{}", second.lines().join("\n"));
+    let ca = std::fs::read_to_string(folder.path().join("ca.crt")).expect("the CA");
+    let response = ask_trusting(&first, &ca, "orders");
+    assert_eq!(response["allowed"], true, "{response}");
+}
+
+#[test]
+fn a_folder_that_takes_long_to_read_does_not_hold_up_a_signal() {
+    let folder = TempDir::new().expect("a folder");
+    let one = persona("orders", "2").replace("metadata: {name: orders,", "metadata: {name: orders-NUMBER,");
+    for number in 0..20_000 {
+        write(
+            folder.path(),
+            &format!("{number}.yaml"),
+            &one.replace("NUMBER", &number.to_string()),
+        );
+    }
+    // A flag without effect is told as soon as signals are heard, and before anything is read.
+    let mut dorgu = Dorgu::with_personas(folder.path(), &["--enable-http2=true"]);
+    dorgu.wait_for_line("that it has begun", |line| line.contains("no effect"));
+    assert!(dorgu.stop().success());
+    let said = dorgu.lines().join("\n");
+    assert!(
+        said.contains("Stopped while the persona folders were being read"),
+        "{said}"
+    );
+    assert!(!said.contains("listening"), "{said}");
 }
