@@ -125,10 +125,13 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
 /// There was no answer at all.
 pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallError> {
     let Some(canary) = Canary::find(view) else {
-        return Ok(Call::NotMade(
+        let unseen = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
+        let why = if unseen {
+            "namespaces and personas could not both be listed, so nobody knows what to try it with"
+        } else {
             "no namespace that opted in has a persona that a Deployment could break, so there is nothing to try it with"
-                .to_owned(),
-        ));
+        };
+        return Ok(Call::NotMade(why.to_owned()));
     };
     let webhook = &shipped(view.setup).name;
     let send = || k8s::try_out(client, DEPLOYMENTS, &canary.namespace, &canary.object);
