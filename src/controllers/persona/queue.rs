@@ -49,7 +49,7 @@ const APART: Duration = Duration::from_millis(5);
 /// Nobody waits longer than this for a new holder's first look.
 const SPREAD: Duration = Duration::from_secs(10);
 /// Those whose turn has no reason but the clock come in company, this far apart: among thousands of personas the process
-/// would else never sleep.
+/// would else never sleep. A whole number of them is a second.
 const TOGETHER: Duration = Duration::from_millis(250);
 /// A look that makes no call never waits, so after this long the watches, which share the thread, get their turn.
 const TURN: Duration = Duration::from_micros(500);
@@ -114,11 +114,11 @@ impl Queue {
         look: impl Fn(Key) -> L,
     ) {
         let mut looks = FuturesUnordered::new();
-        let mut turn = std::time::Instant::now();
+        let mut turn = Instant::now();
         loop {
             if turn.elapsed() > TURN {
                 tokio::task::yield_now().await;
-                turn = std::time::Instant::now();
+                turn = Instant::now();
             }
             tokio::select! {
                 woken = wakes() => woken.into_iter().for_each(|key| self.wake(key)),
@@ -176,9 +176,8 @@ impl Queue {
     /// As [`Self::request`], a little later, together with all others whose time that is.
     fn request_by_the_clock(&mut self, key: Key, after: Duration) {
         let due = self.begun.elapsed() + after;
-        let rest = due.as_nanos() % TOGETHER.as_nanos();
-        let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
-        self.request(key, after + (TOGETHER - rest));
+        let past = Duration::from_nanos((due.subsec_nanos() % TOGETHER.subsec_nanos()).into());
+        self.request(key, after + TOGETHER - past);
     }
 
     /// From 0 to 1.
