@@ -28,8 +28,7 @@ use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview
 
 const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 
-/// As many bytes as dorgu's answer to a compliant review.
-/// [`UID`] is in it.
+/// As many bytes as dorgu's answer to a compliant review. [`UID`] is in it.
 const ANSWER: &str = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true,"status":{"metadata":{},"message":"all persona checks passed","code":200},"auditAnnotations":{"mode":"enforcing","persona":"app-000007","rules":""}}}"#;
 
 async fn constant(body: Bytes) -> impl IntoResponse {
