@@ -6,6 +6,10 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 fn dorgu(args: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(args, environment).output().expect("the program runs")
+}
+
+fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dorgu"));
     for (name, _) in std::env::vars_os() {
         if ["DORGU_", "KUBE"]
@@ -19,9 +23,8 @@ fn dorgu(args: &[&str], environment: &[(&str, &str)]) -> Output {
         // Where no kubeconfig is.
         .env("HOME", "/nowhere")
         .args(args)
-        .envs(environment.iter().copied())
-        .output()
-        .expect("the program runs")
+        .envs(environment.iter().copied());
+    command
 }
 
 fn stderr(output: &Output) -> String {
@@ -305,11 +308,7 @@ fn what_cannot_be_written_is_a_failure() {
             .write(true)
             .open("/dev/full")
             .expect("/dev/full");
-        let output = Command::new(env!("CARGO_BIN_EXE_dorgu"))
-            .args(args)
-            .stdout(full)
-            .output()
-            .expect("the program runs");
+        let output = command(args, &[]).stdout(full).output().expect("the program runs");
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert!(
             stderr(&output).contains("cannot write to standard output"),
