@@ -46,7 +46,7 @@
 
 {{- define "dorgu.image" -}}
 {{- with .Values.image }}
-{{- if .registry }}{{ trimSuffix "/" .registry }}/{{ end }}{{ .repository }}
+{{- if .registry }}{{ .registry }}/{{ end }}{{ .repository }}
 {{- if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
 {{- end }}
 {{- end }}
@@ -54,4 +54,12 @@
 {{- /* The port at the end of an address. */}}
 {{- define "dorgu.port" -}}
 {{- regexFind "[0-9]+$" . }}
+{{- end }}
+
+{{- /* The whole seconds of a duration, or nothing where a number in it has more digits than can be reckoned with. */}}
+{{- define "dorgu.seconds" -}}
+{{- if and . (not (regexMatch "[0-9]{7}" .)) }}
+{{- $start := toDate "2006-01-02" "2000-01-01" }}
+{{- sub (mustDateModify . $start | unixEpoch) (unixEpoch $start) }}
+{{- end }}
 {{- end }}

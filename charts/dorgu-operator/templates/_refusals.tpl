@@ -27,6 +27,12 @@ What the schema cannot say: values that are right one by one and make no sense t
 {{- if and .enabled (not $stay) (not $go) }}
 {{- $wrong = append $wrong "podDisruptionBudget: set minAvailable or maxUnavailable, or enabled to false" }}
 {{- end }}
+{{- $count := ternary "autoscaling.minReplicas" "replicaCount" $.Values.autoscaling.enabled }}
+{{- $pods := ternary $.Values.autoscaling.minReplicas $.Values.replicaCount $.Values.autoscaling.enabled | int }}
+{{- $number := regexMatch "^[0-9]+$" (toString .minAvailable) }}
+{{- if and .enabled $number (gt $pods 1) (ge (int .minAvailable) $pods) }}
+{{- $wrong = append $wrong (printf "podDisruptionBudget.minAvailable: %d of %d pods must stay, so no node with one could be drained; ask for fewer, or raise %s" (int .minAvailable) $pods $count) }}
+{{- end }}
 {{- end }}
 {{- if and $secret .Values.webhook.certManager.enabled }}
 {{- $wrong = append $wrong "webhook.existingSecret: cert-manager is to make the certificate (webhook.certManager.enabled); choose one of the two" }}
@@ -36,6 +42,17 @@ What the schema cannot say: values that are right one by one and make no sense t
 {{- end }}
 {{- if and .Values.webhook.caBundle (include "dorgu.makesCertificate" .) }}
 {{- $wrong = append $wrong "webhook.caBundle: the process keeps it itself; set it only beside webhook.existingSecret or webhook.certManager" }}
+{{- end }}
+{{- with include "dorgu.seconds" .Values.webhook.shutdownDelay }}
+{{- $grace := int $.Values.terminationGracePeriodSeconds }}
+{{- if and $.Values.webhook.enabled (ge (int .) $grace) }}
+{{- $wrong = append $wrong (printf "webhook.shutdownDelay: %s does not end before a pod is killed, after %ds; shorten it, or raise terminationGracePeriodSeconds" $.Values.webhook.shutdownDelay $grace) }}
+{{- end }}
+{{- end }}
+{{- with include "dorgu.seconds" .Values.validation.requeueInterval }}
+{{- if lt (int .) 1 }}
+{{- $wrong = append $wrong (printf "validation.requeueInterval: %s is too short; the least is 1s" $.Values.validation.requeueInterval) }}
+{{- end }}
 {{- end }}
 {{- with .Values.webhook.clientVerification }}
 {{- if and .enabled (not .configMap) }}
@@ -52,6 +69,9 @@ What the schema cannot say: values that are right one by one and make no sense t
 {{- if and .serviceMonitor.enabled .podMonitor.enabled }}
 {{- $wrong = append $wrong "metrics.podMonitor: with metrics.serviceMonitor every pod would be scraped twice; enable one of them" }}
 {{- end }}
+{{- end }}
+{{- if regexMatch "^(127\\.|(?i:localhost):|\\[[0:]*:0*1\\]:)" .Values.healthProbe.bindAddress }}
+{{- $wrong = append $wrong (printf "healthProbe.bindAddress: a kubelet cannot reach %s; leave the host out, as in :%s" .Values.healthProbe.bindAddress (include "dorgu.port" .Values.healthProbe.bindAddress)) }}
 {{- end }}
 {{- $ports := dict (include "dorgu.port" .Values.healthProbe.bindAddress) (list "healthProbe.bindAddress") }}
 {{- $asked := list }}

@@ -37,6 +37,22 @@ const BY_THE_SCHEMA: &[(&str, &[&str])] = &[
     ),
     ("image.pullPolicy=always", &["/image/pullPolicy", "'Always'"]),
     ("image.repository=", &["/image/repository"]),
+    (
+        "image.repository=team/dorgu:1",
+        &["/image/repository", "'team/dorgu:1'"],
+    ),
+    (
+        "image.repository=dorgu@sha256:0a",
+        &["/image/repository", "'dorgu@sha256:0a'"],
+    ),
+    (
+        "image.registry=https://registry.example.com",
+        &["/image/registry", "'https://registry.example.com'"],
+    ),
+    (
+        "image.registry=registry.example.com/",
+        &["/image/registry", "'registry.example.com/'"],
+    ),
     ("image.digest=latest", &["/image/digest", "'latest'"]),
     ("imagePullSecrets[0]=registry", &["/imagePullSecrets/0", "want object"]),
     ("metrics.bindAddress=8443", &["/metrics/bindAddress"]),
@@ -55,6 +71,8 @@ const BY_THE_SCHEMA: &[(&str, &[&str])] = &[
         "topologySpreadConstraints[0].topologyKey=zone",
         &["/topologySpreadConstraints/0", "maxSkew"],
     ),
+    ("nameOverride=Guard", &["/nameOverride", "'Guard'"]),
+    ("nameOverride=a.guard", &["/nameOverride", "'a.guard'"]),
     ("fullnameOverride=Guard", &["/fullnameOverride", "'Guard'"]),
     ("nodeSelector.disk=1", &["/nodeSelector/disk", "want string"]),
 ];
@@ -84,6 +102,30 @@ const TOGETHER: &[(&str, &str)] = &[
     (
         "podDisruptionBudget.minAvailable=",
         "podDisruptionBudget: set minAvailable or maxUnavailable, or enabled to false",
+    ),
+    (
+        "replicaCount=2,podDisruptionBudget.minAvailable=2",
+        "podDisruptionBudget.minAvailable: 2 of 2 pods must stay, so no node with one could be drained; ask for fewer, or raise replicaCount",
+    ),
+    (
+        "autoscaling.enabled=true,podDisruptionBudget.minAvailable=3",
+        "podDisruptionBudget.minAvailable: 3 of 2 pods must stay, so no node with one could be drained; ask for fewer, or raise autoscaling.minReplicas",
+    ),
+    (
+        "webhook.enabled=true,webhook.shutdownDelay=0.5m",
+        "webhook.shutdownDelay: 0.5m does not end before a pod is killed, after 30s; shorten it, or raise terminationGracePeriodSeconds",
+    ),
+    (
+        "webhook.enabled=true,terminationGracePeriodSeconds=10",
+        "webhook.shutdownDelay: 10s does not end before a pod is killed, after 10s; shorten it, or raise terminationGracePeriodSeconds",
+    ),
+    (
+        "validation.requeueInterval=0s",
+        "validation.requeueInterval: 0s is too short; the least is 1s",
+    ),
+    (
+        "validation.requeueInterval=500ms",
+        "validation.requeueInterval: 500ms is too short; the least is 1s",
     ),
     (
         "webhook.existingSecret=mine,webhook.certManager.enabled=true",
@@ -120,6 +162,18 @@ const TOGETHER: &[(&str, &str)] = &[
     (
         "metrics.bindAddress=:70000",
         "metrics.bindAddress: there is no port 70000",
+    ),
+    (
+        "healthProbe.bindAddress=127.0.0.1:8081",
+        "healthProbe.bindAddress: a kubelet cannot reach 127.0.0.1:8081; leave the host out, as in :8081",
+    ),
+    (
+        "healthProbe.bindAddress=localhost:8081",
+        "healthProbe.bindAddress: a kubelet cannot reach localhost:8081; leave the host out, as in :8081",
+    ),
+    (
+        "healthProbe.bindAddress=[::1]:8081",
+        "healthProbe.bindAddress: a kubelet cannot reach [::1]:8081; leave the host out, as in :8081",
     ),
     (
         "healthProbe.bindAddress=:0",
@@ -161,6 +215,28 @@ fn everything_that_is_wrong_is_told_at_once() {
         "replicaCount=2,leaderElection.enabled=false,prometheus.enabled=true",
     );
     assert_eq!(said.lines().filter(|line| line.starts_with("- ")).count(), 2, "{said}");
+}
+
+#[test]
+fn what_lies_just_beside_a_refusal_is_rendered() {
+    let Some(helm) = Helm::find() else { return };
+    for set in [
+        "nameOverride=gate",
+        "image.registry=registry.example.com:5000/mirror",
+        "image.repository=localhost:5000/team/dorgu",
+        "validation.requeueInterval=1000ms",
+        "replicaCount=3,podDisruptionBudget.minAvailable=2",
+        // One pod has no budget.
+        "podDisruptionBudget.minAvailable=2",
+        "replicaCount=2,podDisruptionBudget.minAvailable=2,podDisruptionBudget.enabled=false",
+        "webhook.enabled=true,webhook.shutdownDelay=29.5s",
+        // Nothing is served, so nothing is waited for.
+        "webhook.shutdownDelay=30s",
+        "healthProbe.bindAddress=0.0.0.0:8081",
+    ] {
+        let rendered = template(&helm, NAMESPACE, &["--set", set]);
+        assert!(rendered.succeeded(), "{set}: {rendered}");
+    }
 }
 
 #[test]
