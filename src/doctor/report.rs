@@ -58,7 +58,7 @@ pub struct Report {
     pub name: String,
     /// What was found.
     pub checks: Vec<Line>,
-    /// Something could not be looked at although we may, so nobody can say that all is well.
+    /// Something could not be looked at although we may, or what all else rests on, so nobody can say that all is well.
     pub incomplete: bool,
 }
 
@@ -68,7 +68,7 @@ impl Report {
             Ok(seen) => (Status::Ok, seen, Vec::new()),
             Err(Instead::Skip(reason)) => (Status::Skip, reason, Vec::new()),
             Err(Instead::Unseen(unseen)) => {
-                self.incomplete |= !unseen.forbidden;
+                self.incomplete |= !unseen.forbidden || check.is_indispensable();
                 (Status::Skip, unseen.reason, Vec::new())
             }
             Err(Instead::Found(findings)) => {

@@ -270,6 +270,13 @@ fn what_may_not_be_read_is_skipped_with_the_reason_and_is_no_failure() {
 }
 
 #[test]
+fn a_report_without_what_all_rests_on_is_incomplete_whoever_kept_it_away() {
+    let clinic = Clinic::with(|clinic| clinic.facts.deployment = forbidden("you may not read deployments"));
+    clinic.skips(Check::Deployment, "you may not read deployments");
+    assert!(clinic.report().incomplete);
+}
+
+#[test]
 fn what_could_not_be_read_although_it_may_leaves_the_report_incomplete() {
     let clinic = Clinic::with(|clinic| {
         clinic.facts.service = Seen::Unseen(Unseen {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{Entry, View};
 use crate::certificates::{Offered, authorities};
 use crate::doctor::commands::word;
-use crate::doctor::facts::Sealed;
+use crate::doctor::facts::{Sealed, Seen};
 use crate::doctor::finding::{Finding, Instead, Outcome, skip};
 
 /// Whoever renews does so when a third of the life is left (ours is dated back, which makes it a bit less than a quarter);
@@ -100,6 +100,9 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
     }
     let trusted = authorities(bundle);
     let cause = "whoever holds the Lease, or cert-manager, writes it; where it stays so, the pods' log says why";
+    if bundle.is_empty() && view.setup.secret.is_some() && matches!(view.facts.secret, Seen::Absent) {
+        return skip("there is no Secret that its CA could come from");
+    }
     if bundle.is_empty() {
         return Err(Finding::fail(
             "caBundle is empty, so API servers trust nobody there",

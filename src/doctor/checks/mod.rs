@@ -115,6 +115,11 @@ impl Check {
     pub fn named(name: &str) -> Option<Check> {
         Check::ALL.iter().copied().find(|check| check.name() == name)
     }
+
+    /// Without it hardly another has anything to look at, so that a report is no report, whoever kept it from us.
+    pub(super) fn is_indispensable(self) -> bool {
+        self == Check::Deployment
+    }
 }
 
 /// What a check looks at.

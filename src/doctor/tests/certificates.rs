@@ -17,6 +17,18 @@ fn certified(name: &str, from: &str, until: &str, theirs: bool) -> Clinic {
 }
 
 #[test]
+fn an_empty_bundle_is_told_only_where_there_is_a_ca_to_fill_it_with() {
+    let empty = |clinic: &mut Clinic| clinic.entry(|entry| entry["clientConfig"]["caBundle"] = json!(null));
+    Clinic::with(empty).tells(Check::CaBundle, Status::Fail, &["caBundle is empty", "get secret"]);
+    let without_secret = Clinic::with(|clinic| {
+        empty(clinic);
+        clinic.facts.secret = Seen::Absent;
+    });
+    without_secret.tells(Check::CertificateSecret, Status::Fail, &["does not exist"]);
+    without_secret.skips(Check::CaBundle, "no Secret that its CA could come from");
+}
+
+#[test]
 fn a_certificate_that_is_not_valid_now_or_soon_is_told() {
     certified(SERVER_NAME, "2026-02-20T00:00:00Z", "2026-02-27T00:00:00Z", false).tells(
         Check::Certificate,
