@@ -16,13 +16,13 @@ pub(super) struct Flags {
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
     /// The namespace that everything lives in [default: dorgu-system]
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME", value_parser = values::own_namespace)]
     namespace: Option<String>,
     /// The container image, with its tag or digest [default: dorgu and this version]
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = values::image)]
     image: Option<String>,
     /// How many pods answer [default: 2]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     replicas: Option<u16>,
     /// advisory: warn. enforcing: refuse.
     #[arg(long, value_name = "MODE", default_value = "advisory", value_parser = values::mode)]

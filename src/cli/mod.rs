@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Holds every Deployment against the persona its platform team wrote down.
@@ -53,11 +54,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
+    let given = args.clone();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are errors to clap; it knows which stream and which exit code they take.
             let _ = error.print();
+            if let Some(variable) = blamed(&error, &given) {
+                complain(&format!("that value is from the environment variable {variable}"));
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -78,6 +83,28 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The variable that a refused value came from: to clap it is the flag that was wrong, also where nobody typed it.
+fn blamed(error: &clap::Error, given: &[OsString]) -> Option<String> {
+    let ContextValue::String(usage) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    let long = usage.split_whitespace().next()?.trim_start_matches("--");
+    let typed = |arg: &OsString| {
+        arg.to_str()
+            .and_then(|arg| arg.strip_prefix("--"))
+            .is_some_and(|arg| arg.split_once('=').map_or(arg, |(name, _)| name) == long)
+    };
+    if given.iter().any(typed) {
+        return None;
+    }
+    let command = given.get(1).and_then(|name| name.to_str())?;
+    let command = Cli::command().find_subcommand(command)?.clone();
+    let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long))?;
+    let variable = flag.get_env()?;
+    std::env::var_os(variable)?;
+    Some(variable.to_string_lossy().into_owned())
 }
 
 /// What failed, and why, outermost first. A cause that the error above it already quotes is not said again.

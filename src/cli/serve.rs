@@ -204,8 +204,8 @@ impl ClusterFlags {
                     .map(|(flag, _)| *flag)
                     .collect();
                 Err(format!(
-                    "--webhook-config, --webhook-service and --webhook-secret go together, and {} is missing: pass it to \
-                     have certificates kept in the cluster, or none of the three for one made in memory",
+                    "--webhook-config, --webhook-service and --webhook-secret go together; without {} no certificate can be \
+                     kept in the cluster: pass all three, or none for one made in memory",
                     missing.join(" and ")
                 ))
             }
@@ -287,7 +287,13 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
     let requeue_interval = flags.cluster.requeue_interval.unwrap_or(REQUEUE_INTERVAL);
     if requeue_interval < SHORTEST_REQUEUE_INTERVAL {
         return Err(format!(
-            "--requeue-interval {requeue_interval:?} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}"
+            "--requeue-interval {} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}",
+            // Zero is `0ns` to Debug.
+            if requeue_interval.is_zero() {
+                "0s".to_owned()
+            } else {
+                format!("{requeue_interval:?}")
+            },
         ));
     }
     let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);

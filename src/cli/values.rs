@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::api::names::dns_label;
+
 /// A duration as Go and people write it: `10s`, `1m30s`, `500ms`; `0` is none.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
@@ -11,6 +13,53 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parsed
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| format!("'{text}' is not a duration such as 10s, 1m30s or 500ms"))
+}
+
+/// A namespace that an installation may have to itself.
+pub(super) fn own_namespace(text: &str) -> Result<String, String> {
+    dns_label(text)?;
+    if text == "default" || text.starts_with("kube-") {
+        return Err(format!(
+            "'{text}' is Kubernetes' own, and what is printed would put restricted Pod Security on it; choose another"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// A reference to a container image, as a kubelet takes one.
+pub(super) fn image(text: &str) -> Result<String, String> {
+    let part = |text: &str, more: &[char]| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
+    };
+    let (named, digest) = text
+        .split_once('@')
+        .map_or((text, None), |(named, digest)| (named, Some(digest)));
+    let name_starts = named.rfind('/').map_or(0, |slash| slash + 1);
+    let (path, tag) = match named[name_starts..].rfind(':') {
+        Some(colon) => (&named[..name_starts + colon], Some(&named[name_starts + colon + 1..])),
+        None => (named, None),
+    };
+    let (registry, repository) = match path.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        _ => (None, path),
+    };
+    let digest_is_right = |digest: &str| {
+        digest
+            .strip_prefix("sha256:")
+            .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+    };
+    let right = registry.is_none_or(|host| part(host, &['.', '-', ':', '[', ']']))
+        && repository
+            .split('/')
+            .all(|one| part(one, &['.', '_', '-']) && !one.contains(|c: char| c.is_ascii_uppercase()))
+        && tag.is_none_or(|tag| part(tag, &['.', '_', '-']) && !tag.starts_with(['.', '-']) && tag.len() <= 128)
+        && digest.is_none_or(digest_is_right);
+    if right {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "'{text}' is no image such as dorgu:0.9.0, registry.example.com/team/dorgu:0.9.0 or dorgu@sha256:<64 hex digits>"
+    ))
 }
 
 /// Makes a clap parser out of a closed set of words.

@@ -62,6 +62,8 @@ fn an_interval_that_would_never_rest_is_refused() {
     let kubeconfig = format!("--kubeconfig={}", file.display());
     let often = ["serve", &kubeconfig, "--requeue-interval=10ms"];
     assert_refused(&often, &[], 2, &["--requeue-interval 10ms", "the least is 1s"]);
+    let never = ["serve", &kubeconfig, "--requeue-interval=0"];
+    assert_refused(&never, &[], 2, &["--requeue-interval 0s", "the least is 1s"]);
 }
 
 #[test]
@@ -98,8 +100,30 @@ fn a_value_outside_its_set_is_refused_with_the_valid_ones() {
         &["serve", "--personas", personas],
         &environment,
         2,
-        &["strict", "advisory, enforcing"],
+        &[
+            "strict",
+            "advisory, enforcing",
+            "the environment variable DORGU_WEBHOOK_MODE",
+        ],
     );
+    // The flag wins, so it is the flag that is wrong.
+    let both = dorgu(
+        &["serve", "--personas", personas, "--webhook-mode", "harsh"],
+        &environment,
+    );
+    assert!(!stderr(&both).contains("environment variable"), "{}", stderr(&both));
+}
+
+#[test]
+fn manifests_that_no_cluster_could_use_are_not_printed() {
+    for (flag, words) in [
+        ("--namespace=kube-system", "Kubernetes' own"),
+        ("--namespace=", "lower case letters"),
+        ("--image=", "registry.example.com/team/dorgu"),
+        ("--replicas=0", "0 is not in 1.."),
+    ] {
+        assert_refused(&["manifests", flag], &[], 2, &[words]);
+    }
 }
 
 #[test]
@@ -243,7 +267,7 @@ fn certificates_in_the_cluster_need_all_their_names() {
         kubeconfig.to_str().expect("text"),
     ];
     let half = [&serve[..], &["--webhook-config=a", "--webhook-secret=b"]].concat();
-    assert_refused(&half, &[], 2, &["go together", "--webhook-service is missing"]);
+    assert_refused(&half, &[], 2, &["go together", "without --webhook-service"]);
     let all = [
         "--webhook-config=a",
         "--webhook-secret=b",
