@@ -49,7 +49,9 @@ pub enum ListenError {
         source: io::Error,
     },
     /// Something listens there already.
-    #[error("cannot listen on {address}: another process listens there; stop it or choose another port")]
+    #[error(
+        "cannot listen on {address}: something listens there already, another process or dorgu itself by another flag; choose another port"
+    )]
     Taken {
         /// The address as given.
         address: BindAddress,

@@ -198,10 +198,21 @@ pub(super) fn pair(
             certificate: certificate.0.into(),
             key: key.0.into(),
         }),
+        Err(rustls::Error::InvalidCertificate(error)) => Err(unusable(
+            CERTIFICATE_FILE,
+            certificate.0,
+            format!("holds a certificate that TLS does not take ({error}); issue one of X.509 version 3"),
+        )),
         Err(error) => Err(unusable(
             KEY_FILE,
             key.0,
-            format!("holds a key that cannot be used: {error}"),
+            format!(
+                "holds a key that cannot be used ({}); RSA from 2048 bits on, ECDSA on P-256, P-384 or P-521, and Ed25519 can",
+                match &error {
+                    rustls::Error::General(reason) => reason.clone(),
+                    other => other.to_string(),
+                }
+            ),
         )),
     }
 }

@@ -274,6 +274,16 @@ fn each_wrong_file_is_one_clear_line() {
             ),
             "holds a key that cannot be used",
         ),
+        (
+            &certificate,
+            &write("weak.key", include_str!("odd/rsa-1024.key")),
+            "RSA from 2048 bits on",
+        ),
+        (
+            &write("version-1.crt", include_str!("odd/version-1.crt")),
+            &write("version-1.key", include_str!("odd/version-1.key")),
+            "version-1.crt holds a certificate that TLS does not take",
+        ),
         (&directory.path().to_owned(), &key, "cannot be read"),
         (&PathBuf::from("/dev/zero"), &key, "is larger than 1024 KiB"),
     ] {

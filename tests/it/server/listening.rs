@@ -34,7 +34,9 @@ async fn port_zero_becomes_a_real_one_on_every_kind_of_address() {
 async fn a_taken_port_is_one_line_at_start() {
     let first = bind("127.0.0.1:0").await.unwrap();
     let address = first.local_addr().to_string();
-    let line = format!("cannot listen on {address}: another process listens there; stop it or choose another port");
+    let line = format!(
+        "cannot listen on {address}: something listens there already, another process or dorgu itself by another flag; choose another port"
+    );
     assert_eq!(bind(&address).await.unwrap_err(), line);
 
     let all = bind(":0").await.unwrap();
@@ -43,7 +45,7 @@ async fn a_taken_port_is_one_line_at_start() {
         bind(&address)
             .await
             .unwrap_err()
-            .contains("another process listens there")
+            .contains("something listens there already")
     );
 }
 
