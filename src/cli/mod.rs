@@ -54,13 +54,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
-    let given = args.clone();
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are errors to clap; it knows which stream and which exit code they take.
             let _ = error.print();
-            if let Some(variable) = blamed(&error, &given) {
+            if let Some(variable) = blamed(&error, &args) {
                 complain(&format!("that value is from the environment variable {variable}"));
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
@@ -99,10 +98,9 @@ fn blamed(error: &clap::Error, given: &[OsString]) -> Option<String> {
     if given.iter().any(typed) {
         return None;
     }
-    let command = given.get(1).and_then(|name| name.to_str())?;
-    let command = Cli::command().find_subcommand(command)?.clone();
-    let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long))?;
-    let variable = flag.get_env()?;
+    let command = command();
+    let mut flags = command.find_subcommand(given.get(1)?)?.get_arguments();
+    let variable = flags.find(|flag| flag.get_long() == Some(long))?.get_env()?;
     std::env::var_os(variable)?;
     Some(variable.to_string_lossy().into_owned())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use jiff::fmt::friendly::SpanPrinter;
 
 use super::go_flags::Zap;
 use super::values;
@@ -288,12 +289,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
     if requeue_interval < SHORTEST_REQUEUE_INTERVAL {
         return Err(format!(
             "--requeue-interval {} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}",
-            // Zero is `0ns` to Debug.
-            if requeue_interval.is_zero() {
-                "0s".to_owned()
-            } else {
-                format!("{requeue_interval:?}")
-            },
+            SpanPrinter::new().unsigned_duration_to_string(&requeue_interval),
         ));
     }
     let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);

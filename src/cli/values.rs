@@ -34,10 +34,10 @@ pub(super) fn image(text: &str) -> Result<String, String> {
     let (named, digest) = text
         .split_once('@')
         .map_or((text, None), |(named, digest)| (named, Some(digest)));
-    let name_starts = named.rfind('/').map_or(0, |slash| slash + 1);
-    let (path, tag) = match named[name_starts..].rfind(':') {
-        Some(colon) => (&named[..name_starts + colon], Some(&named[name_starts + colon + 1..])),
-        None => (named, None),
+    let (path, tag) = match named.rsplit_once(':') {
+        // With a slash behind it, that is a registry's port.
+        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+        _ => (named, None),
     };
     let (registry, repository) = match path.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
