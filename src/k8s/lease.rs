@@ -168,9 +168,7 @@ impl Election {
         let now = Instant::now();
         let next = match outcome {
             Ok(next) => {
-                if self.trouble.take().is_some() {
-                    tracing::info!(lease = self.lease.name, "The Lease can be held and followed again");
-                }
+                self.well_again();
                 next
             }
             Err(Trouble::Outrun) => now + self.timings.look(),
@@ -232,6 +230,8 @@ impl Election {
         };
         self.heard(Some(written));
         self.sure = true;
+        // Before it is announced, so that nobody sees a leader with a trouble that is over.
+        self.well_again();
         // From before the request: others cannot have seen it earlier.
         let taken = self.held_until.replace(started + self.timings.renew).is_none();
         self.announce();
@@ -293,6 +293,12 @@ impl Election {
             holder: self.candidate.holder().to_owned(),
             trouble: self.trouble.clone(),
         });
+    }
+
+    fn well_again(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!(lease = self.lease.name, "The Lease can be held and followed again");
+        }
     }
 
     /// Told once in the log for each new reason, however often it is tried again.
