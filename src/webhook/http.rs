@@ -1,6 +1,5 @@
 //! The webhook over HTTP: bodies in, bodies out, and the few statuses that are not 200.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use crate::policy::text::{Shown, cut};
 use crate::server::app::{App, RequestBody, not_now, plain};
 use crate::server::body::{self, BodyError};
 
-impl App for Arc<Webhook> {
+impl App for Webhook {
     type Body = Full<Bytes>;
 
     async fn respond(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {

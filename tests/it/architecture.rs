@@ -3,18 +3,43 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Each top-level module and what it may import from this crate. A module that is not here is a failure too: a new one
+/// The crates below `crates/` and which of them each may depend on. A crate that is not here is a failure too: a new one
 /// earns its line, and a sentence in ARCHITECTURE.md.
-const MAY_IMPORT: &[(&str, &[&str])] = &[
+const CRATES: &[(&str, &[&str])] = &[
     ("api", &[]),
+    ("k8s", &[]),
+    ("manifest", &["api"]),
+    ("policy", &["api"]),
+    ("server", &[]),
+];
+
+/// The crates that do no IO: all that they may link from outside. What is not here (tokio, hyper, kube's client) the
+/// compiler does not find.
+const PURE: &[(&str, &[&str])] = &[
+    (
+        "api",
+        &[
+            "k8s-openapi",
+            "kube",
+            "schemars",
+            "serde",
+            "serde-saphyr",
+            "serde_json",
+            "thiserror",
+        ],
+    ),
+    ("manifest", &["k8s-openapi", "serde-saphyr", "serde_json", "thiserror"]),
+    (
+        "policy",
+        &["json-patch", "serde", "serde_json", "smallvec", "thiserror"],
+    ),
+];
+
+/// Each module of the root package and what it may import, crates included.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("install", &["api"]),
     ("metric", &[]),
-    ("server", &[]),
     ("telemetry", &["metric"]),
-    ("policy", &["api"]),
-    ("schema", &["api"]),
-    ("manifest", &[]),
-    ("k8s", &[]),
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
@@ -131,10 +156,57 @@ fn a_module_imports_only_what_the_layout_allows() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What stands below `[dependencies]` in a manifest.
+fn dependencies(manifest: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(manifest).expect("a manifest");
+    let section = text
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    section
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_crate_depends_only_on_what_the_layout_allows() {
+    let folders = std::fs::read_dir(root().join("crates")).expect("a folder of ours");
+    let mut found: Vec<String> = folders
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    found.sort();
+    let listed: Vec<&str> = CRATES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        found, listed,
+        "crates/ and the table of tests/it/architecture.rs differ"
+    );
+    let mut wrong = Vec::new();
+    for (name, allowed) in CRATES {
+        let pure = PURE.iter().find(|(pure, _)| pure == name);
+        for dependency in dependencies(&root().join("crates").join(name).join("Cargo.toml")) {
+            let fine = match dependency.strip_prefix("dorgu-") {
+                Some(ours) => allowed.contains(&ours),
+                None => pure.is_none_or(|(_, outside)| outside.contains(&dependency.as_str())),
+            };
+            if !fine {
+                wrong.push(format!("crates/{name}: may not depend on {dependency}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn no_source_file_is_forgotten_by_its_parent() {
     let mut wrong = Vec::new();
-    for file in files_below("src").into_iter().chain(files_below("tests/it")) {
+    for file in files_below("src")
+        .into_iter()
+        .chain(files_below("crates"))
+        .chain(files_below("tests/it"))
+    {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
         if name == "lib" || name == "main" {
             continue;
@@ -210,10 +282,10 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
         "tracing::",
     ];
     let mut wrong = Vec::new();
-    for file in files_below("src/policy")
+    for file in files_below("crates/policy")
         .into_iter()
-        .chain(files_below("src/schema"))
-        .chain(files_below("src/api"))
+        .chain(files_below("crates/manifest"))
+        .chain(files_below("crates/api"))
         .chain(derived("src/controllers/cluster", CLUSTER_DERIVED))
         .chain(derived("src/controllers/persona", &["assess.rs", "status.rs"]))
         .chain(files_below("src/install"))

@@ -9,7 +9,7 @@ use super::{assert_text_is_current, cell};
 const INTRODUCTION: &str = "\
 # Custom resources
 
-<!-- Made from src/api: DORGU_REWRITE=1 cargo test --test it generated -->
+<!-- Made from crates/api: DORGU_REWRITE=1 cargo test --test it generated -->
 
 Every field of both kinds, as the definitions have them (`dorgu crd`). `[]` is a list's element, `{}` a map's value. **bold**
 fields are required where what holds them is there. Files of `--personas` are held to the same. What the status fields mean:

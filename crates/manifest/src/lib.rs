@@ -1,0 +1,123 @@
+//! YAML manifests read into trees that know their lines.
+//!
+//! Owns how a text becomes documents: one parser for YAML and JSON, scalars understood as `kubectl` understands them
+//! (YAML 1.1: `yes` is true, `010` is eight), anchors and merge keys expanded, a key set twice refused, sizes bounded.
+//! Knows no Kubernetes kind and no file. Start reading at [`each`].
+
+mod compose;
+mod scalar;
+pub mod schema;
+
+use serde_json::{Map, Number, Value};
+
+pub use compose::{each, read};
+
+/// Most values (scalars, lists and maps, after anchors are expanded) that one text may hold.
+pub const MOST_VALUES: usize = 1_000_000;
+/// Most bytes of text that anchors and aliases may copy.
+pub const MOST_COPIED: usize = 64 << 20;
+/// Deepest nesting of lists and maps.
+pub const DEEPEST: usize = 200;
+
+/// What a text holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Documents {
+    /// The documents that could be read, empty ones left out; all before the first mistake.
+    pub documents: Vec<Node>,
+    /// The mistake that ended reading, or none.
+    pub error: Option<ReadError>,
+}
+
+/// A text that is not what it should be, from a line on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct ReadError {
+    /// Line of the mistake, counted from 1.
+    pub line: usize,
+    /// What is wrong, on one line.
+    pub reason: String,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Line of its first character, counted from 1.
+    pub line: usize,
+    /// The value.
+    pub content: Content,
+}
+
+/// A value as JSON knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer or a finite float.
+    Number(Number),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order of the text. Keys are unique.
+    Map(Vec<Entry>),
+}
+
+/// One entry of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key, as text.
+    pub key: String,
+    /// Line of the key, counted from 1.
+    pub line: usize,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The entry of a map; none where there is none or this is no map.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.content {
+            Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
+    /// The text under a key of a map; none where there is something else.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match &self.entry(key)?.value.content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; empty for anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.content {
+            Content::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The value without its lines.
+    pub fn to_value(&self) -> Value {
+        match &self.content {
+            Content::Null => Value::Null,
+            Content::Bool(flag) => Value::Bool(*flag),
+            Content::Number(number) => Value::Number(number.clone()),
+            Content::Text(text) => Value::String(text.clone()),
+            Content::List(items) => items.iter().map(Node::to_value).collect(),
+            Content::Map(entries) => {
+                let map: Map<String, Value> = entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.value.to_value()))
+                    .collect();
+                Value::Object(map)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! A persona as the rules use it: parsed once, when it enters the index; after that every value can be believed.
+
+use super::mode::ModeWish;
+use super::quantity::Quantity;
+use dorgu_api::ApplicationPersona;
+use dorgu_api::application_persona::Tier;
+
+/// What one ApplicationPersona demands. Absent means "not checked" (contract 1): the schema's defaults were applied
+/// before, by the API server or by file mode, and are not repeated here.
+#[derive(Clone, Debug, Default)]
+pub struct Persona {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.name`, the join key with a Deployment's label.
+    pub app: String,
+    /// Annotation `dorgu.io/mode`.
+    pub mode: ModeWish,
+    /// `spec.tier`. No rule looks at it; personas are counted by it.
+    pub tier: Tier,
+    /// Whether `spec.resources` is there at all, even empty (R3).
+    pub has_resources: bool,
+    /// `spec.resources.limits`.
+    pub limits: PersonaResources,
+    /// The limits as they are written, where that is not how we write them (`0.5` for `500m`): a suggestion repeats
+    /// them (R1, R2).
+    pub limits_as_written: Option<Box<WrittenLimits>>,
+    /// `spec.resources.requests`: never compared, offered as the fix for missing requests.
+    pub requests: PersonaResources,
+    /// `spec.scaling.minReplicas`.
+    pub min_replicas: Option<i32>,
+    /// `spec.scaling.maxReplicas`.
+    pub max_replicas: Option<i32>,
+    /// `spec.health.livenessPath`, when not empty.
+    pub liveness_path: Option<String>,
+    /// `spec.health.readinessPath`, when not empty.
+    pub readiness_path: Option<String>,
+    /// `spec.health.port`.
+    pub probe_port: Option<i32>,
+    /// `spec.policies.security.runAsNonRoot` is true.
+    pub run_as_non_root: bool,
+    /// `spec.policies.security.runAsUser`, when it is not root.
+    pub run_as_user: Option<i64>,
+    /// `spec.policies.security.readOnlyRootFilesystem` is true.
+    pub read_only_root_filesystem: bool,
+    /// `spec.policies.security.allowPrivilegeEscalation` is false.
+    pub forbids_privilege_escalation: bool,
+    /// Values that could not be read: their checks are skipped and they are named to whoever deploys.
+    pub problems: Vec<Problem>,
+}
+
+/// CPU and memory of a persona; a value is absent when it was empty or could not be read.
+#[derive(Clone, Debug, Default)]
+pub struct PersonaResources {
+    /// CPU cores.
+    pub cpu: Option<Quantity>,
+    /// Bytes of memory.
+    pub memory: Option<Quantity>,
+}
+
+/// Limits in the words of whoever wrote the persona.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WrittenLimits {
+    /// `spec.resources.limits.cpu`.
+    pub cpu: Box<str>,
+    /// `spec.resources.limits.memory`.
+    pub memory: Box<str>,
+}
+
+/// A value of a persona that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The field, such as `spec.resources.limits.cpu`.
+    pub field: &'static str,
+    /// What stands there.
+    pub value: String,
+}
+
+impl Persona {
+    /// Reads a persona. Nothing fails: what cannot be read becomes a [`Problem`] and its check is skipped.
+    pub fn parse(object: &ApplicationPersona) -> Persona {
+        let spec = &object.spec;
+        let mut problems = Vec::new();
+        let mut quantity = |text: Option<&String>, field: &'static str| {
+            let text = text.filter(|text| !text.is_empty())?;
+            Quantity::parse(text)
+                .map_err(|_| {
+                    problems.push(Problem {
+                        field,
+                        value: text.clone(),
+                    })
+                })
+                .ok()
+        };
+        let resources = spec.resources.as_ref();
+        let limits = resources.and_then(|resources| resources.limits.as_ref());
+        let requests = resources.and_then(|resources| resources.requests.as_ref());
+        let written = WrittenLimits {
+            cpu: limits.and_then(|list| list.cpu.as_deref()).unwrap_or_default().into(),
+            memory: limits
+                .and_then(|list| list.memory.as_deref())
+                .unwrap_or_default()
+                .into(),
+        };
+        let limits = PersonaResources {
+            cpu: quantity(limits.and_then(|list| list.cpu.as_ref()), "spec.resources.limits.cpu"),
+            memory: quantity(
+                limits.and_then(|list| list.memory.as_ref()),
+                "spec.resources.limits.memory",
+            ),
+        };
+        // Requests are checked for presence only, so one that cannot be read skips no check: it is just not offered.
+        let offer = |text: Option<&String>| text.and_then(|text| Quantity::parse(text).ok());
+        let requests = PersonaResources {
+            cpu: offer(requests.and_then(|list| list.cpu.as_ref())),
+            memory: offer(requests.and_then(|list| list.memory.as_ref())),
+        };
+        let as_we_write = |quantity: &Option<Quantity>, written: &str| {
+            quantity.as_ref().is_none_or(|quantity| quantity.to_string() == written)
+        };
+        let plain = as_we_write(&limits.cpu, &written.cpu) && as_we_write(&limits.memory, &written.memory);
+        let scaling = spec.scaling.as_ref();
+        let health = spec.health.as_ref();
+        let security = spec.policies.as_ref().and_then(|policies| policies.security.as_ref());
+        let annotations = object.metadata.annotations.as_ref();
+        Persona {
+            namespace: object.metadata.namespace.clone().unwrap_or_default(),
+            name: object.metadata.name.clone().unwrap_or_default(),
+            app: spec.name.clone(),
+            mode: ModeWish::read(annotations.and_then(|map| map.get(ModeWish::KEY)).map(String::as_str)),
+            tier: spec.tier.unwrap_or_default(),
+            has_resources: resources.is_some(),
+            limits,
+            limits_as_written: (!plain).then(|| Box::new(written)),
+            requests,
+            min_replicas: scaling.and_then(|scaling| scaling.min_replicas),
+            max_replicas: scaling.and_then(|scaling| scaling.max_replicas),
+            liveness_path: health
+                .and_then(|health| health.liveness_path.clone())
+                .filter(|path| !path.is_empty()),
+            readiness_path: health
+                .and_then(|health| health.readiness_path.clone())
+                .filter(|path| !path.is_empty()),
+            probe_port: health.and_then(|health| health.port),
+            run_as_non_root: security.and_then(|security| security.run_as_non_root) == Some(true),
+            run_as_user: security
+                .and_then(|security| security.run_as_user)
+                .filter(|user| *user != 0),
+            read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
+            forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
+            problems,
+        }
+    }
+}

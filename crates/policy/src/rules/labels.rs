@@ -1,0 +1,22 @@
+//! Leaving a persona by taking off or changing the label that names the app (design 3, bypass class 10).
+
+use crate::finding::{Fact, Finding, Place, Rule};
+use crate::persona::Persona;
+
+/// The finding for an update whose old object was governed by `persona` and whose new object, labelled `now`, is
+/// governed by none. `before` is the name by which the old object was found.
+pub(crate) fn escaped<'a>(persona: &'a Persona, before: &'a str, now: &'a str) -> Finding<'a> {
+    Finding {
+        rule: if now.is_empty() {
+            Rule::AppLabelRemoved
+        } else {
+            Rule::AppLabelChanged
+        },
+        place: Place::Object("metadata.labels[app.kubernetes.io/name]"),
+        fact: Fact::Label {
+            observed: now,
+            allowed: before,
+            persona: &persona.name,
+        },
+    }
+}
