@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::k8s::{Decode, Resource};
+use crate::k8s::{Decode, Resource, Unreadable, from_json};
 
 pub(super) const CONFIGURATIONS: Resource =
     Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
@@ -96,8 +96,8 @@ impl ClientConfig {
 }
 
 impl Decode for Configuration {
-    fn decode(json: &str) -> Result<Configuration, String> {
-        let object: Object = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    fn decode(json: &str) -> Result<Configuration, Unreadable> {
+        let object: Object = from_json(json)?;
         let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
         Ok(Configuration {
             injected: object.metadata.is_injected(),

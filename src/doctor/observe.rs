@@ -17,7 +17,7 @@ use super::setup::{Setup, Wanted};
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
 use crate::certificates::Inspected;
 use crate::install::LEASE;
-use crate::k8s::{self, CallError, Client, Decode, Greeting, Name, Resource};
+use crate::k8s::{self, CallError, Client, Decode, Greeting, Name, Resource, Unreadable, from_json};
 use crate::policy::Persona;
 
 const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
@@ -299,12 +299,8 @@ async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: boo
     Seen::Here(missing)
 }
 
-fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, String> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
-}
-
 impl Decode for Namespace {
-    fn decode(json: &str) -> Result<Namespace, String> {
+    fn decode(json: &str) -> Result<Namespace, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: Metadata,
@@ -330,7 +326,7 @@ impl Decode for Namespace {
 struct Read(Persona);
 
 impl Decode for Read {
-    fn decode(json: &str) -> Result<Read, String> {
+    fn decode(json: &str) -> Result<Read, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: ObjectMeta,

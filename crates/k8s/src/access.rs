@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::place::told;
+use super::error::error_chain;
 
 /// Longest wait for both answers, below the 10 s after which a scrape gives up.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -219,7 +219,7 @@ fn unavailable(error: Error) -> Denial {
             status.message
         ),
         Error::Api(status) => format!("{} ({})", status.message, status.code),
-        other => told(&other),
+        other => error_chain(&other),
     })
 }
 

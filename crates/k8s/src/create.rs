@@ -4,7 +4,8 @@ use kube::Client;
 use kube::api::{PostParams, Request};
 use serde_json::Value;
 
-use super::object::{CallError, call};
+use super::error::CallError;
+use super::object::call;
 use super::resource::Resource;
 
 /// Creates an object in a namespace, which is empty for kinds that have none, as `manager`.

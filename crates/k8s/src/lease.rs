@@ -20,7 +20,7 @@ use kube::api::PostParams;
 use kube::{Api, Client, Error};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::place::told;
+use super::error::error_chain;
 use candidate::{Candidate, Step};
 pub use standing::Leadership;
 use standing::{Announcer, Standing};
@@ -336,7 +336,7 @@ impl Election {
                 ))
             }
             Ok(Err(Error::Api(status))) => failed(format!("{} ({})", status.message, status.code)),
-            Ok(Err(error)) => failed(told(&error)),
+            Ok(Err(error)) => failed(error_chain(&error)),
         }
     }
 }

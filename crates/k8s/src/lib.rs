@@ -5,8 +5,8 @@
 //! is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
 mod access;
-mod contained;
 mod create;
+mod error;
 mod lease;
 mod look;
 mod object;
@@ -22,17 +22,17 @@ mod version;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
-pub use contained::contained;
 pub use create::create;
+pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
 pub use look::{get, list, may, page};
-pub use object::{CallError, apply, merge, read};
+pub use object::{apply, merge, read};
 pub use pass::{Skipped, pass};
 pub use pauses::Pauses;
 pub use place::{Place, PlaceError, client};
-pub use resource::{Followed, Resource};
-pub use seen::{Decode, Name};
+pub use resource::{Followed, Name, Resource};
+pub use seen::{Decode, Unreadable, from_json};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
 pub use trial::{Verdict, try_out};

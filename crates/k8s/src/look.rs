@@ -8,9 +8,9 @@ use kube::api::{GetParams, ListParams, PostParams, Request};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::object::{ANSWER, CallError, call, no_answer};
-use super::resource::Resource;
-use super::seen::Name;
+use super::error::CallError;
+use super::object::{ANSWER, call};
+use super::resource::{Name, Resource};
 
 #[derive(Deserialize)]
 struct List<T> {
@@ -60,10 +60,7 @@ pub async fn may(client: &Client, question: SubjectAccessReviewSpec) -> Result<b
         spec: question,
         ..SubjectAccessReview::default()
     };
-    let body = serde_json::to_vec(&review).map_err(|error| CallError {
-        code: None,
-        text: error.to_string(),
-    })?;
+    let body = serde_json::to_vec(&review).map_err(|error| CallError::malformed(&error))?;
     let request = Request::new(REVIEWS.collection("")).create(&PostParams::default(), body);
     let answer: SubjectAccessReview = call(client, request).await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
@@ -74,12 +71,9 @@ pub async fn may(client: &Client, question: SubjectAccessReviewSpec) -> Result<b
 /// # Errors
 /// See [`CallError`].
 pub async fn page(client: &Client, path: &str) -> Result<String, CallError> {
-    let request = http::Request::get(path).body(Vec::new()).map_err(|error| CallError {
-        code: None,
-        text: error.to_string(),
-    })?;
+    let request = http::Request::get(path).body(Vec::new()).map_err(|error| CallError::malformed(&error))?;
     match tokio::time::timeout(ANSWER, client.request_text(request)).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(no_answer()),
+        Err(_) => Err(CallError::no_answer()),
     }
 }

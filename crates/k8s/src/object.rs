@@ -1,62 +1,16 @@
 //! One object, read and applied.
 
 use kube::api::{ListParams, Patch, PatchParams, Request};
-use kube::{Client, Error};
+use kube::Client;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
-use super::place::told;
-use super::resource::Resource;
-use super::seen::Name;
+use super::error::CallError;
+use super::resource::{Name, Resource};
 
 /// Longest wait for an answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
-
-/// Why a call did not do what it should. One line.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct CallError {
-    /// The HTTP status; absent when there was no answer.
-    pub code: Option<u16>,
-    /// What the API server, or the connection, said.
-    pub text: String,
-}
-
-impl CallError {
-    /// Somebody else was faster: look again, then decide again.
-    #[must_use]
-    pub fn is_conflict(&self) -> bool {
-        self.code == Some(409)
-    }
-
-    /// Whoever asked has no right to.
-    #[must_use]
-    pub fn is_forbidden(&self) -> bool {
-        self.code == Some(403)
-    }
-
-    /// There is no such object, or no such kind.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        self.code == Some(404)
-    }
-}
-
-impl From<Error> for CallError {
-    fn from(error: Error) -> CallError {
-        match &error {
-            Error::Api(status) => CallError {
-                code: Some(status.code),
-                text: format!("{} ({})", status.message.replace(['\n', '\r'], " "), status.code),
-            },
-            other => CallError {
-                code: None,
-                text: told(other),
-            },
-        }
-    }
-}
 
 /// Sends a request and reads the answer, within a deadline.
 ///
@@ -66,21 +20,10 @@ pub(super) async fn call<T: DeserializeOwned>(
     client: &Client,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<T, CallError> {
-    let request = request.map_err(|error| CallError {
-        code: None,
-        text: told(&error),
-    })?;
+    let request = request.map_err(|error| CallError::malformed(&error))?;
     match tokio::time::timeout(ANSWER, client.request(request)).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(no_answer()),
-    }
-}
-
-/// The wait was over.
-pub(super) fn no_answer() -> CallError {
-    CallError {
-        code: None,
-        text: "the API server does not answer".to_owned(),
+        Err(_) => Err(CallError::no_answer()),
     }
 }
 

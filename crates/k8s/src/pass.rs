@@ -3,10 +3,10 @@
 use kube::Client;
 use kube::api::{ListParams, Request};
 
-use super::contained::contained;
-use super::object::{CallError, call};
+use super::error::{CallError, catch_panic};
+use super::object::call;
 use super::resource::Resource;
-use super::seen::{Decode, Page};
+use super::seen::{Decode, Page, Unreadable};
 
 /// Objects a page, as client-go asks.
 const PAGE: u32 = 500;
@@ -37,8 +37,8 @@ pub async fn pass<T: Decode>(
         let page: Page<T> = call(client, requests.list(&params)).await?;
         for seen in page.items.into_iter().flatten() {
             let counted = seen.object.and_then(|object| {
-                let counted = contained(|| each(object));
-                counted.map_err(|defect| defect.text)
+                let counted = catch_panic(|| each(object));
+                counted.map_err(Unreadable::from)
             });
             match counted {
                 Ok(()) => {}

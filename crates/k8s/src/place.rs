@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use super::error::error_chain;
+
 /// Where a pod finds its token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -73,7 +75,7 @@ impl Place {
         let place = match self {
             Place::Kubeconfig(file) => file.display().to_string(),
             Place::UsualKubeconfig => "in KUBECONFIG or ~/.kube/config".to_owned(),
-            Place::Pod => return Config::incluster().map_err(|error| PlaceError::Pod(told(&error))),
+            Place::Pod => return Config::incluster().map_err(|error| PlaceError::Pod(error_chain(&error))),
         };
         let options = KubeConfigOptions {
             context: context.map(str::to_owned),
@@ -88,7 +90,7 @@ impl Place {
         };
         read.map_err(|error| PlaceError::Kubeconfig {
             place,
-            reason: told(&error),
+            reason: error_chain(&error),
         })
     }
 }
@@ -121,20 +123,5 @@ impl Place {
 /// # Errors
 /// Certificates or credentials in the configuration are of no use.
 pub fn client(config: Config) -> Result<Client, PlaceError> {
-    Client::try_from(config).map_err(|error| PlaceError::Client(told(&error)))
-}
-
-/// An error and its causes on one line, each said once.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text.replace(['\n', '\r'], " ")
+    Client::try_from(config).map_err(|error| PlaceError::Client(error_chain(&error)))
 }

@@ -1,6 +1,13 @@
 //! Kinds and objects by the paths that an API server knows them under.
 
-use super::seen::Name;
+/// An object's name; the namespace is empty where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
 
 /// A kind.
 #[derive(Clone, Copy, Debug)]

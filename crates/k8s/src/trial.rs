@@ -8,7 +8,8 @@ use kube::client::Body;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::object::{ANSWER, CallError, no_answer};
+use super::error::CallError;
+use super::object::ANSWER;
 use super::resource::Resource;
 
 /// An answer to a trial.
@@ -37,17 +38,14 @@ pub async fn try_out(
         ..PostParams::default()
     };
     let request = Request::new(resource.collection(namespace)).create(&params, object.to_string().into_bytes());
-    let request = request.map_err(|error| CallError {
-        code: None,
-        text: error.to_string(),
-    })?;
+    let request = request.map_err(|error| CallError::malformed(&error))?;
     let asked = async {
         let response = client.send(request.map(Body::from)).await?;
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok::<_, CallError>((head, body))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| no_answer())??;
+    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| CallError::no_answer())??;
     let warnings = head.headers.get_all(http::header::WARNING).iter();
     let warnings = warnings.filter_map(|value| warning(value.to_str().ok()?));
     Ok(Verdict {

@@ -6,7 +6,8 @@ use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
 
-use super::object::{ANSWER, CallError, call, no_answer};
+use super::error::{CallError, Failure};
+use super::object::{ANSWER, call};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,27 +42,27 @@ pub struct Greeting {
 pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
     let request = http::Request::get("/version").body(Body::empty());
     let request = request.map_err(kube::core::request::Error::BuildRequest);
-    let request = request.map_err(|error| CallError {
-        code: None,
-        text: error.to_string(),
-    })?;
+    let request = request.map_err(|error| CallError::malformed(&error))?;
     let asked = async {
         let (head, body) = client.send(request).await?.into_parts();
         Ok::<_, CallError>((head, body.collect().await?.to_bytes()))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| no_answer())??;
-    let failed = |text: String| CallError {
-        code: Some(head.status.as_u16()),
-        text,
-    };
+    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| CallError::no_answer())??;
+    let failed = |kind, text: String| CallError { kind, text };
+    let refused = |text| failed(Failure::Refused(head.status.as_u16()), text);
     if head.status == http::StatusCode::UNAUTHORIZED {
-        return Err(failed("it does not know you (401); log in again".to_owned()));
+        return Err(refused("it does not know you (401); log in again".to_owned()));
     }
     if !head.status.is_success() {
-        return Err(failed(format!("GET /version is answered with {}", head.status)));
+        return Err(refused(format!("GET /version is answered with {}", head.status)));
     }
     let version: Version = serde_json::from_slice(&body)
-        .map_err(|error| failed(format!("GET /version is not answered as an API server does: {error}")))?;
+        .map_err(|error| {
+        failed(
+            Failure::Malformed,
+            format!("GET /version is not answered as an API server does: {error}"),
+        )
+    })?;
     let date = head.headers.get(http::header::DATE);
     Ok(Greeting {
         version: version.git_version,

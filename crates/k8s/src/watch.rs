@@ -13,9 +13,9 @@ use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use kube::{Client, Error};
 
 use super::pauses::Pauses;
-use super::place::told;
-use super::resource::{Followed, Resource};
-use super::seen::{Decode, Name, Page, Seen};
+use super::error::error_chain;
+use super::resource::{Followed, Name, Resource};
+use super::seen::{Decode, Page, Seen};
 use super::state::WatchState;
 
 /// Objects a page, as client-go asks.
@@ -133,10 +133,10 @@ async fn list<T: Decode, L>(
         } else {
             requests.list(&params)
         };
-        let request = request.map_err(|error| Trouble::Refused(told(&error)))?;
+        let request = request.map_err(|error| Trouble::Refused(error_chain(&error)))?;
         let page: Page<T> = answered(resource, client.request_text(request))
             .await
-            .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(told(&error))))?;
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(error_chain(&error))))?;
         for seen in page.items.into_iter().flatten() {
             match read(seen, resource, state) {
                 Ok((object, _)) => objects.push(keep(object)),
@@ -170,7 +170,7 @@ async fn watch<T: Decode, L>(
     } else {
         requests.watch(&params, version)
     };
-    let request = request.map_err(|error| Trouble::Refused(told(&error)))?;
+    let request = request.map_err(|error| Trouble::Refused(error_chain(&error)))?;
     let events = answered(resource, client.request_events::<Seen<T>>(request)).await?;
     state.connected();
     let mut events = pin!(events);
@@ -217,7 +217,7 @@ fn read<T>(seen: Seen<T>, resource: Resource, state: &WatchState) -> Result<(T, 
                 resource = resource.plural,
                 namespace = seen.name.namespace,
                 name = seen.name.name,
-                ?reason,
+                reason = ?reason.as_str(),
                 "Cannot read an object; its last good version, if there was one, is still used"
             );
             Err((seen.name, seen.version))
@@ -254,7 +254,7 @@ impl Trouble {
                 Trouble::Lost(format!("{} ({})", status.message, status.code))
             }
             Error::Api(status) => Trouble::Refused(format!("{} ({})", status.message, status.code)),
-            other => Trouble::Lost(told(other)),
+            other => Trouble::Lost(error_chain(other)),
         }
     }
 }

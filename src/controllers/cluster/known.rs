@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 
 use super::node::SeenNode;
-use crate::k8s::{Decode, Event, Name};
+use crate::k8s::{Decode, Event, Name, Unreadable, from_json};
 
 /// A ClusterPersona, of which only its spec's edition is looked at: our own writes of its status are no news.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +31,8 @@ struct Metadata {
 }
 
 impl Decode for Persona {
-    fn decode(json: &str) -> Result<Persona, String> {
-        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json));
-        let Object { metadata }: Object = read.map_err(|error| error.to_string())?;
+    fn decode(json: &str) -> Result<Persona, Unreadable> {
+        let Object { metadata } = from_json(json)?;
         Ok(Persona {
             name: metadata.name,
             uid: metadata.uid,

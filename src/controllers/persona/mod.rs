@@ -23,7 +23,7 @@ use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
 use crate::index::{AppKey, Index, Kind, Snapshot};
-use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, contained, write_if_changed};
+use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, catch_panic, write_if_changed};
 use crate::policy::RuleSet;
 
 /// Who writes status (design 2).
@@ -172,7 +172,7 @@ impl Term<'_> {
 
     /// One look at one persona: observe, derive, write.
     async fn look(&self, name: &Name) -> Result<Looked, CallError> {
-        let Some(assessment) = contained(|| self.assess(name))? else {
+        let Some(assessment) = catch_panic(|| self.assess(name))? else {
             return Ok(Looked::Gone);
         };
         let Some(assessment) = assessment else {
