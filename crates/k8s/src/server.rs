@@ -1,13 +1,16 @@
-//! Which Kubernetes it is, and what time it is there.
+//! Requests to the API server itself: its version, its clock, the text of its pages, what an account may do.
 
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::Client;
+use kube::api::{PostParams, Request};
 use kube::client::Body;
 use serde::Deserialize;
 
 use super::error::{CallError, Failure};
 use super::object::{ANSWER, call};
+use super::resource::Resource;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +71,34 @@ pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
         version: version.git_version,
         date: date.and_then(|date| read_date(date.to_str().ok()?)),
     })
+}
+
+/// Whether somebody may do something, by the API server's word.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn may(client: &Client, question: SubjectAccessReviewSpec) -> Result<bool, CallError> {
+    const REVIEWS: Resource = Resource::new("authorization.k8s.io", "v1", "subjectaccessreviews");
+    let review = SubjectAccessReview {
+        spec: question,
+        ..SubjectAccessReview::default()
+    };
+    let body = serde_json::to_vec(&review).map_err(|error| CallError::malformed(&error))?;
+    let request = Request::new(REVIEWS.collection("")).create(&PostParams::default(), body);
+    let answer: SubjectAccessReview = call(client, request).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+/// The text of a page of the API server's own, such as `/metrics`.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn page(client: &Client, path: &str) -> Result<String, CallError> {
+    let request = http::Request::get(path).body(Vec::new()).map_err(|error| CallError::malformed(&error))?;
+    match tokio::time::timeout(ANSWER, client.request_text(request)).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(CallError::no_answer()),
+    }
 }
 
 /// The one date format of HTTP that is still written.
