@@ -17,7 +17,7 @@ use super::setup::{Setup, Wanted};
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
 use crate::certificates::Inspected;
 use crate::install::LEASE;
-use crate::k8s::{self, CallError, Client, Decode, Greeting, Name, Resource, Unreadable, from_json};
+use crate::k8s::{self, CallError, Client, Decode, ServerInfo, Name, Resource, Unreadable, from_json};
 use crate::policy::Persona;
 
 const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
@@ -40,7 +40,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(2_500);
 
 /// The API server's first words, and how far our clock is ahead of its.
 pub(super) struct Met {
-    greeting: Greeting,
+    server: ServerInfo,
     ahead: Option<SignedDuration>,
 }
 
@@ -50,13 +50,13 @@ pub(super) struct Met {
 /// It does not answer, or not as one.
 pub(super) async fn meet(client: &Client) -> Result<Met, CallError> {
     let before = Timestamp::now();
-    let greeting = k8s::greet(client).await?;
+    let server = k8s::server_info(client).await?;
     let after = Timestamp::now();
     // A header tells whole seconds, so half of one is what it leaves out on average.
     let middle = before + after.duration_since(before) / 2 - SignedDuration::from_millis(500);
     Ok(Met {
-        ahead: greeting.date.map(|date| middle.duration_since(date)),
-        greeting,
+        ahead: server.date.map(|date| middle.duration_since(date)),
+        server,
     })
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
         _ => Seen::Absent,
     };
     Facts {
-        version: met.greeting.version,
+        version: met.server.version,
         now: clock.now(),
         ahead: met.ahead,
         definitions,
@@ -134,7 +134,7 @@ pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallE
         return Ok(Call::NotMade(why.to_owned()));
     };
     let webhook = &shipped(view.setup).name;
-    let send = || k8s::try_out(client, DEPLOYMENTS, &canary.namespace, &canary.object);
+    let send = || k8s::dry_run_create(client, DEPLOYMENTS, &canary.namespace, &canary.object);
     let mut verdict = send().await?;
     let mut failed_open = None;
     if verdict.code == 201 && !Call::is_ours(&canary, &verdict, webhook) {
@@ -152,7 +152,7 @@ pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallE
 
 /// How often this API server has let something by because its call of the webhook failed; absent where we may not know.
 async fn failures(client: &Client, webhook: &str) -> Option<f64> {
-    let metrics = k8s::page(client, "/metrics").await.ok()?;
+    let metrics = k8s::raw_text(client, "/metrics").await.ok()?;
     let label = format!("name={webhook:?}");
     let samples = metrics
         .lines()
@@ -201,7 +201,7 @@ async fn many<T: DeserializeOwned>(client: &Client, resource: Resource, namespac
 /// All objects of a kind; one that cannot be read is left out, as the process leaves it out and says so.
 async fn all<T: Decode>(client: &Client, resource: Resource) -> Seen<Vec<T>> {
     let mut found = Vec::new();
-    match k8s::pass(client, resource, |one| found.push(one)).await {
+    match k8s::list_each(client, resource, |one| found.push(one)).await {
         Ok(_) => Seen::Here(found),
         Err(error) if error.is_not_found() => Seen::Absent,
         Err(error) => Seen::Unseen(unseen(error, resource.plural)),
@@ -281,7 +281,7 @@ async fn lease(client: &Client, name: Name, clock: &Clock) -> Seen<Beat> {
 async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: bool) -> Seen<Vec<Right>> {
     let mut missing = Vec::new();
     for right in needed(setup, certificate_is_ours) {
-        match k8s::may(client, right.question(setup)).await {
+        match k8s::can(client, right.question(setup)).await {
             Ok(true) => {}
             Ok(false) => missing.push(right),
             Err(error) => {

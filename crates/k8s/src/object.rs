@@ -103,7 +103,7 @@ pub struct Skipped {
 ///
 /// # Errors
 /// See [`CallError`]; what was seen until then is no whole.
-pub async fn pass<T: Decode>(
+pub async fn list_each<T: Decode>(
     client: &Client,
     resource: Resource,
     mut each: impl FnMut(T),
@@ -220,7 +220,7 @@ pub struct Verdict {
 ///
 /// # Errors
 /// There was no answer. A refusal is a [`Verdict`].
-pub async fn try_out(
+pub async fn dry_run_create(
     client: &Client,
     resource: Resource,
     namespace: &str,

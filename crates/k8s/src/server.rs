@@ -29,9 +29,9 @@ pub async fn version(client: &Client) -> Result<String, CallError> {
     Ok(version.git_version)
 }
 
-/// An API server's first words.
+/// What an API server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Greeting {
+pub struct ServerInfo {
     /// `gitVersion`.
     pub version: String,
     /// The time there when it answered, in whole seconds; absent when it did not say.
@@ -42,7 +42,7 @@ pub struct Greeting {
 ///
 /// # Errors
 /// See [`CallError`].
-pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
+pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
     let request = http::Request::get("/version").body(Body::empty());
     let request = request.map_err(kube::core::request::Error::BuildRequest);
     let request = request.map_err(|error| CallError::malformed(&error))?;
@@ -67,7 +67,7 @@ pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
         )
     })?;
     let date = head.headers.get(http::header::DATE);
-    Ok(Greeting {
+    Ok(ServerInfo {
         version: version.git_version,
         date: date.and_then(|date| read_date(date.to_str().ok()?)),
     })
@@ -77,7 +77,7 @@ pub async fn greet(client: &Client) -> Result<Greeting, CallError> {
 ///
 /// # Errors
 /// See [`CallError`].
-pub async fn may(client: &Client, question: SubjectAccessReviewSpec) -> Result<bool, CallError> {
+pub async fn can(client: &Client, question: SubjectAccessReviewSpec) -> Result<bool, CallError> {
     const REVIEWS: Resource = Resource::new("authorization.k8s.io", "v1", "subjectaccessreviews");
     let review = SubjectAccessReview {
         spec: question,
@@ -93,7 +93,7 @@ pub async fn may(client: &Client, question: SubjectAccessReviewSpec) -> Result<b
 ///
 /// # Errors
 /// See [`CallError`].
-pub async fn page(client: &Client, path: &str) -> Result<String, CallError> {
+pub async fn raw_text(client: &Client, path: &str) -> Result<String, CallError> {
     let request = http::Request::get(path).body(Vec::new()).map_err(|error| CallError::malformed(&error))?;
     match tokio::time::timeout(ANSWER, client.request_text(request)).await {
         Ok(answer) => Ok(answer?),

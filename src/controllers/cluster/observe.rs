@@ -10,7 +10,7 @@ use super::known::Known;
 use super::resources::number;
 use crate::api::cluster_persona::status::Namespaces;
 use crate::index::{Index, Kind};
-use crate::k8s::{Client, Resource, WatchState, pass, version};
+use crate::k8s::{Client, Resource, WatchState, list_each, version};
 
 const PODS: Resource = Resource::new("", "v1", "pods");
 
@@ -44,7 +44,7 @@ fn stale(watch: &WatchState) -> Option<String> {
 /// One pass over all pods, of which nothing is kept but the tally.
 async fn pods(client: &Client) -> Fact<Tally> {
     let mut tally = Tally::default();
-    let passed = pass(client, PODS, |pod| tally.count(&pod)).await;
+    let passed = list_each(client, PODS, |pod| tally.count(&pod)).await;
     let skipped = passed.map_err(|error| error.to_string())?;
     if let Some(example) = skipped.example {
         tracing::warn!(
