@@ -10,7 +10,7 @@ use super::go_flags::Zap;
 use super::values;
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
-use crate::k8s::{LeaseName, Name, Place};
+use crate::k8s::{ClusterSource, LeaseName, Name};
 use crate::policy::{Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -226,7 +226,7 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
         return Ok(Source::Files(folders));
     }
     let named = cluster.kubeconfig.as_deref().filter(|file| !file.is_empty());
-    let Some(place) = Place::find(named.map(Path::new)) else {
+    let Some(place) = ClusterSource::find(named.map(Path::new)) else {
         return Err(
             "nothing to answer from: pass --personas DIR, a folder with ApplicationPersona YAML; or, for a cluster, \
              --kubeconfig FILE, or run in a pod"

@@ -17,7 +17,7 @@ use super::setup::{Setup, Wanted};
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
 use crate::certificates::Inspected;
 use crate::install::LEASE;
-use crate::k8s::{self, CallError, Client, Decode, ServerInfo, Name, Resource, Unreadable, from_json};
+use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
 use crate::policy::Persona;
 
 const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");

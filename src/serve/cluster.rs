@@ -13,7 +13,7 @@ use super::led::Led;
 use crate::controllers::cluster::Followed;
 use crate::controllers::persona::Wakes;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Event, Leadership, Place, Resource, WatchState, client, follow_many};
+use crate::k8s::{ClusterSource, Event, Leadership, Resource, WatchState, client, follow_many};
 use crate::webhook::Match;
 
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
@@ -124,7 +124,7 @@ pub(super) struct Running {
 /// # Errors
 /// The configuration of the client is of no use.
 pub(super) async fn watch(
-    place: &Place,
+    place: &ClusterSource,
     matching: Match,
     index: &Arc<Index>,
     led: Led,

@@ -30,7 +30,7 @@ use crate::config::{Config, Source};
 use crate::controllers::{self, persona};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
-use crate::k8s::{Leadership, Place, pod_name};
+use crate::k8s::{ClusterSource, Leadership, pod_name};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::drain::{self, Drain};
@@ -166,7 +166,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 /// Starts what follows the cluster and what is written there.
 async fn follow_cluster(
     config: &Config,
-    place: &Place,
+    place: &ClusterSource,
     index: &Arc<Index>,
     certificates: Option<Certificates>,
     exposition: &Exposition,

@@ -5,11 +5,11 @@
 //! is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
 mod access;
+mod cluster_source;
 mod error;
 mod lease;
 mod object;
 mod pauses;
-mod place;
 mod resource;
 mod seen;
 mod server;
@@ -18,12 +18,12 @@ mod status;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
+pub use cluster_source::{ClusterSource, ClusterSourceError, client};
 pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
 pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, merge, read};
 pub use pauses::Pauses;
-pub use place::{Place, PlaceError, client};
 pub use resource::{Followed, Name, Resource};
 pub use seen::{Decode, Unreadable, from_json};
 pub use server::{ServerInfo, can, raw_text, server_info, version};

@@ -238,7 +238,9 @@ pub async fn dry_run_create(
         let body = body.collect().await?.to_bytes();
         Ok::<_, CallError>((head, body))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| CallError::no_answer())??;
+    let (head, body) = tokio::time::timeout(ANSWER, asked)
+        .await
+        .map_err(|_| CallError::no_answer())??;
     let warnings = head.headers.get_all(http::header::WARNING).iter();
     let warnings = warnings.filter_map(|value| warning(value.to_str().ok()?));
     Ok(Verdict {

@@ -50,7 +50,9 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
         let (head, body) = client.send(request).await?.into_parts();
         Ok::<_, CallError>((head, body.collect().await?.to_bytes()))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked).await.map_err(|_| CallError::no_answer())??;
+    let (head, body) = tokio::time::timeout(ANSWER, asked)
+        .await
+        .map_err(|_| CallError::no_answer())??;
     let failed = |kind, text: String| CallError { kind, text };
     let refused = |text| failed(Failure::Refused(head.status.as_u16()), text);
     if head.status == http::StatusCode::UNAUTHORIZED {
@@ -59,8 +61,7 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
     if !head.status.is_success() {
         return Err(refused(format!("GET /version is answered with {}", head.status)));
     }
-    let version: Version = serde_json::from_slice(&body)
-        .map_err(|error| {
+    let version: Version = serde_json::from_slice(&body).map_err(|error| {
         failed(
             Failure::Malformed,
             format!("GET /version is not answered as an API server does: {error}"),
@@ -94,7 +95,9 @@ pub async fn can(client: &Client, question: SubjectAccessReviewSpec) -> Result<b
 /// # Errors
 /// See [`CallError`].
 pub async fn raw_text(client: &Client, path: &str) -> Result<String, CallError> {
-    let request = http::Request::get(path).body(Vec::new()).map_err(|error| CallError::malformed(&error))?;
+    let request = http::Request::get(path)
+        .body(Vec::new())
+        .map_err(|error| CallError::malformed(&error))?;
     match tokio::time::timeout(ANSWER, client.request_text(request)).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(CallError::no_answer()),

@@ -12,8 +12,8 @@ use futures_util::TryStreamExt;
 use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use kube::{Client, Error};
 
-use super::pauses::Pauses;
 use super::error::error_chain;
+use super::pauses::Pauses;
 use super::resource::{Followed, Name, Resource};
 use super::seen::{Decode, Page, Seen};
 use super::state::WatchState;

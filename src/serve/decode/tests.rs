@@ -115,7 +115,10 @@ fn what_is_wrong_is_said_on_one_line_whatever_the_object_calls_its_fields() {
             Deployment::decode(json).expect_err("not JSON"),
         ];
         for reason in refused {
-            assert!(reason.as_str().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{reason:?}");
+            assert!(
+                reason.as_str().bytes().all(|byte| matches!(byte, b' '..=b'~')),
+                "{reason:?}"
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ use anyhow::ensure;
 use dorgu::controllers::cluster::{ClusterController, Followed, Options};
 use dorgu::controllers::metrics::Metrics;
 use dorgu::index::{Change, Index, Namespace};
-use dorgu::k8s::{Leadership, LeaseName, Place, Timings, client, election, identity};
+use dorgu::k8s::{ClusterSource, Leadership, LeaseName, Timings, client, election, identity};
 use dorgu::policy::ModeWish;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -78,7 +78,10 @@ impl Companion {
         let metrics = Metrics::register(&mut registry);
         let (stop, stopped) = oneshot::channel::<()>();
         let run = async move {
-            let config = Place::Kubeconfig(kubeconfig).config().await.expect("a configuration");
+            let config = ClusterSource::Kubeconfig(kubeconfig)
+                .config()
+                .await
+                .expect("a configuration");
             let client = client(config).expect("a client");
             let lease = LeaseName {
                 namespace: "default".to_owned(),
