@@ -6,12 +6,12 @@
 
 mod access;
 mod cluster_source;
+mod decode;
 mod error;
 mod lease;
 mod object;
 mod pauses;
 mod resource;
-mod seen;
 mod server;
 mod state;
 mod status;
@@ -19,13 +19,13 @@ mod watch;
 
 pub use access::{Access, Denial, Memory};
 pub use cluster_source::{ClusterSource, ClusterSourceError, client};
+pub use decode::{Decode, Unreadable, from_json};
 pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
 pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, merge, read};
 pub use pauses::Pauses;
 pub use resource::{Followed, Name, Resource};
-pub use seen::{Decode, Unreadable, from_json};
 pub use server::{ServerInfo, can, raw_text, server_info, version};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};

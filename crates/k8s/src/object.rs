@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::decode::{Decode, Page, Unreadable};
 use super::error::{CallError, catch_panic};
 use super::resource::{Name, Resource};
-use super::seen::{Decode, Page, Unreadable};
 
 /// Longest wait for an answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
@@ -113,8 +113,8 @@ pub async fn list_each<T: Decode>(
     let mut skipped = Skipped::default();
     loop {
         let page: Page<T> = call(client, requests.list(&params)).await?;
-        for seen in page.items.into_iter().flatten() {
-            let counted = seen.object.and_then(|object| {
+        for decoded in page.items.into_iter().flatten() {
+            let counted = decoded.object.and_then(|object| {
                 let counted = catch_panic(|| each(object));
                 counted.map_err(Unreadable::from)
             });
@@ -122,7 +122,7 @@ pub async fn list_each<T: Decode>(
                 Ok(()) => {}
                 Err(reason) => {
                     skipped.count += 1;
-                    let name = format!("{}/{}", seen.name.namespace, seen.name.name);
+                    let name = format!("{}/{}", decoded.name.namespace, decoded.name.name);
                     skipped.example.get_or_insert_with(|| format!("{name}: {reason}"));
                 }
             }

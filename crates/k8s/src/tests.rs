@@ -2,7 +2,7 @@
 
 use kube::api::WatchEvent;
 
-use super::seen::{Decode, Page, Seen, Unreadable, from_json};
+use super::decode::{Decode, Decoded, Page, Unreadable, from_json};
 
 /// The replicas, which must be a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,19 +50,19 @@ fn an_unreadable_object_leaves_its_neighbours_of_a_list_alone() {
 
 #[test]
 fn a_defect_of_the_decoder_costs_one_object() {
-    let seen: Seen<Replicas> = serde_json::from_str(&object("a", "13")).expect("seen all the same");
-    assert!(seen.object.expect_err("unreadable").as_str().contains("defect"));
+    let decoded: Decoded<Replicas> = serde_json::from_str(&object("a", "13")).expect("decoded all the same");
+    assert!(decoded.object.expect_err("unreadable").as_str().contains("defect"));
 }
 
 #[test]
 fn an_unreadable_object_of_a_watch_is_an_event_like_any_other() {
     let line = format!(r#"{{"type":"MODIFIED","object":{}}}"#, object("b", "null"));
-    let event: WatchEvent<Seen<Replicas>> = serde_json::from_str(&line).expect("an event");
-    let WatchEvent::Modified(seen) = event else {
+    let event: WatchEvent<Decoded<Replicas>> = serde_json::from_str(&line).expect("an event");
+    let WatchEvent::Modified(decoded) = event else {
         panic!("{event:?}")
     };
-    assert!(seen.object.is_err());
-    assert_eq!(seen.version, "9");
+    assert!(decoded.object.is_err());
+    assert_eq!(decoded.version, "9");
 }
 
 #[test]

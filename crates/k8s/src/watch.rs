@@ -12,10 +12,10 @@ use futures_util::TryStreamExt;
 use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use kube::{Client, Error};
 
+use super::decode::{Decode, Decoded, Page};
 use super::error::error_chain;
 use super::pauses::Pauses;
 use super::resource::{Followed, Name, Resource};
-use super::seen::{Decode, Page, Seen};
 use super::state::WatchState;
 
 /// Objects a page, as client-go asks.
@@ -137,8 +137,8 @@ async fn list<T: Decode, L>(
         let page: Page<T> = answered(resource, client.request_text(request))
             .await
             .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(error_chain(&error))))?;
-        for seen in page.items.into_iter().flatten() {
-            match read(seen, resource, state) {
+        for decoded in page.items.into_iter().flatten() {
+            match read(decoded, resource, state) {
                 Ok((object, _)) => objects.push(keep(object)),
                 Err((name, _)) => unreadable.push(name),
             }
@@ -171,7 +171,7 @@ async fn watch<T: Decode, L>(
         requests.watch(&params, version)
     };
     let request = request.map_err(|error| Trouble::Refused(error_chain(&error)))?;
-    let events = answered(resource, client.request_events::<Seen<T>>(request)).await?;
+    let events = answered(resource, client.request_events::<Decoded<T>>(request)).await?;
     state.connected();
     let mut events = pin!(events);
     loop {
@@ -182,7 +182,7 @@ async fn watch<T: Decode, L>(
             Ok(Ok(Some(event))) => event,
         };
         let at = match event {
-            WatchEvent::Added(seen) | WatchEvent::Modified(seen) => match read(seen, resource, state) {
+            WatchEvent::Added(decoded) | WatchEvent::Modified(decoded) => match read(decoded, resource, state) {
                 Ok((object, at)) => {
                     sink(Event::Applied(object));
                     at
@@ -190,9 +190,9 @@ async fn watch<T: Decode, L>(
                 // The last version that could be read goes on being used.
                 Err((_, at)) => at,
             },
-            WatchEvent::Deleted(seen) => {
-                sink(Event::Deleted(seen.name));
-                seen.version
+            WatchEvent::Deleted(decoded) => {
+                sink(Event::Deleted(decoded.name));
+                decoded.version
             }
             WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
             WatchEvent::Error(status) => {
@@ -208,19 +208,19 @@ async fn watch<T: Decode, L>(
 }
 
 /// The object, or its name and one line in the log; either with its version.
-fn read<T>(seen: Seen<T>, resource: Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
-    match seen.object {
-        Ok(object) => Ok((object, seen.version)),
+fn read<T>(decoded: Decoded<T>, resource: Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
+    match decoded.object {
+        Ok(object) => Ok((object, decoded.version)),
         Err(reason) => {
             state.skipped();
             tracing::error!(
                 resource = resource.plural,
-                namespace = seen.name.namespace,
-                name = seen.name.name,
+                namespace = decoded.name.namespace,
+                name = decoded.name.name,
                 reason = ?reason.as_str(),
                 "Cannot read an object; its last good version, if there was one, is still used"
             );
-            Err((seen.name, seen.version))
+            Err((decoded.name, decoded.version))
         }
     }
 }

@@ -49,19 +49,19 @@ pub fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable>
 
 /// One object of a list or of a watch.
 #[derive(Clone, Debug)]
-pub(super) struct Seen<T> {
+pub(super) struct Decoded<T> {
     pub(super) name: Name,
     /// `metadata.resourceVersion`.
     pub(super) version: String,
     pub(super) object: Result<T, Unreadable>,
 }
 
-impl<'de, T: Decode> Deserialize<'de> for Seen<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Seen<T>, D::Error> {
+impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Decoded<T>, D::Error> {
         // The text itself, not a tree: fields that nobody asks for (managedFields) are never built.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let head: Head = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        Ok(Seen {
+        Ok(Decoded {
             name: Name {
                 namespace: head.metadata.namespace,
                 name: head.metadata.name,
@@ -97,7 +97,7 @@ pub(super) struct Page<T> {
     #[serde(default)]
     pub(super) metadata: PageMetadata,
     /// Absent or null when empty.
-    pub(super) items: Option<Vec<Seen<T>>>,
+    pub(super) items: Option<Vec<Decoded<T>>>,
 }
 
 #[derive(Default, serde::Deserialize)]
