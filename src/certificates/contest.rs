@@ -3,16 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::k8s::Pauses;
+use crate::k8s::Backoff;
 
 /// What was not written for this long is no contest: people may change it by hand now and then, and it is put right at
 /// once.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// The writes of one field.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Contest {
-    pauses: Pauses,
+    backoff: Backoff,
     last: Option<Last>,
 }
 
@@ -22,6 +22,15 @@ struct Last {
     text: String,
     at: Instant,
     pause: Duration,
+}
+
+impl Default for Contest {
+    fn default() -> Contest {
+        Contest {
+            backoff: Backoff::for_api_server(),
+            last: None,
+        }
+    }
 }
 
 impl Contest {
@@ -40,9 +49,9 @@ impl Contest {
             .as_ref()
             .is_some_and(|last| last.text == text && now.saturating_duration_since(last.at) < QUIET);
         let pause = if again {
-            self.pauses.longer()
+            self.backoff.next_pause()
         } else {
-            self.pauses.reset();
+            self.backoff.reset();
             Duration::ZERO
         };
         self.last = Some(Last {

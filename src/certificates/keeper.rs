@@ -13,7 +13,7 @@ use super::plan::{Plan, Reason, Write, plan};
 use super::secret::SECRETS;
 use super::sight::Sight;
 use super::state::State;
-use crate::k8s::{CallError, Client, Leadership, Name, apply, read};
+use crate::k8s::{Backoff, CallError, Client, Leadership, Name, apply, read};
 
 /// As `kubectl get --show-managed-fields` shows us.
 const MANAGER: &str = "dorgu-certs";
@@ -39,7 +39,7 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) async fn run(mut self) {
         let mut sight = self.state.sight.subscribe();
-        let mut pause = PAUSE;
+        let mut backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
         loop {
             if !self.leadership.held() {
                 // Whatever kept us from writing is the next holder's to find out.
@@ -56,7 +56,7 @@ impl Keeper {
                     if self.state.set_trouble(None).is_some() {
                         tracing::info!("Certificates can be kept again");
                     }
-                    pause = PAUSE;
+                    backoff.reset();
                     wait
                 }
                 Err(trouble) => {
@@ -65,8 +65,7 @@ impl Keeper {
                         tracing::error!(trouble, "Certificates cannot be kept; it is tried again");
                     }
                     // Changes do not cut this short: some of them may be ours.
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    tokio::time::sleep(backoff.next_pause()).await;
                     continue;
                 }
             };

@@ -5,12 +5,12 @@
 //! is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
 mod access;
+mod backoff;
 mod cluster_source;
 mod decode;
 mod error;
 mod lease;
 mod object;
-mod pauses;
 mod resource;
 mod server;
 mod state;
@@ -18,13 +18,13 @@ mod status;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
+pub use backoff::Backoff;
 pub use cluster_source::{ClusterSource, ClusterSourceError, client};
 pub use decode::{Decode, Unreadable, from_json};
 pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
 pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, merge, read};
-pub use pauses::Pauses;
 pub use resource::{Followed, Name, Resource};
 pub use server::{ServerInfo, can, raw_text, server_info, version};
 pub use state::WatchState;

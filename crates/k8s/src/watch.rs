@@ -12,9 +12,9 @@ use futures_util::TryStreamExt;
 use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use kube::{Client, Error};
 
+use super::backoff::Backoff;
 use super::decode::{Decode, Decoded, Page};
 use super::error::error_chain;
-use super::pauses::Pauses;
 use super::resource::{Followed, Name, Resource};
 use super::state::WatchState;
 
@@ -55,7 +55,7 @@ enum Trouble {
 }
 
 /// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows
-/// ([`Pauses`]).
+/// ([`Backoff::for_api_server`]).
 pub async fn follow<T: Decode>(
     client: Client,
     followed: impl Into<Followed>,
@@ -76,7 +76,7 @@ pub async fn follow_many<T: Decode, L>(
     mut sink: impl FnMut(Event<T, L>),
 ) {
     let followed = followed.into();
-    let mut pauses = Pauses::default();
+    let mut backoff = Backoff::for_api_server();
     let mut version = String::new();
     loop {
         if version.is_empty() {
@@ -84,12 +84,12 @@ pub async fn follow_many<T: Decode, L>(
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
-                    // No reset of the pauses: where lists succeed and watches are refused, lists must become rare, too.
+                    // No reset of the backoff: where lists succeed and watches are refused, lists must become rare, too.
                     version = at;
                 }
                 Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
                     state.failed(&reason);
-                    tokio::time::sleep(pauses.longer()).await;
+                    tokio::time::sleep(backoff.next_pause()).await;
                     continue;
                 }
             }
@@ -99,7 +99,7 @@ pub async fn follow_many<T: Decode, L>(
         let lived = started.elapsed() >= LIVED;
         if lived || version != from {
             // It was a watch, however short: whatever ends the next one is not the same trouble going on.
-            pauses.reset();
+            backoff.reset();
         }
         match ended {
             // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
@@ -111,7 +111,7 @@ pub async fn follow_many<T: Decode, L>(
                 version.clear();
             }
         }
-        tokio::time::sleep(pauses.longer()).await;
+        tokio::time::sleep(backoff.next_pause()).await;
     }
 }
 

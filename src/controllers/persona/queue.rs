@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::controllers::metrics::Depth;
+use crate::k8s::Backoff;
 
 /// A persona by its name; shared, since a queue names each several times.
 pub(super) type Key = Arc<PersonaKey>;
@@ -40,10 +41,10 @@ pub(super) enum Looked {
 const AT_ONCE: usize = 8;
 /// A roll-out changes a Deployment several times a second; one write tells of all of it.
 const SETTLE: Duration = Duration::from_millis(100);
-/// First pause after a failure; doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause after failures.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// First pause after a failure, before jitter.
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause after failures, before jitter.
+const MAX_PAUSE: Duration = Duration::from_secs(15);
 /// A new holder looks at everything, this far apart at first.
 const APART: Duration = Duration::from_millis(5);
 /// Nobody waits longer than this for a new holder's first look.
@@ -64,7 +65,7 @@ pub(super) struct Queue {
     /// Those whose turn has a reason: they have changed, failed, or a new holder has not seen them yet.
     waiting: HashSet<Key>,
     depth: Depth,
-    failures: HashMap<Key, u32>,
+    failures: HashMap<Key, Backoff>,
     interval: Duration,
     begun: Instant,
     random: RandomState,
@@ -149,20 +150,20 @@ impl Queue {
 
     fn looked(&mut self, key: Key, looked: Looked) {
         self.busy.remove(&key);
-        let share = self.draw();
         match looked {
             Looked::Settled => {
                 self.failures.remove(&key);
+                let share = self.draw();
                 // From nine to eleven tenths, so that they do not come all at once for ever.
                 self.request_by_the_clock(key, self.interval.mul_f64(0.9 + share / 5.0));
             }
             Looked::Gone => drop(self.failures.remove(&key)),
             Looked::Failed => {
-                let failures = self.failures.entry(Arc::clone(&key)).or_default();
-                let pause = pause(*failures);
-                *failures = failures.saturating_add(1);
+                let failures = self.failures.entry(Arc::clone(&key));
+                let backoff = failures.or_insert_with(|| Backoff::with_jitter(MIN_PAUSE, MAX_PAUSE));
+                let pause = backoff.next_pause();
                 self.wait(&key);
-                self.request(key, pause.mul_f64(0.5 + share / 2.0));
+                self.request(key, pause);
             }
         }
     }
@@ -192,12 +193,6 @@ impl Queue {
 /// The next that is due and not being looked at.
 async fn next(due: Pin<&mut Scheduler<Key, Requests>>, busy: &HashSet<Key>) -> Option<Key> {
     due.hold_unless(|key| !busy.contains(key)).next().await
-}
-
-/// The pause after so many failures before this one.
-fn pause(failures: u32) -> Duration {
-    let factor = 2_u32.checked_pow(failures).unwrap_or(u32::MAX);
-    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]

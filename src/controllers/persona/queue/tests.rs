@@ -63,7 +63,7 @@ async fn a_failure_is_tried_again_ever_more_rarely() {
     let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
     queue.wake(key("a"));
     let seen = looks(&mut queue, Duration::from_secs(600), |_| Looked::Failed).await;
-    // At the longest pause, shortened by chance to a half at most: 15 to 30 s each.
+    // The longest pause with its jitter: 15 to 30 s each.
     assert!((20..50).contains(&seen.len()), "{} looks", seen.len());
     assert!(seen[1].0 - seen[0].0 <= 600, "the first pause is short: {seen:?}");
     let last = seen.windows(2).last().expect("two");
