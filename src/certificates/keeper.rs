@@ -43,7 +43,7 @@ impl Keeper {
         loop {
             if !self.leadership.held() {
                 // Whatever kept us from writing is the next holder's to find out.
-                self.state.set_trouble(None);
+                self.state.trouble.over();
             }
             self.leadership.until_held().await;
             sight.mark_unchanged();
@@ -53,15 +53,14 @@ impl Keeper {
             };
             let wait = match step {
                 Ok(wait) => {
-                    if self.state.set_trouble(None).is_some() {
+                    if self.state.trouble.over() {
                         tracing::info!("Certificates can be kept again");
                     }
                     backoff.reset();
                     wait
                 }
                 Err(trouble) => {
-                    let known = self.state.set_trouble(Some(trouble.clone()));
-                    if known.as_ref() != Some(&trouble) {
+                    if self.state.trouble.failed(&trouble) {
                         tracing::error!(trouble, "Certificates cannot be kept; it is tried again");
                     }
                     // Changes do not cut this short: some of them may be ours.

@@ -1,8 +1,8 @@
 //! What the process knows about its certificates, shared: written by the follower, read by the keeper, by probes and by
 //! metrics.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::Settings;
 use super::configuration::{CONFIGURATIONS, Configuration};
 use super::secret::{SECRETS, Secret};
 use super::sight::Sight;
-use crate::k8s::WatchState;
+use crate::k8s::{Trouble, WatchState};
 use crate::server::tls::{CertificateFacts, Resolver};
 
 /// The certificate of this process, and what is known of its Secret and of the webhook configuration.
@@ -26,7 +26,7 @@ pub struct State {
     leaf_rotations: AtomicU64,
     ca_rotations: AtomicU64,
     /// Why the holder could not write; only the holder's own.
-    trouble: Mutex<Option<String>>,
+    pub(super) trouble: Trouble,
 }
 
 impl State {
@@ -42,7 +42,7 @@ impl State {
             configuration_watch: Arc::new(WatchState::new(CONFIGURATIONS.plural)),
             leaf_rotations: AtomicU64::new(0),
             ca_rotations: AtomicU64::new(0),
-            trouble: Mutex::default(),
+            trouble: Trouble::default(),
         }
     }
 
@@ -66,18 +66,6 @@ impl State {
     pub(super) fn count(&self, leaf: bool, ca: bool) {
         self.leaf_rotations.fetch_add(u64::from(leaf), Ordering::Relaxed);
         self.ca_rotations.fetch_add(u64::from(ca), Ordering::Relaxed);
-    }
-
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The trouble from now on, or none; what it was.
-    pub(super) fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(
-            &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
-            trouble,
-        )
     }
 
     /// The Secret is this, or gone.

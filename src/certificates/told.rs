@@ -174,7 +174,7 @@ impl State {
     }
 
     fn by_holder(&self, what: &str) -> String {
-        match self.trouble() {
+        match self.trouble.reason() {
             Some(trouble) => format!("this replica holds the Lease, and {trouble}"),
             None => {
                 format!("the replica that holds the Lease {what} within seconds, or says in its log and here why not")

@@ -15,6 +15,7 @@ mod resource;
 mod server;
 mod state;
 mod status;
+mod trouble;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
@@ -29,6 +30,7 @@ pub use resource::{Followed, Name, Resource};
 pub use server::{ServerInfo, can, raw_text, server_info, version};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
+pub use trouble::Trouble;
 pub use watch::{Event, follow, follow_many};
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ pub enum Event<T, L = T> {
     },
 }
 
-/// Why a list or a watch did not go on.
-enum Trouble {
+/// Why a list or a watch ended.
+enum Ended {
     /// The connection, or the server behind it, for now: what we have heard still stands.
     Lost(String),
     /// The API server's answer: list again before watching.
@@ -87,7 +87,7 @@ pub async fn follow_many<T: Decode, L>(
                     // No reset of the backoff: where lists succeed and watches are refused, lists must become rare, too.
                     version = at;
                 }
-                Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
+                Err(Ended::Lost(reason) | Ended::Refused(reason)) => {
                     state.failed(&reason);
                     tokio::time::sleep(backoff.next_pause()).await;
                     continue;
@@ -105,8 +105,8 @@ pub async fn follow_many<T: Decode, L>(
             // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
             Ok(()) if lived => continue,
             Ok(()) => {}
-            Err(Trouble::Lost(reason)) => state.failed(&reason),
-            Err(Trouble::Refused(reason)) => {
+            Err(Ended::Lost(reason)) => state.failed(&reason),
+            Err(Ended::Refused(reason)) => {
                 state.failed(&reason);
                 version.clear();
             }
@@ -121,7 +121,7 @@ async fn list<T: Decode, L>(
     followed: &Followed,
     state: &WatchState,
     keep: impl Fn(T) -> L,
-) -> Result<(Event<T, L>, String), Trouble> {
+) -> Result<(Event<T, L>, String), Ended> {
     let resource = followed.resource;
     let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
@@ -133,10 +133,10 @@ async fn list<T: Decode, L>(
         } else {
             requests.list(&params)
         };
-        let request = request.map_err(|error| Trouble::Refused(error_chain(&error)))?;
+        let request = request.map_err(|error| Ended::Refused(error_chain(&error)))?;
         let page: Page<T> = answered(resource, client.request_text(request))
             .await
-            .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(error_chain(&error))))?;
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| Ended::Refused(error_chain(&error))))?;
         for decoded in page.items.into_iter().flatten() {
             match read(decoded, resource, state) {
                 Ok((object, _)) => objects.push(keep(object)),
@@ -146,7 +146,7 @@ async fn list<T: Decode, L>(
         match page.metadata.more.filter(|more| !more.is_empty()) {
             Some(more) => params.continue_token = Some(more),
             None if page.metadata.resource_version.is_empty() => {
-                return Err(Trouble::Refused("the list has no resourceVersion".to_owned()));
+                return Err(Ended::Refused("the list has no resourceVersion".to_owned()));
             }
             None => return Ok((Event::Listed { objects, unreadable }, page.metadata.resource_version)),
         }
@@ -160,7 +160,7 @@ async fn watch<T: Decode, L>(
     state: &WatchState,
     version: &mut String,
     sink: &mut impl FnMut(Event<T, L>),
-) -> Result<(), Trouble> {
+) -> Result<(), Ended> {
     let resource = followed.resource;
     let requests = Request::new(followed.path());
     let mut params = WatchParams::default().timeout(WATCH_SECONDS);
@@ -170,14 +170,14 @@ async fn watch<T: Decode, L>(
     } else {
         requests.watch(&params, version)
     };
-    let request = request.map_err(|error| Trouble::Refused(error_chain(&error)))?;
+    let request = request.map_err(|error| Ended::Refused(error_chain(&error)))?;
     let events = answered(resource, client.request_events::<Decoded<T>>(request)).await?;
     state.connected();
     let mut events = pin!(events);
     loop {
         let event = match tokio::time::timeout(SILENCE, events.try_next()).await {
-            Err(_) => return Err(Trouble::Lost("the API server has fallen silent".to_owned())),
-            Ok(Err(error)) => return Err(Trouble::of(&error, resource)),
+            Err(_) => return Err(Ended::Lost("the API server has fallen silent".to_owned())),
+            Ok(Err(error)) => return Err(Ended::of(&error, resource)),
             Ok(Ok(None)) => return Ok(()),
             Ok(Ok(Some(event))) => event,
         };
@@ -197,7 +197,7 @@ async fn watch<T: Decode, L>(
             WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
             WatchEvent::Error(status) => {
                 let reason = format!("the API server ended the watch: {}", status.message);
-                return Err(Trouble::Refused(reason));
+                return Err(Ended::Refused(reason));
             }
         };
         state.heard();
@@ -225,10 +225,10 @@ fn read<T>(decoded: Decoded<T>, resource: Resource, state: &WatchState) -> Resul
     }
 }
 
-async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
+async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
     match tokio::time::timeout(ANSWER, asked).await {
-        Ok(answer) => answer.map_err(|error| Trouble::of(&error, resource)),
-        Err(_) => Err(Trouble::Lost("the API server does not answer".to_owned())),
+        Ok(answer) => answer.map_err(|error| Ended::of(&error, resource)),
+        Err(_) => Err(Ended::Lost("the API server does not answer".to_owned())),
     }
 }
 
@@ -236,25 +236,25 @@ async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, E
 #[cfg(test)]
 pub(super) fn lists_again(error: &Error) -> bool {
     const ANY: Resource = Resource::new("", "v1", "namespaces");
-    matches!(Trouble::of(error, ANY), Trouble::Refused(_))
+    matches!(Ended::of(error, ANY), Ended::Refused(_))
 }
 
-impl Trouble {
-    fn of(error: &Error, resource: Resource) -> Trouble {
+impl Ended {
+    fn of(error: &Error, resource: Resource) -> Ended {
         let Resource {
             group, version, plural, ..
         } = resource;
         match error {
             // By its code: to an unknown path the API server answers with plain text.
-            Error::Api(status) if status.code == 404 => Trouble::Refused(format!(
+            Error::Api(status) if status.code == 404 => Ended::Refused(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
             // It has too much to do, or is not itself: where we were is still where we are. A list would be more to do.
             Error::Api(status) if status.code == 429 || status.code >= 500 => {
-                Trouble::Lost(format!("{} ({})", status.message, status.code))
+                Ended::Lost(format!("{} ({})", status.message, status.code))
             }
-            Error::Api(status) => Trouble::Refused(format!("{} ({})", status.message, status.code)),
-            other => Trouble::Lost(error_chain(other)),
+            Error::Api(status) => Ended::Refused(format!("{} ({})", status.message, status.code)),
+            other => Ended::Lost(error_chain(other)),
         }
     }
 }

@@ -9,7 +9,7 @@ mod events;
 mod queue;
 mod status;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
 use crate::index::{AppKey, Index, Kind, Snapshot};
-use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, catch_panic, write_if_changed};
+use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, Trouble, catch_panic, write_if_changed};
 use crate::policy::RuleSet;
 
 /// Who writes status (design 2).
@@ -100,7 +100,8 @@ impl Controller {
                 client: &client,
                 leadership: leadership.clone(),
                 chronicle: &chronicle,
-                trouble: Mutex::default(),
+                trouble: Trouble::default(),
+                failing: Mutex::default(),
             };
             tokio::select! {
                 () = term.run(&mut self.wakes) => {}
@@ -120,8 +121,9 @@ struct Term<'c> {
     client: &'c Client,
     leadership: Leadership,
     chronicle: &'c Chronicle,
-    /// The last failure that was told, and whose it was.
-    trouble: Mutex<Option<(String, Name)>>,
+    trouble: Trouble,
+    /// The persona that `trouble` is about.
+    failing: Mutex<Option<Name>>,
 }
 
 impl Term<'_> {
@@ -196,7 +198,7 @@ impl Term<'_> {
         .await;
         self.metrics.status(&written);
         let written = written?;
-        self.well(name);
+        self.succeeded(name);
         match written {
             Outcome::Gone => return Ok(Looked::Gone),
             Outcome::Unchanged => return Ok(Looked::Settled),
@@ -232,26 +234,27 @@ impl Term<'_> {
         Some((!assessment.says(stored.status)).then_some(assessment))
     }
 
-    /// Told once for each new reason, however many personas meet it and however often it is tried.
+    /// Warns once for each new reason, however many personas meet it.
     fn failed(&self, name: &Name, error: &CallError) {
-        let reason = error.text.replace(&name.name, "NAME");
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let (namespace, persona) = (&name.namespace, &name.name);
-        if error.is_conflict() || trouble.as_ref().is_some_and(|(told, _)| *told == reason) {
-            // Somebody else was faster: that is no trouble, and the next look sees what they wrote.
-            tracing::debug!(namespace, persona, %error, "Could not write a status");
-        } else {
+        // After a conflict, where another writer was faster, the next reconcile reads what it wrote.
+        if !error.is_conflict() && self.trouble.failed(&error.text.replace(persona, "NAME")) {
             tracing::warn!(namespace, persona, %error, "Cannot write the status of a persona; it is tried again");
-            *trouble = Some((reason, name.clone()));
+            *self.failing() = Some(name.clone());
+        } else {
+            tracing::debug!(namespace, persona, %error, "Could not write a status");
         }
     }
 
-    /// Others that can be written say nothing of the one that could not.
-    fn well(&self, name: &Name) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if trouble.take_if(|(_, whose)| whose == name).is_some() {
+    /// The trouble is over when the persona that it is about can be written; others prove nothing.
+    fn succeeded(&self, name: &Name) {
+        if self.failing().take_if(|failing| failing == name).is_some() && self.trouble.over() {
             tracing::info!("The status of personas can be written again");
         }
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Option<Name>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
