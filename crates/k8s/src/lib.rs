@@ -7,6 +7,7 @@
 mod access;
 mod backoff;
 mod cluster_source;
+pub mod conditions;
 mod decode;
 mod error;
 mod lease;
@@ -15,6 +16,7 @@ mod resource;
 mod server;
 mod state;
 mod status;
+pub mod time;
 mod trouble;
 mod watch;
 

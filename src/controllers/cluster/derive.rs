@@ -13,7 +13,7 @@ use super::resources::{Used, count_nodes, count_pods, number};
 use super::{conditions, platform};
 use crate::api::ClusterPersonaStatus;
 use crate::api::cluster_persona::status::{ClusterPhase, Namespaces};
-use crate::controllers::condition::in_seconds;
+use crate::k8s::time::in_seconds;
 
 /// How many nodes are listed one by one; sums and readiness count all of them. An object that etcd takes has room for
 /// about twice as many.

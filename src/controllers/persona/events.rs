@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::assess::Assessment;
 use super::status::complaints;
+use crate::k8s::time::micros;
 use crate::k8s::{CallError, Name, Resource, create, merge};
 use crate::policy::text::{Shown, cut};
 
@@ -112,7 +113,7 @@ impl Chronicle {
     fn telling(&self, persona: &Name, key: &(String, News), now: Timestamp) -> Telling {
         let mut sent = self.sent();
         sent.retain(|_, sent| now.duration_since(sent.last).unsigned_abs() < SERIES);
-        let time = now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        let time = micros(now);
         if let Some(again) = sent.get_mut(key) {
             again.count = again.count.saturating_add(1);
             again.last = now;
