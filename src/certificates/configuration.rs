@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::k8s::{Decode, Resource, Unreadable, from_json};
 
-pub(super) const CONFIGURATIONS: Resource =
-    Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
+/// The kind.
+pub(super) fn configurations() -> Resource {
+    Resource::of::<ValidatingWebhookConfiguration>()
+}
 
 /// The entry that is ours.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
@@ -118,9 +121,10 @@ impl Decode for Configuration {
 /// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
 /// came back since; an emergency stop is nobody's to undo. The version makes it fail where another holder was faster.
 pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
+    let configurations = configurations();
     json!({
-        "apiVersion": CONFIGURATIONS.api_version(),
-        "kind": "ValidatingWebhookConfiguration",
+        "apiVersion": configurations.api_version(),
+        "kind": configurations.kind,
         "metadata": {"name": name, "uid": seen.uid, "resourceVersion": seen.version},
         "webhooks": [{
             "name": WEBHOOK,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::configuration::{CONFIGURATIONS, Configuration};
-use super::secret::{SECRETS, Secret};
+use super::configuration::{Configuration, configurations};
+use super::secret::{Secret, secrets};
 use super::state::State;
 use crate::k8s::{Client, Decode, Event, Name, follow};
 
@@ -14,16 +14,13 @@ const TICK: Duration = Duration::from_secs(1);
 /// Follows both for ever.
 pub(super) async fn run(client: Client, state: Arc<State>) {
     let settings = &state.settings;
-    let configuration = Name {
-        namespace: String::new(),
-        name: settings.configuration.clone(),
-    };
+    let configuration = Name::cluster_wide(&settings.configuration);
     let secret = async {
         let Some(name) = settings.secret.clone() else {
             return std::future::pending().await;
         };
         let watched = Arc::clone(&state.secret_watch);
-        follow(client.clone(), SECRETS.named(name), watched, |event| {
+        follow(client.clone(), secrets().named(name), watched, |event| {
             if let Some(secret) = only::<Secret>(event) {
                 state.see_secret(secret);
             }
@@ -31,11 +28,16 @@ pub(super) async fn run(client: Client, state: Arc<State>) {
         .await;
     };
     let watched = Arc::clone(&state.configuration_watch);
-    let configuration = follow(client.clone(), CONFIGURATIONS.named(configuration), watched, |event| {
-        if let Some(configuration) = only::<Configuration>(event) {
-            state.see_configuration(configuration);
-        }
-    });
+    let configuration = follow(
+        client.clone(),
+        configurations().named(configuration),
+        watched,
+        |event| {
+            if let Some(configuration) = only::<Configuration>(event) {
+                state.see_configuration(configuration);
+            }
+        },
+    );
     let ticks = async {
         loop {
             tokio::time::sleep(TICK).await;

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::configuration::{CONFIGURATIONS, Configuration, with_bundle};
+use super::configuration::{Configuration, configurations, with_bundle};
 use super::contest::Contest;
 use super::plan::{Plan, Reason, Write, plan};
-use super::secret::SECRETS;
+use super::secret::secrets;
 use super::sight::Sight;
 use super::state::State;
 use crate::k8s::{Backoff, CallError, Client, Leadership, Name, apply, read};
@@ -112,13 +112,13 @@ impl Keeper {
         let failed = |error: CallError| format!("cannot write Secret {}: {error}", self.state.settings.secret_name());
         if version.is_none() {
             // An apply creates what is missing and overwrites what is there: make sure that it is missing.
-            let there: Option<Value> = read(&self.client, SECRETS, &self.secret).await.map_err(failed)?;
+            let there: Option<Value> = read(&self.client, &secrets(), &self.secret).await.map_err(failed)?;
             if there.is_some() {
                 return Ok(PAUSE);
             }
         }
         let object = write.stored.print(&self.secret, version.as_deref(), write.taken_up);
-        let written = match apply(&self.client, SECRETS, &self.secret, None, MANAGER, &object).await {
+        let written = match apply(&self.client, &secrets(), &self.secret, None, MANAGER, &object).await {
             Ok(written) => written,
             Err(error) if error.is_conflict() => return Ok(PAUSE),
             Err(error) => return Err(failed(error)),
@@ -143,12 +143,9 @@ impl Keeper {
 
     /// Writes the caBundle, and nothing else, of the configuration as it was seen; how long to wait at most.
     async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, String> {
-        let name = Name {
-            namespace: String::new(),
-            name: self.state.settings.configuration.clone(),
-        };
+        let name = Name::cluster_wide(&self.state.settings.configuration);
         let object = with_bundle(&name.name, seen, bundle);
-        match apply(&self.client, CONFIGURATIONS, &name, None, MANAGER, &object).await {
+        match apply(&self.client, &configurations(), &name, None, MANAGER, &object).await {
             Ok(_) => {
                 tracing::info!(configuration = name.name, "Wrote the caBundle");
                 self.contest.wrote(bundle, Instant::now());

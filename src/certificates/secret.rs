@@ -24,7 +24,10 @@ use super::bundle;
 use crate::k8s::{Decode, Name, Resource, Unreadable, from_json};
 use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
 
-pub(super) const SECRETS: Resource = Resource::new("", "v1", "secrets");
+/// The kind.
+pub(super) fn secrets() -> Resource {
+    Resource::of::<k8s_openapi::api::core::v1::Secret>()
+}
 
 /// Every key that is ours to write.
 pub(super) const KEYS: [&str; 7] = [

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Settings;
-use super::configuration::{CONFIGURATIONS, Configuration};
-use super::secret::{SECRETS, Secret};
+use super::configuration::{Configuration, configurations};
+use super::secret::{Secret, secrets};
 use super::sight::Sight;
 use crate::k8s::{Trouble, WatchState};
 use crate::server::tls::{CertificateFacts, Resolver};
@@ -38,8 +38,8 @@ impl State {
             settings,
             resolver,
             sight: watch::Sender::new(Sight::default()),
-            secret_watch: Arc::new(WatchState::new(SECRETS.plural)),
-            configuration_watch: Arc::new(WatchState::new(CONFIGURATIONS.plural)),
+            secret_watch: Arc::new(WatchState::new(&secrets())),
+            configuration_watch: Arc::new(WatchState::new(&configurations())),
             leaf_rotations: AtomicU64::new(0),
             ca_rotations: AtomicU64::new(0),
             trouble: Trouble::default(),

@@ -28,7 +28,7 @@ pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
 pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, merge, read};
-pub use resource::{Followed, Name, Resource};
+pub use resource::{Followed, Name, Resource, Scope, discover};
 pub use server::{ServerInfo, can, raw_text, server_info, version};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};

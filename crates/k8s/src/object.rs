@@ -45,7 +45,7 @@ struct List<T> {
 /// See [`CallError`].
 pub async fn get<T: DeserializeOwned>(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
 ) -> Result<Option<T>, CallError> {
     let requests = Request::new(resource.collection(&name.namespace));
@@ -62,7 +62,7 @@ pub async fn get<T: DeserializeOwned>(
 /// See [`CallError`].
 pub async fn list<T: DeserializeOwned>(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     namespace: &str,
     labels: &str,
 ) -> Result<Vec<T>, CallError> {
@@ -78,7 +78,7 @@ pub async fn list<T: DeserializeOwned>(
 /// See [`CallError`].
 pub async fn read<T: DeserializeOwned>(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
 ) -> Result<Option<T>, CallError> {
     let params = ListParams::default().fields(&format!("metadata.name={}", name.name));
@@ -105,7 +105,7 @@ pub struct Skipped {
 /// See [`CallError`]; what was seen until then is no whole.
 pub async fn list_each<T: Decode>(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     mut each: impl FnMut(T),
 ) -> Result<Skipped, CallError> {
     let requests = Request::new(resource.collection(""));
@@ -140,7 +140,7 @@ pub async fn list_each<T: Decode>(
 /// See [`CallError`]; a conflict when there is one of that name.
 pub async fn create(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     namespace: &str,
     manager: &str,
     object: &Value,
@@ -163,7 +163,7 @@ pub async fn create(
 /// See [`CallError`].
 pub async fn apply(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
     subresource: Option<&str>,
     manager: &str,
@@ -186,7 +186,7 @@ pub async fn apply(
 /// See [`CallError`].
 pub async fn merge(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
     subresource: Option<&str>,
     manager: &str,
@@ -222,7 +222,7 @@ pub struct Verdict {
 /// There was no answer. A refusal is a [`Verdict`].
 pub async fn dry_run_create(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     namespace: &str,
     object: &Value,
 ) -> Result<Verdict, CallError> {

@@ -79,13 +79,13 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
 /// # Errors
 /// See [`CallError`].
 pub async fn can(client: &Client, question: SubjectAccessReviewSpec) -> Result<bool, CallError> {
-    const REVIEWS: Resource = Resource::new("authorization.k8s.io", "v1", "subjectaccessreviews");
     let review = SubjectAccessReview {
         spec: question,
         ..SubjectAccessReview::default()
     };
     let body = serde_json::to_vec(&review).map_err(|error| CallError::malformed(&error))?;
-    let request = Request::new(REVIEWS.collection("")).create(&PostParams::default(), body);
+    let request =
+        Request::new(Resource::of::<SubjectAccessReview>().collection("")).create(&PostParams::default(), body);
     let answer: SubjectAccessReview = call(client, request).await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
 }

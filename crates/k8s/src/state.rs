@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::resource::Resource;
 use super::trouble::Trouble;
 
 /// What is known of one watch; written by it, read by whoever asks.
 #[derive(Debug)]
 pub struct WatchState {
     /// What is watched, in the plural.
-    pub plural: &'static str,
+    pub plural: String,
     /// Seconds since 1970; 0 for never.
     last_event: AtomicI64,
     errors: AtomicU64,
@@ -19,10 +20,10 @@ pub struct WatchState {
 }
 
 impl WatchState {
-    /// Of a watch that was not started yet.
-    pub fn new(plural: &'static str) -> WatchState {
+    /// Of a watch of this kind that was not started yet.
+    pub fn new(resource: &Resource) -> WatchState {
         WatchState {
-            plural,
+            plural: resource.plural.to_string(),
             last_event: AtomicI64::new(0),
             errors: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),

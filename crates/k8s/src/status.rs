@@ -56,7 +56,7 @@ struct Metadata {
 /// See [`CallError`]; nothing is written then, and it is worth trying again.
 pub async fn write_if_changed(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
     manager: &str,
     clocks: &[&str],

@@ -122,13 +122,14 @@ async fn list<T: Decode, L>(
     state: &WatchState,
     keep: impl Fn(T) -> L,
 ) -> Result<(Event<T, L>, String), Ended> {
-    let resource = followed.resource;
+    let resource = &followed.resource;
     let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
     let mut params = ListParams::default().limit(PAGE);
     params.field_selector = followed.field_selector();
+    params.label_selector = followed.label_selector();
     loop {
-        let request = if resource.metadata_only {
+        let request = if followed.metadata_only {
             requests.list_metadata(&params)
         } else {
             requests.list(&params)
@@ -161,11 +162,12 @@ async fn watch<T: Decode, L>(
     version: &mut String,
     sink: &mut impl FnMut(Event<T, L>),
 ) -> Result<(), Ended> {
-    let resource = followed.resource;
+    let resource = &followed.resource;
     let requests = Request::new(followed.path());
     let mut params = WatchParams::default().timeout(WATCH_SECONDS);
     params.field_selector = followed.field_selector();
-    let request = if resource.metadata_only {
+    params.label_selector = followed.label_selector();
+    let request = if followed.metadata_only {
         requests.watch_metadata(&params, version)
     } else {
         requests.watch(&params, version)
@@ -208,13 +210,13 @@ async fn watch<T: Decode, L>(
 }
 
 /// The object, or its name and one line in the log; either with its version.
-fn read<T>(decoded: Decoded<T>, resource: Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
+fn read<T>(decoded: Decoded<T>, resource: &Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
     match decoded.object {
         Ok(object) => Ok((object, decoded.version)),
         Err(reason) => {
             state.skipped();
             tracing::error!(
-                resource = resource.plural,
+                resource = &*resource.plural,
                 namespace = decoded.name.namespace,
                 name = decoded.name.name,
                 reason = ?reason.as_str(),
@@ -225,7 +227,7 @@ fn read<T>(decoded: Decoded<T>, resource: Resource, state: &WatchState) -> Resul
     }
 }
 
-async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
+async fn answered<T>(resource: &Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(answer) => answer.map_err(|error| Ended::of(&error, resource)),
         Err(_) => Err(Ended::Lost("the API server does not answer".to_owned())),
@@ -235,12 +237,12 @@ async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, E
 /// Whether this answer to a watch makes a list necessary.
 #[cfg(test)]
 pub(super) fn lists_again(error: &Error) -> bool {
-    const ANY: Resource = Resource::new("", "v1", "namespaces");
-    matches!(Ended::of(error, ANY), Ended::Refused(_))
+    let any = Resource::of::<k8s_openapi::api::core::v1::Namespace>();
+    matches!(Ended::of(error, &any), Ended::Refused(_))
 }
 
 impl Ended {
-    fn of(error: &Error, resource: Resource) -> Ended {
+    fn of(error: &Error, resource: &Resource) -> Ended {
         let Resource {
             group, version, plural, ..
         } = resource;

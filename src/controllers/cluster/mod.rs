@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
 use serde_json::Value;
 
 use self::derive::{Observed, derive};
@@ -28,12 +29,17 @@ use self::known::Known;
 use self::observe::observe;
 use self::pace::Pace;
 use super::metrics::{Controller, Metrics, Reconciled};
-use crate::api::ClusterPersonaStatus;
+use crate::api::{ClusterPersona, ClusterPersonaStatus};
 use crate::index::Index;
 use crate::k8s::{Client, Leadership, Name, Resource, WatchState, follow, write_if_changed};
 
-const CLUSTER_PERSONAS: Resource = Resource::new("dorgu.io", "v1", "clusterpersonas");
-const NODES: Resource = Resource::new("", "v1", "nodes");
+fn cluster_personas() -> Resource {
+    Resource::of::<ClusterPersona>()
+}
+
+fn nodes() -> Resource {
+    Resource::of::<Node>()
+}
 
 /// As whom we write (design 2).
 const MANAGER: &str = "dorgu-operator";
@@ -82,7 +88,7 @@ pub struct Followed {
 impl Default for Followed {
     /// Before anything is followed.
     fn default() -> Followed {
-        let [nodes, personas] = [NODES, CLUSTER_PERSONAS].map(|of| Arc::new(WatchState::new(of.plural)));
+        let [nodes, personas] = [nodes(), cluster_personas()].map(|of| Arc::new(WatchState::new(&of)));
         Followed { nodes, personas }
     }
 }
@@ -146,9 +152,9 @@ impl ClusterController {
         let known = Known::default();
         let Followed { nodes, personas } = self.followed.clone();
         tokio::join!(
-            follow(self.client.clone(), NODES, Arc::clone(&nodes), |event| known
+            follow(self.client.clone(), self::nodes(), Arc::clone(&nodes), |event| known
                 .node(event)),
-            follow(self.client.clone(), CLUSTER_PERSONAS, personas, |event| known
+            follow(self.client.clone(), cluster_personas(), personas, |event| known
                 .persona(event)),
             self.look_again_and_again(&known, &nodes, made),
         );
@@ -250,20 +256,24 @@ impl ClusterController {
 
     /// Whether the status of that ClusterPersona is right now.
     async fn write(&self, name: &str, seen: &Observed) -> bool {
-        let object = Name {
-            namespace: String::new(),
-            name: name.to_owned(),
-        };
-        let outcome = write_if_changed(&self.client, CLUSTER_PERSONAS, &object, MANAGER, &CLOCKS, |current| {
-            let status = derive(
-                previous(name, &current.status),
-                current.generation,
-                seen,
-                Timestamp::now(),
-            );
-            // Strings, numbers and lists of them: it always becomes JSON.
-            serde_json::to_value(status).unwrap_or_default()
-        })
+        let object = Name::cluster_wide(name);
+        let outcome = write_if_changed(
+            &self.client,
+            &cluster_personas(),
+            &object,
+            MANAGER,
+            &CLOCKS,
+            |current| {
+                let status = derive(
+                    previous(name, &current.status),
+                    current.generation,
+                    seen,
+                    Timestamp::now(),
+                );
+                // Strings, numbers and lists of them: it always becomes JSON.
+                serde_json::to_value(status).unwrap_or_default()
+            },
+        )
         .await;
         self.metrics.status(&outcome);
         if let Err(error) = &outcome {

@@ -12,8 +12,6 @@ use crate::api::cluster_persona::status::Namespaces;
 use crate::index::{Index, Kind};
 use crate::k8s::{Client, Resource, WatchState, list_each, version};
 
-const PODS: Resource = Resource::new("", "v1", "pods");
-
 /// For how long nodes count as seen although their watch is in trouble: an API server that restarts is no news.
 const STALE: Duration = Duration::from_secs(120);
 
@@ -44,7 +42,10 @@ fn stale(watch: &WatchState) -> Option<String> {
 /// One pass over all pods, of which nothing is kept but the tally.
 async fn pods(client: &Client) -> Fact<Tally> {
     let mut tally = Tally::default();
-    let passed = list_each(client, PODS, |pod| tally.count(&pod)).await;
+    let passed = list_each(client, &Resource::of::<k8s_openapi::api::core::v1::Pod>(), |pod| {
+        tally.count(&pod)
+    })
+    .await;
     let skipped = passed.map_err(|error| error.to_string())?;
     if let Some(example) = skipped.example {
         tracing::warn!(

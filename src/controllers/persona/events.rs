@@ -16,7 +16,6 @@ use crate::k8s::time::micros;
 use crate::k8s::{CallError, Name, Resource, create, merge};
 use crate::policy::text::{Shown, cut};
 
-const EVENTS: Resource = Resource::new("events.k8s.io", "v1", "events");
 /// Who reports, in every event (ecosystem 2.2).
 const CONTROLLER: &str = "dorgu.io/operator";
 /// The same event within this time is one event that is counted, as client-go does it.
@@ -25,6 +24,10 @@ const SERIES: Duration = Duration::from_secs(6 * 60);
 const LONGEST_NOTE: usize = 1_000;
 /// Of the 253 characters of a name some are kept for the time.
 const LONGEST_NAME: usize = 230;
+
+fn events() -> Resource {
+    Resource::of::<k8s_openapi::api::events::v1::Event>()
+}
 
 /// What is told of a persona.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,9 +95,11 @@ impl Chronicle {
     pub(super) async fn tell(&self, persona: &Name, uid: &str, news: News, now: Timestamp) -> Result<(), CallError> {
         let key = (uid.to_owned(), news);
         let told = match self.telling(persona, &key, now) {
-            Telling::First(object) => create(&self.client, EVENTS, &persona.namespace, super::MANAGER, &object).await,
+            Telling::First(object) => {
+                create(&self.client, &events(), &persona.namespace, super::MANAGER, &object).await
+            }
             Telling::Again(name, series) => {
-                let patched = merge(&self.client, EVENTS, &name, None, super::MANAGER, &series).await;
+                let patched = merge(&self.client, &events(), &name, None, super::MANAGER, &series).await;
                 patched.map(drop)
             }
         };
@@ -125,15 +130,16 @@ impl Chronicle {
             namespace: persona.namespace.clone(),
             name: format!("{:.LONGEST_NAME$}.{:x}", persona.name, now.as_nanosecond()),
         };
+        let personas = super::personas();
         let is_well = news.reason == "PersonaCompliant";
         let object = json!({
-            "apiVersion": EVENTS.api_version(), "kind": "Event",
+            "apiVersion": events().api_version(), "kind": "Event",
             "metadata": {"namespace": name.namespace, "name": name.name},
             "eventTime": time,
             "type": if is_well { "Normal" } else { "Warning" },
             "reason": news.reason, "action": "Validate", "note": news.note,
             "regarding": {
-                "apiVersion": super::PERSONAS.api_version(), "kind": "ApplicationPersona",
+                "apiVersion": personas.api_version(), "kind": personas.kind,
                 "namespace": persona.namespace, "name": persona.name, "uid": uid,
             },
             "reportingController": CONTROLLER, "reportingInstance": self.instance,

@@ -22,13 +22,17 @@ use self::queue::{Key, Looked, PersonaKey, Queue};
 use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
+use crate::api::ApplicationPersona;
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, Trouble, catch_panic, write_if_changed};
 use crate::policy::RuleSet;
 
 /// Who writes status (design 2).
 const MANAGER: &str = "dorgu-operator";
-const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
+
+fn personas() -> Resource {
+    Resource::of::<ApplicationPersona>()
+}
 
 /// What the process was told.
 #[derive(Clone, Debug)]
@@ -186,7 +190,7 @@ impl Term<'_> {
         }
         let now = Timestamp::now();
         let mut news = None;
-        let written = write_if_changed(self.client, PERSONAS, name, MANAGER, CLOCKS, |current| {
+        let written = write_if_changed(self.client, &personas(), name, MANAGER, CLOCKS, |current| {
             // It was read meanwhile, which takes time.
             if !self.leadership.held() {
                 return current.status.clone();
