@@ -6,6 +6,7 @@
 
 mod access;
 mod backoff;
+mod cache;
 mod cluster_source;
 pub mod conditions;
 mod decode;
@@ -22,6 +23,7 @@ mod watch;
 
 pub use access::{Access, Denial, Memory};
 pub use backoff::Backoff;
+pub use cache::{Cache, Named};
 pub use cluster_source::{ClusterSource, ClusterSourceError, client};
 pub use decode::{Decode, Unreadable, from_json};
 pub use error::{CallError, Failure, Panicked, catch_panic};

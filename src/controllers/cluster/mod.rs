@@ -182,15 +182,15 @@ impl ClusterController {
             let looked = Instant::now();
             depth.set(usize::from(failing.is_some()));
             tokio::select! {
-                () = known.asked() => {
+                () = known.personas_changed() => {
                     depth.set(1);
                     self.settle().await;
                 }
-                () = known.news() => {
+                () = known.nodes_changed() => {
                     depth.set(1);
                     tokio::select! {
                         () = tokio::time::sleep(pace.settle(looked.elapsed())) => {}
-                        () = known.asked() => self.settle().await,
+                        () = known.personas_changed() => self.settle().await,
                     }
                 }
                 () = tokio::time::sleep(wait) => {}
