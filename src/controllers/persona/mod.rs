@@ -6,7 +6,6 @@
 
 mod assess;
 mod events;
-mod queue;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +17,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::assess::{Assessment, Observed, assess};
 use self::events::{Chronicle, News};
-use self::queue::{Key, Looked, PersonaKey, Queue};
 use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
 use crate::api::ApplicationPersona;
 use crate::index::{AppKey, Index, Kind, Snapshot};
-use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, Trouble, catch_panic, write_if_changed};
+use crate::k8s::{
+    CallError, Leadership, Looked, Name, Outcome, Queue, Resource, Trouble, catch_panic, write_if_changed,
+};
 use crate::policy::RuleSet;
 
 /// Who writes status (design 2).
@@ -117,6 +117,16 @@ impl Controller {
     }
 }
 
+/// A persona by its name; shared, since the queue names each several times.
+type Key = Arc<PersonaKey>;
+
+/// Namespace and name of a persona.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct PersonaKey {
+    namespace: Box<str>,
+    name: Box<str>,
+}
+
 /// What happens between winning the Lease and losing it.
 struct Term<'c> {
     index: &'c Index,
@@ -140,7 +150,7 @@ impl Term<'_> {
             }
         }
         let depth = self.metrics.depth(metrics::Controller::Persona);
-        let mut queue = Queue::new(self.settings.interval, depth);
+        let mut queue = Queue::new(self.settings.interval, move |waiting| depth.set(waiting));
         {
             let snapshot = self.index.load();
             let keys: Vec<Key> = snapshot

@@ -1,14 +1,18 @@
 //! Who is looked at when, on a clock that jumps.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 
+type Key = Arc<str>;
+
 fn key(name: &str) -> Key {
-    Arc::new(PersonaKey {
-        namespace: "shop".into(),
-        name: name.into(),
-    })
+    name.into()
+}
+
+/// A queue with this interval in seconds.
+fn every(seconds: u64) -> Queue<Key, fn(usize)> {
+    Queue::new(Duration::from_secs(seconds), |_| ())
 }
 
 /// Nobody wakes anybody.
@@ -17,12 +21,16 @@ async fn nobody() -> Vec<Key> {
 }
 
 /// Runs the queue for a while of the clock's time and tells when each look began, in milliseconds.
-async fn looks(queue: &mut Queue, time: Duration, answer: impl Fn(usize) -> Looked) -> Vec<(u128, String)> {
+async fn looks(
+    queue: &mut Queue<Key, fn(usize)>,
+    time: Duration,
+    answer: impl Fn(usize) -> Looked,
+) -> Vec<(u128, String)> {
     let (started, seen) = (Instant::now(), Mutex::new(Vec::new()));
     let look = |key: Key| {
         let count = {
             let mut seen = seen.lock().expect("a list");
-            seen.push((started.elapsed().as_millis(), key.name.to_string()));
+            seen.push((started.elapsed().as_millis(), key.to_string()));
             seen.len()
         };
         let looked = answer(count);
@@ -37,7 +45,7 @@ async fn looks(queue: &mut Queue, time: Duration, answer: impl Fn(usize) -> Look
 
 #[tokio::test(start_paused = true)]
 async fn a_settled_persona_comes_round_again_after_the_interval() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     queue.fill([key("a")].into_iter());
     let seen = looks(&mut queue, Duration::from_secs(200), |_| Looked::Settled).await;
     assert!((3..=4).contains(&seen.len()), "{seen:?}");
@@ -49,7 +57,7 @@ async fn a_settled_persona_comes_round_again_after_the_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn many_wakes_are_one_look_and_a_gone_persona_is_forgotten() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     for _ in 0..100 {
         queue.wake(key("a"));
     }
@@ -60,7 +68,7 @@ async fn many_wakes_are_one_look_and_a_gone_persona_is_forgotten() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_tried_again_ever_more_rarely() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     queue.wake(key("a"));
     let seen = looks(&mut queue, Duration::from_secs(600), |_| Looked::Failed).await;
     // The longest pause with its jitter: 15 to 30 s each.
@@ -72,7 +80,7 @@ async fn a_failure_is_tried_again_ever_more_rarely() {
 
 #[tokio::test(start_paused = true)]
 async fn a_success_makes_the_pauses_short_again() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     queue.wake(key("a"));
     let answer = |count| match count {
         10 => Looked::Settled,
@@ -85,7 +93,7 @@ async fn a_success_makes_the_pauses_short_again() {
 
 #[tokio::test(start_paused = true)]
 async fn no_persona_is_looked_at_twice_at_once_and_only_a_few_are() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     queue.fill((0..50).map(|n| key(&format!("p{n}"))).collect::<Vec<_>>().into_iter());
     let now = Mutex::new((HashSet::new(), 0));
     let look = |key: Key| {
@@ -111,7 +119,7 @@ async fn no_persona_is_looked_at_twice_at_once_and_only_a_few_are() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_holder_looks_at_everything_within_seconds_but_not_at_once() {
-    let mut queue = Queue::new(Duration::from_secs(600), Depth::default());
+    let mut queue = every(600);
     queue.fill(
         (0..1_000)
             .map(|n| key(&format!("p{n}")))
@@ -122,7 +130,7 @@ async fn a_new_holder_looks_at_everything_within_seconds_but_not_at_once() {
     assert_eq!(seen.len(), 1_000);
     let last = seen.iter().map(|(at, _)| *at).max().expect("some");
     assert!((2_000..12_000).contains(&last), "the last after {last} ms");
-    let mut one = Queue::new(Duration::from_secs(600), Depth::default());
+    let mut one = every(600);
     one.fill([key("a")].into_iter());
     let seen = looks(&mut one, Duration::from_secs(1), |_| Looked::Settled).await;
     assert!(seen[0].0 < 20, "{seen:?}");
@@ -130,7 +138,7 @@ async fn a_new_holder_looks_at_everything_within_seconds_but_not_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn those_wait_whose_turn_has_a_reason() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     queue.fill([key("a"), key("b")].into_iter());
     queue.wake(key("a"));
     assert_eq!(queue.waiting.len(), 2, "each once");
@@ -144,7 +152,7 @@ async fn those_wait_whose_turn_has_a_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn those_whose_turn_has_no_reason_come_in_company() {
-    let mut queue = Queue::new(Duration::from_secs(60), Depth::default());
+    let mut queue = every(60);
     let keys: Vec<Key> = (0..1_000).map(|n| key(&format!("p{n}"))).collect();
     queue.fill(keys.into_iter());
     let seen = looks(&mut queue, Duration::from_secs(120), |_| Looked::Settled).await;

@@ -1,10 +1,9 @@
-//! Which persona is looked at when: woken ones at once, failed ones after a pause that grows, all others every now and
-//! then. No persona is looked at twice at the same time, and no more than a few at once.
+//! Which object is reconciled when: one that was triggered at once, one that failed after a pause that grows, all others
+//! at an interval. No object is reconciled twice at the same time, and no more than a few at once.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, poll_fn};
@@ -13,70 +12,59 @@ use kube::runtime::scheduler::{ScheduleRequest, Scheduler, scheduler};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::controllers::metrics::Depth;
-use crate::k8s::Backoff;
+use super::backoff::Backoff;
 
-/// A persona by its name; shared, since a queue names each several times.
-pub(super) type Key = Arc<PersonaKey>;
-
-/// Namespace and name of a persona.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct PersonaKey {
-    pub(super) namespace: Box<str>,
-    pub(super) name: Box<str>,
-}
-
-/// How one look ended.
+/// How one reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Looked {
-    /// All is as it should be, for now.
+pub enum Looked {
+    /// The object is as it should be.
     Settled,
-    /// There is no such persona any more.
+    /// There is no such object any more.
     Gone,
     /// It has to be tried again.
     Failed,
 }
 
-/// How many are looked at at once: enough to hide the API server's latency, too few to press it.
+/// How many run at once: enough to hide the API server's latency, too few to overload it.
 const AT_ONCE: usize = 8;
-/// A roll-out changes a Deployment several times a second; one write tells of all of it.
+/// A roll-out changes a Deployment several times a second; one write covers the whole burst.
 const SETTLE: Duration = Duration::from_millis(100);
 /// First pause after a failure, before jitter.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause after failures, before jitter.
 const MAX_PAUSE: Duration = Duration::from_secs(15);
-/// A new holder looks at everything, this far apart at first.
+/// A new holder of the Lease reconciles everything, this far apart at first.
 const APART: Duration = Duration::from_millis(5);
-/// Nobody waits longer than this for a new holder's first look.
+/// A new holder's first pass takes no longer than this.
 const SPREAD: Duration = Duration::from_secs(10);
-/// Those whose turn has no reason but the clock come in company, this far apart: among thousands of personas the process
-/// would else never sleep. A whole number of them is a second.
+/// Periodic reconciles are batched to this interval, so that a process with thousands of objects can sleep. Must divide
+/// one second.
 const TOGETHER: Duration = Duration::from_millis(250);
-/// A look that makes no call never waits, so after this long the watches, which share the thread, get their turn.
+/// A reconcile that makes no call never yields, so after this long the queue yields to the watches on the same thread.
 const TURN: Duration = Duration::from_micros(500);
 
-type Requests = Pin<Box<dyn Stream<Item = ScheduleRequest<Key>> + Send>>;
+type Requests<K> = Pin<Box<dyn Stream<Item = ScheduleRequest<K>> + Send>>;
 
-/// The queue of one term of a holder.
-pub(super) struct Queue {
-    due: Pin<Box<Scheduler<Key, Requests>>>,
-    requests: UnboundedSender<ScheduleRequest<Key>>,
-    busy: HashSet<Key>,
-    /// Those whose turn has a reason: they have changed, failed, or a new holder has not seen them yet.
-    waiting: HashSet<Key>,
-    depth: Depth,
-    failures: HashMap<Key, Backoff>,
+/// A work queue, by the keys of objects. A key is cloned often: let it be cheap to clone.
+pub struct Queue<K, D> {
+    due: Pin<Box<Scheduler<K, Requests<K>>>>,
+    requests: UnboundedSender<ScheduleRequest<K>>,
+    busy: HashSet<K>,
+    /// Those that changed, failed, or were never reconciled by this queue; not those that only the interval brings.
+    waiting: HashSet<K>,
+    depth: D,
+    failures: HashMap<K, Backoff>,
     interval: Duration,
     begun: Instant,
     random: RandomState,
     drawn: u64,
 }
 
-impl Queue {
-    /// An empty queue, in which each persona comes round every `interval`; how many wait is told to `depth`.
-    pub(super) fn new(interval: Duration, depth: Depth) -> Queue {
+impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
+    /// An empty queue, in which each object comes round every `interval`; `depth` is called with how many wait.
+    pub fn new(interval: Duration, depth: D) -> Queue<K, D> {
         let (requests, mut incoming) = unbounded_channel();
-        let incoming: Requests = Box::pin(poll_fn(move |cx| incoming.poll_recv(cx)));
+        let incoming: Requests<K> = Box::pin(poll_fn(move |cx| incoming.poll_recv(cx)));
         Queue {
             due: Box::pin(scheduler(incoming)),
             requests,
@@ -92,7 +80,7 @@ impl Queue {
     }
 
     /// All of them, spread over a while.
-    pub(super) fn fill(&mut self, keys: impl ExactSizeIterator<Item = Key>) {
+    pub fn fill(&mut self, keys: impl ExactSizeIterator<Item = K>) {
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         let spread = APART.saturating_mul(count.saturating_sub(1)).min(SPREAD);
         for key in keys {
@@ -102,17 +90,17 @@ impl Queue {
         }
     }
 
-    /// Something about it has changed.
-    pub(super) fn wake(&mut self, key: Key) {
+    /// Something about the object has changed.
+    pub fn wake(&mut self, key: K) {
         self.wait(&key);
         self.request(key, SETTLE);
     }
 
-    /// Looks at whatever is due, for ever. `wakes` says who is to be woken.
-    pub(super) async fn run<L: Future<Output = Looked>>(
+    /// Reconciles whatever is due, for ever. `wakes` waits for objects that have changed.
+    pub async fn run<L: Future<Output = Looked>>(
         &mut self,
-        mut wakes: impl AsyncFnMut() -> Vec<Key>,
-        look: impl Fn(Key) -> L,
+        mut wakes: impl AsyncFnMut() -> Vec<K>,
+        look: impl Fn(K) -> L,
     ) {
         let mut looks = FuturesUnordered::new();
         let mut turn = Instant::now();
@@ -126,29 +114,29 @@ impl Queue {
                 Some((key, looked)) = looks.next(), if !looks.is_empty() => self.looked(key, looked),
                 Some(key) = next(self.due.as_mut(), &self.busy), if self.busy.len() < AT_ONCE => {
                     self.begin(&key);
-                    let looked = look(Arc::clone(&key));
+                    let looked = look(key.clone());
                     looks.push(async { (key, looked.await) });
                 }
             }
         }
     }
 
-    fn wait(&mut self, key: &Key) {
-        self.waiting.insert(Arc::clone(key));
-        self.depth.set(self.waiting.len());
+    fn wait(&mut self, key: &K) {
+        self.waiting.insert(key.clone());
+        (self.depth)(self.waiting.len());
     }
 
-    fn begin(&mut self, key: &Key) {
-        self.busy.insert(Arc::clone(key));
+    fn begin(&mut self, key: &K) {
+        self.busy.insert(key.clone());
         self.waiting.remove(key);
         if self.waiting.is_empty() {
-            // A new holder's first pass leaves room for everybody, which is not needed again.
+            // The first pass leaves room for every object, which is not needed again.
             self.waiting = HashSet::new();
         }
-        self.depth.set(self.waiting.len());
+        (self.depth)(self.waiting.len());
     }
 
-    fn looked(&mut self, key: Key, looked: Looked) {
+    fn looked(&mut self, key: K, looked: Looked) {
         self.busy.remove(&key);
         match looked {
             Looked::Settled => {
@@ -159,7 +147,7 @@ impl Queue {
             }
             Looked::Gone => drop(self.failures.remove(&key)),
             Looked::Failed => {
-                let failures = self.failures.entry(Arc::clone(&key));
+                let failures = self.failures.entry(key.clone());
                 let backoff = failures.or_insert_with(|| Backoff::with_jitter(MIN_PAUSE, MAX_PAUSE));
                 let pause = backoff.next_pause();
                 self.wait(&key);
@@ -168,14 +156,14 @@ impl Queue {
         }
     }
 
-    fn request(&mut self, message: Key, after: Duration) {
+    fn request(&mut self, message: K, after: Duration) {
         let run_at = Instant::now() + after;
         // The receiver lives in `due`, beside us.
         drop(self.requests.send(ScheduleRequest { message, run_at }));
     }
 
     /// As [`Self::request`], a little later, together with all others whose time that is.
-    fn request_by_the_clock(&mut self, key: Key, after: Duration) {
+    fn request_by_the_clock(&mut self, key: K, after: Duration) {
         let due = self.begun.elapsed() + after;
         let past = Duration::from_nanos((due.subsec_nanos() % TOGETHER.subsec_nanos()).into());
         self.request(key, after + TOGETHER - past);
@@ -190,8 +178,8 @@ impl Queue {
     }
 }
 
-/// The next that is due and not being looked at.
-async fn next(due: Pin<&mut Scheduler<Key, Requests>>, busy: &HashSet<Key>) -> Option<Key> {
+/// The next that is due and not being reconciled.
+async fn next<K: Hash + Eq + Clone>(due: Pin<&mut Scheduler<K, Requests<K>>>, busy: &HashSet<K>) -> Option<K> {
     due.hold_unless(|key| !busy.contains(key)).next().await
 }
 
