@@ -16,19 +16,22 @@ use kube::Client;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::assess::{Assessment, Observed, assess};
-use self::events::{Chronicle, News};
+use self::events::notice;
 use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
 use crate::api::ApplicationPersona;
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
-    CallError, Leadership, Looked, Name, Outcome, Queue, Resource, Trouble, catch_panic, write_if_changed,
+    CallError, EventRecorder, Leadership, Looked, Name, Outcome, Queue, Regarding, Reporter, Resource, Trouble,
+    catch_panic, write_if_changed,
 };
 use crate::policy::RuleSet;
 
 /// Who writes status (design 2).
 const MANAGER: &str = "dorgu-operator";
+/// `reportingController` of every event.
+const REPORTER: &str = "dorgu.io/operator";
 
 fn personas() -> Resource {
     Resource::of::<ApplicationPersona>()
@@ -85,7 +88,12 @@ pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (W
 impl Controller {
     /// Keeps status, term by term: whoever comes to hold the Lease looks at everything once. Never returns.
     pub async fn run(mut self, client: Client, mut leadership: Leadership) {
-        let chronicle = Chronicle::new(client.clone(), self.settings.instance.clone());
+        let reporter = Reporter {
+            controller: REPORTER,
+            instance: self.settings.instance.clone(),
+            manager: MANAGER,
+        };
+        let events = EventRecorder::new(client.clone(), reporter);
         loop {
             {
                 let mut held = std::pin::pin!(leadership.until_held());
@@ -103,7 +111,7 @@ impl Controller {
                 metrics: &self.metrics,
                 client: &client,
                 leadership: leadership.clone(),
-                chronicle: &chronicle,
+                events: &events,
                 trouble: Trouble::default(),
                 failing: Mutex::default(),
             };
@@ -134,7 +142,7 @@ struct Term<'c> {
     metrics: &'c Metrics,
     client: &'c Client,
     leadership: Leadership,
-    chronicle: &'c Chronicle,
+    events: &'c EventRecorder,
     trouble: Trouble,
     /// The persona that `trouble` is about.
     failing: Mutex<Option<Name>>,
@@ -199,14 +207,14 @@ impl Term<'_> {
             return Ok(Looked::Failed);
         }
         let now = Timestamp::now();
-        let mut news = None;
+        let mut changed = None;
         let written = write_if_changed(self.client, &personas(), name, MANAGER, CLOCKS, |current| {
             // It was read meanwhile, which takes time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
             let status = assessment.status(&current.status, now);
-            news = News::between(&current.status, &status, &assessment).map(|news| (current.uid.clone(), news));
+            changed = notice(&current.status, &status, &assessment).map(|notice| (current.uid.clone(), notice));
             status
         })
         .await;
@@ -225,11 +233,16 @@ impl Term<'_> {
             health = ?assessment.health(),
             "Wrote a status"
         );
-        if let Some((uid, news)) = news
-            && let Err(error) = self.chronicle.tell(name, &uid, news, now).await
-        {
-            // The same stands in the status.
-            tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
+        if let Some((uid, notice)) = changed {
+            let regarding = Regarding {
+                resource: &personas(),
+                name,
+                uid: &uid,
+            };
+            if let Err(error) = self.events.record(regarding, notice, now).await {
+                // The same stands in the status.
+                tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
+            }
         }
         Ok(Looked::Settled)
     }
