@@ -14,8 +14,6 @@ pub(super) fn configurations() -> Resource {
     Resource::of::<ValidatingWebhookConfiguration>()
 }
 
-/// The entry that is ours.
-const WEBHOOK: &str = "validate-deployment.dorgu.io";
 /// What cert-manager's annotations begin with by which somebody asks it to keep the caBundle.
 const INJECTED: &str = "cert-manager.io/inject-";
 /// OpenShift's service CA does the same where this is `true`.
@@ -28,13 +26,15 @@ pub(super) struct Configuration {
     pub(super) version: String,
     /// cert-manager or OpenShift keeps the caBundle.
     pub(super) injected: bool,
-    /// Absent when there is no entry of ours.
-    pub(super) called: Option<Called>,
+    /// Its entries; once it is taken up, only ours.
+    pub(super) entries: Vec<Called>,
 }
 
 /// How API servers call the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Called {
+    /// The entry's name.
+    pub(super) webhook: String,
     /// The name that a certificate has to be for.
     pub(super) server_name: String,
     pub(super) bundle: Vec<u8>,
@@ -101,33 +101,48 @@ impl ClientConfig {
 impl Decode for Configuration {
     fn decode(json: &str) -> Result<Configuration, Unreadable> {
         let object: Object = from_json(json)?;
-        let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
         Ok(Configuration {
             injected: object.metadata.is_injected(),
             uid: object.metadata.uid,
             version: object.metadata.resource_version,
-            called: ours.map(|webhook| Called {
-                server_name: webhook.client_config.server_name(),
-                bundle: webhook
-                    .client_config
-                    .ca_bundle
-                    .map(|bundle| bundle.0)
-                    .unwrap_or_default(),
-            }),
+            entries: object.webhooks.into_iter().map(Webhook::called).collect(),
         })
+    }
+}
+
+impl Webhook {
+    fn called(self) -> Called {
+        Called {
+            webhook: self.name,
+            server_name: self.client_config.server_name(),
+            bundle: self.client_config.ca_bundle.map(|bundle| bundle.0).unwrap_or_default(),
+        }
+    }
+}
+
+impl Configuration {
+    /// Without the entries of others.
+    pub(super) fn only(mut self, webhook: &str) -> Configuration {
+        self.entries.retain(|entry| entry.webhook == webhook);
+        self
+    }
+
+    /// Our entry, if there is one.
+    pub(super) fn called(&self) -> Option<&Called> {
+        self.entries.first()
     }
 }
 
 /// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
 /// came back since; an emergency stop is nobody's to undo. The version makes it fail where another holder was faster.
-pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
+pub(super) fn with_bundle(name: &str, webhook: &str, seen: &Configuration, bundle: &str) -> Value {
     let configurations = configurations();
     json!({
         "apiVersion": configurations.api_version(),
         "kind": configurations.kind,
         "metadata": {"name": name, "uid": seen.uid, "resourceVersion": seen.version},
         "webhooks": [{
-            "name": WEBHOOK,
+            "name": webhook,
             "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},
         }],
     })

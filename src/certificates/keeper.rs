@@ -144,7 +144,7 @@ impl Keeper {
     /// Writes the caBundle, and nothing else, of the configuration as it was seen; how long to wait at most.
     async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, String> {
         let name = Name::cluster_wide(&self.state.settings.configuration);
-        let object = with_bundle(&name.name, seen, bundle);
+        let object = with_bundle(&name.name, &self.state.settings.webhook, seen, bundle);
         match apply(&self.client, &configurations(), &name, None, MANAGER, &object).await {
             Ok(_) => {
                 tracing::info!(configuration = name.name, "Wrote the caBundle");
@@ -160,7 +160,7 @@ impl Keeper {
             }
         }
         self.until(|sight| {
-            let called = sight.configuration().flatten().and_then(|seen| seen.called.as_ref());
+            let called = sight.configuration().flatten().and_then(Configuration::called);
             called.is_none_or(|called| called.bundle == bundle.as_bytes())
         })
         .await;

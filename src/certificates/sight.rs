@@ -63,7 +63,7 @@ impl Sight {
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&mut self, configuration: Option<Configuration>, at: Instant) {
-        let called = configuration.as_ref().and_then(|seen| seen.called.as_ref());
+        let called = configuration.as_ref().and_then(Configuration::called);
         let certificates = called
             .map(|called| bundle::certificates(&called.bundle))
             .unwrap_or_default();
@@ -94,7 +94,7 @@ impl Sight {
     /// The webhook configuration as a plan needs it; none without an entry of ours.
     pub(super) fn registered(&self, at: Instant) -> Option<Registered> {
         let seen = self.configuration.as_ref()?.as_ref()?;
-        let called = seen.called.as_ref()?;
+        let called = seen.called()?;
         let trusted = bundle::certificates(&called.bundle).into_iter().map(|certificate| {
             let since = self.since.get(&certificate).copied().unwrap_or(at);
             (certificate, at.saturating_duration_since(since))

@@ -75,6 +75,7 @@ impl State {
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
+        let configuration = configuration.map(|seen| seen.only(&self.settings.webhook));
         self.seen(|sight, _, at| sight.see_configuration(configuration, at));
     }
 

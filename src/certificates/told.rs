@@ -70,9 +70,10 @@ impl State {
             }
             Some(Some(seen)) => seen,
         };
-        let Some(called) = &seen.called else {
+        let Some(called) = seen.called() else {
             return Ok(format!(
-                "{name} has no webhook validate-deployment.dorgu.io, so no reviews will come"
+                "{name} has no webhook {}, so no reviews will come",
+                self.settings.webhook
             ));
         };
         let brought = self.settings.secret.is_none();
@@ -104,7 +105,7 @@ impl State {
     #[must_use]
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
         let sight = self.sight.borrow();
-        let called = sight.configuration().flatten()?.called.as_ref()?;
+        let called = sight.configuration().flatten()?.called()?;
         Some(self.accepted(called, now).is_ok())
     }
 

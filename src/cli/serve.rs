@@ -8,6 +8,7 @@ use jiff::fmt::friendly::SpanPrinter;
 
 use super::go_flags::Zap;
 use super::values;
+use crate::api::names::{LEASE, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
@@ -179,6 +180,7 @@ impl ClusterFlags {
         if brought {
             return Ok(configuration.map(|configuration| Settings {
                 configuration,
+                webhook: WEBHOOK.to_owned(),
                 secret: None,
                 service: service.unwrap_or_default(),
             }));
@@ -187,6 +189,7 @@ impl ClusterFlags {
             (None, None, None) => Ok(None),
             (Some(configuration), Some(service), Some(secret)) => Ok(Some(Settings {
                 configuration,
+                webhook: WEBHOOK.to_owned(),
                 service,
                 secret: Some(Name {
                     namespace: namespace.to_owned(),
@@ -323,7 +326,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         source,
         lease: elects.then(|| LeaseName {
             namespace,
-            name: LeaseName::UPSTREAM.to_owned(),
+            name: LEASE.to_owned(),
         }),
         rulebook: Rulebook {
             set: flags.rules,

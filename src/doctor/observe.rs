@@ -19,9 +19,9 @@ use super::checks::{Call, View, shipped};
 use super::facts::{Beat, Facts, Namespace, Sealed, Seen, Unseen};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
+use crate::api::names::LEASE;
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
 use crate::certificates::Inspected;
-use crate::install::LEASE;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
 use crate::policy::Persona;
 

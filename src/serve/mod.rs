@@ -25,6 +25,7 @@ use self::certificate::Told;
 use self::led::{Clusters, Led};
 pub use self::personas::fill;
 use self::served::Served;
+use crate::api::names::PROGRAM;
 use crate::certificates::Certificates;
 use crate::config::{Config, Source};
 use crate::controllers::{self, persona};
@@ -177,7 +178,7 @@ async fn follow_cluster(
         set: config.rulebook.set,
         chained: config.matching == Match::Chain,
         interval: config.requeue_interval,
-        instance: pod_name(),
+        instance: pod_name(PROGRAM),
     };
     let (wakes, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
     let clusters = Clusters {

@@ -43,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
-    ("webhook", &["metric", "policy", "index", "server"]),
+    ("webhook", &["api", "metric", "policy", "index", "server"]),
     (
         "config",
         &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],

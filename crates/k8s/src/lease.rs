@@ -36,13 +36,8 @@ const BREATH: Duration = Duration::from_millis(100);
 pub struct LeaseName {
     /// Where the replicas live.
     pub namespace: String,
-    /// What they contend for; the Go operator's is [`LeaseName::UPSTREAM`].
+    /// What they contend for.
     pub name: String,
-}
-
-impl LeaseName {
-    /// The Go operator's Lease (contract 7.2), so that it and we never write at the same time.
-    pub const UPSTREAM: &str = "48ec518d.dorgu.io";
 }
 
 /// The paces of an election. `lease > renew > retry`, or the holder is not sure to stop before its successor begins.
@@ -80,19 +75,19 @@ impl Timings {
     }
 }
 
-/// Who we are among replicas: a pod's host name is its own name.
-pub fn pod_name() -> String {
+/// Which replica this is: a pod's host name is its own name. `unnamed` where there is none.
+pub fn pod_name(unnamed: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let host = host.or_else(|| std::env::var("HOSTNAME").ok());
     let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
-    host.unwrap_or_else(|| "dorgu".to_owned())
+    host.unwrap_or_else(|| unnamed.to_owned())
 }
 
-/// A name that no other process has: the pod's, and something that differs from one start to the next.
-pub fn identity() -> String {
+/// A name that no other process has: the pod's, or `unnamed`, and something that differs from one start to the next.
+pub fn identity(unnamed: &str) -> String {
     // Keyed by the system's randomness; it has to differ, not to be a secret.
     let random = || RandomState::new().hash_one(std::process::id());
-    format!("{}_{:016x}{:016x}", pod_name(), random(), random())
+    format!("{}_{:016x}{:016x}", pod_name(unnamed), random(), random())
 }
 
 /// One candidate, and what it tells the rest of the process. Nothing happens before [`Election::run`].

@@ -107,10 +107,11 @@ impl World {
                 uid: uid.to_string(),
                 version: String::new(),
                 injected: false,
-                called: Some(Called {
+                entries: vec![Called {
+                    webhook: String::new(),
                     server_name: SERVER.to_owned(),
                     bundle: bundle.clone(),
-                }),
+                }],
             });
             replica.sight.see_configuration(configuration, at);
             replica.sight.see_secret(secret.clone(), wall, at);

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{MANAGER, cluster_personas};
+use super::cluster_personas;
+use crate::api::names::STATUS_MANAGER;
 use crate::index::{Index, Namespace};
 use crate::k8s::{CallError, Client, create};
 
@@ -17,7 +18,7 @@ pub(super) async fn make(client: &Client, index: &Index) -> Result<(), CallError
     let snapshot = index.load();
     let uid = snapshot.namespace(Namespace::OF_CLUSTER).map(|system| &*system.uid);
     let object = object(uid.filter(|uid| !uid.is_empty()));
-    match create(client, &cluster_personas(), "", MANAGER, &object).await {
+    match create(client, &cluster_personas(), "", STATUS_MANAGER, &object).await {
         Ok(()) => {
             tracing::info!(name = NAME, "Created a ClusterPersona, since there was none");
             Ok(())

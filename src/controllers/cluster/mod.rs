@@ -29,6 +29,7 @@ use self::known::Known;
 use self::observe::observe;
 use self::pace::Pace;
 use super::metrics::{Controller, Metrics, Reconciled};
+use crate::api::names::STATUS_MANAGER;
 use crate::api::{ClusterPersona, ClusterPersonaStatus};
 use crate::index::Index;
 use crate::k8s::{Client, Leadership, Name, Resource, WatchState, follow, write_if_changed};
@@ -41,8 +42,6 @@ fn nodes() -> Resource {
     Resource::of::<Node>()
 }
 
-/// As whom we write (design 2).
-const MANAGER: &str = "dorgu-operator";
 /// What differs in every look, and is no reason to write.
 const CLOCKS: [&str; 2] = ["lastDiscovery", "lastTransitionTime"];
 
@@ -261,7 +260,7 @@ impl ClusterController {
             &self.client,
             &cluster_personas(),
             &object,
-            MANAGER,
+            STATUS_MANAGER,
             &CLOCKS,
             |current| {
                 let status = derive(

@@ -21,17 +21,13 @@ use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
 use crate::api::ApplicationPersona;
+use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
     CallError, EventRecorder, Leadership, Looked, Name, Outcome, Queue, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
 use crate::policy::RuleSet;
-
-/// Who writes status (design 2).
-const MANAGER: &str = "dorgu-operator";
-/// `reportingController` of every event.
-const REPORTER: &str = "dorgu.io/operator";
 
 fn personas() -> Resource {
     Resource::of::<ApplicationPersona>()
@@ -91,7 +87,7 @@ impl Controller {
         let reporter = Reporter {
             controller: REPORTER,
             instance: self.settings.instance.clone(),
-            manager: MANAGER,
+            manager: STATUS_MANAGER,
         };
         let events = EventRecorder::new(client.clone(), reporter);
         loop {
@@ -208,7 +204,7 @@ impl Term<'_> {
         }
         let now = Timestamp::now();
         let mut changed = None;
-        let written = write_if_changed(self.client, &personas(), name, MANAGER, CLOCKS, |current| {
+        let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
             // It was read meanwhile, which takes time.
             if !self.leadership.held() {
                 return current.status.clone();

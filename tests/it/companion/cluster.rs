@@ -85,9 +85,9 @@ impl Companion {
             let client = client(config).expect("a client");
             let lease = LeaseName {
                 namespace: "default".to_owned(),
-                name: LeaseName::UPSTREAM.to_owned(),
+                name: dorgu::api::names::LEASE.to_owned(),
             };
-            let (election, elected) = election(client.clone(), lease, identity());
+            let (election, elected) = election(client.clone(), lease, identity(dorgu::api::names::PROGRAM));
             let leadership = if timings.is_some() {
                 elected
             } else {

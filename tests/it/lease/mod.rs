@@ -54,7 +54,7 @@ impl<'b> Contest<'b> {
             bed,
             lease: LeaseName {
                 namespace,
-                name: LeaseName::UPSTREAM.to_owned(),
+                name: dorgu::api::names::LEASE.to_owned(),
             },
             client: client(config).expect("a client"),
             _folder: folder,
