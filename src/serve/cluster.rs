@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::led::Led;
 use crate::api::ApplicationPersona;
 use crate::controllers::cluster;
-use crate::controllers::persona::Wakes;
+use crate::controllers::persona::Trigger;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
 use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchState, client, follow_many};
 use crate::webhook::Match;
@@ -113,7 +113,7 @@ pub(super) struct Running {
     pub(super) stop: oneshot::Sender<()>,
 }
 
-/// Starts the watches, and beside them on their thread what is `led`; `wakes` is told of what really changed. An API
+/// Starts the watches, and beside them on their thread what is `led`; `trigger` gets what really changed. An API
 /// server that is away, or does not know our kinds yet, is waited for.
 ///
 /// # Errors
@@ -123,7 +123,7 @@ pub(super) async fn watch(
     matching: Match,
     index: &Arc<Index>,
     led: Led,
-    wakes: Wakes,
+    trigger: Trigger,
 ) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
@@ -164,7 +164,7 @@ pub(super) async fn watch(
             let woken = |listed: bool, apps: Vec<AppKey>| {
                 // A first list is news even when it is empty.
                 if listed || !apps.is_empty() {
-                    wakes.wake(apps);
+                    trigger.send(apps);
                 }
             };
             let known_deployment = |deployment| index.known_deployment(slim(deployment, matching));

@@ -180,7 +180,7 @@ async fn follow_cluster(
         interval: config.requeue_interval,
         instance: pod_name(PROGRAM),
     };
-    let (wakes, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
+    let (trigger, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
     let clusters = Clusters {
         index: Arc::clone(index),
         metrics: counted,
@@ -196,7 +196,7 @@ async fn follow_cluster(
         personas,
         clusters,
     };
-    let (watches, running) = cluster::watch(place, config.matching, index, led, wakes).await?;
+    let (watches, running) = cluster::watch(place, config.matching, index, led, trigger).await?;
     tasks.spawn("watching the cluster", async {
         // Nobody sends; it ends with the watches.
         let _ = running.ended.await;

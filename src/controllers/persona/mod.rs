@@ -46,15 +46,15 @@ pub struct Settings {
     pub instance: String,
 }
 
-/// Where whoever fills the index tells what has changed. Costs nothing where no controller listens.
+/// Tells the controller what has changed in the index. Costs nothing where no controller listens.
 #[derive(Clone, Debug, Default)]
-pub struct Wakes(Option<UnboundedSender<Vec<AppKey>>>);
+pub struct Trigger(Option<UnboundedSender<Vec<AppKey>>>);
 
-impl Wakes {
+impl Trigger {
     /// These apps have changed; empty means that something was listed and nothing changed.
-    pub fn wake(&self, apps: Vec<AppKey>) {
+    pub fn send(&self, apps: Vec<AppKey>) {
         if let Some(sender) = &self.0 {
-            // A controller that has ended ends the process; that is told there.
+            // A controller that has ended ends the process, which says so.
             drop(sender.send(apps));
         }
     }
@@ -66,19 +66,19 @@ pub struct Controller {
     index: Arc<Index>,
     settings: Settings,
     metrics: Metrics,
-    wakes: UnboundedReceiver<Vec<AppKey>>,
+    changes: UnboundedReceiver<Vec<AppKey>>,
 }
 
-/// A controller over an index, and where it is woken.
-pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Wakes, Controller) {
-    let (sender, wakes) = unbounded_channel();
+/// A controller over an index, and its trigger.
+pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger, Controller) {
+    let (sender, changes) = unbounded_channel();
     let controller = Controller {
         index,
         settings,
         metrics,
-        wakes,
+        changes,
     };
-    (Wakes(Some(sender)), controller)
+    (Trigger(Some(sender)), controller)
 }
 
 impl Controller {
@@ -96,8 +96,8 @@ impl Controller {
                 loop {
                     tokio::select! {
                         () = held.as_mut() => break,
-                        // Whoever holds the Lease is woken by the same; the next holder looks at everything.
-                        Some(_) = self.wakes.recv() => {}
+                        // The holder of the Lease sees the same changes; the next holder reconciles everything.
+                        Some(_) = self.changes.recv() => {}
                     }
                 }
             }
@@ -112,7 +112,7 @@ impl Controller {
                 failing: Mutex::default(),
             };
             tokio::select! {
-                () = term.run(&mut self.wakes) => {}
+                () = term.run(&mut self.changes) => {}
                 () = leadership.until_lost() => {
                     tracing::info!("No longer the one who keeps the status of personas");
                 }
@@ -145,11 +145,11 @@ struct Term<'c> {
 }
 
 impl Term<'_> {
-    /// Ends only when the wakes do.
-    async fn run(&self, wakes: &mut UnboundedReceiver<Vec<AppKey>>) {
+    /// Ends only when the trigger is gone.
+    async fn run(&self, changes: &mut UnboundedReceiver<Vec<AppKey>>) {
         // What was never listed would look as if it were not there.
         while !(self.index.has(Kind::Persona) && self.index.has(Kind::Deployment)) {
-            if wakes.recv().await.is_none() {
+            if changes.recv().await.is_none() {
                 return;
             }
         }
@@ -164,11 +164,11 @@ impl Term<'_> {
             tracing::info!(personas = keys.len(), "Keeping the status of personas");
             queue.fill(keys.into_iter());
         }
-        let woken = async || match wakes.recv().await {
+        let changed = async || match changes.recv().await {
             Some(apps) => affected(&self.index.load(), &apps),
             None => std::future::pending().await,
         };
-        queue.run(woken, |key| self.timed(key)).await;
+        queue.run(changed, |key| self.timed(key)).await;
     }
 
     async fn timed(&self, key: Key) -> Looked {
