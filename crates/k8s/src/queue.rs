@@ -16,7 +16,7 @@ use super::backoff::Backoff;
 
 /// How one reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum Reconciled {
     /// The object is as it should be.
     Settled,
     /// There is no such object any more.
@@ -26,7 +26,7 @@ pub enum Looked {
 }
 
 /// How many run at once: enough to hide the API server's latency, too few to overload it.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 /// A roll-out changes a Deployment several times a second; one write covers the whole burst.
 const SETTLE: Duration = Duration::from_millis(100);
 /// First pause after a failure, before jitter.
@@ -34,14 +34,14 @@ const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause after failures, before jitter.
 const MAX_PAUSE: Duration = Duration::from_secs(15);
 /// A new holder of the Lease reconciles everything, this far apart at first.
-const APART: Duration = Duration::from_millis(5);
+const SPACING: Duration = Duration::from_millis(5);
 /// A new holder's first pass takes no longer than this.
-const SPREAD: Duration = Duration::from_secs(10);
+const MAX_SPREAD: Duration = Duration::from_secs(10);
 /// Periodic reconciles are batched to this interval, so that a process with thousands of objects can sleep. Must divide
 /// one second.
-const TOGETHER: Duration = Duration::from_millis(250);
+const BATCH: Duration = Duration::from_millis(250);
 /// A reconcile that makes no call never yields, so after this long the queue yields to the watches on the same thread.
-const TURN: Duration = Duration::from_micros(500);
+const MAX_TURN: Duration = Duration::from_micros(500);
 
 type Requests<K> = Pin<Box<dyn Stream<Item = ScheduleRequest<K>> + Send>>;
 
@@ -79,10 +79,10 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
         }
     }
 
-    /// All of them, spread over a while.
+    /// All of them, spread over a while at random.
     pub fn fill(&mut self, keys: impl ExactSizeIterator<Item = K>) {
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-        let spread = APART.saturating_mul(count.saturating_sub(1)).min(SPREAD);
+        let spread = SPACING.saturating_mul(count.saturating_sub(1)).min(MAX_SPREAD);
         for key in keys {
             let share = self.draw();
             self.wait(&key);
@@ -97,25 +97,25 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
     }
 
     /// Reconciles whatever is due, for ever. `wakes` waits for objects that have changed.
-    pub async fn run<L: Future<Output = Looked>>(
+    pub async fn run<R: Future<Output = Reconciled>>(
         &mut self,
         mut wakes: impl AsyncFnMut() -> Vec<K>,
-        look: impl Fn(K) -> L,
+        reconcile: impl Fn(K) -> R,
     ) {
-        let mut looks = FuturesUnordered::new();
+        let mut running = FuturesUnordered::new();
         let mut turn = Instant::now();
         loop {
-            if turn.elapsed() > TURN {
+            if turn.elapsed() > MAX_TURN {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
             tokio::select! {
                 woken = wakes() => woken.into_iter().for_each(|key| self.wake(key)),
-                Some((key, looked)) = looks.next(), if !looks.is_empty() => self.looked(key, looked),
-                Some(key) = next(self.due.as_mut(), &self.busy), if self.busy.len() < AT_ONCE => {
+                Some((key, outcome)) = running.next(), if !running.is_empty() => self.reconciled(key, outcome),
+                Some(key) = next(self.due.as_mut(), &self.busy), if self.busy.len() < CONCURRENCY => {
                     self.begin(&key);
-                    let looked = look(key.clone());
-                    looks.push(async { (key, looked.await) });
+                    let outcome = reconcile(key.clone());
+                    running.push(async { (key, outcome.await) });
                 }
             }
         }
@@ -136,17 +136,17 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
         (self.depth)(self.waiting.len());
     }
 
-    fn looked(&mut self, key: K, looked: Looked) {
+    fn reconciled(&mut self, key: K, outcome: Reconciled) {
         self.busy.remove(&key);
-        match looked {
-            Looked::Settled => {
+        match outcome {
+            Reconciled::Settled => {
                 self.failures.remove(&key);
                 let share = self.draw();
-                // From nine to eleven tenths, so that they do not come all at once for ever.
-                self.request_by_the_clock(key, self.interval.mul_f64(0.9 + share / 5.0));
+                // 90 to 110 percent, so that objects that began together do not stay together.
+                self.request_periodic(key, self.interval.mul_f64(0.9 + share / 5.0));
             }
-            Looked::Gone => drop(self.failures.remove(&key)),
-            Looked::Failed => {
+            Reconciled::Gone => drop(self.failures.remove(&key)),
+            Reconciled::Failed => {
                 let failures = self.failures.entry(key.clone());
                 let backoff = failures.or_insert_with(|| Backoff::with_jitter(MIN_PAUSE, MAX_PAUSE));
                 let pause = backoff.next_pause();
@@ -162,14 +162,14 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
         drop(self.requests.send(ScheduleRequest { message, run_at }));
     }
 
-    /// As [`Self::request`], a little later, together with all others whose time that is.
-    fn request_by_the_clock(&mut self, key: K, after: Duration) {
+    /// As [`Self::request`], at the next multiple of the batch interval.
+    fn request_periodic(&mut self, key: K, after: Duration) {
         let due = self.begun.elapsed() + after;
-        let past = Duration::from_nanos((due.subsec_nanos() % TOGETHER.subsec_nanos()).into());
-        self.request(key, after + TOGETHER - past);
+        let past = Duration::from_nanos((due.subsec_nanos() % BATCH.subsec_nanos()).into());
+        self.request(key, after + BATCH - past);
     }
 
-    /// From 0 to 1.
+    /// A random number from 0 to 1.
     fn draw(&mut self) -> f64 {
         self.drawn = self.drawn.wrapping_add(1);
         #[expect(clippy::cast_precision_loss, reason = "of a random number any bits will do")]

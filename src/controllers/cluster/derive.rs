@@ -62,7 +62,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn count(&mut self, pod: &Pod) {
         self.used.count(pod);
-        self.addons.look(pod);
+        self.addons.count(pod);
     }
 }
 

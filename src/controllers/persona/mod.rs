@@ -1,8 +1,8 @@
 //! Keeps the status of every ApplicationPersona what it should be (contract 3): observe, from the index; derive, pure;
 //! write, only when something other than a timestamp differs, and only where the Lease is held.
 //!
-//! Start reading at [`Controller::run`]; one look at one persona is `Term::look`. A look at a persona whose status is
-//! right already makes no call at all: the index holds a number for what each status says.
+//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is right already it makes
+//! no call at all: the index holds a fingerprint of each status.
 
 mod assess;
 mod events;
@@ -19,12 +19,12 @@ use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::status::CLOCKS;
 pub use self::status::print;
-use super::metrics::{self, Metrics, Reconciled};
+use super::metrics::{self, Metrics, ReconcileResult};
 use crate::api::ApplicationPersona;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
-    CallError, EventRecorder, Leadership, Looked, Name, Outcome, Queue, Regarding, Reporter, Resource, Trouble,
+    CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
 use crate::policy::RuleSet;
@@ -33,14 +33,14 @@ fn personas() -> Resource {
     Resource::of::<ApplicationPersona>()
 }
 
-/// What the process was told.
+/// The configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
     /// Whether a Deployment is found by more than its label (flag `--match chain`).
     pub chained: bool,
-    /// How often every persona is looked at again (flag `--requeue-interval`).
+    /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
     pub instance: String,
@@ -82,7 +82,7 @@ pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (T
 }
 
 impl Controller {
-    /// Keeps status, term by term: whoever comes to hold the Lease looks at everything once. Never returns.
+    /// Keeps status while the Lease is held; each new holder reconciles everything once. Never returns.
     pub async fn run(mut self, client: Client, mut leadership: Leadership) {
         let reporter = Reporter {
             controller: REPORTER,
@@ -147,7 +147,7 @@ struct Term<'c> {
 impl Term<'_> {
     /// Ends only when the trigger is gone.
     async fn run(&self, changes: &mut UnboundedReceiver<Vec<AppKey>>) {
-        // What was never listed would look as if it were not there.
+        // A kind that was never listed looks as if it had no objects.
         while !(self.index.has(Kind::Persona) && self.index.has(Kind::Deployment)) {
             if changes.recv().await.is_none() {
                 return;
@@ -171,41 +171,40 @@ impl Term<'_> {
         queue.run(changed, |key| self.timed(key)).await;
     }
 
-    async fn timed(&self, key: Key) -> Looked {
+    async fn timed(&self, key: Key) -> Reconciled {
         let (started, name) = (Instant::now(), name(&key));
-        let looked = self.look(&name).await;
-        let result = if looked.is_ok() {
-            Reconciled::Success
+        let reconciled = self.reconcile(&name).await;
+        let result = if reconciled.is_ok() {
+            ReconcileResult::Success
         } else {
-            Reconciled::Error
+            ReconcileResult::Error
         };
         self.metrics
             .reconciled(metrics::Controller::Persona, result, started.elapsed());
-        match looked {
-            Ok(looked) => looked,
+        match reconciled {
+            Ok(reconciled) => reconciled,
             Err(error) => {
                 self.failed(&name, &error);
-                Looked::Failed
+                Reconciled::Failed
             }
         }
     }
 
-    /// One look at one persona: observe, derive, write.
-    async fn look(&self, name: &Name) -> Result<Looked, CallError> {
-        let Some(assessment) = catch_panic(|| self.assess(name))? else {
-            return Ok(Looked::Gone);
-        };
-        let Some(assessment) = assessment else {
-            return Ok(Looked::Settled);
+    /// Reconciles one persona: observe, derive, write.
+    async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
+        let assessment = match catch_panic(|| self.assess(name))? {
+            Assessed::Gone => return Ok(Reconciled::Gone),
+            Assessed::UpToDate => return Ok(Reconciled::Settled),
+            Assessed::Changed(assessment) => assessment,
         };
         if !self.leadership.held() {
-            // To be looked at again, by whoever may write then.
-            return Ok(Looked::Failed);
+            // The next holder of the Lease reconciles it.
+            return Ok(Reconciled::Failed);
         }
         let now = Timestamp::now();
         let mut changed = None;
         let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
-            // It was read meanwhile, which takes time.
+            // Reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
@@ -218,8 +217,8 @@ impl Term<'_> {
         let written = written?;
         self.succeeded(name);
         match written {
-            Outcome::Gone => return Ok(Looked::Gone),
-            Outcome::Unchanged => return Ok(Looked::Settled),
+            Outcome::Gone => return Ok(Reconciled::Gone),
+            Outcome::Unchanged => return Ok(Reconciled::Settled),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -240,21 +239,23 @@ impl Term<'_> {
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
-        Ok(Looked::Settled)
+        Ok(Reconciled::Settled)
     }
 
-    /// None when there is no such persona; nothing in it when its status says the same already.
-    #[expect(
-        clippy::option_option,
-        reason = "two different absences, told apart by the one caller"
-    )]
-    fn assess(&self, name: &Name) -> Option<Option<Assessment>> {
+    /// Observes and derives.
+    fn assess(&self, name: &Name) -> Assessed {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
-        let observed = Observed::of(&snapshot, namespace, name, self.settings.chained)?;
+        let observed = Observed::of(&snapshot, namespace, name, self.settings.chained);
+        let (Some(observed), Some(stored)) = (observed, snapshot.persona(namespace, name)) else {
+            return Assessed::Gone;
+        };
         let assessment = assess(self.settings.set, &observed);
-        let stored = snapshot.persona(namespace, name)?;
-        Some((!assessment.says(stored.status)).then_some(assessment))
+        if assessment.says(stored.status) {
+            Assessed::UpToDate
+        } else {
+            Assessed::Changed(assessment)
+        }
     }
 
     /// Warns once for each new reason, however many personas meet it.
@@ -279,6 +280,16 @@ impl Term<'_> {
     fn failing(&self) -> MutexGuard<'_, Option<Name>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is to be done about one status.
+enum Assessed {
+    /// There is no such persona.
+    Gone,
+    /// The stored status says the same already.
+    UpToDate,
+    /// This is to be written.
+    Changed(Assessment),
 }
 
 /// The personas of these apps.
