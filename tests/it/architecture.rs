@@ -251,6 +251,7 @@ const CLUSTER_DERIVED: &[&str] = &[
     "conditions.rs",
     "derive.rs",
     "node.rs",
+    "observed.rs",
     "platform.rs",
     "pod.rs",
     "resources.rs",

@@ -1,8 +1,8 @@
-//! Discovered and Healthy (contract 4.6).
+//! The conditions Discovered and Healthy.
 
 use jiff::Timestamp;
 
-use super::derive::{MOST_NODES, Observed};
+use super::observed::{MOST_NODES, Observed};
 use crate::api::Condition;
 use crate::k8s::conditions::{Draft, merge};
 
