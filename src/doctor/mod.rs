@@ -14,7 +14,6 @@ mod observe;
 mod report;
 mod rights;
 mod run;
-mod selector;
 mod setup;
 
 pub use checks::Check;
