@@ -1,28 +1,28 @@
 //! Certificates in the cluster: a CA and a leaf in our Secret, made and rotated by whoever holds the Lease, served by
 //! every replica; the caBundle of the webhook configuration kept in step. Knows no persona and no review.
 //!
-//! [`plan`] decides, without IO; `keeper` reads the plan out to the API server; `follower` takes up what others wrote.
-//! In between is `sight`: what this process has seen; `inspect` reads the same for a person. docs/certificates.md tells it
+//! [`plan`] decides, without IO; `reconciler` reads the plan out to the API server; `follower` takes up what others wrote.
+//! In between is `observed`: what this process has seen; `inspect` reads the same for a person. docs/certificates.md tells it
 //! to users.
 
 mod bundle;
 mod configuration;
-mod contest;
 mod follower;
 mod inspect;
-mod keeper;
+mod observed;
 mod plan;
+mod readiness;
+mod reconciler;
 mod secret;
-mod sight;
 mod state;
-mod told;
+mod write_backoff;
 
 use std::sync::Arc;
 
 use crate::k8s::{Client, Leadership, Name};
 use crate::server::tls::Resolver;
-use contest::Contest;
-use keeper::Keeper;
+use reconciler::Reconciler;
+use write_backoff::WriteBackoff;
 
 pub use inspect::{Inspected, Offered, authorities};
 pub use state::State;
@@ -99,14 +99,14 @@ impl Certificates {
         let Some(secret) = self.state.settings.secret.clone() else {
             return following.await;
         };
-        let keeper = Keeper {
-            contest: Contest::default(),
+        let reconciler = Reconciler {
+            write_backoff: WriteBackoff::default(),
             client,
             leadership,
             names: self.state.settings.names(&secret.namespace),
             state: self.state,
             secret,
         };
-        tokio::join!(following, keeper.run());
+        tokio::join!(following, reconciler.run());
     }
 }

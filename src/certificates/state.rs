@@ -1,4 +1,4 @@
-//! What the process knows about its certificates, shared: written by the follower, read by the keeper, by probes and by
+//! What the process knows about its certificates, shared: written by the follower, read by the reconciler, by probes and by
 //! metrics.
 
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::Settings;
 use super::configuration::{Configuration, configurations};
+use super::observed::Observed;
 use super::secret::{Secret, secrets};
-use super::sight::Sight;
 use crate::k8s::{Trouble, WatchState};
 use crate::server::tls::{CertificateFacts, Resolver};
 
@@ -20,7 +20,7 @@ use crate::server::tls::{CertificateFacts, Resolver};
 pub struct State {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
-    pub(super) sight: watch::Sender<Sight>,
+    pub(super) observed: watch::Sender<Observed>,
     pub(super) secret_watch: Arc<WatchState>,
     pub(super) configuration_watch: Arc<WatchState>,
     leaf_rotations: AtomicU64,
@@ -37,7 +37,7 @@ impl State {
         State {
             settings,
             resolver,
-            sight: watch::Sender::new(Sight::default()),
+            observed: watch::Sender::new(Observed::default()),
             secret_watch: Arc::new(WatchState::new(&secrets())),
             configuration_watch: Arc::new(WatchState::new(&configurations())),
             leaf_rotations: AtomicU64::new(0),
@@ -49,9 +49,9 @@ impl State {
     /// What is served; none before there is a certificate.
     #[must_use]
     pub fn facts(&self) -> Option<CertificateFacts> {
-        let sight = self.sight.borrow();
-        let mut facts = sight.served()?.facts.clone();
-        facts.reloads = sight.reloads.clone();
+        let observed = self.observed.borrow();
+        let mut facts = observed.served()?.facts.clone();
+        facts.reloads = observed.reloads.clone();
         Some(facts)
     }
 
@@ -70,35 +70,35 @@ impl State {
 
     /// The Secret is this, or gone.
     pub(super) fn see_secret(&self, secret: Option<Secret>) {
-        self.seen(|sight, now, at| sight.see_secret(secret, now, at));
+        self.seen(|observed, now, at| observed.see_secret(secret, now, at));
     }
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
         let configuration = configuration.map(|seen| seen.only(&self.settings.webhook));
-        self.seen(|sight, _, at| sight.see_configuration(configuration, at));
+        self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 
-    fn seen(&self, see: impl FnOnce(&mut Sight, Timestamp, Instant)) {
-        self.sight.send_modify(|sight| {
+    fn seen(&self, see: impl FnOnce(&mut Observed, Timestamp, Instant)) {
+        self.observed.send_modify(|observed| {
             let (now, at) = (Timestamp::now(), Instant::now());
-            see(sight, now, at);
-            self.take_up(sight, now, at);
+            see(observed, now, at);
+            self.take_up(observed, now, at);
         });
     }
 
     /// Looks again at what is held back: time alone may have made it fit.
     pub(super) fn look_again(&self) {
-        self.sight.send_if_modified(|sight| {
-            sight.held_back.is_some() && self.take_up(sight, Timestamp::now(), Instant::now())
+        self.observed.send_if_modified(|observed| {
+            observed.held_back.is_some() && self.take_up(observed, Timestamp::now(), Instant::now())
         });
     }
 
     /// Whether another certificate is served from now on.
-    fn take_up(&self, sight: &mut Sight, now: Timestamp, at: Instant) -> bool {
-        let held_back = sight.held_back.clone();
-        let Some(certified) = sight.take_up(now, at) else {
-            if let Some(reason) = sight
+    fn take_up(&self, observed: &mut Observed, now: Timestamp, at: Instant) -> bool {
+        let held_back = observed.held_back.clone();
+        let Some(certified) = observed.take_up(now, at) else {
+            if let Some(reason) = observed
                 .held_back
                 .as_ref()
                 .filter(|reason| held_back.as_ref() != Some(reason))
@@ -108,7 +108,7 @@ impl State {
             return false;
         };
         self.resolver.replace(certified);
-        if let Some(served) = sight.served() {
+        if let Some(served) = observed.served() {
             let (serial, not_after) = (&served.facts.serial, served.facts.not_after);
             tracing::info!(serial, %not_after, "Serving a new certificate");
         }

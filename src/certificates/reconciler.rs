@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::configuration::{Configuration, configurations, with_bundle};
-use super::contest::Contest;
+use super::observed::Observed;
 use super::plan::{Plan, Reason, Write, plan};
 use super::secret::secrets;
-use super::sight::Sight;
 use super::state::State;
+use super::write_backoff::WriteBackoff;
 use crate::k8s::{Backoff, CallError, Client, Leadership, Name, apply, read};
 
 /// As `kubectl get --show-managed-fields` shows us.
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Makes and rotates, for ever, whenever the Lease is held.
-pub(super) struct Keeper {
+pub(super) struct Reconciler {
     pub(super) client: Client,
     pub(super) state: Arc<State>,
     pub(super) leadership: Leadership,
@@ -33,12 +33,12 @@ pub(super) struct Keeper {
     /// What leaves are made for.
     pub(super) names: Vec<String>,
     /// The caBundle's writes.
-    pub(super) contest: Contest,
+    pub(super) write_backoff: WriteBackoff,
 }
 
-impl Keeper {
+impl Reconciler {
     pub(super) async fn run(mut self) {
-        let mut sight = self.state.sight.subscribe();
+        let mut observed = self.state.observed.subscribe();
         let mut backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
         loop {
             if !self.leadership.held() {
@@ -46,7 +46,7 @@ impl Keeper {
                 self.state.trouble.over();
             }
             self.leadership.until_held().await;
-            sight.mark_unchanged();
+            observed.mark_unchanged();
             let leadership = self.leadership.clone();
             let Some(step) = while_held(leadership, self.step()).await else {
                 continue;
@@ -69,7 +69,7 @@ impl Keeper {
                 }
             };
             tokio::select! {
-                _ = sight.changed() => {}
+                _ = observed.changed() => {}
                 () = tokio::time::sleep(wait) => {}
                 () = self.leadership.until_lost() => {}
             }
@@ -79,19 +79,23 @@ impl Keeper {
     /// One look, and what follows from it; how long to wait for the next.
     async fn step(&mut self) -> Result<Duration, String> {
         let (plan, version, configuration) = {
-            let sight = self.state.sight.borrow();
-            if !sight.is_synced() {
+            let observed = self.state.observed.borrow();
+            if !observed.is_synced() {
                 return Ok(SEEN_WITHIN);
             }
-            let version = sight.secret().flatten().map(|secret| secret.version.clone());
-            (self.plan(&sight)?, version, sight.configuration().flatten().cloned())
+            let version = observed.secret().flatten().map(|secret| secret.version.clone());
+            (
+                self.plan(&observed)?,
+                version,
+                observed.configuration().flatten().cloned(),
+            )
         };
         let mut outcome = Ok(plan.again);
         if let Some(write) = &plan.secret {
             outcome = self.write_secret(write, version).await;
         }
         if let (Some(bundle), Some(seen)) = (plan.bundle, configuration) {
-            let wait = match self.contest.wait(&bundle, Instant::now()) {
+            let wait = match self.write_backoff.wait(&bundle, Instant::now()) {
                 Duration::ZERO => self.write_bundle(&bundle, &seen).await?,
                 contested => contested,
             };
@@ -100,10 +104,10 @@ impl Keeper {
         outcome
     }
 
-    fn plan(&self, sight: &Sight) -> Result<Plan, String> {
+    fn plan(&self, observed: &Observed) -> Result<Plan, String> {
         let at = Instant::now();
-        let registered = sight.registered(at);
-        let view = sight.view(registered.as_ref(), &self.names, Timestamp::now(), at);
+        let registered = observed.registered(at);
+        let view = observed.view(registered.as_ref(), &self.names, Timestamp::now(), at);
         plan(&view).map_err(|error| error.to_string())
     }
 
@@ -136,7 +140,7 @@ impl Keeper {
         tracing::info!(secret = %self.state.settings.secret_name(), why = why.join(", "), "Wrote the certificates");
         let ca = write.why.contains(&Reason::CaRotated);
         self.state.count(ca || write.why.contains(&Reason::LeafRenewed), ca);
-        self.until(|sight| sight.secret().flatten().is_some_and(|secret| secret.version == now))
+        self.until(|observed| observed.secret().flatten().is_some_and(|secret| secret.version == now))
             .await;
         Ok(Duration::ZERO)
     }
@@ -148,7 +152,7 @@ impl Keeper {
         match apply(&self.client, &configurations(), &name, None, MANAGER, &object).await {
             Ok(_) => {
                 tracing::info!(configuration = name.name, "Wrote the caBundle");
-                self.contest.wrote(bundle, Instant::now());
+                self.write_backoff.wrote(bundle, Instant::now());
             }
             // Changed or deleted since it was seen. The watch will say so.
             Err(error) if error.is_conflict() || error.is_not_found() => return Ok(PAUSE),
@@ -159,8 +163,8 @@ impl Keeper {
                 ));
             }
         }
-        self.until(|sight| {
-            let called = sight.configuration().flatten().and_then(Configuration::called);
+        self.until(|observed| {
+            let called = observed.configuration().flatten().and_then(Configuration::called);
             called.is_none_or(|called| called.bundle == bundle.as_bytes())
         })
         .await;
@@ -169,10 +173,10 @@ impl Keeper {
     }
 
     /// Waits until what was written is seen, so that the next look does not decide on what was before.
-    async fn until(&self, seen: impl FnMut(&Sight) -> bool) {
-        let mut sight = self.state.sight.subscribe();
+    async fn until(&self, seen: impl FnMut(&Observed) -> bool) {
+        let mut observed = self.state.observed.subscribe();
         // Not seen in time: the watch is behind or lost; whatever is decided then, a conflict will tell.
-        drop(tokio::time::timeout(SEEN_WITHIN, sight.wait_for(seen)).await);
+        drop(tokio::time::timeout(SEEN_WITHIN, observed.wait_for(seen)).await);
     }
 }
 

@@ -11,7 +11,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// The writes of one field.
 #[derive(Debug)]
-pub(super) struct Contest {
+pub(super) struct WriteBackoff {
     backoff: Backoff,
     last: Option<Last>,
 }
@@ -24,16 +24,16 @@ struct Last {
     pause: Duration,
 }
 
-impl Default for Contest {
-    fn default() -> Contest {
-        Contest {
+impl Default for WriteBackoff {
+    fn default() -> WriteBackoff {
+        WriteBackoff {
             backoff: Backoff::for_api_server(),
             last: None,
         }
     }
 }
 
-impl Contest {
+impl WriteBackoff {
     /// How long this text has to wait; another one than the last never waits.
     pub(super) fn wait(&self, text: &str, now: Instant) -> Duration {
         let last = self.last.as_ref().filter(|last| last.text == text);
@@ -67,35 +67,35 @@ mod tests {
     use super::*;
 
     /// How often a text is written in a minute that somebody else changes the moment it is written.
-    fn writes(contest: &mut Contest, mut now: Instant) -> usize {
+    fn writes(write_backoff: &mut WriteBackoff, mut now: Instant) -> usize {
         let end = now + Duration::from_secs(60);
         let mut writes = 0;
         while now < end {
             assert!(writes < 1_000, "no pause at all");
-            contest.wrote("ours", now);
+            write_backoff.wrote("ours", now);
             writes += 1;
-            now += contest.wait("ours", now);
+            now += write_backoff.wait("ours", now);
         }
         writes
     }
 
     #[test]
     fn a_contest_slows_down_and_is_never_given_up() {
-        let writes = writes(&mut Contest::default(), Instant::now());
+        let writes = writes(&mut WriteBackoff::default(), Instant::now());
         assert!((6..=20).contains(&writes), "{writes} in a minute");
     }
 
     #[test]
     fn a_change_by_hand_and_another_text_are_met_at_once() {
-        let (mut contest, now) = (Contest::default(), Instant::now());
-        contest.wrote("ours", now);
-        assert_eq!(contest.wait("ours", now), Duration::ZERO);
-        writes(&mut contest, now);
-        let last = contest.last.as_ref().unwrap().at;
-        assert!(contest.wait("ours", last) > Duration::ZERO);
-        assert_eq!(contest.wait("rotated", last), Duration::ZERO);
+        let (mut write_backoff, now) = (WriteBackoff::default(), Instant::now());
+        write_backoff.wrote("ours", now);
+        assert_eq!(write_backoff.wait("ours", now), Duration::ZERO);
+        writes(&mut write_backoff, now);
+        let last = write_backoff.last.as_ref().unwrap().at;
+        assert!(write_backoff.wait("ours", last) > Duration::ZERO);
+        assert_eq!(write_backoff.wait("rotated", last), Duration::ZERO);
         let later = last + QUIET;
-        contest.wrote("ours", later);
-        assert_eq!(contest.wait("ours", later), Duration::ZERO);
+        write_backoff.wrote("ours", later);
+        assert_eq!(write_backoff.wait("ours", later), Duration::ZERO);
     }
 }

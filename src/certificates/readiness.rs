@@ -16,9 +16,9 @@ impl State {
     /// # Errors
     /// Why not, and what to do.
     pub fn certificate(&self, now: Timestamp) -> Result<String, String> {
-        let sight = self.sight.borrow();
+        let observed = self.observed.borrow();
         let name = self.settings.secret_name();
-        let secret = match sight.secret() {
+        let secret = match observed.secret() {
             None => self.unread(&format!("Secret {name}"), self.secret_watch.trouble()),
             Some(None) => format!("Secret {name} does not exist; {}", self.by_holder("makes it")),
             Some(Some(secret)) => match &secret.found {
@@ -36,14 +36,14 @@ impl State {
                 }
             },
         };
-        let Some(served) = sight.served() else {
+        let Some(served) = observed.served() else {
             return Err(format!("no certificate yet: {secret}"));
         };
         if let Some(problem) = served.facts.problem(now) {
             return Err(format!("{problem}; {secret}"));
         }
         let (serial, expires) = (&served.facts.serial, served.facts.not_after);
-        let held_back = sight
+        let held_back = observed
             .held_back
             .as_ref()
             .map(|reason| format!(", which offers another one: {reason}"));
@@ -59,9 +59,9 @@ impl State {
     /// # Errors
     /// Why not, and what to do.
     pub fn ca_bundle(&self, now: Timestamp) -> Result<String, String> {
-        let sight = self.sight.borrow();
+        let observed = self.observed.borrow();
         let name = format!("ValidatingWebhookConfiguration {}", self.settings.configuration);
-        let seen = match sight.configuration() {
+        let seen = match observed.configuration() {
             None => return Err(self.unread(&name, self.configuration_watch.trouble())),
             Some(None) => {
                 return Ok(format!(
@@ -91,7 +91,7 @@ impl State {
                 let remedy = if brought {
                     "put the CA of your certificate into its caBundle".to_owned()
                 } else {
-                    let found = sight.secret().flatten().map(|secret| &secret.found);
+                    let found = observed.secret().flatten().map(|secret| &secret.found);
                     self.remedy(found, seen.injected, &called.server_name)
                 };
                 Err(format!(
@@ -104,16 +104,16 @@ impl State {
     /// Whether API servers accept what is served; none where none is asked to call us.
     #[must_use]
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
-        let sight = self.sight.borrow();
-        let called = sight.configuration().flatten()?.called()?;
+        let observed = self.observed.borrow();
+        let called = observed.configuration().flatten()?.called()?;
         Some(self.accepted(called, now).is_ok())
     }
 
     /// When the CA that signs expires; of somebody else's Secret, the first one in it.
     #[must_use]
     pub fn ca_expiry(&self) -> Option<Timestamp> {
-        let sight = self.sight.borrow();
-        let certificate = match &sight.secret().flatten()?.found {
+        let observed = self.observed.borrow();
+        let certificate = match &observed.secret().flatten()?.found {
             Found::Ours { stored, .. } => &stored.signing.as_ref()?.ca.certificate,
             Found::Foreign { ca, .. } => ca.as_ref()?,
             Found::Unusable(_) | Found::ForeignUnusable(_) => return None,

@@ -15,7 +15,7 @@ use crate::server::tls::{CertificateFacts, Leaf, Reloads};
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct Observed {
     /// Absent before the first list; then the Secret, or none.
     secret: Option<Option<Secret>>,
     /// Absent before the first list; then the webhook configuration, or none.
@@ -40,7 +40,7 @@ pub(super) struct Served {
     pub(super) facts: CertificateFacts,
 }
 
-impl Sight {
+impl Observed {
     /// The Secret is this, or gone.
     pub(super) fn see_secret(&mut self, secret: Option<Secret>, now: Timestamp, at: Instant) {
         match secret.as_ref().map(|secret| &secret.found) {
