@@ -7,7 +7,6 @@
 
 mod bundle;
 mod configuration;
-mod follower;
 mod inspect;
 mod observed;
 mod plan;
@@ -15,14 +14,12 @@ mod readiness;
 mod reconciler;
 mod secret;
 mod state;
-mod write_backoff;
 
 use std::sync::Arc;
 
 use crate::k8s::{Client, Leadership, Name};
 use crate::server::tls::Resolver;
-use reconciler::Reconciler;
-use write_backoff::WriteBackoff;
+use reconciler::{Reconciler, WriteBackoff};
 
 pub use inspect::{Inspected, Offered, authorities};
 pub use state::State;
@@ -95,7 +92,7 @@ impl Certificates {
 
     /// Follows the Secret and the webhook configuration, and keeps them while `leadership` is held. Never returns.
     pub async fn run(self, client: Client, leadership: Leadership) {
-        let following = follower::run(client.clone(), Arc::clone(&self.state));
+        let following = state::follow_both(client.clone(), Arc::clone(&self.state));
         let Some(secret) = self.state.settings.secret.clone() else {
             return following.await;
         };

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -12,8 +12,11 @@ use super::Settings;
 use super::configuration::{Configuration, configurations};
 use super::observed::Observed;
 use super::secret::{Secret, secrets};
-use crate::k8s::{Trouble, WatchState};
+use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
 use crate::server::tls::{CertificateFacts, Resolver};
+
+/// How often to look again at a certificate that is held back.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The certificate of this process, and what is known of its Secret and of the webhook configuration.
 #[derive(Debug)]
@@ -113,5 +116,53 @@ impl State {
             tracing::info!(serial, %not_after, "Serving a new certificate");
         }
         true
+    }
+}
+
+/// Follows both for ever.
+pub(super) async fn follow_both(client: Client, state: Arc<State>) {
+    let settings = &state.settings;
+    let configuration = Name::cluster_wide(&settings.configuration);
+    let secret = async {
+        let Some(name) = settings.secret.clone() else {
+            return std::future::pending().await;
+        };
+        let watched = Arc::clone(&state.secret_watch);
+        follow(client.clone(), secrets().named(name), watched, |event| {
+            if let Some(secret) = only::<Secret>(event) {
+                state.see_secret(secret);
+            }
+        })
+        .await;
+    };
+    let watched = Arc::clone(&state.configuration_watch);
+    let configuration = follow(
+        client.clone(),
+        configurations().named(configuration),
+        watched,
+        |event| {
+            if let Some(configuration) = only::<Configuration>(event) {
+                state.see_configuration(configuration);
+            }
+        },
+    );
+    let ticks = async {
+        loop {
+            tokio::time::sleep(TICK).await;
+            state.look_again();
+        }
+    };
+    tokio::join!(secret, configuration, ticks);
+}
+
+/// The one object that is followed, or none when it is gone; nothing when it is there and cannot be read.
+fn only<T: Decode>(event: Event<T>) -> Option<Option<T>> {
+    match event {
+        Event::Applied(object) => Some(Some(object)),
+        Event::Deleted(_) => Some(None),
+        Event::Listed { objects, unreadable } => match objects.into_iter().next() {
+            None if !unreadable.is_empty() => None,
+            object => Some(object),
+        },
     }
 }
