@@ -14,9 +14,9 @@ pub(super) fn configurations() -> Resource {
     Resource::of::<ValidatingWebhookConfiguration>()
 }
 
-/// What cert-manager's annotations begin with by which somebody asks it to keep the caBundle.
+/// Prefix of cert-manager's CA-injector annotations.
 const INJECTED: &str = "cert-manager.io/inject-";
-/// OpenShift's service CA does the same where this is `true`.
+/// OpenShift's service CA injects the caBundle where this is `true`.
 const INJECTED_BY_OPENSHIFT: &str = "service.beta.openshift.io/inject-cabundle";
 
 /// A ValidatingWebhookConfiguration, as far as it matters.
@@ -133,8 +133,8 @@ impl Configuration {
     }
 }
 
-/// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
-/// came back since; an emergency stop is nobody's to undo. The version makes it fail where another holder was faster.
+/// What is applied: one field, and the identity. The uid makes the apply fail where the configuration was deleted, even if
+/// it exists again: an emergency stop must not be undone. The version makes it fail where another holder was faster.
 pub(super) fn with_bundle(name: &str, webhook: &str, seen: &Configuration, bundle: &str) -> Value {
     let configurations = configurations();
     json!({

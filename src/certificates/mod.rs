@@ -1,9 +1,9 @@
-//! Certificates in the cluster: a CA and a leaf in our Secret, made and rotated by whoever holds the Lease, served by
-//! every replica; the caBundle of the webhook configuration kept in step. Knows no persona and no review.
+//! Certificates in the cluster: a CA and a leaf in our Secret, made and rotated where the Lease is held, served by every
+//! replica; the caBundle of the webhook configuration is kept in step. Knows no persona and no review.
 //!
-//! [`plan`] decides, without IO; `reconciler` reads the plan out to the API server; `follower` takes up what others wrote.
-//! In between is `observed`: what this process has seen; `inspect` reads the same for a person. docs/certificates.md tells it
-//! to users.
+//! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of
+//! them; [`plan`] decides, without IO; `reconciler` writes; `readiness` reports to probes and metrics; `inspect` reads the
+//! same objects for `dorgu doctor`. docs/certificates.md describes it for users.
 
 mod bundle;
 mod configuration;

@@ -1,5 +1,5 @@
-//! What `/readyz?verbose` and `/metrics` say: the certificate that is served, the Secret and the caBundle, held against
-//! each other.
+//! What `/readyz?verbose` and `/metrics` report: the certificate that is served, compared with the Secret and the
+//! caBundle.
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use super::state::State;
 use crate::server::tls::{CertificateFacts, trusts};
 
 impl State {
-    /// Whether there is a certificate that is worth serving. A Secret that went away makes nobody unready: what is
-    /// served goes on being good.
+    /// Whether there is a certificate that is worth serving. A deleted Secret makes no replica unready: what is served
+    /// stays valid.
     ///
     /// # Errors
     /// Why not, and what to do.
@@ -53,7 +53,7 @@ impl State {
         ))
     }
 
-    /// Whether API servers accept the certificate that is served. Where none is asked to call us, there is nothing to
+    /// Whether API servers accept the certificate that is served. Where no configuration calls us, there is nothing to
     /// accept.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// Whether API servers accept what is served; none where none is asked to call us.
+    /// Whether API servers accept what is served; none where no configuration calls us.
     #[must_use]
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
         let observed = self.observed.borrow();
@@ -184,12 +184,12 @@ impl State {
     }
 }
 
-/// Whether a certificate is for this name, whoever signed it and whenever: by its own word, hence as its own CA.
+/// Whether a certificate is for this name, ignoring signer and expiry: it is verified as its own CA.
 fn is_for(certificate: &str, server_name: &str) -> bool {
     goes_with(certificate, certificate, server_name)
 }
 
-/// Whether a certificate is accepted by those who trust `ca`, as of when it was made to end.
+/// Whether `ca` verifies the certificate, ignoring expiry.
 fn goes_with(ca: &str, certificate: &str, server_name: &str) -> bool {
     let chain = bundle::chain(certificate);
     let until = bundle::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());

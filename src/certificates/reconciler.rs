@@ -1,5 +1,5 @@
-//! The Lease holder: reads the plan out to the API server. Two writes are all it ever makes, the Secret and one field of
-//! the webhook configuration; each is made only while the Lease is held, and only on what was seen.
+//! Carries out the plan where the Lease is held. It writes two things, the Secret and one field of the webhook
+//! configuration, each only while the Lease is held and only if it still is what was observed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,16 +13,34 @@ use super::plan::{Plan, Reason, Write, plan};
 use super::secret::secrets;
 use super::state::State;
 use crate::k8s::{Backoff, CallError, Client, Leadership, Name, apply, read};
+use crate::server::tls::TlsError;
 
 /// As `kubectl get --show-managed-fields` shows us.
 const MANAGER: &str = "dorgu-certs";
-/// How long what we have written may take to be seen.
+/// How long a write may take to come back through the watch.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
-/// The first pause after a failure; it doubles up to the longest.
+/// First pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Makes and rotates, for ever, whenever the Lease is held.
+/// Why the certificates cannot be kept.
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error("cannot write Secret {name}: {error}")]
+    Secret { name: String, error: CallError },
+    #[error(
+        "Secret {0} stays as it was, whatever is applied to it; kubectl get secret --show-managed-fields -o yaml says who \
+         else writes it"
+    )]
+    SecretUnchanged(String),
+    #[error("cannot write the caBundle of ValidatingWebhookConfiguration {name}: {error}")]
+    Bundle { name: String, error: CallError },
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+}
+
+/// Makes and rotates certificates while the Lease is held.
 pub(super) struct Reconciler {
     pub(super) client: Client,
     pub(super) state: Arc<State>,
@@ -31,7 +49,7 @@ pub(super) struct Reconciler {
     pub(super) secret: Name,
     /// What leaves are made for.
     pub(super) names: Vec<String>,
-    /// The caBundle's writes.
+    /// Of the caBundle.
     pub(super) write_backoff: WriteBackoff,
 }
 
@@ -41,7 +59,7 @@ impl Reconciler {
         let mut backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
         loop {
             if !self.leadership.held() {
-                // Whatever kept us from writing is the next holder's to find out.
+                // The next holder finds out by itself what prevents a write.
                 self.state.trouble.over();
             }
             self.leadership.until_held().await;
@@ -58,11 +76,12 @@ impl Reconciler {
                     backoff.reset();
                     wait
                 }
-                Err(trouble) => {
+                Err(failure) => {
+                    let trouble = failure.to_string();
                     if self.state.trouble.failed(&trouble) {
                         tracing::error!(trouble, "Certificates cannot be kept; it is tried again");
                     }
-                    // Changes do not cut this short: some of them may be ours.
+                    // Changes do not cut this short: some of them may be our own writes.
                     tokio::time::sleep(backoff.next_pause()).await;
                     continue;
                 }
@@ -75,8 +94,8 @@ impl Reconciler {
         }
     }
 
-    /// One look, and what follows from it; how long to wait for the next.
-    async fn step(&mut self) -> Result<Duration, String> {
+    /// Plans and writes. How long to wait before the next step.
+    async fn step(&mut self) -> Result<Duration, WriteError> {
         let (plan, version, configuration) = {
             let observed = self.state.observed.borrow();
             if !observed.is_synced() {
@@ -103,18 +122,19 @@ impl Reconciler {
         outcome
     }
 
-    fn plan(&self, observed: &Observed) -> Result<Plan, String> {
+    fn plan(&self, observed: &Observed) -> Result<Plan, TlsError> {
         let at = Instant::now();
         let registered = observed.registered(at);
         let view = observed.view(registered.as_ref(), &self.names, Timestamp::now(), at);
-        plan(&view).map_err(|error| error.to_string())
+        plan(&view)
     }
 
-    /// Writes the Secret as it was seen; a change since then makes it a conflict, and the next look decides again.
-    async fn write_secret(&self, write: &Write, version: Option<String>) -> Result<Duration, String> {
-        let failed = |error: CallError| format!("cannot write Secret {}: {error}", self.state.settings.secret_name());
+    /// Writes the Secret as it was observed; a change since then makes it a conflict, and the next step plans again.
+    async fn write_secret(&self, write: &Write, version: Option<String>) -> Result<Duration, WriteError> {
+        let name = || self.state.settings.secret_name();
+        let failed = |error| WriteError::Secret { name: name(), error };
         if version.is_none() {
-            // An apply creates what is missing and overwrites what is there: make sure that it is missing.
+            // An apply creates what is missing and overwrites what is there, so check that it is missing.
             let there: Option<Value> = read(&self.client, &secrets(), &self.secret).await.map_err(failed)?;
             if there.is_some() {
                 return Ok(PAUSE);
@@ -128,15 +148,11 @@ impl Reconciler {
         };
         let now = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if version.as_deref() == Some(now) {
-            // Nothing has changed, so the next look would decide the same, and at once.
-            return Err(format!(
-                "Secret {} stays as it was, whatever is applied to it; kubectl get secret --show-managed-fields -o yaml \
-                 says who else writes it",
-                self.state.settings.secret_name()
-            ));
+            // Nothing has changed, so the next step would plan the same, and at once.
+            return Err(WriteError::SecretUnchanged(name()));
         }
         let why: Vec<_> = write.why.iter().map(|reason| reason.as_str()).collect();
-        tracing::info!(secret = %self.state.settings.secret_name(), why = why.join(", "), "Wrote the certificates");
+        tracing::info!(secret = %name(), why = why.join(", "), "Wrote the certificates");
         let ca = write.why.contains(&Reason::CaRotated);
         self.state.count(ca || write.why.contains(&Reason::LeafRenewed), ca);
         self.until(|observed| observed.secret().flatten().is_some_and(|secret| secret.version == now))
@@ -144,8 +160,8 @@ impl Reconciler {
         Ok(Duration::ZERO)
     }
 
-    /// Writes the caBundle, and nothing else, of the configuration as it was seen; how long to wait at most.
-    async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, String> {
+    /// Writes the caBundle, and nothing else, of the configuration as it was observed. How long to wait at most.
+    async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, WriteError> {
         let name = Name::cluster_wide(&self.state.settings.configuration);
         let object = with_bundle(&name.name, &self.state.settings.webhook, seen, bundle);
         match apply(&self.client, &configurations(), &name, None, MANAGER, &object).await {
@@ -153,33 +169,28 @@ impl Reconciler {
                 tracing::info!(configuration = name.name, "Wrote the caBundle");
                 self.write_backoff.wrote(bundle, Instant::now());
             }
-            // Changed or deleted since it was seen. The watch will say so.
+            // Changed or deleted since it was observed. The watch will report it.
             Err(error) if error.is_conflict() || error.is_not_found() => return Ok(PAUSE),
-            Err(error) => {
-                return Err(format!(
-                    "cannot write the caBundle of ValidatingWebhookConfiguration {}: {error}",
-                    name.name
-                ));
-            }
+            Err(error) => return Err(WriteError::Bundle { name: name.name, error }),
         }
         self.until(|observed| {
             let called = observed.configuration().flatten().and_then(Configuration::called);
             called.is_none_or(|called| called.bundle == bundle.as_bytes())
         })
         .await;
-        // What was seen meanwhile wakes the holder.
+        // What is observed meanwhile ends the wait.
         Ok(LONGEST_PAUSE)
     }
 
-    /// Waits until what was written is seen, so that the next look does not decide on what was before.
+    /// Waits until a write has come back through the watch, so that the next step does not plan on older state.
     async fn until(&self, seen: impl FnMut(&Observed) -> bool) {
         let mut observed = self.state.observed.subscribe();
-        // Not seen in time: the watch is behind or lost; whatever is decided then, a conflict will tell.
+        // Not in time: the watch is behind or lost. A write on older state is a conflict.
         drop(tokio::time::timeout(SEEN_WITHIN, observed.wait_for(seen)).await);
     }
 }
 
-/// Drops what is under way when the Lease is lost: a call that is answered late would write beside the next holder.
+/// Drops a step when the Lease is lost: a call that is answered late would write beside the next holder.
 async fn while_held<T>(mut leadership: Leadership, step: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;

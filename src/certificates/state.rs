@@ -1,5 +1,5 @@
-//! What the process knows about its certificates, shared: written by the follower, read by the reconciler, by probes and by
-//! metrics.
+//! What the process knows about its certificates, shared: every replica follows the Secret and the webhook configuration
+//! into it and serves what is fit to be served; the reconciler, probes and metrics read it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use super::secret::{Secret, secrets};
 use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
 use crate::server::tls::{CertificateFacts, Resolver};
 
-/// How often to look again at a certificate that is held back.
+/// How often a certificate that is held back is considered again.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The certificate of this process, and what is known of its Secret and of the webhook configuration.
@@ -28,12 +28,12 @@ pub struct State {
     pub(super) configuration_watch: Arc<WatchState>,
     leaf_rotations: AtomicU64,
     ca_rotations: AtomicU64,
-    /// Why the holder could not write; only the holder's own.
+    /// Why this process could not write while it held the Lease.
     pub(super) trouble: Trouble,
 }
 
 impl State {
-    /// What [`State::rotations`] tells of, in its order.
+    /// What [`State::rotations`] counts, in its order.
     pub const ROTATED: [&str; 2] = ["leaf", "ca"];
 
     pub(super) fn new(settings: Settings, resolver: Arc<Resolver>) -> State {
@@ -90,7 +90,7 @@ impl State {
         });
     }
 
-    /// Looks again at what is held back: time alone may have made it fit.
+    /// Considers a certificate that is held back again: time alone may have made it fit.
     pub(super) fn look_again(&self) {
         self.observed.send_if_modified(|observed| {
             observed.held_back.is_some() && self.take_up(observed, Timestamp::now(), Instant::now())
@@ -119,7 +119,7 @@ impl State {
     }
 }
 
-/// Follows both for ever.
+/// Follows both. Never returns.
 pub(super) async fn follow_both(client: Client, state: Arc<State>) {
     let settings = &state.settings;
     let configuration = Name::cluster_wide(&settings.configuration);
