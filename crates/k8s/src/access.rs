@@ -1,5 +1,5 @@
-//! Who is behind a bearer token, and what they may do: TokenReview, then SubjectAccessReview, as controller-runtime does
-//! it for its metrics (contract 7.1). Needs `create` on tokenreviews and subjectaccessreviews.
+//! Whose a bearer token is, and what its user may do: TokenReview, then SubjectAccessReview, as controller-runtime does for
+//! its metrics. Needs `create` on tokenreviews and subjectaccessreviews.
 //!
 //! Owns the question and, for a while, its answer. Knows neither who asks nor what is behind the path.
 
@@ -44,7 +44,7 @@ impl Default for Memory {
     }
 }
 
-/// Why the bearer of a token may not.
+/// Why the bearer of a token is denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// The API server does not know the token.
@@ -62,7 +62,7 @@ pub enum Denial {
         /// What was to be done with it.
         verb: &'static str,
     },
-    /// The API server could not be asked, so nobody knows.
+    /// The API server could not be asked.
     #[error("cannot ask the API server who this is: {0}")]
     Unavailable(String),
 }
@@ -152,7 +152,7 @@ impl Access {
         }
     }
 
-    /// Whose token it is; nobody's, when the API server does not know it.
+    /// The token's user; none when the API server does not know the token.
     async fn who(&self, token: &str) -> Result<Option<UserInfo>, Denial> {
         let review = TokenReview {
             spec: TokenReviewSpec {

@@ -157,7 +157,7 @@ pub async fn create(
 }
 
 /// Applies `object` server-side as `manager`, to the object itself or to a subresource, and returns the outcome. `force`
-/// takes fields over from other managers. With `metadata.resourceVersion` in it, a conflict when somebody was faster.
+/// takes fields over from other managers. With `metadata.resourceVersion` in it, a conflict when another writer was faster.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -180,7 +180,7 @@ pub async fn apply(
 }
 
 /// Merges `patch` into an object, or into a subresource of it, as `manager`. With `metadata.resourceVersion` in it, a
-/// conflict when somebody was faster.
+/// conflict when another writer was faster.
 ///
 /// # Errors
 /// See [`CallError`].

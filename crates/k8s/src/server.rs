@@ -74,7 +74,7 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
     })
 }
 
-/// Whether somebody may do something, by the API server's word.
+/// Whether an account may do something, by a SubjectAccessReview.
 ///
 /// # Errors
 /// See [`CallError`].

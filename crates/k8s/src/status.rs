@@ -48,7 +48,7 @@ struct Metadata {
 }
 
 /// Reads the object, asks `derive` for the whole status that it should have, and applies that as `manager`, unless the
-/// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out goes, whoever wrote
+/// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out is removed, whoever wrote
 /// it: an apply removes nothing but what its own manager once applied, so what is left of another writer (the Go
 /// operator, by PUT) is taken out after it.
 ///
