@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
-    ("webhook", &["metric", "policy", "index", "server"]),
+    ("webhook", &["api", "metric", "policy", "index", "server"]),
     (
         "config",
         &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
@@ -252,6 +252,7 @@ const CLUSTER_DERIVED: &[&str] = &[
     "conditions.rs",
     "derive.rs",
     "node.rs",
+    "observed.rs",
     "platform.rs",
     "pod.rs",
     "resources.rs",

@@ -1,5 +1,5 @@
-//! What `/readyz?verbose` and `/metrics` say: the certificate that is served, the Secret and the caBundle, held against
-//! each other.
+//! What `/readyz?verbose` and `/metrics` report: the certificate that is served, compared with the Secret and the
+//! caBundle.
 
 use jiff::Timestamp;
 
@@ -10,15 +10,15 @@ use super::state::State;
 use crate::server::tls::{CertificateFacts, trusts};
 
 impl State {
-    /// Whether there is a certificate that is worth serving. A Secret that went away makes nobody unready: what is
-    /// served goes on being good.
+    /// Whether there is a certificate that is worth serving. A deleted Secret makes no replica unready: what is served
+    /// stays valid.
     ///
     /// # Errors
     /// Why not, and what to do.
     pub fn certificate(&self, now: Timestamp) -> Result<String, String> {
-        let sight = self.sight.borrow();
+        let observed = self.observed.borrow();
         let name = self.settings.secret_name();
-        let secret = match sight.secret() {
+        let secret = match observed.secret() {
             None => self.unread(&format!("Secret {name}"), self.secret_watch.trouble()),
             Some(None) => format!("Secret {name} does not exist; {}", self.by_holder("makes it")),
             Some(Some(secret)) => match &secret.found {
@@ -36,14 +36,14 @@ impl State {
                 }
             },
         };
-        let Some(served) = sight.served() else {
+        let Some(served) = observed.served() else {
             return Err(format!("no certificate yet: {secret}"));
         };
         if let Some(problem) = served.facts.problem(now) {
             return Err(format!("{problem}; {secret}"));
         }
         let (serial, expires) = (&served.facts.serial, served.facts.not_after);
-        let held_back = sight
+        let held_back = observed
             .held_back
             .as_ref()
             .map(|reason| format!(", which offers another one: {reason}"));
@@ -53,15 +53,15 @@ impl State {
         ))
     }
 
-    /// Whether API servers accept the certificate that is served. Where none is asked to call us, there is nothing to
+    /// Whether API servers accept the certificate that is served. Where no configuration calls us, there is nothing to
     /// accept.
     ///
     /// # Errors
     /// Why not, and what to do.
     pub fn ca_bundle(&self, now: Timestamp) -> Result<String, String> {
-        let sight = self.sight.borrow();
+        let observed = self.observed.borrow();
         let name = format!("ValidatingWebhookConfiguration {}", self.settings.configuration);
-        let seen = match sight.configuration() {
+        let seen = match observed.configuration() {
             None => return Err(self.unread(&name, self.configuration_watch.trouble())),
             Some(None) => {
                 return Ok(format!(
@@ -70,9 +70,10 @@ impl State {
             }
             Some(Some(seen)) => seen,
         };
-        let Some(called) = &seen.called else {
+        let Some(called) = seen.called() else {
             return Ok(format!(
-                "{name} has no webhook validate-deployment.dorgu.io, so no reviews will come"
+                "{name} has no webhook {}, so no reviews will come",
+                self.settings.webhook
             ));
         };
         let brought = self.settings.secret.is_none();
@@ -90,7 +91,7 @@ impl State {
                 let remedy = if brought {
                     "put the CA of your certificate into its caBundle".to_owned()
                 } else {
-                    let found = sight.secret().flatten().map(|secret| &secret.found);
+                    let found = observed.secret().flatten().map(|secret| &secret.found);
                     self.remedy(found, seen.injected, &called.server_name)
                 };
                 Err(format!(
@@ -100,19 +101,19 @@ impl State {
         }
     }
 
-    /// Whether API servers accept what is served; none where none is asked to call us.
+    /// Whether API servers accept what is served; none where no configuration calls us.
     #[must_use]
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
-        let sight = self.sight.borrow();
-        let called = sight.configuration().flatten()?.called.as_ref()?;
+        let observed = self.observed.borrow();
+        let called = observed.configuration().flatten()?.called()?;
         Some(self.accepted(called, now).is_ok())
     }
 
     /// When the CA that signs expires; of somebody else's Secret, the first one in it.
     #[must_use]
     pub fn ca_expiry(&self) -> Option<Timestamp> {
-        let sight = self.sight.borrow();
-        let certificate = match &sight.secret().flatten()?.found {
+        let observed = self.observed.borrow();
+        let certificate = match &observed.secret().flatten()?.found {
             Found::Ours { stored, .. } => &stored.signing.as_ref()?.ca.certificate,
             Found::Foreign { ca, .. } => ca.as_ref()?,
             Found::Unusable(_) | Found::ForeignUnusable(_) => return None,
@@ -174,7 +175,7 @@ impl State {
     }
 
     fn by_holder(&self, what: &str) -> String {
-        match self.trouble() {
+        match self.trouble.reason() {
             Some(trouble) => format!("this replica holds the Lease, and {trouble}"),
             None => {
                 format!("the replica that holds the Lease {what} within seconds, or says in its log and here why not")
@@ -183,12 +184,12 @@ impl State {
     }
 }
 
-/// Whether a certificate is for this name, whoever signed it and whenever: by its own word, hence as its own CA.
+/// Whether a certificate is for this name, ignoring signer and expiry: it is verified as its own CA.
 fn is_for(certificate: &str, server_name: &str) -> bool {
     goes_with(certificate, certificate, server_name)
 }
 
-/// Whether a certificate is accepted by those who trust `ca`, as of when it was made to end.
+/// Whether `ca` verifies the certificate, ignoring expiry.
 fn goes_with(ca: &str, certificate: &str, server_name: &str) -> bool {
     let chain = bundle::chain(certificate);
     let until = bundle::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());

@@ -15,7 +15,7 @@ use crate::server::tls::{CertificateFacts, Leaf, Reloads};
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct Observed {
     /// Absent before the first list; then the Secret, or none.
     secret: Option<Option<Secret>>,
     /// Absent before the first list; then the webhook configuration, or none.
@@ -40,7 +40,7 @@ pub(super) struct Served {
     pub(super) facts: CertificateFacts,
 }
 
-impl Sight {
+impl Observed {
     /// The Secret is this, or gone.
     pub(super) fn see_secret(&mut self, secret: Option<Secret>, now: Timestamp, at: Instant) {
         match secret.as_ref().map(|secret| &secret.found) {
@@ -48,7 +48,7 @@ impl Sight {
                 let memory = self.memory.take();
                 self.memory = Some(memory.map_or_else(|| stored.clone(), |memory| merge(stored, &memory, now)));
             }
-            // Ours is over: it must not come back, and take their CA away, when theirs is deleted.
+            // Ours is over. It must not come back, and take their CA away, when theirs is deleted.
             Some(Found::Foreign { ca, .. }) => {
                 self.memory = None;
                 let ca = ca.clone().unwrap_or_default();
@@ -63,7 +63,7 @@ impl Sight {
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&mut self, configuration: Option<Configuration>, at: Instant) {
-        let called = configuration.as_ref().and_then(|seen| seen.called.as_ref());
+        let called = configuration.as_ref().and_then(Configuration::called);
         let certificates = called
             .map(|called| bundle::certificates(&called.bundle))
             .unwrap_or_default();
@@ -94,7 +94,7 @@ impl Sight {
     /// The webhook configuration as a plan needs it; none without an entry of ours.
     pub(super) fn registered(&self, at: Instant) -> Option<Registered> {
         let seen = self.configuration.as_ref()?.as_ref()?;
-        let called = seen.called.as_ref()?;
+        let called = seen.called()?;
         let trusted = bundle::certificates(&called.bundle).into_iter().map(|certificate| {
             let since = self.since.get(&certificate).copied().unwrap_or(at);
             (certificate, at.saturating_duration_since(since))
@@ -127,8 +127,8 @@ impl Sight {
         }
     }
 
-    /// Takes up what the Secret offers, if it is better than what is served; what handshakes are to present from now on
-    /// is returned. What is of no use never replaces what is.
+    /// Takes up what the Secret offers if it is better than what is served, and returns what handshakes present from now
+    /// on. An unusable certificate never replaces a usable one.
     pub(super) fn take_up(&mut self, now: Timestamp, at: Instant) -> Option<CertifiedKey> {
         let (leaf, foreign) = match self.secret.as_ref()?.as_ref().map(|secret| &secret.found) {
             Some(Found::Ours { stored, .. }) => (&stored.signing.as_ref()?.leaf, false),
@@ -161,16 +161,16 @@ impl Sight {
         Some(certified)
     }
 
-    /// Why the certificate being served is to stay.
+    /// Why the served certificate has to stay.
     fn reason_against(&self, leaf: &Leaf, foreign: bool, now: Timestamp, at: Instant) -> Option<String> {
         let served = self.served.as_ref()?;
-        // Not known yet: what is served may be the right one. Not there: no reviews come, so it does not matter.
+        // Unknown: what is served may be the right one. Absent: no reviews come, so it does not matter.
         self.configuration.as_ref()?.as_ref()?;
         let seen = self.registered(at)?;
         if !is_trusted(&seen.bundle, &served.certificate, &seen.server_name, now) {
             return None;
         }
-        // Ours was published after every API server had its CA; of somebody else's that is for us to see to.
+        // Ours was published after every API server had its CA. For a foreign Secret we must wait the grace period ourselves.
         let grace = if foreign { GRACE } else { Duration::ZERO };
         let seasoned = seen.trusted.iter().filter(|(_, since)| *since >= grace);
         let seasoned: String = seasoned.map(|(certificate, _)| certificate.as_str()).collect();

@@ -1,10 +1,12 @@
-//! Where the API server is: a kubeconfig that was named, one in the usual places, or the pod we run in.
+//! Where the API server is: a named kubeconfig, one in the usual places, or the pod that this process runs in.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+
+use super::error::error_chain;
 
 /// Where a pod finds its token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -14,7 +16,7 @@ const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace
 
 /// How the API server is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ClusterSource {
     /// This kubeconfig.
     Kubeconfig(PathBuf),
     /// What `KUBECONFIG` names, or `~/.kube/config`.
@@ -25,7 +27,7 @@ pub enum Place {
 
 /// Why an API server cannot even be tried.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum ClusterSourceError {
     /// A kubeconfig that cannot be used.
     #[error("kubeconfig {place}: {reason}")]
     Kubeconfig {
@@ -42,26 +44,26 @@ pub enum PlaceError {
     Client(String),
 }
 
-impl Place {
-    /// The place in force: the kubeconfig that was named, a usual one that exists, the pod; none when there is none.
-    pub fn find(named: Option<&Path>) -> Option<Place> {
+impl ClusterSource {
+    /// The source in force: the named kubeconfig, a usual one that exists, the pod; none when there is none of these.
+    pub fn find(named: Option<&Path>) -> Option<ClusterSource> {
         if let Some(file) = named {
-            return Some(Place::Kubeconfig(file.to_owned()));
+            return Some(ClusterSource::Kubeconfig(file.to_owned()));
         }
         let given = env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
         let usual = || env::home_dir().is_some_and(|home| home.join(".kube/config").is_file());
         if given.is_some() || usual() {
-            return Some(Place::UsualKubeconfig);
+            return Some(ClusterSource::UsualKubeconfig);
         }
         let in_pod = env::var_os("KUBERNETES_SERVICE_HOST").is_some() && Path::new(TOKEN).is_file();
-        in_pod.then_some(Place::Pod)
+        in_pod.then_some(ClusterSource::Pod)
     }
 
     /// Reads the configuration. No API server is contacted, so one that is away is no error.
     ///
     /// # Errors
     /// The configuration cannot be read or is incomplete.
-    pub async fn config(&self) -> Result<Config, PlaceError> {
+    pub async fn config(&self) -> Result<Config, ClusterSourceError> {
         self.config_of(None).await
     }
 
@@ -69,43 +71,45 @@ impl Place {
     ///
     /// # Errors
     /// The configuration cannot be read, is incomplete or has no such context.
-    pub async fn config_of(&self, context: Option<&str>) -> Result<Config, PlaceError> {
+    pub async fn config_of(&self, context: Option<&str>) -> Result<Config, ClusterSourceError> {
         let place = match self {
-            Place::Kubeconfig(file) => file.display().to_string(),
-            Place::UsualKubeconfig => "in KUBECONFIG or ~/.kube/config".to_owned(),
-            Place::Pod => return Config::incluster().map_err(|error| PlaceError::Pod(told(&error))),
+            ClusterSource::Kubeconfig(file) => file.display().to_string(),
+            ClusterSource::UsualKubeconfig => "in KUBECONFIG or ~/.kube/config".to_owned(),
+            ClusterSource::Pod => {
+                return Config::incluster().map_err(|error| ClusterSourceError::Pod(error_chain(&error)));
+            }
         };
         let options = KubeConfigOptions {
             context: context.map(str::to_owned),
             ..KubeConfigOptions::default()
         };
         let read = match self {
-            Place::Kubeconfig(file) => match Kubeconfig::read_from(file) {
+            ClusterSource::Kubeconfig(file) => match Kubeconfig::read_from(file) {
                 Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
                 Err(error) => Err(error),
             },
             _ => Config::from_kubeconfig(&options).await,
         };
-        read.map_err(|error| PlaceError::Kubeconfig {
+        read.map_err(|error| ClusterSourceError::Kubeconfig {
             place,
-            reason: told(&error),
+            reason: error_chain(&error),
         })
     }
 }
 
-impl Place {
-    /// The namespace that the place itself names: the pod's, or that of the kubeconfig's current context.
+impl ClusterSource {
+    /// The namespace that the source itself names: the pod's, or that of the kubeconfig's current context.
     pub fn namespace(&self) -> Option<String> {
         let named = match self {
-            Place::Pod => {
+            ClusterSource::Pod => {
                 return std::fs::read_to_string(NAMESPACE)
                     .ok()
                     .map(|name| name.trim().to_owned());
             }
-            Place::Kubeconfig(file) => Kubeconfig::read_from(file),
-            Place::UsualKubeconfig => Kubeconfig::read(),
+            ClusterSource::Kubeconfig(file) => Kubeconfig::read_from(file),
+            ClusterSource::UsualKubeconfig => Kubeconfig::read(),
         };
-        // What is wrong with it is told by whoever needs it to be right.
+        // `config` reports what is wrong with it.
         let kubeconfig = named.ok()?;
         let current = kubeconfig.current_context?;
         let context = kubeconfig
@@ -119,22 +123,7 @@ impl Place {
 /// A client, whose background work runs on the current runtime.
 ///
 /// # Errors
-/// Certificates or credentials in the configuration are of no use.
-pub fn client(config: Config) -> Result<Client, PlaceError> {
-    Client::try_from(config).map_err(|error| PlaceError::Client(told(&error)))
-}
-
-/// An error and its causes on one line, each said once.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text.replace(['\n', '\r'], " ")
+/// Certificates or credentials in the configuration cannot be used.
+pub fn client(config: Config) -> Result<Client, ClusterSourceError> {
+    Client::try_from(config).map_err(|error| ClusterSourceError::Client(error_chain(&error)))
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::super::Settings;
-use super::super::configuration::{CONFIGURATIONS, Configuration};
+use super::super::configuration::{Configuration, configurations};
 use super::super::secret::Secret;
 use super::*;
 use crate::k8s::{Decode, Name};
@@ -41,6 +41,7 @@ fn told(secret: &Value) -> String {
 fn told_with(secret: &Value, annotations: &Value) -> String {
     let settings = Settings {
         configuration: "dorgu".to_owned(),
+        webhook: "validate-deployment.dorgu.io".to_owned(),
         secret: Some(Name {
             namespace: "dorgu-system".to_owned(),
             name: "theirs".to_owned(),
@@ -49,7 +50,7 @@ fn told_with(secret: &Value, annotations: &Value) -> String {
     };
     let state = State::new(settings, Arc::clone(&Resolver::empty()));
     let configuration = json!({
-        "apiVersion": CONFIGURATIONS.api_version(), "kind": "ValidatingWebhookConfiguration",
+        "apiVersion": configurations().api_version(), "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1", "annotations": annotations},
         "webhooks": [{
             "name": "validate-deployment.dorgu.io",
