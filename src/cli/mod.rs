@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// Holds every Deployment against the persona its platform team wrote down.
+/// Checks every Deployment against its ApplicationPersona, and warns or denies.
 #[derive(Debug, Parser)]
 #[command(name = "dorgu", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
