@@ -1,6 +1,6 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes (design 2): usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
 //! `manifests` and `version` otherwise 0 or 1.
 
 mod crd;

@@ -1,4 +1,4 @@
-//! The ClusterPersona controller: tells the platform team what the cluster is made of (contract section 4).
+//! The ClusterPersona controller: tells the platform team what the cluster is made of (contract 4).
 //!
 //! Start reading at [`ClusterController::run`]. One look ([`observe`]) serves every ClusterPersona there is; what their
 //! status says of it is decided in [`derive`], by files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`,
@@ -35,7 +35,7 @@ use crate::k8s::{Client, Leadership, Name, Resource, WatchState, follow, write_i
 const CLUSTER_PERSONAS: Resource = Resource::new("dorgu.io", "v1", "clusterpersonas");
 const NODES: Resource = Resource::new("", "v1", "nodes");
 
-/// As whom we write (design 2).
+/// As whom we write.
 const MANAGER: &str = "dorgu-operator";
 /// What differs in every look, and is no reason to write.
 const CLOCKS: [&str; 2] = ["lastDiscovery", "lastTransitionTime"];

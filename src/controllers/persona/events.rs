@@ -16,7 +16,7 @@ use crate::k8s::{CallError, Name, Resource, create, merge};
 use crate::policy::text::{Shown, cut};
 
 const EVENTS: Resource = Resource::new("events.k8s.io", "v1", "events");
-/// Who reports, in every event (ecosystem 2.2).
+/// Who reports, in every event.
 const CONTROLLER: &str = "dorgu.io/operator";
 /// The same event within this time is one event that is counted, as client-go does it.
 const SERIES: Duration = Duration::from_secs(6 * 60);

@@ -26,7 +26,7 @@ use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, contained, write_if_changed};
 use crate::policy::RuleSet;
 
-/// Who writes status (design 2).
+/// Who writes status.
 const MANAGER: &str = "dorgu-operator";
 const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
 

@@ -10,6 +10,7 @@ mod gitops;
 mod install;
 mod links;
 mod reader;
+mod references;
 mod values;
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! ApplicationPersona: what a platform team wrote down about one application (contract 1.1, 1.2 and section 10).
+//! ApplicationPersona: what a platform team wrote down about one application (contract 1.1, 1.2 and 9).
 //!
 //! This file is `spec`, written by people and the CLI; [`status`] is what the operator observed.
 

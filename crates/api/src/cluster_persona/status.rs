@@ -1,4 +1,4 @@
-//! `status` of a ClusterPersona: what the operator discovered, written by it alone (contract 1.4 and section 10).
+//! `status` of a ClusterPersona: what the operator discovered, written by it alone (contract 1.4 and 9).
 //!
 //! Quantities here are not validated: a status write with one bad value is refused whole by the API server, and a
 //! discovered oddity must not cost everything else.
