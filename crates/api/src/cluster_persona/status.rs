@@ -21,7 +21,7 @@ pub struct ClusterPersonaStatus {
     /// The one-word summary that lists show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<ClusterPhase>,
-    /// When the cluster was last looked at, in UTC.
+    /// When the cluster was last discovered, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_discovery: Option<Time>,
     /// Nodes of the cluster, by name.
