@@ -100,6 +100,32 @@ fn every_reference_to_the_contract_is_a_heading_of_it() {
 }
 
 #[test]
+fn every_page_that_names_the_go_operator_says_which() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in texts()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+    {
+        let text = fs::read_to_string(&path).unwrap();
+        if on_one_line(&text).contains("Go operator") {
+            seen += 1;
+            if !["contract.md", "https://github.com/dorgu-ai/dorgu-operator"]
+                .iter()
+                .any(|link| text.contains(link))
+            {
+                wrong.push(path.display().to_string());
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "which Go operator? link docs/contract.md in:\n{}",
+        wrong.join("\n")
+    );
+    assert!(seen > 5, "only {seen} pages speak of it");
+}
+
+#[test]
 fn nothing_is_cited_that_is_not_in_the_repository() {
     let mut wrong = Vec::new();
     for path in texts().into_iter().filter(|path| !path.ends_with(file!())) {
