@@ -1,6 +1,6 @@
 //! The ValidatingWebhookConfiguration that sends one namespace's Deployments to one process.
 //!
-//! Rendered by the design's section 3, so that tests meet the API server's filters as users do. Knows no rule.
+//! Rendered by `install`, so that tests meet the API server's filters as users do. Knows no rule.
 
 use serde_json::{Value, json};
 
