@@ -14,7 +14,7 @@ use crate::webhook::Match;
 
 /// An API server that takes longer to accept a connection is one that a person should be told about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Nothing could be found out, or not everything (design 2).
+/// Nothing could be found out, or not everything.
 const FAILED: u8 = 2;
 
 /// Exit code 0: nothing is wrong; 1: something is; 2: it could not be found out.

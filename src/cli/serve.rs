@@ -1,4 +1,4 @@
-//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours (design 2).
+//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -217,7 +217,7 @@ impl ClusterFlags {
     }
 }
 
-/// Where we live when nothing says so (design 2).
+/// Where we live when nothing says so.
 const NAMESPACE: &str = "dorgu-system";
 
 /// Upstream's default folder: a certificate that its users put there goes on being used.

@@ -1,4 +1,4 @@
-//! What the controllers count (ecosystem 2.4). No object name is ever a label: their number has no bound.
+//! What the controllers count. No object name is ever a label: their number has no bound.
 
 use std::time::Duration;
 

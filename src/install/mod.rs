@@ -50,7 +50,7 @@ pub enum Mode {
     Enforcing,
 }
 
-/// `--match` (contract section 10, 0.8.0).
+/// `--match` (contract 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Matching {
     /// By the app label alone, so only labelled objects are sent.
@@ -98,7 +98,7 @@ impl Installation {
         format!("{}-webhook", self.fullname)
     }
 
-    /// Our own certificates; `<fullname>-webhook-certs` is made by users and never written (design 2).
+    /// Our own certificates; `<fullname>-webhook-certs` is made by users and never written.
     pub fn webhook_secret(&self) -> String {
         format!("{}-webhook-ca", self.fullname)
     }

@@ -1,4 +1,4 @@
-//! The ValidatingWebhookConfiguration: one entry for Deployments and their Scale (design 3, last paragraph).
+//! The ValidatingWebhookConfiguration: one entry for Deployments and their Scale.
 //!
 //! Without a caBundle: the process owns that field, under a field manager of its own, so that neither Helm nor Argo CD nor
 //! `kubectl apply` ever sees a difference there.

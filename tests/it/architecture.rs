@@ -11,6 +11,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("manifest", &["api"]),
     ("policy", &["api"]),
     ("server", &[]),
+    ("testbed", &[]),
 ];
 
 /// The crates that do no IO: all that they may link from outside. What is not here (tokio, hyper, kube's client) the

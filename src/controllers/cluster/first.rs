@@ -1,4 +1,4 @@
-//! The first ClusterPersona of a cluster, made only where it was asked for (contract section 10, 0.6.1).
+//! The first ClusterPersona of a cluster, made only where it was asked for (contract 9).
 
 use serde_json::{Value, json};
 

@@ -68,7 +68,7 @@ pub(super) struct Assessment {
     pub(super) compared: bool,
 }
 
-/// Derives the whole of it (contract 3.3 to 3.6 and section 10).
+/// Derives the whole of it (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     match observed.deployments.as_slice() {
         [] => absent(observed),
@@ -106,7 +106,7 @@ fn absent(observed: &Observed<'_>) -> Assessment {
     }
 }
 
-/// Contract section 10, 0.8.0: naming them is of more use than an arbitrary first, which can flip.
+/// Contract 9: naming them is of more use than an arbitrary first, which can flip.
 fn ambiguous(observed: &Observed<'_>, deployments: &[(&str, &Running)]) -> Assessment {
     let names = quoted(deployments.iter().map(|(name, _)| *name));
     let message = format!(

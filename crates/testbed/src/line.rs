@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// Passes bytes on to one address. Nothing is passed any more once it is dropped.
-pub(crate) struct Line {
+pub struct Line {
     address: SocketAddr,
     shared: Arc<Shared>,
     _runtime: tokio::runtime::Runtime,
@@ -25,7 +25,7 @@ struct Shared {
 
 impl Line {
     /// An open line to `https://address`.
-    pub(crate) fn to(url: &str) -> Line {
+    pub fn to(url: &str) -> Line {
         let target = url.replace("https://", "");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -44,33 +44,33 @@ impl Line {
     }
 
     /// Where it begins.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
     /// Ends every connection.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.shared.cut.notify_one();
     }
 
     /// New connections are ended at once from now on; those that are, stay.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
     }
 
     /// New connections are made and carry nothing from now on.
-    pub(crate) fn hold(&self) {
+    pub fn hold(&self) {
         self.shared.held.send_replace(true);
     }
 
     /// Everything passes again, also on connections that were held.
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.shared.closed.store(false, Ordering::SeqCst);
         self.shared.held.send_replace(false);
     }
 
     /// How many connections were ever made, let through or not.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 }

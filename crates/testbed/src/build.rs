@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::scratch::tail;
 
 /// The main module whose `tool` lines name what is built.
-const GO_MOD: &str = include_str!("../../bed/kubernetes/go.mod");
+const GO_MOD: &str = include_str!("../../../tests/bed/kubernetes/go.mod");
 const KUBERNETES: &str = "k8s.io/kubernetes";
 const ETCD: &str = "go.etcd.io/etcd/server/v3";
 /// kwok has its own dependencies, which must not move those of Kubernetes, so it is no part of that module.
@@ -52,7 +52,7 @@ impl Build<'_> {
             "-s -w -X {stamped}.gitVersion={version} -X {stamped}.gitMajor={major} -X {stamped}.gitMinor={minor} \
              -X {stamped}.gitTreeState=clean"
         );
-        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bed/kubernetes");
+        let module = super::repository().join("tests/bed/kubernetes");
         let mut into = self.into.as_os_str().to_owned();
         into.push("/");
         // `tool` is every tool line of the module.

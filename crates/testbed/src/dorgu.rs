@@ -28,7 +28,7 @@ const PROBES: &str = "probes listening on ";
 const METRICS: &str = "metrics listening on ";
 
 /// A running `dorgu serve`; dropping it kills it.
-pub(crate) struct Dorgu {
+pub struct Dorgu {
     process: Supervised,
     said: Arc<Said>,
     /// Where it writes its CA, if it was asked to.
@@ -37,17 +37,17 @@ pub(crate) struct Dorgu {
 
 impl Dorgu {
     /// `dorgu serve` with these arguments, and a port of its own for every listener that they do not place.
-    pub(crate) fn start(args: &[&str]) -> Self {
+    pub fn start(args: &[&str]) -> Self {
         Self::start_with(args, &[])
     }
 
     /// Also with environment variables; the `DORGU_` and `KUBE` ones of whoever runs the tests do not reach it.
-    pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::launch(program(), &serve(args), environment, TempDir::new().unwrap())
     }
 
     /// File mode over these personas, its CA written for [`Self::ca_pem`].
-    pub(crate) fn with_personas(personas: &Path, args: &[&str]) -> Self {
+    pub fn with_personas(personas: &Path, args: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let (personas, ca) = (personas.display().to_string(), ca_in(&folder).display().to_string());
         let args = [&["--personas", &personas, "--write-ca", &ca], args].concat();
@@ -56,7 +56,7 @@ impl Dorgu {
 
     /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open unless the arguments
     /// say otherwise.
-    pub(crate) fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {
+    pub fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let (kubeconfig, ca) = (kubeconfig.display().to_string(), ca_in(&folder).display().to_string());
         let mut all = vec!["--kubeconfig", &kubeconfig, "--write-ca", &ca, "--enable-webhook"];
@@ -68,7 +68,7 @@ impl Dorgu {
     }
 
     /// The cluster of this kubeconfig without a webhook: nothing but controllers.
-    pub(crate) fn companion(kubeconfig: &Path, args: &[&str]) -> Self {
+    pub fn companion(kubeconfig: &Path, args: &[&str]) -> Self {
         let kubeconfig = kubeconfig.display().to_string();
         let of_cluster = ["--kubeconfig", &kubeconfig, "--metrics-secure=false"];
         Self::launch(
@@ -81,7 +81,7 @@ impl Dorgu {
 
     /// A command line that begins with `dorgu serve`, as a document has it, typed in in this folder. Where it names no
     /// addresses, they are of the kernel's choice.
-    pub(crate) fn typed(folder: &Path, command: &str) -> Self {
+    pub fn typed(folder: &Path, command: &str) -> Self {
         let ours = program().parent().unwrap_or(folder).display();
         let line = format!("cd '{}' && PATH='{ours}':$PATH exec {command}", folder.display());
         let variables = ADDRESSES.map(|flag| flag.replacen("--", "DORGU_", 1).replace('-', "_").to_uppercase());
@@ -115,17 +115,17 @@ impl Dorgu {
     }
 
     /// `https://127.0.0.1:PORT/validate-deployment`; waits until it is served.
-    pub(crate) fn webhook_url(&self) -> String {
+    pub fn webhook_url(&self) -> String {
         self.address(WEBHOOK)
     }
 
     /// `http://127.0.0.1:PORT`, in front of `/livez`, `/readyz` and `/healthz`; waits until it is served.
-    pub(crate) fn probes_url(&self) -> String {
+    pub fn probes_url(&self) -> String {
         self.address(PROBES)
     }
 
     /// `http://127.0.0.1:PORT/metrics`; waits until it is served.
-    pub(crate) fn metrics_url(&self) -> String {
+    pub fn metrics_url(&self) -> String {
         self.address(METRICS)
     }
 
@@ -135,7 +135,7 @@ impl Dorgu {
     }
 
     /// The CA to trust, PEM, of a process started [`Self::with_personas`] or [`Self::with_cluster`]; waits until it is written.
-    pub(crate) fn ca_pem(&self) -> String {
+    pub fn ca_pem(&self) -> String {
         let file = ca_in(&self.folder);
         let written = wait_until(PATIENCE, "the CA is written", || {
             let pem = fs::read_to_string(&file)?;
@@ -150,38 +150,39 @@ impl Dorgu {
     }
 
     /// Everything said so far, both streams in order of arrival.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.said.heard().lines.iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// What it printed for people or scripts.
-    pub(crate) fn stdout(&self) -> Vec<String> {
+    pub fn stdout(&self) -> Vec<String> {
         self.said.of(Stream::Stdout)
     }
 
     /// What it logged.
-    pub(crate) fn stderr(&self) -> Vec<String> {
+    pub fn stderr(&self) -> Vec<String> {
         self.said.of(Stream::Stderr)
     }
 
     /// The first line, said already or yet to come, that `is_it` accepts. `what` names it if it never comes.
-    pub(crate) fn wait_for_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
+    pub fn wait_for_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         self.said
             .wait_for(what, is_it)
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
     /// Sends a signal by its name: `TERM`, `INT`, ...
-    pub(crate) fn signal(&mut self, name: &str) {
+    pub fn signal(&mut self, name: &str) {
         self.process.signal(name).unwrap();
     }
 
     /// Waits until it has ended and said its last line.
-    pub(crate) fn wait(&mut self) -> ExitStatus {
+    pub fn wait(&mut self) -> ExitStatus {
         let ended = self.process.wait(PATIENCE);
         let status = ended.unwrap_or_else(|error| panic!("{error}; it said:\n{}", self.lines().join("\n")));
         self.said.wait_for_the_end();
@@ -189,23 +190,37 @@ impl Dorgu {
     }
 
     /// SIGTERM, then [`Self::wait`].
-    pub(crate) fn stop(&mut self) -> ExitStatus {
+    pub fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
     }
 
     /// SIGKILL: the machine that loses its power.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.kill();
     }
 }
 
-/// The build under test, or the one that `DORGU_PROGRAM` names: a released one, where it is measured.
+/// The program under test: the one that `DORGU_PROGRAM` names (a released one, where it is measured), else [`built`].
 fn program() -> &'static Path {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        std::env::var_os("DORGU_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_dorgu").into(), PathBuf::from)
-    });
+    static PROGRAM: LazyLock<PathBuf> =
+        LazyLock::new(|| std::env::var_os("DORGU_PROGRAM").map_or_else(|| built().to_owned(), PathBuf::from));
     &PROGRAM
+}
+
+/// The program that cargo built with these tests. A test that is started by hand finds it where cargo puts it: in the
+/// folder above the test's own.
+///
+/// # Panics
+/// It is not there: this package's tests do not build it, so build it first.
+pub fn built() -> &'static Path {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().unwrap();
+        let program = test.parent().and_then(Path::parent).unwrap().join("dorgu");
+        assert!(program.is_file(), "{} is missing; run `cargo build`", program.display());
+        program
+    });
+    &BUILT
 }
 
 fn ca_in(folder: &TempDir) -> std::path::PathBuf {

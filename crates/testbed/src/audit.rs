@@ -14,43 +14,50 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An audit log that is switched on by two flags of kube-apiserver.
-pub(crate) struct Audit {
+pub struct Audit {
     folder: TempDir,
 }
 
 /// One verb on one kind of object, as a role grants it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Grant {
+pub struct Grant {
     /// Absent for a ClusterRole: everywhere.
-    pub(crate) namespace: Option<String>,
-    pub(crate) verb: String,
-    pub(crate) group: String,
+    pub namespace: Option<String>,
+    /// What is done, such as `list`.
+    pub verb: String,
+    /// API group; empty for the core one.
+    pub group: String,
     /// With its subresource after a slash.
-    pub(crate) resource: String,
+    pub resource: String,
     /// Absent: any object.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
 }
 
 /// One request that the API server was sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Request {
-    pub(crate) namespace: Option<String>,
-    pub(crate) verb: String,
-    pub(crate) group: String,
-    pub(crate) resource: String,
-    pub(crate) name: Option<String>,
+pub struct Request {
+    /// Where; absent for what is cluster-wide, or in all namespaces.
+    pub namespace: Option<String>,
+    /// What was done, such as `list`.
+    pub verb: String,
+    /// API group; empty for the core one.
+    pub group: String,
+    /// Plural, with its subresource after a slash.
+    pub resource: String,
+    /// The object; absent where the request named none.
+    pub name: Option<String>,
     /// The status of the answer.
-    pub(crate) code: u64,
+    pub code: u64,
 }
 
 impl Audit {
     /// Of everything that this user asks for.
-    pub(crate) fn of_user(user: &str) -> Self {
+    pub fn of_user(user: &str) -> Self {
         Self::by_rule(&json!({"level": "Metadata", "users": [user]}))
     }
 
     /// Of every object of this kind that somebody makes.
-    pub(crate) fn of_created(group: &str, resource: &str) -> Self {
+    pub fn of_created(group: &str, resource: &str) -> Self {
         let resources = json!([{"group": group, "resources": [resource]}]);
         Self::by_rule(&json!({"level": "Metadata", "verbs": ["create"], "resources": resources}))
     }
@@ -70,7 +77,7 @@ impl Audit {
     }
 
     /// For `Options::api_server_flags`.
-    pub(crate) fn flags(&self) -> Vec<String> {
+    pub fn flags(&self) -> Vec<String> {
         vec![
             format!("--audit-policy-file={}", self.policy().display()),
             format!("--audit-log-path={}", self.log().display()),
@@ -89,12 +96,12 @@ impl Audit {
 
     /// What was asked for so far. Questions that are not about objects (`/version`, discovery) need no role and are left
     /// out.
-    pub(crate) fn requests(&self) -> BTreeSet<Request> {
+    pub fn requests(&self) -> BTreeSet<Request> {
         self.all().into_iter().collect()
     }
 
     /// How often this was done so far, refused or not.
-    pub(crate) fn count(&self, verb: &str, resource: &str) -> usize {
+    pub fn count(&self, verb: &str, resource: &str) -> usize {
         let all = self.all();
         all.iter()
             .filter(|request| request.verb == verb && request.resource == resource)
@@ -102,7 +109,7 @@ impl Audit {
     }
 
     /// When each request came that went on although a webhook, whose failures are to be ignored, could not be asked.
-    pub(crate) fn failed_open(&self) -> Vec<jiff::Timestamp> {
+    pub fn failed_open(&self) -> Vec<jiff::Timestamp> {
         const ANNOTATION: &str = "failed-open.validating.webhook.admission.k8s.io/";
         // Line by line: of a long storm it is larger than anybody wants to hold at once.
         let lines = BufReader::new(File::open(self.log()).unwrap())
@@ -160,7 +167,7 @@ impl Grant {
     /// Every single grant of the ClusterRoles and Roles in a list of objects, as `kubectl get -o json` prints it.
     ///
     /// Rules about paths (`/metrics`) are none of objects and are left out.
-    pub(crate) fn of_roles(list: &Value) -> Result<BTreeSet<Self>> {
+    pub fn of_roles(list: &Value) -> Result<BTreeSet<Self>> {
         let mut grants = BTreeSet::new();
         let is_role = |object: &&Value| object["kind"] == "ClusterRole" || object["kind"] == "Role";
         let objects = list["items"].as_array().context("a list of objects")?;
@@ -207,7 +214,7 @@ fn pairs<A: Clone, B: Clone>(left: &[A], right: &[B]) -> Vec<(A, B)> {
 }
 
 /// Where grants and requests differ, a line each; none when the roles are exactly what is used.
-pub(crate) fn differences(grants: &BTreeSet<Grant>, requests: &BTreeSet<Request>) -> Vec<String> {
+pub fn differences(grants: &BTreeSet<Grant>, requests: &BTreeSet<Request>) -> Vec<String> {
     let refused = requests
         .iter()
         .filter(|request| request.was_refused())

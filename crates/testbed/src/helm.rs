@@ -22,7 +22,7 @@ const STAMP: &str = "helm.version";
 
 /// helm, with or without a cluster.
 #[derive(Clone, Debug)]
-pub(crate) struct Helm {
+pub struct Helm {
     program: PathBuf,
     /// What it knows of this machine.
     environment: Vec<(&'static str, OsString)>,
@@ -30,7 +30,7 @@ pub(crate) struct Helm {
 
 impl Helm {
     /// `None` after a line that says why there is none; see [`skip`].
-    pub(crate) fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         match found() {
             Ok(Ok(program)) => Some(Self {
                 program: program.clone(),
@@ -42,7 +42,7 @@ impl Helm {
     }
 
     /// As the cluster admin of this bed.
-    pub(crate) fn on(self, bed: &Bed) -> Self {
+    pub fn on(self, bed: &Bed) -> Self {
         let home = bed.folder().join("helm");
         Self {
             environment: vec![
@@ -54,7 +54,7 @@ impl Helm {
     }
 
     /// Runs it to its end. A refusal is an [`Output`] like any other.
-    pub(crate) fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         let output = Command::new(&self.program)
             .args(args)
             .env_clear()

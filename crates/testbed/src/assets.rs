@@ -35,13 +35,13 @@ pub(crate) enum Search {
 /// Where to look, and whom to tell.
 pub(crate) struct Sources<'a> {
     /// The value of `KUBEBUILDER_ASSETS`.
-    pub(crate) given: Option<&'a Path>,
+    pub given: Option<&'a Path>,
     /// The ignored folder where builds land.
-    pub(crate) home: &'a Path,
+    pub home: &'a Path,
     /// The Go command.
-    pub(crate) go: &'a str,
+    pub go: &'a str,
     /// Takes a line of progress, for a person who waits for minutes.
-    pub(crate) tell: fn(&str),
+    pub tell: fn(&str),
 }
 
 impl Assets {

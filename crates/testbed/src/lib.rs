@@ -11,12 +11,20 @@
 //! Owns processes and their folders; knows no rule and no persona. Where the programs come from, and what to do when
 //! there are none: `tests/bed/README.md`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "linked into tests alone, where a panic is the way to report"
+)]
+
 mod assets;
 mod audit;
 mod build;
 mod control_plane;
 mod dorgu;
 mod helm;
+pub mod https;
 mod image;
 mod kubectl;
 mod line;
@@ -27,13 +35,14 @@ mod scratch;
 mod service;
 mod skip;
 mod supervised;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -43,23 +52,23 @@ use assets::{Assets, Search, Sources, tell};
 use control_plane::ControlPlane;
 use registration::{ANY_EDITION, is_of_marker};
 use rollouts::Rollouts;
-pub(crate) use skip::skip_without_rights;
+pub use skip::skip_without_rights;
 
-pub(crate) use audit::{Audit, Grant, Request, differences};
-pub(crate) use dorgu::Dorgu;
-pub(crate) use helm::Helm;
-pub(crate) use image::{Image, Names, Stage};
-pub(crate) use kubectl::{Output, write_kubeconfig};
-pub(crate) use line::Line;
-pub(crate) use pod::{Addresses, Pod, may_play_node};
-pub(crate) use registration::Registration;
-pub(crate) use service::Service;
-pub(crate) use skip::skip;
-pub(crate) use supervised::{Supervised, wait_until};
+pub use audit::{Audit, Grant, Request, differences};
+pub use dorgu::{Dorgu, built};
+pub use helm::Helm;
+pub use image::{Image, Names, Stage};
+pub use kubectl::{Output, write_kubeconfig};
+pub use line::Line;
+pub use pod::{Addresses, Pod, may_play_node};
+pub use registration::Registration;
+pub use service::Service;
+pub use skip::skip;
+pub use supervised::{Supervised, wait_until};
 
 /// What a test needs beside kubectl.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Needs {
+pub enum Needs {
     /// etcd and kube-apiserver: objects are admitted and stored, and nothing acts on them.
     #[default]
     ApiServer,
@@ -72,12 +81,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a bed of one's own is to be.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) needs: Needs,
+pub struct Options {
+    /// Which programs it runs.
+    pub needs: Needs,
     /// Fake nodes, for `Needs::Rollouts`.
-    pub(crate) nodes: usize,
+    pub nodes: usize,
     /// More flags for kube-apiserver, such as `--admission-control-config-file=...`.
-    pub(crate) api_server_flags: Vec<String>,
+    pub api_server_flags: Vec<String>,
 }
 
 impl Default for Options {
@@ -91,7 +101,7 @@ impl Default for Options {
 }
 
 /// A running control plane. Everything it started ends with it, and with the test process at the latest.
-pub(crate) struct Bed {
+pub struct Bed {
     // Dropped in this order: first those who talk to the API server.
     proxy: Mutex<Option<Proxy>>,
     rollouts: OnceLock<Result<Rollouts>>,
@@ -110,7 +120,7 @@ impl Bed {
     ///
     /// `None` when this machine cannot have one, after a line that says why; see [`skip`]. Tests share it at the same
     /// moment, so each works in a [`Self::namespace`] of its own.
-    pub(crate) fn shared(needs: Needs) -> Option<&'static Self> {
+    pub fn shared(needs: Needs) -> Option<&'static Self> {
         static SHARED: OnceLock<Result<Bed>> = OnceLock::new();
         let assets = assets_for(needs)?;
         let bed = SHARED.get_or_init(|| Self::on(assets, &Options::default())).as_ref();
@@ -122,7 +132,7 @@ impl Bed {
     }
 
     /// A control plane for one test: one that stops it, changes its flags, or reads its counters undisturbed.
-    pub(crate) fn start(options: &Options) -> Option<Self> {
+    pub fn start(options: &Options) -> Option<Self> {
         let assets = assets_for(options.needs)?;
         let bed = Self::on(assets, options).unwrap_or_else(|error| panic!("{error:#}"));
         if options.needs == Needs::Rollouts {
@@ -149,62 +159,62 @@ impl Bed {
     }
 
     /// Stops the API server as a node's shutdown would, by SIGTERM, and waits until its port is free.
-    pub(crate) fn stop_api_server(&mut self) {
+    pub fn stop_api_server(&mut self) {
         self.plane.stop_api_server().unwrap();
     }
 
     /// Starts it again at the same address with the same objects, and waits until it is ready.
-    pub(crate) fn start_api_server(&mut self) {
+    pub fn start_api_server(&mut self) {
         self.plane.start_api_server().unwrap();
     }
 
     /// Stops the API server, unless that was done, and starts it again.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.stop_api_server();
         self.start_api_server();
     }
 
     /// Kills etcd, starts it again on the same data and waits until the API server has found it.
-    pub(crate) fn restart_etcd(&mut self) {
+    pub fn restart_etcd(&mut self) {
         self.plane.restart_etcd().unwrap();
     }
 
     /// kubectl as cluster admin, in no namespace in particular.
-    pub(crate) fn kubectl(&self, args: &[&str]) -> Output {
+    pub fn kubectl(&self, args: &[&str]) -> Output {
         self.plane.kubectl().run(args, None).unwrap()
     }
 
     /// kubectl as cluster admin, reading `stdin`, for `-f -`.
-    pub(crate) fn kubectl_in(&self, args: &[&str], stdin: &str) -> Output {
+    pub fn kubectl_in(&self, args: &[&str], stdin: &str) -> Output {
         self.plane.kubectl().run(args, Some(stdin)).unwrap()
     }
 
     /// Lines of a document, run by a shell as cluster admin, with kubectl in the path.
-    pub(crate) fn shell(&self, lines: &str) -> Output {
+    pub fn shell(&self, lines: &str) -> Output {
         self.shell_in(self.folder(), lines)
     }
 
     /// The same with `dorgu` in the path, and nothing that would have to be built first.
-    pub(crate) fn shell_with_dorgu(&self, lines: &str) -> Output {
-        let dorgu = Path::new(env!("CARGO_BIN_EXE_dorgu"));
+    pub fn shell_with_dorgu(&self, lines: &str) -> Output {
+        let dorgu = built();
         self.plane.kubectl().shell(self.folder(), lines, &[dorgu]).unwrap()
     }
 
     /// In this folder; with `dorgu`, too, and helm, if [`Helm::find`] has found one.
-    pub(crate) fn shell_in(&self, folder: &Path, lines: &str) -> Output {
-        let dorgu = Path::new(env!("CARGO_BIN_EXE_dorgu"));
+    pub fn shell_in(&self, folder: &Path, lines: &str) -> Output {
+        let dorgu = built();
         let helm = helm::program();
         let programs: Vec<&Path> = [dorgu].into_iter().chain(helm.as_deref()).collect();
         self.plane.kubectl().shell(folder, lines, &programs).unwrap()
     }
 
     /// `kubectl apply` of YAML or JSON documents. The answer is for the test to judge: a refusal is one, too.
-    pub(crate) fn apply(&self, documents: &str) -> Output {
+    pub fn apply(&self, documents: &str) -> Output {
         self.kubectl_in(&["apply", "-f", "-"], documents)
     }
 
     /// A fresh namespace with these labels; its name starts with `prefix`.
-    pub(crate) fn namespace(&self, prefix: &str, labels: &[(&str, &str)]) -> String {
+    pub fn namespace(&self, prefix: &str, labels: &[(&str, &str)]) -> String {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let labels: BTreeMap<_, _> = labels.iter().copied().collect();
@@ -216,7 +226,7 @@ impl Bed {
     }
 
     /// Registers a webhook, or replaces the namespace's, and returns when the API server acts on it.
-    pub(crate) fn register(&self, registration: &Registration) {
+    pub fn register(&self, registration: &Registration) {
         static EDITION: AtomicU64 = AtomicU64::new(1);
         let edition = EDITION.fetch_add(1, Ordering::Relaxed).to_string();
         self.apply(&registration.with_marker(&edition).to_string())
@@ -225,7 +235,7 @@ impl Bed {
     }
 
     /// Takes the registration back and returns when the API server no longer acts on it.
-    pub(crate) fn unregister(&self, registration: &Registration) {
+    pub fn unregister(&self, registration: &Registration) {
         let deleted = self.kubectl(&["delete", "validatingwebhookconfiguration", &registration.name()]);
         deleted.expect_success();
         self.await_marker(registration, ANY_EDITION, false);
@@ -247,32 +257,32 @@ impl Bed {
     }
 
     /// `https://127.0.0.1:PORT`, trusted by [`Self::ca_file`], opened by [`Self::admin_token`].
-    pub(crate) fn api_url(&self) -> String {
+    pub fn api_url(&self) -> String {
         self.plane.api_url()
     }
 
     /// The bearer token of a cluster admin.
-    pub(crate) fn admin_token(&self) -> &str {
+    pub fn admin_token(&self) -> &str {
         self.plane.token("admin").unwrap()
     }
 
     /// The CA that issued the API server's certificate, PEM.
-    pub(crate) fn ca_file(&self) -> PathBuf {
+    pub fn ca_file(&self) -> PathBuf {
         self.plane.ca_file()
     }
 
     /// A kubeconfig of a cluster admin.
-    pub(crate) fn kubeconfig(&self) -> &Path {
+    pub fn kubeconfig(&self) -> &Path {
         self.plane.kubectl().kubeconfig()
     }
 
     /// The sum over all labels of one of the API server's own metrics; 0 before the first observation.
-    pub(crate) fn metric(&self, name: &str) -> f64 {
+    pub fn metric(&self, name: &str) -> f64 {
         sum(&self.kubectl(&["get", "--raw=/metrics"]).expect_success(), name)
     }
 
     /// `http://127.0.0.1:PORT` of a `kubectl proxy`, for clients without TLS and token.
-    pub(crate) fn proxy_url(&self) -> String {
+    pub fn proxy_url(&self) -> String {
         let mut proxy = self.proxy.lock().unwrap_or_else(PoisonError::into_inner);
         if proxy.is_none() {
             *proxy = Some(self.start_proxy().unwrap());
@@ -303,7 +313,7 @@ impl Bed {
     }
 
     /// The pids of everything that runs for this bed.
-    pub(crate) fn pids(&self) -> Vec<u32> {
+    pub fn pids(&self) -> Vec<u32> {
         let mut pids = self.plane.pids();
         if let Some(Ok(rollouts)) = self.rollouts.get() {
             pids.extend(rollouts.pids());
@@ -314,7 +324,7 @@ impl Bed {
     }
 
     /// Where its data and logs are.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.plane.scratch().path()
     }
 }
@@ -349,10 +359,19 @@ fn folder(variable: &str) -> std::io::Result<Option<PathBuf>> {
     std::env::var_os(variable).map(std::path::absolute).transpose()
 }
 
+/// The top folder of this repository.
+pub fn repository() -> &'static Path {
+    static TOP: LazyLock<PathBuf> = LazyLock::new(|| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.ancestors().nth(2).unwrap().to_owned()
+    });
+    &TOP
+}
+
 /// Where programs are built into and taken from.
-pub(crate) fn home() -> std::io::Result<PathBuf> {
+pub fn home() -> std::io::Result<PathBuf> {
     let named = folder("DORGU_TESTBED")?;
-    Ok(named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed")))
+    Ok(named.unwrap_or_else(|| repository().join(".testbed")))
 }
 
 /// The sum of a metric's samples in the text format.

@@ -139,7 +139,7 @@ fn a_build_happens_once_and_again_for_other_versions() {
 
 #[test]
 fn the_readme_builds_by_hand_what_is_pinned() {
-    let readme = include_str!("../../../bed/README.md");
+    let readme = include_str!("../../../../tests/bed/README.md");
     for version in super::super::build::versions().unwrap().lines() {
         assert!(
             readme.contains(&format!("'{version}'")),

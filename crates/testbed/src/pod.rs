@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::dorgu::built;
 use super::image::Root;
 use super::supervised::wait_until;
 use super::{Bed, Dorgu, skip_without_rights};
@@ -73,7 +74,7 @@ const OF_ITS_OWN: [&str; 3] = ["--mount", "--uts", "--propagation=private"];
 
 /// Where the process listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Addresses {
+pub enum Addresses {
     /// Where its arguments say, wholly unchanged; one such pod at a time fits on a machine.
     AsRendered,
     /// On ports of the kernel's choice. Pods have an address each; here they share one.
@@ -81,7 +82,7 @@ pub(crate) enum Addresses {
 }
 
 /// A running pod; dropping it kills it.
-pub(crate) struct Pod {
+pub struct Pod {
     name: String,
     dorgu: Dorgu,
     /// What its template carries, by which Services find it.
@@ -101,7 +102,7 @@ struct Readiness {
 }
 
 /// Whether this machine lets a test play node; `None` after a line that says why not.
-pub(crate) fn may_play_node() -> Option<()> {
+pub fn may_play_node() -> Option<()> {
     let unshared = Command::new("unshare")
         .args(OF_ITS_OWN)
         .args(["sh", "-c", "mount -t tmpfs tmpfs /var/run && setpriv --dump"])
@@ -126,18 +127,18 @@ fn is_denied(error: std::io::Error) -> bool {
 
 impl Pod {
     /// One pod of this Deployment, as the API server has it.
-    pub(crate) fn of(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
+    pub fn of(bed: &Bed, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
         Self::through(bed, &bed.api_url(), namespace, deployment, addresses)
     }
 
     /// As [`Self::of`], but it reaches the API server at another address.
-    pub(crate) fn through(bed: &Bed, server: &str, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
+    pub fn through(bed: &Bed, server: &str, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
         let started = Self::start(bed, server, namespace, deployment, addresses, None);
         started.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     /// One that has nothing but the image laid out here, in place of the machine's files and the program under test.
-    pub(crate) fn of_image(bed: &Bed, namespace: &str, deployment: &str, root: Root) -> Self {
+    pub fn of_image(bed: &Bed, namespace: &str, deployment: &str, root: Root) -> Self {
         let own = Addresses::OfItsOwn;
         let pod = Self::start(bed, &bed.api_url(), namespace, deployment, own, Some(root));
         pod.unwrap_or_else(|error| panic!("{error:#}"))
@@ -172,8 +173,9 @@ impl Pod {
         let account = folder.path().display().to_string();
         let user = user(spec, container)?.to_string();
         let root = image.as_ref().map(|image| image.folder.path().display().to_string());
+        let built = built().display().to_string();
         let (enter, over) = match &root {
-            None => (ENTER, env!("CARGO_BIN_EXE_dorgu")),
+            None => (ENTER, built.as_str()),
             Some(root) => (ENTER_IMAGE, root.as_str()),
         };
         let mut argv = [&OF_ITS_OWN[..], &["sh", "-c", enter, "sh"]].concat();
@@ -204,17 +206,18 @@ impl Pod {
         })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The pod's name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The process in it: its lines, its pid.
-    pub(crate) fn process(&self) -> &Dorgu {
+    pub fn process(&self) -> &Dorgu {
         &self.dorgu
     }
 
     /// The address of the container port of this name.
-    pub(crate) fn port(&self, name: &str) -> SocketAddr {
+    pub fn port(&self, name: &str) -> SocketAddr {
         let port = self.ports.get(name);
         *port.unwrap_or_else(|| panic!("the template names no port '{name}': {:?}", self.ports))
     }
@@ -230,12 +233,12 @@ impl Pod {
     }
 
     /// Waits until its readiness probe passes.
-    pub(crate) fn until_ready(&self) {
+    pub fn until_ready(&self) {
         self.until(true);
     }
 
     /// Waits until its readiness probe fails.
-    pub(crate) fn until_unready(&self) {
+    pub fn until_unready(&self) {
         self.until(false);
     }
 
@@ -252,29 +255,29 @@ impl Pod {
     }
 
     /// Tells it to go, as a kubelet tells the pod that is being deleted: SIGTERM.
-    pub(crate) fn ask_to_leave(&mut self) {
+    pub fn ask_to_leave(&mut self) {
         self.dorgu.signal("TERM");
     }
 
     /// Waits until it is gone; its exit status.
-    pub(crate) fn until_gone(&mut self) -> ExitStatus {
+    pub fn until_gone(&mut self) -> ExitStatus {
         self.dorgu.wait()
     }
 
     /// Ends it as a deleted pod ends: SIGTERM, then its grace; its exit status.
-    pub(crate) fn stop(&mut self) -> ExitStatus {
+    pub fn stop(&mut self) -> ExitStatus {
         self.dorgu.stop()
     }
 
     /// Ends it without the time that clients get to move on; it gives its Lease back.
-    pub(crate) fn interrupt(&mut self) {
+    pub fn interrupt(&mut self) {
         self.dorgu.signal("INT");
         let ended = self.dorgu.wait();
         assert!(ended.success(), "{ended}: {}", self.dorgu.lines().join("\n"));
     }
 
     /// Ends it as a node that loses its power does.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.dorgu.kill();
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{Bed, Pod};
 
 /// A Service that forwards; dropping it stops that for new connections.
-pub(crate) struct Service {
+pub struct Service {
     address: SocketAddr,
     target_port: String,
     selector: Vec<(String, String)>,
@@ -40,7 +40,7 @@ struct Endpoint {
 
 impl Service {
     /// The Service of this name, as the API server has it, with no pod behind it yet.
-    pub(crate) fn of(bed: &Bed, namespace: &str, name: &str) -> Self {
+    pub fn of(bed: &Bed, namespace: &str, name: &str) -> Self {
         Self::start(bed, namespace, name).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
@@ -72,7 +72,7 @@ impl Service {
     }
 
     /// Sends connections to this pod, too, while it is ready.
-    pub(crate) fn send_to(&self, pod: &Pod) {
+    pub fn send_to(&self, pod: &Pod) {
         for (key, value) in &self.selector {
             assert_eq!(
                 pod.labels().get(key),
@@ -85,7 +85,7 @@ impl Service {
     }
 
     /// Sends connections to this address, too, whenever it says that it is ready.
-    pub(crate) fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
+    pub fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
         self.shared.endpoints().push(Endpoint {
             pod: pod.to_owned(),
             address,
@@ -94,22 +94,22 @@ impl Service {
     }
 
     /// Sends no new connection to this pod: it is being deleted.
-    pub(crate) fn forget(&self, pod: &Pod) {
+    pub fn forget(&self, pod: &Pod) {
         self.remove(pod.name());
     }
 
     /// The same, by the name that it was added by.
-    pub(crate) fn remove(&self, pod: &str) {
+    pub fn remove(&self, pod: &str) {
         self.shared.endpoints().retain(|endpoint| endpoint.pod != pod);
     }
 
     /// Where it listens: the cluster address and the port.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// How many connections found no ready pod, or one that was gone.
-    pub(crate) fn refused(&self) -> usize {
+    pub fn refused(&self) -> usize {
         self.shared.refused.load(Ordering::SeqCst)
     }
 }

@@ -1,6 +1,6 @@
 //! The ValidatingWebhookConfiguration that sends one namespace's Deployments to one process.
 //!
-//! Rendered by the design's section 3, so that tests meet the API server's filters as users do. Knows no rule.
+//! Rendered by `install`, so that tests meet the API server's filters as users do. Knows no rule.
 
 use serde_json::{Value, json};
 
@@ -19,20 +19,20 @@ const MARKER_LABEL: &str = "bed.dorgu.io/marker";
 
 /// Which namespace goes where. Registrations of several tests live side by side on one bed.
 #[derive(Clone, Debug)]
-pub(crate) struct Registration {
+pub struct Registration {
     /// Opted in by its label `dorgu.io/validate=true`; no other namespace's objects are sent.
-    pub(crate) namespace: String,
+    pub namespace: String,
     /// The webhook's address, `https://127.0.0.1:PORT/validate-deployment`.
-    pub(crate) url: String,
+    pub url: String,
     /// Who issued the certificate there, PEM.
-    pub(crate) ca_pem: String,
+    pub ca_pem: String,
     /// Send only labelled Deployments: what is rendered for `--match label`, not for `--match chain`.
-    pub(crate) match_label: bool,
+    pub match_label: bool,
 }
 
 impl Registration {
     /// Sends the namespace's Deployments to this process.
-    pub(crate) fn of(dorgu: &Dorgu, namespace: &str) -> Self {
+    pub fn of(dorgu: &Dorgu, namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
             url: dorgu.webhook_url(),
@@ -42,12 +42,12 @@ impl Registration {
     }
 
     /// The configuration's name, one for each namespace.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("dorgu-{}", self.namespace)
     }
 
     /// The configuration as users register it, but for this one namespace.
-    pub(crate) fn configuration(&self) -> Value {
+    pub fn configuration(&self) -> Value {
         let mut conditions = vec![json!({
             "name": "changed",
             "expression": "oldObject == null || object.spec != oldObject.spec || \

@@ -5,28 +5,28 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
-use super::{folder, skip};
+use super::{folder, repository, skip};
 
 /// Names the static program; `image/build` makes it.
 const PROGRAM: &str = "DORGU_IMAGE_PROGRAM";
 
 /// The last stage of a Containerfile, which is the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stage {
+pub struct Stage {
     /// What it starts from.
-    pub(crate) from: String,
+    pub from: String,
     /// Every instruction in it by its name, in order.
-    pub(crate) instructions: Vec<(String, String)>,
+    pub instructions: Vec<(String, String)>,
 }
 
 /// One file that the image gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Copied {
+pub struct Copied {
     /// The stage it comes from; from the repository when there is none.
     stage: Option<String>,
     from: PathBuf,
@@ -35,7 +35,7 @@ pub(crate) struct Copied {
 
 impl Stage {
     /// The last stage of this text.
-    pub(crate) fn last_of(text: &str) -> Result<Self> {
+    pub fn last_of(text: &str) -> Result<Self> {
         let mut last = None;
         for (name, arguments) in instructions(text)? {
             if name == "FROM" {
@@ -52,13 +52,13 @@ impl Stage {
     }
 
     /// Our image's.
-    pub(crate) fn of_image() -> Self {
-        let text = fs::read_to_string(root().join("image/Containerfile")).expect("a Containerfile");
+    pub fn of_image() -> Self {
+        let text = fs::read_to_string(repository().join("image/Containerfile")).expect("a Containerfile");
         Self::last_of(&text).unwrap_or_else(|error| panic!("image/Containerfile: {error:#}"))
     }
 
     /// The arguments of the only instruction of this name.
-    pub(crate) fn only(&self, name: &str) -> Result<&str> {
+    pub fn only(&self, name: &str) -> Result<&str> {
         let mut found = self.instructions.iter().filter(|(instruction, _)| instruction == name);
         let (_, arguments) = found.next().with_context(|| format!("no {name}"))?;
         ensure!(found.next().is_none(), "more than one {name}");
@@ -66,20 +66,20 @@ impl Stage {
     }
 
     /// The words of an ENTRYPOINT that needs no shell.
-    pub(crate) fn entrypoint(&self) -> Result<Vec<String>> {
+    pub fn entrypoint(&self) -> Result<Vec<String>> {
         let text = self.only("ENTRYPOINT")?;
         serde_json::from_str(text)
             .with_context(|| format!("ENTRYPOINT {text} asks for a shell, and the image has none"))
     }
 
     /// Every file that is copied into it.
-    pub(crate) fn copied(&self) -> Result<Vec<Copied>> {
+    pub fn copied(&self) -> Result<Vec<Copied>> {
         let copies = self.instructions.iter().filter(|(name, _)| name == "COPY");
         copies.map(|(_, arguments)| copied(arguments)).collect()
     }
 
     /// The labels.
-    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+    pub fn labels(&self) -> BTreeMap<String, String> {
         let labels = self.instructions.iter().filter(|(name, _)| name == "LABEL");
         let pairs = labels.flat_map(|(_, arguments)| arguments.split("\" "));
         pairs
@@ -122,32 +122,32 @@ fn copied(arguments: &str) -> Result<Copied> {
 }
 
 /// An image with the program that was built for it.
-pub(crate) struct Image {
+pub struct Image {
     stage: Stage,
     program: PathBuf,
 }
 
 /// What a kubelet writes for a pod, and by which name the pod knows the API server.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub struct Names {
     /// The API server's, which has to be resolved.
-    pub(crate) api_server: String,
+    pub api_server: String,
     /// `/etc/hosts`.
-    pub(crate) hosts: String,
+    pub hosts: String,
     /// `/etc/resolv.conf`.
-    pub(crate) resolver: String,
+    pub resolver: String,
 }
 
 /// A container's root file system.
-pub(crate) struct Root {
-    pub(crate) folder: TempDir,
-    pub(crate) entrypoint: Vec<String>,
-    pub(crate) names: Names,
+pub struct Root {
+    pub folder: TempDir,
+    pub entrypoint: Vec<String>,
+    pub names: Names,
 }
 
 impl Image {
     /// `None` after a line that says how to build the program.
-    pub(crate) fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         let program = folder(PROGRAM).expect("a path");
         match program {
             Some(program) => Some(Self {
@@ -159,7 +159,7 @@ impl Image {
     }
 
     /// A fresh root with the image's files in it, and with what a kubelet mounts there.
-    pub(crate) fn lay_out(&self, names: Names) -> Root {
+    pub fn lay_out(&self, names: Names) -> Root {
         self.try_lay_out(names).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
@@ -169,7 +169,7 @@ impl Image {
             let from = match file.stage {
                 // Whatever stages it came through, only one thing is built.
                 Some(_) => self.program.clone(),
-                None => root().join(&file.from),
+                None => repository().join(&file.from),
             };
             let to = folder.path().join(file.to.strip_prefix("/")?);
             fs::copy(&from, &to).with_context(|| from.display().to_string())?;
@@ -184,10 +184,6 @@ impl Image {
             names,
         })
     }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ exec "$@" </dev/null 3<&-
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// A running child; dropping it kills it and waits until it is gone.
-pub(crate) struct Supervised {
+pub struct Supervised {
     child: Child,
     /// The pipe whose closing ends the program. `None` once the program is known to have ended.
     lifeline: Option<ChildStdin>,
@@ -39,7 +39,7 @@ impl Supervised {
     /// Starts `program`; `configure` adds arguments, environment and where the output goes.
     ///
     /// `litter` is removed when this process dies without having stopped the program.
-    pub(crate) fn start(
+    pub fn start(
         program: impl AsRef<OsStr>,
         litter: Option<&Path>,
         configure: impl FnOnce(&mut Command),
@@ -59,17 +59,17 @@ impl Supervised {
     }
 
     /// The pid of the program itself, not of a wrapper.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The program's output, where `configure` asked for pipes; each can be taken once.
-    pub(crate) fn take_output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+    pub fn take_output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.child.stdout.take(), self.child.stderr.take())
     }
 
     /// Sends the signal of this name (`TERM`, `INT`, ...), unless the program has ended.
-    pub(crate) fn signal(&mut self, name: &str) -> io::Result<()> {
+    pub fn signal(&mut self, name: &str) -> io::Result<()> {
         if self.exit_status()?.is_some() {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Supervised {
     }
 
     /// The exit status, if the program has ended.
-    pub(crate) fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait()?;
             if self.ended.is_some() {
@@ -96,7 +96,7 @@ impl Supervised {
     }
 
     /// Waits until the program has ended by itself; an error of kind `TimedOut` after `patience`.
-    pub(crate) fn wait(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+    pub fn wait(&mut self, patience: Duration) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.exit_status()? {
@@ -111,13 +111,13 @@ impl Supervised {
     }
 
     /// SIGTERM, then wait. A program that ignores it for `patience` is killed, and that is an error.
-    pub(crate) fn stop(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+    pub fn stop(&mut self, patience: Duration) -> io::Result<ExitStatus> {
         self.signal("TERM")?;
         self.wait(patience).inspect_err(|_| self.kill())
     }
 
     /// SIGKILL, then wait until the kernel has let go of its ports and files.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // Both fail only for a child that was waited for already, which is what we are after.
         if self.ended.is_none() && self.child.kill().is_ok() {
             self.ended = self.child.wait().ok();
@@ -141,7 +141,7 @@ impl Drop for Supervised {
 }
 
 /// Calls `probe` until it says `Ok`, for at most `patience`; then its last error, with what was awaited.
-pub(crate) fn wait_until<T>(
+pub fn wait_until<T>(
     patience: Duration,
     what: &str,
     mut probe: impl FnMut() -> Result<T, anyhow::Error>,

@@ -6,7 +6,7 @@ use super::assets::say;
 const MUST_NOT_SKIP: &str = "DORGU_TESTS_MUST_NOT_SKIP";
 
 /// Says `skipped: <test> because <reason>` and returns `None`, for `let Some(..) = .. else { return }`.
-pub(crate) fn skip<T>(reason: &str) -> Option<T> {
+pub fn skip<T>(reason: &str) -> Option<T> {
     let thread = std::thread::current();
     // The test runner names its threads after the tests.
     match verdict(
@@ -22,7 +22,7 @@ pub(crate) fn skip<T>(reason: &str) -> Option<T> {
 
 /// As [`skip`], for what no installation brings: rights that a machine gives to its root, or not. Never a failure, or a
 /// build that runs as nobody in particular could not pass at all.
-pub(crate) fn skip_without_rights<T>(reason: &str) -> Option<T> {
+pub fn skip_without_rights<T>(reason: &str) -> Option<T> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test").to_owned();
     say(&format!("skipped: {test} because {reason}"));

@@ -82,12 +82,15 @@ impl Kubectl {
 
 /// What a command line printed and how it ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
-    pub(crate) command: String,
+pub struct Output {
+    /// What was run, as a person would type it.
+    pub command: String,
     /// `None` when a signal ended it.
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said on standard error.
+    pub stderr: String,
 }
 
 impl Output {
@@ -100,12 +103,13 @@ impl Output {
         }
     }
 
-    pub(crate) fn succeeded(&self) -> bool {
+    /// Whether it exited with 0.
+    pub fn succeeded(&self) -> bool {
         self.code == Some(0)
     }
 
     /// The texts of the `Warning: ` lines, in order.
-    pub(crate) fn warnings(&self) -> Vec<&str> {
+    pub fn warnings(&self) -> Vec<&str> {
         self.stderr
             .lines()
             .filter_map(|line| line.strip_prefix("Warning: "))
@@ -113,7 +117,7 @@ impl Output {
     }
 
     /// The standard output, or everything as an error when the command failed.
-    pub(crate) fn checked(self) -> Result<String> {
+    pub fn checked(self) -> Result<String> {
         if self.succeeded() {
             return Ok(self.stdout);
         }
@@ -122,14 +126,14 @@ impl Output {
 
     /// The standard output of a command that has to succeed.
     #[track_caller]
-    pub(crate) fn expect_success(self) -> String {
+    pub fn expect_success(self) -> String {
         assert!(self.succeeded(), "{self}");
         self.stdout
     }
 
     /// The standard error of a command that has to fail.
     #[track_caller]
-    pub(crate) fn expect_failure(self) -> String {
+    pub fn expect_failure(self) -> String {
         assert!(!self.succeeded(), "should have failed: {self}");
         self.stderr
     }
@@ -149,7 +153,7 @@ impl fmt::Display for Output {
 }
 
 /// A kubeconfig of one user of one server. JSON, since every JSON document is YAML.
-pub(crate) fn write_kubeconfig(path: &Path, server: &str, ca: &Path, token: &str) -> Result<()> {
+pub fn write_kubeconfig(path: &Path, server: &str, ca: &Path, token: &str) -> Result<()> {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",

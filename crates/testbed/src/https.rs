@@ -105,8 +105,11 @@ pub struct Connection {
 
 /// A whole answer.
 pub struct Reply {
+    /// The status code.
     pub status: u16,
+    /// The headers.
     pub headers: HeaderMap,
+    /// The whole body.
     pub body: Bytes,
 }
 
