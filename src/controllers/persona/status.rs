@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::assess::{Assessment, CONDITIONS, severity};
 use crate::api::Condition;
 use crate::api::application_persona::status::{HealthState, Phase};
-use crate::index::StatusPrint;
+use crate::index::StatusFingerprint;
 use crate::k8s::conditions::merge;
 use crate::k8s::time;
 use crate::policy::Severity;
@@ -46,8 +46,8 @@ impl Assessment {
         Value::Object(status)
     }
 
-    /// Equal to what [`print`] says of a status that says the same.
-    pub(super) fn says(&self, stored: Option<StatusPrint>) -> bool {
+    /// Equal to what [`fingerprint`] says of a status that says the same.
+    pub(super) fn says(&self, stored: Option<StatusFingerprint>) -> bool {
         let mut status = self.decided();
         // Times are not compared.
         status.insert(
@@ -128,8 +128,8 @@ pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
 }
 
 /// A status as an index keeps it; none for an object without one.
-pub fn print(status: &Value) -> Option<StatusPrint> {
-    status.is_object().then(|| StatusPrint {
+pub fn fingerprint(status: &Value) -> Option<StatusFingerprint> {
+    status.is_object().then(|| StatusFingerprint {
         verdict: verdict(status),
         deployments: hashed(&status["deployments"]),
         phase: status["phase"].as_str().and_then(Phase::read),
