@@ -19,11 +19,11 @@ use super::error::error_chain;
 use super::trouble::Trouble;
 
 /// Longest wait for both answers, below the 10 s after which a scrape gives up.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions that are asked at a time, so that made-up tokens cannot use us to overwhelm the API server.
-const AT_A_TIME: usize = 4;
+const CONCURRENCY: usize = 4;
 /// Tokens whose answers are remembered.
-const REMEMBERED: u64 = 1_000;
+const MAX_REMEMBERED: u64 = 1_000;
 
 /// How long an answer is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +87,11 @@ impl Access {
             client,
             path,
             verb,
-            answers: Cache::builder().max_capacity(REMEMBERED).expire_after(memory).build(),
-            asking: Semaphore::new(AT_A_TIME),
+            answers: Cache::builder()
+                .max_capacity(MAX_REMEMBERED)
+                .expire_after(memory)
+                .build(),
+            asking: Semaphore::new(CONCURRENCY),
             trouble: Trouble::default(),
         }
     }
@@ -102,7 +105,7 @@ impl Access {
         if let Some(answer) = self.answers.get(&key) {
             return answer;
         }
-        let asked = timeout(ANSWER, self.ask_once(key, token)).await;
+        let asked = timeout(ANSWER_TIMEOUT, self.ask_once(key, token)).await;
         let answer = asked.unwrap_or_else(|_| Err(Denial::Unavailable("it does not answer in time".to_owned())));
         self.log(&answer);
         answer

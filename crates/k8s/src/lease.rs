@@ -27,7 +27,7 @@ pub use standing::Leadership;
 use standing::{Announcer, Standing};
 
 /// How often one attempt starts again because another writer was faster.
-const ROUNDS: usize = 3;
+const MAX_ROUNDS: usize = 3;
 /// At least this long between two attempts, however fast the API server answers.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
@@ -187,7 +187,7 @@ impl Election {
 
     /// When to try again.
     async fn try_for_it(&mut self) -> Result<Instant, Missed> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             if !self.sure {
                 self.look().await?;
             }
@@ -263,7 +263,7 @@ impl Election {
         self.held_until = None;
         self.announce();
         let mut known = self.sure;
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             // Also when we never held it: a request whose answer was lost may have made it ours.
             if !known && let Err(Missed::Failed(reason)) = self.look().await {
                 return self.log_failure(&reason);

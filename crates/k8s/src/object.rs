@@ -16,7 +16,7 @@ use super::error::{CallError, catch_panic};
 use super::resource::{Name, Resource};
 
 /// Longest wait for an answer.
-pub(super) const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends a request and reads the answer, within a deadline.
 ///
@@ -27,7 +27,7 @@ pub(super) async fn call<T: DeserializeOwned>(
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<T, CallError> {
     let request = request.map_err(|error| CallError::malformed(&error))?;
-    match tokio::time::timeout(ANSWER, client.request(request)).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, client.request(request)).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(CallError::no_answer()),
     }
@@ -238,7 +238,7 @@ pub async fn dry_run_create(
         let body = body.collect().await?.to_bytes();
         Ok::<_, CallError>((head, body))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked)
+    let (head, body) = tokio::time::timeout(ANSWER_TIMEOUT, asked)
         .await
         .map_err(|_| CallError::no_answer())??;
     let warnings = head.headers.get_all(http::header::WARNING).iter();

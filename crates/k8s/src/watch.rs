@@ -24,9 +24,9 @@ const PAGE: u32 = 500;
 /// For how long one watch is asked, in seconds; the API server ends it then.
 const WATCH_SECONDS: u32 = 290;
 /// No event for this long, although a bookmark comes about every minute, means a dead connection.
-const SILENCE: Duration = Duration::from_secs(150);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
 /// Longest wait for the answer to a list or for the head of a watch.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A watch that the server ends after this long is started again without a pause.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
@@ -177,7 +177,7 @@ async fn watch<T: Decode, L>(
     state.connected();
     let mut events = pin!(events);
     loop {
-        let event = match tokio::time::timeout(SILENCE, events.try_next()).await {
+        let event = match tokio::time::timeout(SILENCE_TIMEOUT, events.try_next()).await {
             Err(_) => return Err(Ended::Lost("the API server has fallen silent".to_owned())),
             Ok(Err(error)) => return Err(Ended::of(&error, resource)),
             Ok(Ok(None)) => return Ok(()),
@@ -228,7 +228,7 @@ fn read<T>(decoded: Decoded<T>, resource: &Resource, state: &WatchState) -> Resu
 }
 
 async fn answered<T>(resource: &Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
-    match tokio::time::timeout(ANSWER, asked).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
         Ok(answer) => answer.map_err(|error| Ended::of(&error, resource)),
         Err(_) => Err(Ended::Lost("the API server does not answer".to_owned())),
     }

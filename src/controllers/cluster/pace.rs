@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::k8s::Backoff;
 
 /// The longest that news wait, however fast they come.
-const LONGEST_SETTLE: Duration = Duration::from_secs(30);
+const MAX_SETTLE: Duration = Duration::from_secs(30);
 /// News that come sooner than this after a look are of one series with those before.
 const SERIES: Duration = Duration::from_secs(10);
 /// So many looks of a series wait the shortest.
-const PROMPT: u32 = 5;
+const PROMPT_COUNT: u32 = 5;
 /// The longest pause after a failure.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const MAX_RETRY: Duration = Duration::from_secs(60);
 /// The pause after the first failure.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+const MIN_RETRY: Duration = Duration::from_secs(1);
 
 /// How long news wait for more of them, and failures for another try.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Pace {
             settle,
             now: settle,
             series: 0,
-            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY),
+            retry: Backoff::new(MIN_RETRY, MAX_RETRY),
         }
     }
 
@@ -43,8 +43,8 @@ impl Pace {
             (self.series, self.now) = (0, self.settle);
         }
         self.series += 1;
-        if self.series > PROMPT {
-            self.now = (self.now * 2).min(LONGEST_SETTLE);
+        if self.series > PROMPT_COUNT {
+            self.now = (self.now * 2).min(MAX_SETTLE);
         }
         self.now
     }
