@@ -1,5 +1,5 @@
 //! One node, read into what status says of it (contract 4.2). Nothing else of it is kept in memory: of the labels only
-//! those that status shows, of all others which platform they give away.
+//! those that status shows, of all others which platform they indicate.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::k8s::{Decode, Unreadable, from_json};
 use crate::policy::quantity::{Quantity, Sum};
 
-/// What is looked at of a pod; it lives only until it is counted.
+/// What is read of a pod; it lives only until it is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
     pub(super) namespace: String,
@@ -29,7 +29,7 @@ pub(super) struct Pod {
     pub(super) memory: Quantity,
 }
 
-/// Of the labels, those that tell what runs in it.
+/// The labels that say what runs in it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Labels {
     #[serde(rename = "app.kubernetes.io/name", default)]
