@@ -200,7 +200,7 @@ impl Stored {
         ])
     }
 
-    fn parse(contents: &Contents) -> Result<Stored, String> {
+    fn parse(contents: &SecretContents) -> Result<Stored, String> {
         let text = |key: &str| contents.text(key);
         let (key, next_key) = (text("ca.key"), text("next.key"));
         let next = match (bundle::first(&text("next.crt")), next_key.is_empty()) {
@@ -243,7 +243,7 @@ impl Stored {
 }
 
 /// The CA that `ca.key` belongs to, and the leaf, which it must have signed.
-fn signing(contents: &Contents, key: String) -> Result<Signing, String> {
+fn signing(contents: &SecretContents, key: String) -> Result<Signing, String> {
     if key.is_empty() {
         return Err("there is no ca.key".to_owned());
     }
@@ -274,8 +274,8 @@ fn signing(contents: &Contents, key: String) -> Result<Signing, String> {
 }
 
 #[derive(Deserialize)]
-struct Contents {
-    metadata: Metadata,
+struct SecretContents {
+    metadata: SecretMetadata,
     #[serde(default)]
     data: BTreeMap<String, ByteString>,
     #[serde(default, rename = "type")]
@@ -284,7 +284,7 @@ struct Contents {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct SecretMetadata {
     #[serde(default)]
     resource_version: String,
     #[serde(default)]
@@ -293,7 +293,7 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
-impl Contents {
+impl SecretContents {
     /// Empty when there is none, or no text.
     fn text(&self, key: &str) -> String {
         let bytes = self.data.get(key).map(|bytes| bytes.0.clone());
@@ -360,7 +360,7 @@ impl Contents {
 impl Decode for Secret {
     /// Fails only on what no API server sends: what is in the Secret is judged by [`Found`].
     fn decode(json: &str) -> Result<Secret, Unreadable> {
-        let contents: Contents = from_json(json)?;
+        let contents: SecretContents = from_json(json)?;
         Ok(Secret {
             found: contents.found(),
             version: contents.metadata.resource_version,

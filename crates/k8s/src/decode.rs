@@ -76,12 +76,12 @@ impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
 /// What an API server itself wrote into every object.
 #[derive(serde::Deserialize)]
 struct Head {
-    metadata: Metadata,
+    metadata: HeadMetadata,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct HeadMetadata {
     #[serde(default)]
     namespace: String,
     #[serde(default)]

@@ -35,13 +35,13 @@ pub enum Outcome {
 struct Stored {
     api_version: String,
     kind: String,
-    metadata: Metadata,
+    metadata: StoredMetadata,
     #[serde(default)]
     status: Value,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct StoredMetadata {
     uid: String,
     #[serde(default)]
     generation: i64,
