@@ -86,8 +86,8 @@ pub async fn read<T: DeserializeOwned>(
     Ok(list.items.into_iter().flatten().next())
 }
 
-/// Objects a page, as client-go asks.
-const PAGE: u32 = 500;
+/// Objects a page of a list, as client-go asks.
+pub(super) const PAGE_SIZE: u32 = 500;
 
 /// What a pass could not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub async fn list_each<T: Decode>(
     mut each: impl FnMut(T),
 ) -> Result<Skipped, CallError> {
     let requests = Request::new(resource.collection(""));
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut skipped = Skipped::default();
     loop {
         let page: Page<T> = call(client, requests.list(&params)).await?;

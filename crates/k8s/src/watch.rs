@@ -16,11 +16,10 @@ use kube::{Client, Error};
 use super::backoff::Backoff;
 use super::decode::{Decode, Decoded, Page};
 use super::error::error_chain;
+use super::object::PAGE_SIZE;
 use super::resource::{Followed, Name, Resource};
 use super::state::WatchState;
 
-/// Objects a page, as client-go asks.
-const PAGE: u32 = 500;
 /// For how long one watch is asked, in seconds; the API server ends it then.
 const WATCH_SECONDS: u32 = 290;
 /// No event for this long, although a bookmark comes about every minute, means a dead connection.
@@ -125,7 +124,7 @@ async fn list<T: Decode, L>(
     let resource = &followed.resource;
     let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = ListParams::default().limit(PAGE_SIZE);
     params.field_selector = followed.field_selector();
     params.label_selector = followed.label_selector();
     loop {
