@@ -20,7 +20,7 @@ use super::facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavaila
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
 use crate::api::names::LEASE;
-use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
+use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta};
 use crate::certificates::Inspected;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
 use crate::policy::Persona;
@@ -84,7 +84,7 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         secret(client, setup.secret.as_deref().map(at_home)),
         all(client, Resource::of::<core::Namespace>()),
         all::<Read>(client, Resource::of::<ApplicationPersona>()),
-        definitions(client),
+        definitions(client, setup),
     );
     let ours = secret.here().is_none_or(|held| held.inspected.ours);
     let missing_rights = match deployment {
@@ -208,9 +208,9 @@ async fn all<T: Decode>(client: &Client, resource: Resource) -> Fetched<Vec<T>> 
     }
 }
 
-async fn definitions(client: &Client) -> Vec<(String, Fetched<Value>)> {
+async fn definitions(client: &Client, setup: &Setup) -> Vec<(String, Fetched<Value>)> {
     let mut seen = Vec::new();
-    for definition in crds() {
+    for definition in setup.installation().definitions() {
         let name = definition.metadata.name.unwrap_or_default();
         let read = one(
             client,

@@ -7,12 +7,15 @@ use super::observe;
 use super::report::Report;
 use super::setup::{Setup, Wanted};
 use crate::k8s::{CallError, Client};
+use crate::runtime::About;
 
 /// What is to be looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Examination {
     /// Which installation.
     pub wanted: Wanted,
+    /// The parts of the process that is installed.
+    pub parts: Vec<&'static About>,
     /// How commands for this cluster are written.
     pub commands: Commands,
     /// Checks that are left out.
@@ -28,7 +31,7 @@ pub struct Examination {
 pub async fn run(client: &Client, examination: &Examination) -> Result<Report, CallError> {
     let server = observe::server(client).await?;
     let deployment = observe::deployment(client, &examination.wanted).await;
-    let setup = Setup::read(&examination.wanted, deployment.here());
+    let setup = Setup::read(&examination.wanted, &examination.parts, deployment.here());
     let facts = observe::facts(client, server, &setup, deployment).await;
     let view = View {
         facts: &facts,

@@ -20,6 +20,7 @@ use crate::api::{ApplicationPersona, crds};
 use crate::certificates::Inspected;
 use crate::install::Installation;
 use crate::policy::Persona;
+use crate::runtime::About;
 use crate::server::tls::Authority;
 
 const NAMESPACE: &str = "dorgu-system";
@@ -91,6 +92,11 @@ fn persona(namespace: &str, spec: Value) -> Persona {
     Persona::parse(&object)
 }
 
+/// The parts of the shipped process.
+fn parts() -> Vec<&'static About> {
+    crate::serve::parts::declared().collect()
+}
+
 /// What is seen of an installation that is well.
 struct Clinic {
     wanted: Wanted,
@@ -99,7 +105,7 @@ struct Clinic {
 
 impl Clinic {
     fn new() -> Clinic {
-        let objects = Installation::default().objects();
+        let objects = Installation::of(crate::serve::parts::declared()).objects();
         let authority = authority();
         let secret = secret(&authority, SERVER_NAME, "2026-02-27T00:00:00Z", "2026-03-06T00:00:00Z");
         let mut configuration = objects.validating_webhook;
@@ -162,7 +168,7 @@ impl Clinic {
     }
 
     fn setup(&self) -> Setup {
-        Setup::read(&self.wanted, self.facts.deployment.here())
+        Setup::read(&self.wanted, &parts(), self.facts.deployment.here())
     }
 
     fn view<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {

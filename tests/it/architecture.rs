@@ -10,6 +10,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("k8s", &[]),
     ("manifest", &["api"]),
     ("policy", &["api"]),
+    ("runtime", &["k8s", "server"]),
     ("server", &[]),
     ("testbed", &[]),
 ];
@@ -38,8 +39,7 @@ const PURE: &[(&str, &[&str])] = &[
 
 /// Each module of the root package and what it may import, crates included.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("install", &["api"]),
-    ("metric", &[]),
+    ("install", &["api", "runtime"]),
     ("telemetry", &["metric"]),
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
@@ -49,7 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "config",
         &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
     ),
-    ("controllers", &["api", "metric", "policy", "index", "k8s"]),
+    ("controllers", &["api", "index", "k8s", "metric", "policy", "runtime"]),
     (
         "serve",
         &[
@@ -62,12 +62,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "k8s",
             "metric",
             "policy",
+            "runtime",
             "server",
             "telemetry",
             "webhook",
         ],
     ),
-    ("doctor", &["api", "certificates", "install", "k8s", "policy"]),
+    (
+        "doctor",
+        &["api", "certificates", "install", "k8s", "policy", "runtime"],
+    ),
     (
         "cli",
         &[

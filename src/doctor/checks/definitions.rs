@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{View, few};
-use crate::api::{VERSION, crds};
+use crate::api::VERSION;
 use crate::doctor::facts::Fetched;
 use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
 pub(super) fn definitions(view: &View<'_>) -> Outcome {
     let mut findings = Vec::new();
-    for definition in crds() {
+    for definition in view.setup.installation().definitions() {
         let name = definition.metadata.name.clone().unwrap_or_default();
         // A definition of ours always serialises; one that did not would differ from everything.
         let ours = serde_json::to_value(&definition).unwrap_or_default();
