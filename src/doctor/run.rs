@@ -1,4 +1,4 @@
-//! The order of it all: meet, look, judge, and where nothing failed, try it out.
+//! The order of steps: reach the server, read, judge, and where nothing failed, try it out.
 
 use super::checks::{Call, Check, View};
 use super::commands::Commands;
@@ -29,10 +29,10 @@ pub struct Examination {
 /// # Errors
 /// The API server does not answer, so nothing can be said.
 pub async fn run(client: &Client, examination: &Examination) -> Result<Report, CallError> {
-    let met = observe::meet(client).await?;
+    let server = observe::server(client).await?;
     let deployment = observe::deployment(client, &examination.wanted).await;
     let setup = Setup::read(&examination.wanted, &examination.parts, deployment.here());
-    let facts = observe::facts(client, met, &setup, deployment).await;
+    let facts = observe::facts(client, server, &setup, deployment).await;
     let view = View {
         facts: &facts,
         setup: &setup,

@@ -353,7 +353,7 @@ fn previous(name: &str, status: &Value) -> ClusterPersonaStatus {
         return ClusterPersonaStatus::default();
     }
     serde_json::from_value(status.clone()).unwrap_or_else(|error| {
-        tracing::warn!(name, %error, "Cannot read the status of a ClusterPersona; it is written anew");
+        tracing::warn!(name, %error, "Cannot read the status of a ClusterPersona; it is written again");
         ClusterPersonaStatus::default()
     })
 }

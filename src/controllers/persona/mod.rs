@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::status::CLOCKS;
-pub use self::status::print;
+pub use self::status::fingerprint;
 use super::metrics::{self, Metrics, ReconcileResult};
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
