@@ -21,9 +21,6 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 
 pub use render::RenderError;
 
-/// The Lease by which one replica is chosen to write (contract 7.2: the Go operator's, so that both never write at once).
-pub const LEASE: &str = "48ec518d.dorgu.io";
-
 /// What may differ between installations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {

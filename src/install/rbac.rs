@@ -5,8 +5,9 @@
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
+use super::Installation;
 use super::metadata::{cluster_wide, namespaced};
-use super::{Installation, LEASE};
+use crate::api::names::LEASE;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 

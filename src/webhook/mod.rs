@@ -27,8 +27,7 @@ use crate::policy::{Decision, Mode, RuleSet, Subject, decide};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 
-/// The path upstream's users have in their manifests.
-pub const PATH: &str = "/validate-deployment";
+pub use crate::api::names::WEBHOOK_PATH as PATH;
 
 /// How large a review may be. An API server writes `<`, `>` and `&` as six bytes, so a stored object of 1.5 MiB can
 /// arrive as 9.4 MiB, and twice that on an update.
