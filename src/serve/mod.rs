@@ -57,7 +57,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
+pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
+    if let Some(kept) = config.serving.as_mut().and_then(|serving| serving.in_cluster.as_mut()) {
+        let entries = parts.iter().flat_map(|part| part.about.admission);
+        kept.webhooks.extend(entries.map(|entry| entry.webhook.to_owned()));
+    }
     start_logging(config.logging.format, config.logging.level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
