@@ -17,6 +17,8 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::telemetry;
+
 /// Holds every Deployment against the persona its platform team wrote down.
 #[derive(Debug, Parser)]
 #[command(name = "dorgu", version, propagate_version = true, arg_required_else_help = true)]
@@ -123,7 +125,7 @@ fn usage(mistake: &str) -> ExitCode {
 
 /// What a person reads when a command could not start or go on. Where that cannot be written, the exit code says it.
 fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "dorgu: {line}");
+    telemetry::complain(&format!("dorgu: {line}"));
 }
 
 /// Prints data. A reader that went away (`| head`) is no failure.

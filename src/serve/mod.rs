@@ -37,7 +37,7 @@ use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::telemetry::{Exposition, start_logging};
+use crate::telemetry::{self, Exposition, Output, announce};
 use crate::webhook::Match;
 
 /// How long giving back the Lease may take.
@@ -48,18 +48,18 @@ const RELEASE: Duration = Duration::from_secs(3);
 /// # Errors
 /// Whatever keeps it from starting, in one line; and a task that ended although it never should.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    start_logging(config.logging.format, config.logging.level);
+    let output = telemetry::start(config.logging.format, config.logging.level).context("cannot start logging")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    let ended = runtime.block_on(serve(config));
+    let ended = runtime.block_on(serve(config, &output));
     // A persona folder that is still being read, because somebody named the wrong one, must not hold up the end.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, output: &Output) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost.
     let mut signals = Signals::install().context("cannot listen for signals")?;
     if !config.ignored.is_empty() {
@@ -68,7 +68,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             "Flags that have no effect here, or none yet"
         );
     }
-    let exposition = Exposition::new();
+    let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
     let index = Arc::new(Index::default());
     let mut certificate = match &config.serving {
@@ -304,7 +304,7 @@ async fn admin_listener(
     let Some(address) = address else { return Ok(()) };
     let bound = Bound::bind(address).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    say(&format!("{name} listening on {scheme}://{}{path}", bound.local_addr()));
+    announce(&format!("{name} listening on {scheme}://{}{path}", bound.local_addr()));
     tasks.spawn(name, bound.serve(tls, app, Limits::for_this_process(), drain.clone()));
     Ok(())
 }
@@ -328,11 +328,4 @@ impl Tasks {
             None => std::future::pending().await,
         }
     }
-}
-
-/// For the person, or the script, that started us: where we listen.
-fn say(line: &str) {
-    use std::io::Write;
-    // Nobody reading is no failure.
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

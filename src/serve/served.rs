@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::certificate::Certificate;
-use super::{Tasks, gauges, say};
+use super::{Tasks, gauges};
 use crate::config::{Config, Serving};
 use crate::index::Index;
 use crate::server::body::Budget;
@@ -11,7 +11,7 @@ use crate::server::drain::Drain;
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::tls::{ClientAuth, server_config};
-use crate::telemetry::Exposition;
+use crate::telemetry::{Exposition, announce};
 use crate::webhook::{Metrics, PATH, Webhook};
 
 pub(super) struct Served {
@@ -50,7 +50,7 @@ impl Served {
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
-        say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
+        announce(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
         let facts = gauges::Served {
             certificate: certificate.told,
             stats: listener.stats(),
