@@ -152,6 +152,16 @@ impl Folder {
             _ => true,
         };
 
+        // Where no file is to be read anew, none is read: a file that never rests causes many such calls.
+        let same = |found: &Found| {
+            let state = self.files.get(&found.path);
+            state.is_some_and(|state| match state.changing.as_deref() {
+                Some(changing) => !settled(Some(changing)),
+                None => state.is_as_read(found.stamp),
+            })
+        };
+        let idle = at.is_some() && walk.files.iter().all(same);
+
         let (mut before, mut gone) = (Vec::new(), Vec::new());
         for file in missing {
             if !settled(self.files.get(&file).and_then(|state| state.changing.as_deref())) {
@@ -163,7 +173,7 @@ impl Folder {
         let (mut order, mut fresh) = (Vec::new(), Vec::new());
         for found in walk.files {
             let state = self.files.get(&found.path);
-            if settled(state.and_then(|state| state.changing.as_deref())) {
+            if !idle && settled(state.and_then(|state| state.changing.as_deref())) {
                 match self.read(&found, at) {
                     Reading::Gone => continue,
                     Reading::Same => {}

@@ -65,6 +65,11 @@ impl FileState {
         Reading::New(self.replace(contents))
     }
 
+    /// Whether it could be read, and looks as it did then.
+    pub(super) fn is_as_read(&self, stamp: Option<Stamp>) -> bool {
+        self.digest.is_some() && stamp.is_some_and(|stamp| stamp.look == self.look)
+    }
+
     /// The file cannot be read; it serves what it served.
     pub(super) fn fail(&mut self, stamp: Option<Stamp>, problem: FileProblem) {
         self.digest = None;

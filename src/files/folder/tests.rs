@@ -241,6 +241,20 @@ fn a_file_that_never_rests_is_reported_after_thirty_seconds_and_holds_up_no_othe
 }
 
 #[test]
+fn a_file_that_could_not_be_read_is_tried_again_without_a_change() {
+    let files = Files::new();
+    files.write("a.yaml", &two("/standard"));
+    let mut timed = Timed::over(&files);
+    let stamp = Stamp::of(&std::fs::metadata(files.path("a.yaml")).unwrap());
+    let state = timed.folder.files.get_mut(&files.path("a.yaml")).unwrap();
+    assert!(state.is_as_read(Some(stamp)));
+    state.fail(Some(stamp), FileProblem::of_file(&files.path("a.yaml"), "as asked"));
+    assert_eq!(timed.at(0), None, "it holds what it held, and the problem is over");
+    let state = &timed.folder.files[&files.path("a.yaml")];
+    assert!(state.is_as_read(Some(stamp)));
+}
+
+#[test]
 fn a_file_that_is_written_to_while_it_is_read_is_read_again() {
     let files = Files::new();
     files.write("a.yaml", &two("/standard"));
