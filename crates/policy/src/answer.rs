@@ -44,16 +44,20 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
     let complete = decision.set == RuleSet::Complete;
     let refusals = decision.refusals();
     let mut text = String::with_capacity(128 + refusals.len().min(LINES) * LINE);
-    let persona = Shown(persona);
     say(
         &mut text,
-        format_args!("Deployment violates ApplicationPersona '{persona}': "),
+        format_args!("Deployment violates ApplicationPersona '{}': ", Shown(persona)),
     );
     for (position, charge) in refusals.iter().enumerate() {
         text.push_str(if position == 0 { "" } else { "; " });
         match decision.set {
             RuleSet::Upstream => say(&mut text, format_args!("{}", Message(charge.finding()))),
-            RuleSet::Complete => cut_onto(&mut text, Message(charge.finding()), LINE),
+            RuleSet::Complete => {
+                cut_onto(&mut text, Message(charge.finding()), LINE);
+                if let Some(owner) = charge.owner(persona) {
+                    say(&mut text, format_args!("{owner}"));
+                }
+            }
         }
     }
     if !complete {

@@ -128,9 +128,9 @@ impl<'a> Decision<'a> {
         Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// The persona that a denial names: the lowest `metadata.name` among those that refuse.
+    /// The persona that a denial's first line names: the one of the first refusal. The others' refusals name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
-        self.refusals().iter().map(Charge::persona).min()
+        self.refusals().first().map(Charge::persona)
     }
 }
 

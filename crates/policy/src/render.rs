@@ -122,6 +122,16 @@ impl Display for Message<'_> {
     }
 }
 
+/// Whose finding it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a>(pub &'a str);
+
+impl Display for Owner<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " (ApplicationPersona '{}')", Shown(self.0))
+    }
+}
+
 /// `[C] ` for a container, nothing for the rest.
 struct Who<'a>(&'a Place<'a>);
 
