@@ -75,6 +75,16 @@ impl<'a> Finding<'a> {
         }
     }
 
+    /// Leaves out the containers that `old` names, too.
+    pub(super) fn keep_new(&mut self, old: &Finding<'_>) {
+        if let (Fact::NonRootNotDemanded { containers, .. }, Fact::NonRootNotDemanded { containers: old, .. }) =
+            (&mut self.fact, &old.fact)
+        {
+            let old: HashSet<&str> = old.iter().copied().collect();
+            containers.retain(|name| !old.contains(name));
+        }
+    }
+
     /// Whether this finding is stricter than `other` on the same subject, found for another persona: the limit that
     /// would satisfy both is the one to tell.
     pub fn is_stricter_than(&self, other: &Finding<'_>) -> bool {

@@ -89,6 +89,7 @@ pub struct Decision<'a> {
     /// The lowest name of [`Decision::personas`], and the others: nearly always there is one.
     first_persona: Option<&'a str>,
     other_personas: Vec<&'a str>,
+    workload: &'a Workload<'a>,
 }
 
 impl<'a> Decision<'a> {
@@ -117,6 +118,11 @@ impl<'a> Decision<'a> {
     /// Everything that was found and is told.
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
         self.charges.iter()
+    }
+
+    /// The object that was judged.
+    pub(super) fn workload(&self) -> &'a Workload<'a> {
+        self.workload
     }
 
     /// How often each rule is told, in the order of the contract.
@@ -179,6 +185,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         set: rulebook.set,
         first_persona: personas.next(),
         other_personas: personas.collect(),
+        workload: question.new,
     }
 }
 
@@ -211,7 +218,7 @@ fn found<'a>(
     rules::judge(&context, &mut findings);
     // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
     let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
-        ratchet.excuses(&findings, &context)
+        ratchet.excuses(&mut findings, &context)
     } else {
         Vec::new()
     };

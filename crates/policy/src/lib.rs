@@ -9,6 +9,7 @@ mod charge;
 mod compare;
 pub mod decision;
 pub mod finding;
+pub mod fix;
 pub mod issue;
 pub mod json;
 pub mod mode;

@@ -20,8 +20,8 @@ impl<'q, 'a> Ratchet<'q, 'a> {
     }
 
     /// For each finding, whether it is an old error; empty where none is. Nothing is old without a stored object that can
-    /// be read.
-    pub(super) fn excuses(&mut self, findings: &[Finding<'_>], context: &Context<'_>) -> Vec<bool> {
+    /// be read. A finding about several containers is left with those that it is new for.
+    pub(super) fn excuses(&mut self, findings: &mut [Finding<'_>], context: &Context<'_>) -> Vec<bool> {
         let has_error = findings.iter().any(is_error);
         let (Some(old), true) = (&self.question.old, has_error) else {
             return Vec::new();
@@ -34,7 +34,7 @@ impl<'q, 'a> Ratchet<'q, 'a> {
 }
 
 /// Both objects are judged by today's persona.
-fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_>) -> Vec<bool> {
+fn excused(findings: &mut [Finding<'_>], stored: &Workload<'_>, context: &Context<'_>) -> Vec<bool> {
     let mut before = Vec::new();
     let context = Context {
         set: context.set,
@@ -56,10 +56,14 @@ fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_
         let old = worst.get(&finding.subject());
         old.is_some_and(|old| !finding.is_worse_than(old))
     };
-    findings
-        .iter()
-        .map(|finding| is_error(finding) && had(finding))
-        .collect()
+    let excused = |finding: &mut Finding<'_>| {
+        let is_old = is_error(finding) && had(finding);
+        if !is_old && let Some(old) = worst.get(&finding.subject()) {
+            finding.keep_new(old);
+        }
+        is_old
+    };
+    findings.iter_mut().map(excused).collect()
 }
 
 fn is_error(finding: &Finding<'_>) -> bool {

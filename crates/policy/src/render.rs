@@ -4,6 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule, capability};
+use super::fix::{self, Change, Setting};
 use super::text::Shown;
 
 /// The finding as one line of printable ASCII.
@@ -210,81 +211,32 @@ impl Display for Level<'_> {
     }
 }
 
-/// The fix in one line: `<field>: <observed> -> <wanted>`.
-pub struct FixLine<'a>(pub &'a Finding<'a>);
+/// A change in one line: `<field>: <observed> -> <wanted>`.
+pub struct FixLine<'a>(pub &'a Change<'a>);
 
 impl Display for FixLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let finding = self.0;
-        write!(f, "{}: ", FieldPath(finding))?;
-        match &finding.fact {
-            Fact::LimitAbove { observed, allowed } => write!(f, "{observed} -> {allowed}"),
-            Fact::LimitMissing { allowed } => write!(f, "unset -> {allowed}"),
-            Fact::RequestsMissing { cpu, memory } => {
-                f.write_str("unset ->")?;
-                cpu.iter().try_for_each(|cpu| write!(f, " cpu {cpu}"))?;
-                memory.iter().try_for_each(|memory| write!(f, " memory {memory}"))?;
-                if cpu.is_none() && memory.is_none() {
-                    f.write_str(" set")
-                } else {
-                    Ok(())
-                }
-            }
-            Fact::Replicas { observed, allowed } => write!(f, "{observed} -> {allowed}"),
-            Fact::NonRootNotDemanded { observed, .. } => write!(f, "{} -> true", Flag(*observed)),
-            Fact::RunsAsRoot { user: None, .. } => f.write_str("false -> true"),
-            Fact::RunsAsRoot {
-                user: Some(user),
-                wanted,
-                switched_off,
-                ..
-            } => {
-                match (user.account, wanted) {
-                    (Some(account), _) => write!(f, "{} -> ContainerUser", Shown(account))?,
-                    (None, Some(wanted)) => write!(f, "0 -> {wanted}")?,
-                    (None, None) => f.write_str("0 -> a user other than 0")?,
-                }
-                // Both stand in the way: naming one would have the next attempt refused again.
-                if *switched_off {
-                    f.write_str("; runAsNonRoot: false -> true")
-                } else {
-                    Ok(())
-                }
-            }
-            Fact::Escalation(Escalation::Capability(name, _)) => write!(f, "{} -> removed", Shown(name)),
-            Fact::Escalation(Escalation::ProcMount) => f.write_str("Unmasked -> Default"),
-            Fact::Escalation(_) => f.write_str("true -> false"),
-            Fact::EscalationUnset => f.write_str("unset -> false"),
-            Fact::WritableRoot { observed } => write!(f, "{} -> true", Flag(*observed)),
-            Fact::ProbeMissing { path, .. } => write!(f, "unset -> httpGet {}", Shown(path)),
-            Fact::PathDiffers { observed, allowed } => {
-                write!(f, "{} -> {}", Shown(observed), Shown(allowed))
-            }
-            Fact::Label {
-                observed: "", allowed, ..
-            } => {
-                write!(f, "removed -> {}", Shown(allowed))
-            }
-            Fact::Label { observed, allowed, .. } => {
-                write!(f, "{} -> {}", Shown(observed), Shown(allowed))
-            }
-            Fact::Unreadable { problem, .. } => write!(f, "{} -> a quantity", Shown(&problem.value)),
-            Fact::Duplicate { .. } => f.write_str("shared -> one persona each"),
-            Fact::ModeUnknown { observed, .. } => {
-                write!(f, "{} -> advisory or enforcing", Shown(observed))
-            }
+        let Change { level, field, from, to } = self.0;
+        match level {
+            fix::Level::Object => {}
+            fix::Level::Pod => f.write_str("spec.template.spec.")?,
+            fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name))?,
         }
+        write!(f, "{field}: {} -> {}", Value(from), Value(to))
     }
 }
 
-struct Flag(Option<bool>);
+/// A value as it is written in YAML; foreign letters are escaped.
+struct Value<'a>(&'a Setting<'a>);
 
-impl Display for Flag {
+impl Display for Value<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            None => "unset",
-            Some(true) => "true",
-            Some(false) => "false",
-        })
+        match self.0 {
+            Setting::Unset => f.write_str("unset"),
+            Setting::Removed => f.write_str("removed"),
+            Setting::Flag(flag) => write!(f, "{flag}"),
+            Setting::Number(number) => write!(f, "{number}"),
+            Setting::Text(text) => write!(f, "{}", Shown(text)),
+        }
     }
 }

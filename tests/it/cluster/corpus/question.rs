@@ -5,7 +5,7 @@ use dorgu::policy::{Mode, RuleSet};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api_server::Ask;
+use crate::cluster::api_server::Ask;
 use crate::cases::{Answer, Case};
 
 const NAME: &str = "app.kubernetes.io/name";
