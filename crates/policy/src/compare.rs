@@ -47,7 +47,8 @@ impl<'a> Finding<'a> {
     /// ratchet): an equal or smaller distance is an old breach that an update may keep.
     pub fn is_worse_than(&self, old: &Finding<'_>) -> bool {
         match (&self.fact, &old.fact) {
-            (Fact::LimitAbove { observed: new, .. }, Fact::LimitAbove { observed: old, .. }) => new > old,
+            (Fact::LimitAbove { observed: new, .. }, Fact::LimitAbove { observed: old, .. })
+            | (Fact::PodLimitAbove { observed: new, .. }, Fact::PodLimitAbove { observed: old, .. }) => new > old,
             (Fact::Replicas { observed: new, .. }, Fact::Replicas { observed: old, .. }) => {
                 if self.rule == Rule::ReplicasBelowMinimum {
                     new < old
@@ -90,6 +91,7 @@ impl<'a> Finding<'a> {
     pub fn is_stricter_than(&self, other: &Finding<'_>) -> bool {
         match (&self.fact, &other.fact) {
             (Fact::LimitAbove { allowed: a, .. }, Fact::LimitAbove { allowed: b, .. })
+            | (Fact::PodLimitAbove { each: a, .. }, Fact::PodLimitAbove { each: b, .. })
             | (Fact::LimitMissing { allowed: a }, Fact::LimitMissing { allowed: b }) => a < b,
             (Fact::Replicas { allowed: a, .. }, Fact::Replicas { allowed: b, .. }) => {
                 if self.rule == Rule::ReplicasBelowMinimum {

@@ -258,6 +258,17 @@ pub enum Fact<'a> {
         /// The persona's limit.
         allowed: &'a Quantity,
     },
+    /// A limit on the pod above what the persona allows its containers together.
+    PodLimitAbove {
+        /// The pod's limit.
+        observed: &'a Quantity,
+        /// The sum of what the containers may have.
+        allowed: Quantity,
+        /// The persona's limit, which each of them may have.
+        each: &'a Quantity,
+        /// How many run at the same time.
+        containers: usize,
+    },
     /// No limit where the persona sets one.
     LimitMissing {
         /// The persona's limit.

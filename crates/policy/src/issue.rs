@@ -244,6 +244,9 @@ impl Display for Suggestion<'_> {
             Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed } => {
                 write!(f, "Set {} limit to at most {allowed}", resource(finding.rule))
             }
+            Fact::PodLimitAbove { allowed, .. } => {
+                write!(f, "Set {} limit to at most {allowed}", resource(finding.rule))
+            }
             Fact::RequestsMissing { .. } => f.write_str("Set resource requests for predictable scheduling"),
             Fact::Replicas { allowed, .. } => write!(f, "Set replicas to {allowed}"),
             Fact::NonRootNotDemanded { .. } => f.write_str("Set runAsNonRoot: true"),

@@ -18,18 +18,27 @@ impl Display for Message<'_> {
             _ => "Memory",
         };
         match (&finding.place, &finding.fact) {
-            (Place::Container(c, _), Fact::LimitAbove { observed, allowed }) => {
-                write!(
-                    f,
-                    "[{}] {resource} limit {observed} exceeds persona limit {allowed}",
-                    Shown(c.name)
-                )
+            (place, Fact::LimitAbove { observed, allowed }) => {
+                let who = Who(place);
+                write!(f, "{who}{resource} limit {observed} exceeds persona limit {allowed}")
             }
-            (_, Fact::LimitAbove { observed, allowed }) => {
+            (
+                _,
+                Fact::PodLimitAbove {
+                    observed,
+                    allowed,
+                    each,
+                    containers,
+                },
+            ) => {
                 write!(
                     f,
                     "pod-level {resource} limit {observed} exceeds persona limit {allowed}"
-                )
+                )?;
+                if *containers > 1 {
+                    write!(f, " ({each} for each of {containers} containers)")?;
+                }
+                Ok(())
             }
             (place, Fact::LimitMissing { allowed }) => {
                 write!(f, "{}no {resource} limit; persona limit {allowed}", Who(place))

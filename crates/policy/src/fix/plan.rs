@@ -193,8 +193,10 @@ impl<'a> Planner<'a> {
             Place::Container(container, _) => Level::Container(container),
         };
         match &finding.fact {
-            Fact::LimitAbove { allowed, .. } => self.limit(level, resource(finding.rule), allowed, allowed),
-            Fact::LimitMissing { allowed } => self.limit(level, resource(finding.rule), allowed, allowed),
+            Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed } => {
+                self.limit(level, resource(finding.rule), allowed, allowed);
+            }
+            Fact::PodLimitAbove { allowed, each, .. } => self.limit(level, resource(finding.rule), allowed, each),
             Fact::RequestsMissing { cpu, memory } => {
                 self.request(level, &CPU, *cpu);
                 self.request(level, &MEMORY, *memory);
