@@ -56,6 +56,9 @@ impl Display for Message<'_> {
             (_, Fact::NonRootNotDemanded { .. }) => {
                 f.write_str("persona requires runAsNonRoot but Deployment does not enforce it")
             }
+            (place, Fact::RunsAsRoot { user: None, .. }) => {
+                write!(f, "{}runAsNonRoot is false; persona requires it", Who(place))
+            }
             (place, Fact::RunsAsRoot { .. }) => {
                 write!(f, "{}runs as root; persona requires runAsNonRoot", Who(place))
             }
