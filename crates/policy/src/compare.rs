@@ -33,7 +33,7 @@ impl<'a> Finding<'a> {
                 name => name.into(),
             }),
             Fact::Unreadable { persona, .. } => Detail::Persona(persona),
-            Fact::ModeUnknown { holder, .. } => Detail::Holder(*holder),
+            Fact::ModeUnknown { holder, .. } | Fact::ModeMisplaced { holder, .. } => Detail::Holder(*holder),
             _ => Detail::None,
         };
         FindingSubject {

@@ -352,6 +352,13 @@ pub enum Fact<'a> {
         /// The `spec.name` they share.
         app: &'a str,
     },
+    /// A `dorgu.io/mode` that is a label where an annotation counts, or the other way round.
+    ModeMisplaced {
+        /// Who carries it.
+        holder: ModeHolder<'a>,
+        /// What is written there.
+        observed: &'a str,
+    },
     /// A `dorgu.io/mode` nobody defined.
     ModeUnknown {
         /// Who carries it.

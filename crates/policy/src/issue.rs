@@ -5,7 +5,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::charge::Charge;
-use super::finding::{ContainerKind, Escalation, Fact, Finding, Place, Rule, Severity};
+use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
 use super::notes;
 use super::persona::Persona;
 use super::render::{FieldPath, Message};
@@ -276,6 +276,10 @@ impl Display for Suggestion<'_> {
             Fact::Unreadable { problem, .. } => write!(f, "Set {} to a quantity such as 500m or 1Gi", problem.field),
             Fact::Duplicate { .. } => f.write_str("Give each ApplicationPersona a spec.name of its own"),
             Fact::ModeUnknown { .. } => f.write_str("Set dorgu.io/mode to advisory or enforcing"),
+            Fact::ModeMisplaced { holder, .. } => f.write_str(match holder {
+                ModeHolder::Namespace(_) => "Set dorgu.io/mode as a label",
+                ModeHolder::Persona(_) => "Set dorgu.io/mode as an annotation",
+            }),
         }
     }
 }

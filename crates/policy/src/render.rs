@@ -105,7 +105,7 @@ impl Display for Message<'_> {
             (_, Fact::Unreadable { persona, problem }) => {
                 let (persona, value) = (Shown(persona), Shown(&problem.value));
                 write!(f, "ApplicationPersona '{persona}': ")?;
-                write!(f, "{} '{value}' is not a quantity; check skipped", problem.field)
+                write!(f, "{} '{value}' {}", problem.field, problem.flaw.as_str())
             }
             (_, Fact::Duplicate { personas, app }) => {
                 f.write_str("ApplicationPersonas ")?;
@@ -117,6 +117,14 @@ impl Display for Message<'_> {
                     write!(f, " and {} more", personas.len() - 5)?;
                 }
                 write!(f, " share spec.name '{}'; all apply", Shown(app))
+            }
+            (_, Fact::ModeMisplaced { holder, observed }) => {
+                let observed = Shown(observed);
+                let (kind, name, wrong, right) = match holder {
+                    ModeHolder::Namespace(name) => ("Namespace", name, "annotation", "a label"),
+                    ModeHolder::Persona(name) => ("ApplicationPersona", name, "label", "an annotation"),
+                };
+                write!(f, "{kind} '{}': {wrong} dorgu.io/mode '{observed}' has to be {right}; ignored", Shown(name))
             }
             (_, Fact::ModeUnknown { holder, observed }) => {
                 match holder {
@@ -184,7 +192,7 @@ impl Display for FieldPath<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match (&self.0.place, &self.0.fact) {
             // Findings about the persona or the namespace name no field of the object under review.
-            (_, Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. }) => Ok(()),
+            (_, Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } | Fact::ModeMisplaced { .. }) => Ok(()),
             // The user was found in another field than the one that would demand non-root, perhaps at another level.
             (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
                 let field = if user.account.is_some() {

@@ -246,7 +246,11 @@ impl<'a> Planner<'a> {
             }
             // A probe without a port is none, and the port is not always known here; the others are about the persona or
             // the namespace.
-            Fact::ProbeMissing { .. } | Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } => {}
+            Fact::ProbeMissing { .. }
+            | Fact::Unreadable { .. }
+            | Fact::Duplicate { .. }
+            | Fact::ModeUnknown { .. }
+            | Fact::ModeMisplaced { .. } => {}
         }
     }
 
