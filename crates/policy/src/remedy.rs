@@ -5,7 +5,8 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use serde_json::{Value, json};
 
-use super::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule, capability};
+use super::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule};
+use super::privileged::{capability, is_root_account};
 use super::quantity::Quantity;
 
 /// The patch for one finding. `None` where no value is known that would be right, such as a probe without a port.
@@ -133,8 +134,7 @@ impl Editor {
                     }
                 }
                 let account = join(holder, &["securityContext", "windowsOptions", "runAsUserName"]);
-                let administrator = |name: &str| name.eq_ignore_ascii_case("ContainerAdministrator");
-                if self.at(&account).and_then(Value::as_str).is_some_and(administrator) {
+                if self.at(&account).and_then(Value::as_str).is_some_and(is_root_account) {
                     self.set(&account, json!("ContainerUser"));
                 }
             }
@@ -163,11 +163,8 @@ impl Editor {
             Escalation::Capability(name, _) => {
                 let list = join(&base, &["securityContext", "capabilities", "add"]);
                 // The same capability may stand there twice, spelled differently.
-                let same = |added: &Value| {
-                    added
-                        .as_str()
-                        .is_some_and(|added| capability(added).eq_ignore_ascii_case(capability(name)))
-                };
+                let wanted = capability(name);
+                let same = |added: &Value| added.as_str().is_some_and(|added| capability(added) == wanted);
                 while let Some(added) = self.at(&list).and_then(Value::as_array)
                     && let Some(position) = added.iter().position(same)
                 {
