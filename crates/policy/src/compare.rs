@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule, capability};
+use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
+use super::privileged::capability;
 
 /// What a finding is about. A key, since an object may have thousands of containers and as many findings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,10 +29,7 @@ impl<'a> Finding<'a> {
     pub(super) fn subject(&self) -> FindingSubject<'a> {
         let detail = match &self.fact {
             // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
-            Fact::Escalation(Escalation::Capability(name, _)) => Detail::Capability(match capability(name) {
-                name if name.bytes().any(|byte| byte.is_ascii_lowercase()) => name.to_ascii_uppercase().into(),
-                name => name.into(),
-            }),
+            Fact::Escalation(Escalation::Capability(name, _)) => Detail::Capability(capability(name)),
             Fact::Unreadable { persona, .. } => Detail::Persona(persona),
             Fact::ModeUnknown { holder, .. } | Fact::ModeMisplaced { holder, .. } => Detail::Holder(*holder),
             _ => Detail::None,

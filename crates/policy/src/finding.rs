@@ -412,11 +412,3 @@ impl<'a> Finding<'a> {
         self.rule.severity()
     }
 }
-
-/// A capability without the `CAP_` that some write before it.
-pub(super) fn capability(name: &str) -> &str {
-    match name.get(..4) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("CAP_") => &name[4..],
-        _ => name,
-    }
-}

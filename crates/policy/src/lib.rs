@@ -15,6 +15,7 @@ pub mod json;
 pub mod mode;
 mod notes;
 pub mod persona;
+mod privileged;
 pub mod quantity;
 mod ratchet;
 pub mod remedy;

@@ -3,8 +3,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule, capability};
+use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
+use super::privileged::capability;
 use super::text::Shown;
 
 /// The finding as one line of printable ASCII.
@@ -174,8 +175,7 @@ impl Display for Gain<'_> {
             Escalation::Allowed => return f.write_str("privilege escalation enabled but persona forbids it"),
             Escalation::Privileged => f.write_str("privileged")?,
             Escalation::Capability(name, _) => {
-                let name = capability(name).to_ascii_uppercase();
-                write!(f, "adds capability {}", Shown(&name))?;
+                write!(f, "adds capability {}", Shown(&capability(name)))?;
             }
             Escalation::HostProcess { .. } => f.write_str("hostProcess")?,
             Escalation::ProcMount => f.write_str("procMount Unmasked")?,

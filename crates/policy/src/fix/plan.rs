@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::{Change, Level, NOBODY, Setting};
-use crate::finding::{ContainerKind, ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule};
+use crate::finding::{ContainerKind, ContainerRef, Escalation, Fact, Finding, Place, Rule};
+use crate::privileged::is_root_account;
 use crate::quantity::Quantity;
 use crate::workload::{Container, PodSpec, ResourceList, Resources, SecurityContext, Workload};
 
@@ -115,16 +116,19 @@ impl<'a> About<'a> {
     fn new(findings: &[&Finding<'a>], pod: &PodSpec<'_>) -> Self {
         let mut about = About::default();
         let (mut users, mut accounts) = (0, 0);
+        let inherits_user = |own: &SecurityContext<'_>| own.run_as_user.is_none();
+        let inherits_account = |own: &SecurityContext<'_>| own.windows_options.run_as_user_name.is_empty();
         for finding in findings {
             let Place::Container(container, _) = finding.place else {
                 continue;
             };
             let level = Level::Container(container);
             match &finding.fact {
-                Fact::RunsAsRoot { user: Some(user), .. } if user.from_pod => match user.account {
-                    Some(_) => accounts += 1,
-                    None => users += 1,
-                },
+                Fact::RunsAsRoot { user: Some(_), .. } => {
+                    let own = spec(pod, container).map(|spec| &spec.security_context);
+                    users += usize::from(own.is_some_and(inherits_user));
+                    accounts += usize::from(own.is_some_and(inherits_account));
+                }
                 Fact::Escalation(Escalation::Privileged) => {
                     about.unprivileged.insert(level);
                 }
@@ -134,13 +138,12 @@ impl<'a> About<'a> {
                 _ => {}
             }
         }
-        let count = |inherits: fn(&SecurityContext<'_>) -> bool| {
+        let count = |inherits: &dyn Fn(&SecurityContext<'_>) -> bool| {
             let containers = pod.containers.iter().chain(&pod.init_containers);
             containers.filter(|spec| inherits(&spec.security_context)).count()
         };
-        about.all_inherit_user = users > 0 && users == count(|own| own.run_as_user.is_none());
-        about.all_inherit_account =
-            accounts > 0 && accounts == count(|own| own.windows_options.run_as_user_name.is_empty());
+        about.all_inherit_user = users > 0 && users == count(&inherits_user);
+        about.all_inherit_account = accounts > 0 && accounts == count(&inherits_account);
         about
     }
 }
@@ -212,8 +215,8 @@ impl<'a> Planner<'a> {
                 switched_off,
                 ..
             } => {
-                if let Some(user) = user {
-                    self.user(level, *user, *wanted);
+                if user.is_some() {
+                    self.user(level, *wanted);
                 }
                 if *switched_off {
                     self.set(level, NON_ROOT, Setting::Flag(false), Setting::Flag(true));
@@ -319,24 +322,37 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn user(&mut self, level: Level<'a>, user: RootUser<'a>, wanted: Option<i64>) {
-        if let Some(account) = user.account {
-            let (from, to) = (Setting::Text(account.into()), Setting::Text("ContainerUser".into()));
-            return match user.from_pod {
-                true if self.about.all_inherit_account => self.set(Level::Pod, ACCOUNT, from, to),
-                true => self.set(level, ACCOUNT, Setting::Unset, to),
-                false => self.set(level, ACCOUNT, from, to),
-            };
+    /// Both a user and an account may be root, where the pod does not say which system it is for.
+    fn user(&mut self, level: Level<'a>, wanted: Option<i64>) {
+        let Some(own) = self.security(level) else { return };
+        let pod = &self.pod.security_context;
+        let pod_is_root = pod.run_as_user == Some(0);
+        let (user, number) = (own.run_as_user, Setting::number);
+        match user {
+            None if pod_is_root && self.about.all_inherit_user => {
+                self.set(Level::Pod, USER, number(Some(0)), number(wanted));
+            }
+            None if pod_is_root => self.set(level, USER, Setting::Unset, number(wanted.or(Some(NOBODY)))),
+            // Where the container's own is taken away, the pod's takes its place.
+            Some(0) if pod_is_root && !self.about.all_inherit_user => {
+                self.set(level, USER, number(user), number(wanted.or(Some(NOBODY))));
+            }
+            Some(0) => self.set(level, USER, number(user), number(wanted)),
+            _ => {}
         }
-        // Where the container's own is taken away, the pod's takes its place.
-        let pod_stays_root = self.pod.security_context.run_as_user == Some(0) && !self.about.all_inherit_user;
-        let (level, from, to) = match user.from_pod {
-            true if self.about.all_inherit_user => (Level::Pod, Some(0), wanted),
-            true => (level, None, wanted.or(Some(NOBODY))),
-            false if pod_stays_root => (level, Some(0), wanted.or(Some(NOBODY))),
-            false => (level, Some(0), wanted),
-        };
-        self.set(level, USER, Setting::number(from), Setting::number(to));
+        let (own, pod) = (
+            own.windows_options.run_as_user_name.as_str(),
+            pod.windows_options.run_as_user_name.as_str(),
+        );
+        let (from, to) = (|name: &'a str| Setting::Text(name.into()), Setting::Text("ContainerUser".into()));
+        match own {
+            "" if is_root_account(pod) && self.about.all_inherit_account => {
+                self.set(Level::Pod, ACCOUNT, from(pod), to);
+            }
+            "" if is_root_account(pod) => self.set(level, ACCOUNT, Setting::Unset, to),
+            own if is_root_account(own) => self.set(level, ACCOUNT, from(own), to),
+            _ => {}
+        }
     }
 
     fn escalation(&mut self, level: Level<'a>, how: Escalation<'a>) {
@@ -402,7 +418,7 @@ impl<'a> Planner<'a> {
         match level {
             Level::Object => None,
             Level::Pod => Some(&self.pod.resources),
-            Level::Container(container) => self.spec(container).map(|spec| &spec.resources),
+            Level::Container(container) => spec(self.pod, container).map(|spec| &spec.resources),
         }
     }
 
@@ -410,16 +426,8 @@ impl<'a> Planner<'a> {
         match level {
             Level::Object => None,
             Level::Pod => Some(&self.pod.security_context),
-            Level::Container(container) => self.spec(container).map(|spec| &spec.security_context),
+            Level::Container(container) => spec(self.pod, container).map(|spec| &spec.security_context),
         }
-    }
-
-    fn spec(&self, container: ContainerRef<'_>) -> Option<&'a Container<'a>> {
-        let list = match container.kind {
-            ContainerKind::App => &self.pod.containers,
-            ContainerKind::Sidecar | ContainerKind::Init => &self.pod.init_containers,
-        };
-        list.get(container.index)
     }
 
     /// All containers. Sidecars and init containers stand in one list, which is all that a change needs to know.
@@ -432,6 +440,14 @@ impl<'a> Planner<'a> {
         };
         listed(ContainerKind::App, &self.pod.containers).chain(listed(ContainerKind::Init, &self.pod.init_containers))
     }
+}
+
+fn spec<'s>(pod: &'s PodSpec<'_>, container: ContainerRef<'_>) -> Option<&'s Container<'s>> {
+    let list = match container.kind {
+        ContainerKind::App => &pod.containers,
+        ContainerKind::Sidecar | ContainerKind::Init => &pod.init_containers,
+    };
+    list.get(container.index)
 }
 
 fn resource(rule: Rule) -> &'static Resource {

@@ -1,7 +1,8 @@
 //! Root users (E2), privilege escalation (E3) and writable root filesystems (R10).
 
 use super::Context;
-use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule, capability};
+use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule};
+use crate::privileged::{implies_escalation, is_root_account};
 use crate::workload::{Container, SecurityContext};
 
 pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
@@ -93,9 +94,7 @@ fn root_user<'a>(own: &'a SecurityContext<'a>, pod: &'a SecurityContext<'a>) -> 
     );
     let from_pod = own.is_empty();
     let account = if from_pod { pod } else { own }.as_str();
-    // The kubelet reads this Windows account as root when runAsNonRoot is true.
-    let is_root = account.eq_ignore_ascii_case("ContainerAdministrator");
-    is_root.then_some(RootUser {
+    is_root_account(account).then_some(RootUser {
         from_pod,
         account: Some(account),
     })
@@ -122,8 +121,7 @@ fn privilege_escalation<'a>(
         gains("securityContext.privileged", Escalation::Privileged);
     }
     for (index, added) in own.capabilities.add.iter().enumerate() {
-        let name = capability(added);
-        if name.eq_ignore_ascii_case("SYS_ADMIN") || name.eq_ignore_ascii_case("ALL") {
+        if implies_escalation(added) {
             gains("securityContext.capabilities.add", Escalation::Capability(added, index));
         }
     }
