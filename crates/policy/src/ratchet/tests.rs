@@ -201,6 +201,13 @@ const FAULTS: &[Fault] = &[
             }
         });
     }),
+    ("procMount stands for escalation", |update| {
+        each(&mut update.old, |settings| {
+            if settings.proc_mount == Some("Unmasked") {
+                settings.escalation = Some(true);
+            }
+        });
+    }),
     ("ALL opens /proc", |update| {
         each(&mut update.old, |settings| {
             if settings.capabilities.iter().any(|cap| oracle::meaning(cap) == "ALL") {

@@ -98,10 +98,10 @@ fn settings() -> impl Strategy<Value = Settings> {
         mostly_none(prop::sample::select(&[0, 0, 1000][..])),
         mostly_none(account()),
         prop_oneof![6 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
-        flag(),
+        prop_oneof![1 => Just(None), 1 => Just(Some(true)), 2 => Just(Some(false))],
         prop_oneof![6 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
         prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(capability(), 1..3)],
-        prop_oneof![6 => Just(None), 1 => Just(Some("Unmasked")), 1 => Just(Some("Default"))],
+        prop_oneof![3 => Just(None), 2 => Just(Some("Unmasked")), 1 => Just(Some("Default"))],
     )
         .prop_map(
             |(demand, user, account, host_process, escalation, privileged, capabilities, proc_mount)| Settings {
