@@ -30,7 +30,7 @@ impl<'a> Finding<'a> {
             // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
             Fact::Escalation(Escalation::Capability(name, _)) => Detail::Capability(capability(name)),
             Fact::Unreadable { persona, .. } => Detail::Persona(persona),
-            Fact::ModeUnknown { holder, .. } => Detail::Holder(*holder),
+            Fact::ModeUnknown { holder, .. } | Fact::ModeMisplaced { holder, .. } => Detail::Holder(*holder),
             _ => Detail::None,
         };
         FindingSubject {
@@ -45,6 +45,7 @@ impl<'a> Finding<'a> {
     pub fn is_stricter_than(&self, other: &Finding<'_>) -> bool {
         match (&self.fact, &other.fact) {
             (Fact::LimitAbove { allowed: a, .. }, Fact::LimitAbove { allowed: b, .. })
+            | (Fact::PodLimitAbove { each: a, .. }, Fact::PodLimitAbove { each: b, .. })
             | (Fact::LimitMissing { allowed: a }, Fact::LimitMissing { allowed: b }) => a < b,
             (Fact::Replicas { allowed: a, .. }, Fact::Replicas { allowed: b, .. }) => {
                 if self.rule == Rule::ReplicasBelowMinimum {

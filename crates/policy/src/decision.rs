@@ -89,6 +89,7 @@ pub struct Decision<'a> {
     /// The lowest name of [`Decision::personas`], and the others: nearly always there is one.
     first_persona: Option<&'a str>,
     other_personas: Vec<&'a str>,
+    workload: &'a Workload<'a>,
 }
 
 impl<'a> Decision<'a> {
@@ -119,6 +120,11 @@ impl<'a> Decision<'a> {
         self.charges.iter()
     }
 
+    /// The object that was judged.
+    pub(super) fn workload(&self) -> &'a Workload<'a> {
+        self.workload
+    }
+
     /// How often each rule is told, in the order of the contract.
     pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
         let mut counts = [0; Rule::ALL.len()];
@@ -128,9 +134,9 @@ impl<'a> Decision<'a> {
         Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// The persona that a denial names: the lowest `metadata.name` among those that refuse.
+    /// The persona that a denial's first line names: the one of the first refusal. The others' refusals name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
-        self.refusals().iter().map(Charge::persona).min()
+        self.refusals().first().map(Charge::persona)
     }
 }
 
@@ -180,6 +186,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         set: rulebook.set,
         first_persona: personas.next(),
         other_personas: personas.collect(),
+        workload: question.new,
     }
 }
 

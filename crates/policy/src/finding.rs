@@ -258,6 +258,17 @@ pub enum Fact<'a> {
         /// The persona's limit.
         allowed: &'a Quantity,
     },
+    /// A limit on the pod above what the persona allows its containers together.
+    PodLimitAbove {
+        /// The pod's limit.
+        observed: &'a Quantity,
+        /// The sum of what the containers may have.
+        allowed: Quantity,
+        /// The persona's limit, which each of them may have.
+        each: &'a Quantity,
+        /// How many run at the same time.
+        containers: usize,
+    },
     /// No limit where the persona sets one.
     LimitMissing {
         /// The persona's limit.
@@ -339,6 +350,13 @@ pub enum Fact<'a> {
         personas: Vec<&'a str>,
         /// The `spec.name` they share.
         app: &'a str,
+    },
+    /// A `dorgu.io/mode` that is a label where an annotation counts, or the other way round.
+    ModeMisplaced {
+        /// Who carries it.
+        holder: ModeHolder<'a>,
+        /// What is written there.
+        observed: &'a str,
     },
     /// A `dorgu.io/mode` nobody defined.
     ModeUnknown {

@@ -10,6 +10,7 @@ mod compare;
 pub mod decision;
 mod effective;
 pub mod finding;
+pub mod fix;
 pub mod issue;
 pub mod json;
 pub mod mode;
