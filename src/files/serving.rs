@@ -20,7 +20,11 @@ pub struct Served {
 
 impl Served {
     pub(super) fn compile(object: &ApplicationPersona) -> Served {
-        let label = object.metadata.labels.as_ref().and_then(|labels| labels.get(ModeWish::KEY));
+        let label = object
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(ModeWish::KEY));
         let parsed_from = (&object.metadata.annotations, label, &object.spec);
         Served {
             version: serde_json::to_string(&parsed_from).map(hash).unwrap_or_default(),

@@ -405,7 +405,10 @@ async fn thousands_of_containers_and_several_personas_take_no_time() {
     assert!(message.len() <= 64 << 10, "{} bytes", message.len());
     let (first, fixes) = message.split_once('\n').expect("fixes");
     let said = first.matches("persona forbids").count();
-    assert!(first.ends_with(&format!("; and {} more", 19_998 - said)), "{said}: {first}");
+    assert!(
+        first.ends_with(&format!("; and {} more", 19_998 - said)),
+        "{said}: {first}"
+    );
     // Forty lines for forty containers, each of which also loses what it may not have beside them.
     assert_eq!(fixes.lines().count(), 81, "{fixes}");
     assert!(fixes.ends_with("and 19918 more"), "{fixes}");

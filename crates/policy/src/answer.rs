@@ -101,10 +101,13 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
 
 /// The line with the command that would pass, for a count that is refused.
 fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
-    let wanted = decision.refusals().iter().find_map(|charge| match charge.finding().fact {
-        Fact::Replicas { allowed, .. } => Some(allowed),
-        _ => None,
-    })?;
+    let wanted = decision
+        .refusals()
+        .iter()
+        .find_map(|charge| match charge.finding().fact {
+            Fact::Replicas { allowed, .. } => Some(allowed),
+            _ => None,
+        })?;
     let (namespace, name) = (Shown(scale.namespace), Shown(scale.name));
     Some(format!(
         "\n  kubectl scale deployment {name} --namespace {namespace} --replicas={wanted}"

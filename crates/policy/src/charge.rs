@@ -84,7 +84,9 @@ impl<'a> Charges<'a> {
         let mut covered: Vec<usize> = Vec::new();
         for ((subject, refuses), position) in &others {
             let refusing = (!refuses).then(|| others.get(&(subject.clone(), true))).flatten();
-            let pair = refusing.and_then(|refusing| list.get(*refusing)).zip(list.get(*position));
+            let pair = refusing
+                .and_then(|refusing| list.get(*refusing))
+                .zip(list.get(*position));
             if pair.is_some_and(|(refusing, other)| !other.finding.is_stricter_than(&refusing.finding)) {
                 covered.push(*position);
             }

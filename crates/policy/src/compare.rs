@@ -1,8 +1,7 @@
-//! Two findings side by side, of two versions of an object or of two personas: are they about the same thing, and which
-//! is worse. Knows no mode and no words.
+//! Two findings side by side, of two personas: are they about the same thing, and which is stricter. Knows no mode and no
+//! words.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::privileged::capability;
@@ -25,7 +24,7 @@ enum Detail<'a> {
 }
 
 impl<'a> Finding<'a> {
-    /// What it is about: equal for findings on the same thing in another version of the object or for another persona.
+    /// What it is about: equal for findings on the same thing for another persona.
     pub(super) fn subject(&self) -> FindingSubject<'a> {
         let detail = match &self.fact {
             // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
@@ -38,49 +37,6 @@ impl<'a> Finding<'a> {
             rule: self.rule,
             place: self.place,
             detail,
-        }
-    }
-
-    /// Whether this finding is further from what is allowed than `old`, a finding on the same subject. An equal
-    /// or smaller distance is an old violation that an update may keep.
-    pub fn is_worse_than(&self, old: &Finding<'_>) -> bool {
-        match (&self.fact, &old.fact) {
-            (Fact::LimitAbove { observed: new, .. }, Fact::LimitAbove { observed: old, .. })
-            | (Fact::PodLimitAbove { observed: new, .. }, Fact::PodLimitAbove { observed: old, .. }) => new > old,
-            (Fact::Replicas { observed: new, .. }, Fact::Replicas { observed: old, .. }) => {
-                if self.rule == Rule::ReplicasBelowMinimum {
-                    new < old
-                } else {
-                    new > old
-                }
-            }
-            (Fact::NonRootNotDemanded { containers: new, .. }, Fact::NonRootNotDemanded { containers: old, .. }) => {
-                let old: HashSet<&str> = old.iter().copied().collect();
-                new.iter().any(|name| !old.contains(name))
-            }
-            (
-                Fact::RunsAsRoot {
-                    user: new,
-                    demanded: still,
-                    ..
-                },
-                Fact::RunsAsRoot {
-                    user: old,
-                    demanded: before,
-                    ..
-                },
-            ) => (new.is_some() && old.is_none()) || (*before && !*still),
-            _ => false,
-        }
-    }
-
-    /// Leaves out the containers that `old` names, too.
-    pub(super) fn keep_new(&mut self, old: &Finding<'_>) {
-        if let (Fact::NonRootNotDemanded { containers, .. }, Fact::NonRootNotDemanded { containers: old, .. }) =
-            (&mut self.fact, &old.fact)
-        {
-            let old: HashSet<&str> = old.iter().copied().collect();
-            containers.retain(|name| !old.contains(name));
         }
     }
 

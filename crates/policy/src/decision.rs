@@ -10,7 +10,7 @@ use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
-use super::ratchet::Ratchet;
+use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::workload::Workload;
 
@@ -146,7 +146,8 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let floor = rulebook.or_stricter(question.namespace_mode);
     let mut mode = floor;
     let mut charges = Charges::default();
-    let mut ratchet = Ratchet::new(question);
+    let stored = Stored::new();
+    let ratchet = Ratchet::new(question, &stored);
     for Governor { persona, escaped_from } in &governors {
         let rulebook = Rulebook {
             mode: floor,
@@ -154,7 +155,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         };
         let effective = rulebook.or_stricter(&persona.mode);
         mode = mode.max(effective);
-        for (finding, is_old) in found(rulebook.set, effective, question, persona, &mut ratchet) {
+        for (finding, is_old) in found(rulebook.set, effective, question, persona, &ratchet) {
             let effective = if is_old { Mode::Advisory } else { effective };
             charges.merge(Charge::under(effective, finding, &persona.name));
         }
@@ -205,7 +206,7 @@ fn found<'a>(
     effective: Mode,
     question: &Question<'a>,
     persona: &'a Persona,
-    ratchet: &mut Ratchet<'_, 'a>,
+    ratchet: &Ratchet<'_, 'a>,
 ) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
     let context = Context {
         set,
@@ -218,7 +219,7 @@ fn found<'a>(
     rules::judge(&context, &mut findings);
     // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
     let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
-        ratchet.excuses(&mut findings, &context)
+        ratchet.excuses(&mut findings)
     } else {
         Vec::new()
     };

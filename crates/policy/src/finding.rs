@@ -292,13 +292,12 @@ pub enum Fact<'a> {
     NonRootNotDemanded {
         /// What the pod level says.
         observed: Option<bool>,
-        /// The containers that do not demand it themselves either; empty under upstream rules, which do not look.
+        /// The containers that do not demand it themselves either, of an update that is refused those for which that is
+        /// new; empty under upstream rules, which do not look.
         containers: Vec<&'a str>,
     },
     /// A container says it may run as root, or will.
     RunsAsRoot {
-        /// Whether non-root is demanded nevertheless, so that the kubelet refuses to start it.
-        demanded: bool,
         /// Whether the container itself switches the demand off.
         switched_off: bool,
         /// The root user it runs as; absent when only the demand for another is switched off.

@@ -39,7 +39,11 @@ pub(super) fn of_question<'a>(
     let old = question.old.as_ref().map(|old| old.governed);
     let before = old.filter(|old| old.app != question.governed.app);
     let shared = [Some(question.governed), before].into_iter().flatten();
-    let mode = mode(ModeHolder::Namespace(question.namespace), question.namespace_mode, first);
+    let mode = mode(
+        ModeHolder::Namespace(question.namespace),
+        question.namespace_mode,
+        first,
+    );
     shared.filter_map(duplicates).chain(mode)
 }
 

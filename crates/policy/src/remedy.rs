@@ -66,7 +66,8 @@ impl Editor {
 
     /// A probe needs a port; where the persona names none, the container's first may serve.
     fn probe(&mut self, finding: &Finding<'_>) {
-        let (Fact::ProbeMissing { path, port }, Place::Container(container, _)) = (&finding.fact, &finding.place) else {
+        let (Fact::ProbeMissing { path, port }, Place::Container(container, _)) = (&finding.fact, &finding.place)
+        else {
             return;
         };
         let base = self.base(Level::Container(*container));

@@ -125,7 +125,11 @@ impl Display for Message<'_> {
                     ModeHolder::Namespace(name) => ("Namespace", name, "annotation", "a label"),
                     ModeHolder::Persona(name) => ("ApplicationPersona", name, "label", "an annotation"),
                 };
-                write!(f, "{kind} '{}': {wrong} dorgu.io/mode '{observed}' has to be {right}; ignored", Shown(name))
+                write!(
+                    f,
+                    "{kind} '{}': {wrong} dorgu.io/mode '{observed}' has to be {right}; ignored",
+                    Shown(name)
+                )
             }
             (_, Fact::ModeUnknown { holder, observed }) => {
                 match holder {
@@ -192,7 +196,13 @@ impl Display for FieldPath<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match (&self.0.place, &self.0.fact) {
             // Findings about the persona or the namespace name no field of the object under review.
-            (_, Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } | Fact::ModeMisplaced { .. }) => Ok(()),
+            (
+                _,
+                Fact::Unreadable { .. }
+                | Fact::Duplicate { .. }
+                | Fact::ModeUnknown { .. }
+                | Fact::ModeMisplaced { .. },
+            ) => Ok(()),
             // The user was found in another field than the one that would demand non-root, perhaps at another level.
             (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
                 let field = if user.account.is_some() {

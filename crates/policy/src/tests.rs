@@ -254,7 +254,10 @@ fn lines(object: &Value) -> Vec<String> {
         let text = object.to_string();
         let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
         let plan = fix::Plan::new(&findings, &workload, 40);
-        let lines = plan.changes.iter().map(|(change, _)| render::FixLine(change).to_string());
+        let lines = plan
+            .changes
+            .iter()
+            .map(|(change, _)| render::FixLine(change).to_string());
         let shown = ["resources", "rivilege", "capabilities"];
         lines
             .filter(|line| shown.iter().any(|shown| line.contains(shown)))

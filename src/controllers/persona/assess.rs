@@ -265,7 +265,11 @@ fn spec_valid(persona: &Persona) -> Parts {
         format!("{} '{value}' {}", problem.field, problem.flaw.as_str())
     });
     let unreadable = persona.problems.iter().any(|problem| problem.flaw == Flaw::Unreadable);
-    let reason = if unreadable { "UnreadableValue" } else { "FractionOfAByte" };
+    let reason = if unreadable {
+        "UnreadableValue"
+    } else {
+        "FractionOfAByte"
+    };
     (Some(false), reason, told.collect::<Vec<_>>().join("; "))
 }
 

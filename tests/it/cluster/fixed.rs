@@ -73,10 +73,18 @@ fn what_a_denial_says_to_change_is_stored_and_allowed() {
         bed.kubectl(&words).expect_success();
     }
     let denials = fixed.len();
-    println!("seed {seed}: {denials} denials in {:.1?}; {}", start.elapsed(), tally.line());
+    println!(
+        "seed {seed}: {denials} denials in {:.1?}; {}",
+        start.elapsed(),
+        tally.line()
+    );
     assert!(tally.failures.is_empty(), "{}", tally.failures.join("\n\n"));
     assert_eq!((denials, tally.stored), (cases, cases));
-    assert!(tally.scales > cases / 50 && tally.updates > cases / 5, "{}", tally.line());
+    assert!(
+        tally.scales > cases / 50 && tally.updates > cases / 5,
+        "{}",
+        tally.line()
+    );
 }
 
 /// What became of the questions.
@@ -108,7 +116,8 @@ impl Tally {
                 return Err("no command".to_owned());
             }
             self.lines += said.lines.len();
-            self.commands.extend(said.commands.iter().map(|command| (*command).to_owned()));
+            self.commands
+                .extend(said.commands.iter().map(|command| (*command).to_owned()));
             said.lines.iter().try_for_each(|line| line.apply(&mut question.object))
         });
         if let Err(why) = applied {
@@ -187,5 +196,8 @@ fn ask(namespace: &str, question: &Question) -> Ask {
 
 fn number(variable: &str) -> Option<usize> {
     let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{variable}={text}: {error}")),
+    )
 }

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use dorgu::policy::{
-    Governed, Mode, ModeWish, Persona, Question, Rule, RuleSet, Rulebook, Subject, Workload, decide,
-};
+use dorgu::policy::{Governed, Mode, ModeWish, Persona, Question, Rule, RuleSet, Rulebook, Subject, Workload, decide};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -50,9 +48,21 @@ impl Row {
         let pod = &mut object["spec"]["template"]["spec"];
         pod["containers"][0]["livenessProbe"]["httpGet"]["path"] = json!("/healthz");
         pod["containers"][0]["readinessProbe"] = json!({"httpGet": {"path": "/ready", "port": 8080}});
-        let resource = if self.rule.name().starts_with("cpu") { "cpu" } else { "memory" };
-        let (more, less) = if resource == "cpu" { ("700m", "100m") } else { ("700Mi", "64Mi") };
-        let request = if self.found.contains("higher request") { more } else { less };
+        let resource = if self.rule.name().starts_with("cpu") {
+            "cpu"
+        } else {
+            "memory"
+        };
+        let (more, less) = if resource == "cpu" {
+            ("700m", "100m")
+        } else {
+            ("700Mi", "64Mi")
+        };
+        let request = if self.found.contains("higher request") {
+            more
+        } else {
+            less
+        };
         match self.rule {
             Rule::CpuLimitAbovePersona | Rule::MemoryLimitAbovePersona if self.found.contains("pod level") => {
                 pod["resources"] = json!({"limits": {"cpu": "500m", "memory": "512Mi"}});
@@ -74,7 +84,11 @@ impl Row {
                 pod["containers"][0]["resources"]["requests"][resource] = json!(request);
             }
             Rule::RequestsMissing => {
-                let cpu = if self.found.contains("lower limit") { "50m" } else { "500m" };
+                let cpu = if self.found.contains("lower limit") {
+                    "50m"
+                } else {
+                    "500m"
+                };
                 pod["containers"][0]["resources"] = json!({"limits": {"cpu": cpu, "memory": "512Mi"}});
             }
             Rule::ReplicasBelowMinimum => object["spec"]["replicas"] = json!(1),
@@ -213,7 +227,14 @@ fn every_command_of_the_rules_takes_its_finding_away() {
     let registration = Registration::of(&dorgu, &namespace);
     bed.register(&registration);
     let get = || -> Value {
-        let got = bed.kubectl(&["get", "deployment", "orders", "--namespace", &namespace, "--output=json"]);
+        let got = bed.kubectl(&[
+            "get",
+            "deployment",
+            "orders",
+            "--namespace",
+            &namespace,
+            "--output=json",
+        ]);
         serde_json::from_str(&got.expect_success()).expect("JSON")
     };
     let rows = Row::all();
@@ -227,14 +248,20 @@ fn every_command_of_the_rules_takes_its_finding_away() {
         let labels = object["metadata"]["labels"].take();
         bed.apply(&object.to_string()).expect_success();
         if row.rule != Rule::AppLabelRemoved {
-            let label = format!("app.kubernetes.io/name={}", labels["app.kubernetes.io/name"].as_str().expect("a label"));
+            let label = format!(
+                "app.kubernetes.io/name={}",
+                labels["app.kubernetes.io/name"].as_str().expect("a label")
+            );
             let labelled = ["label", "deployment", "orders", "--namespace", &namespace, &label];
             bed.kubectl(&labelled).expect_success();
         }
         let before = get();
         let found_before = found(&before, &persona);
         assert!(found_before.contains(rule), "{rule}, {what}: {found_before:?}");
-        let typed: Output = bed.shell(&row.command.replace("--namespace shop", &format!("--namespace {namespace}")));
+        let typed: Output = bed.shell(
+            &row.command
+                .replace("--namespace shop", &format!("--namespace {namespace}")),
+        );
         assert!(typed.succeeded(), "{rule}, {what}: {}\n{typed}", row.command);
         let found_after = found(&get(), &persona);
         assert!(!found_after.contains(rule), "{rule}, {what}: {}", row.command);

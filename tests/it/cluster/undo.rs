@@ -17,8 +17,17 @@ fn blocks(section: &str, namespace: &str) -> Vec<Vec<String>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
     let text = fs::read_to_string(file).expect("readable");
     let heading = format!("\n## {section}\n");
-    let body = text.split(&heading).nth(1).expect("the section").split("\n## ").next().unwrap_or_default();
-    let blocks = body.split("\n```sh\n").skip(1).filter_map(|block| block.split("\n```").next());
+    let body = text
+        .split(&heading)
+        .nth(1)
+        .expect("the section")
+        .split("\n## ")
+        .next()
+        .unwrap_or_default();
+    let blocks = body
+        .split("\n```sh\n")
+        .skip(1)
+        .filter_map(|block| block.split("\n```").next());
     let typed = |line: &str| line.replace(" shop", &format!(" {namespace}"));
     blocks.map(|block| block.lines().map(typed).collect()).collect()
 }

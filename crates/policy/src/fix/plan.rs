@@ -297,8 +297,14 @@ impl<'a> Planner<'a> {
         let Some(wanted) = wanted.filter(|wanted| is_some(wanted)) else {
             return;
         };
-        let planned = self.plan.text(level, resource.limit).and_then(|limit| Quantity::parse(limit).ok());
-        let own = self.resources(level).and_then(|own| (resource.of)(&own.limits)).cloned();
+        let planned = self
+            .plan
+            .text(level, resource.limit)
+            .and_then(|limit| Quantity::parse(limit).ok());
+        let own = self
+            .resources(level)
+            .and_then(|own| (resource.of)(&own.limits))
+            .cloned();
         let limit = planned.or(own).filter(is_some);
         let wanted = limit.filter(|limit| limit < wanted).unwrap_or_else(|| wanted.clone());
         self.set(level, resource.request, Setting::Unset, text(Some(&wanted)));
@@ -344,7 +350,10 @@ impl<'a> Planner<'a> {
             own.windows_options.run_as_user_name.as_str(),
             pod.windows_options.run_as_user_name.as_str(),
         );
-        let (from, to) = (|name: &'a str| Setting::Text(name.into()), Setting::Text("ContainerUser".into()));
+        let (from, to) = (
+            |name: &'a str| Setting::Text(name.into()),
+            Setting::Text("ContainerUser".into()),
+        );
         match own {
             "" if is_root_account(pod) && self.about.all_inherit_account => {
                 self.set(Level::Pod, ACCOUNT, from(pod), to);
@@ -371,7 +380,12 @@ impl<'a> Planner<'a> {
             }
             Escalation::ProcMount => {
                 let from = Setting::Text("Unmasked".into());
-                self.set(level, "securityContext.procMount", from, Setting::Text("Default".into()));
+                self.set(
+                    level,
+                    "securityContext.procMount",
+                    from,
+                    Setting::Text("Default".into()),
+                );
             }
             Escalation::HostProcess { from_pod } => {
                 let holder = if from_pod { Level::Pod } else { level };
@@ -401,7 +415,12 @@ impl<'a> Planner<'a> {
         if own.privileged == Some(true) {
             self.tie(level, PRIVILEGED, Setting::Flag(true), Setting::Flag(false));
         }
-        if own.capabilities.add.iter().any(|added| added.as_str() == TIED_CAPABILITY) {
+        if own
+            .capabilities
+            .add
+            .iter()
+            .any(|added| added.as_str() == TIED_CAPABILITY)
+        {
             self.tie(level, ADDED, Setting::Text(TIED_CAPABILITY.into()), Setting::Removed);
         }
     }
@@ -410,7 +429,11 @@ impl<'a> Planner<'a> {
     fn is_tied(&self, level: Level<'a>) -> bool {
         let Some(own) = self.security(level) else { return false };
         let privileged = own.privileged == Some(true) && !self.about.unprivileged.contains(&level);
-        let tied = own.capabilities.add.iter().any(|added| added.as_str() == TIED_CAPABILITY);
+        let tied = own
+            .capabilities
+            .add
+            .iter()
+            .any(|added| added.as_str() == TIED_CAPABILITY);
         privileged || (tied && !self.about.untied.contains(&level))
     }
 

@@ -60,7 +60,9 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
         }
     }
     if context.complete() {
-        let together = context.containers().filter(|(container, _)| container.kind != ContainerKind::Init);
+        let together = context
+            .containers()
+            .filter(|(container, _)| container.kind != ContainerKind::Init);
         let containers = together.count();
         for kind in &KINDS {
             let (Some(each), Some(observed)) = ((kind.of_persona)(&persona.limits), (kind.of_list)(&pod.limits)) else {

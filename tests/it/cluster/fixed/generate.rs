@@ -120,7 +120,11 @@ impl Generator {
             };
         }
         let stored = self.deployment(&name, app, platform, None);
-        let now = if self.random.one_in(8) { self.platform() } else { platform };
+        let now = if self.random.one_in(8) {
+            self.platform()
+        } else {
+            platform
+        };
         let mut object = self.deployment(&name, app, now, (now == platform).then_some(&stored));
         match self.random.below(10) {
             0 => object["metadata"]["labels"][NAME] = json!("no-app"),
@@ -136,7 +140,9 @@ impl Generator {
     }
 
     fn platform(&mut self) -> Platform {
-        let os = *self.random.pick(&[None, None, None, Some("linux"), Some("windows"), Some("windows")]);
+        let os = *self
+            .random
+            .pick(&[None, None, None, Some("linux"), Some("windows"), Some("windows")]);
         let host_process = os != Some("linux") && self.random.one_in(4);
         Platform {
             os,
@@ -240,7 +246,9 @@ impl Generator {
                     context["procMount"] = json!("Unmasked");
                 }
                 let ties = context["privileged"] == json!(true)
-                    || context["capabilities"]["add"].as_array().is_some_and(|add| add.contains(&json!("CAP_SYS_ADMIN")));
+                    || context["capabilities"]["add"]
+                        .as_array()
+                        .is_some_and(|add| add.contains(&json!("CAP_SYS_ADMIN")));
                 if ties && context["allowPrivilegeEscalation"] == json!(false) {
                     context["allowPrivilegeEscalation"] = json!(true);
                 }

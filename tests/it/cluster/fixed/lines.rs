@@ -30,7 +30,8 @@ impl<'a> Said<'a> {
             } else if line.starts_with("and ") {
                 said.more = true;
             } else {
-                said.lines.push(Line::read(line).ok_or_else(|| format!("no fix: {line}"))?);
+                said.lines
+                    .push(Line::read(line).ok_or_else(|| format!("no fix: {line}"))?);
             }
         }
         Ok(said)
@@ -53,13 +54,17 @@ impl<'a> Line<'a> {
         let (last, parents) = steps.split_last().ok_or("an empty path")?;
         let mut here = object;
         for step in parents {
-            here = step.enter(here).ok_or_else(|| format!("{}: nothing there", self.path))?;
+            here = step
+                .enter(here)
+                .ok_or_else(|| format!("{}: nothing there", self.path))?;
         }
         let key = last.name();
         if here.is_null() {
             *here = Value::Object(Map::new());
         }
-        let map = here.as_object_mut().ok_or_else(|| format!("{}: not in an object", self.path))?;
+        let map = here
+            .as_object_mut()
+            .ok_or_else(|| format!("{}: not in an object", self.path))?;
         match self.new {
             "unset" => {
                 map.remove(key);
