@@ -7,7 +7,7 @@ use super::bundle;
 use super::configuration::Called;
 use super::secret::Found;
 use super::state::State;
-use crate::server::tls::{CertificateFacts, trusts};
+use crate::server::tls::{CertificateFacts, Untrusted, trusts};
 
 impl State {
     /// Whether there is a certificate that is worth serving. A deleted Secret makes no replica unready: what is served
@@ -121,10 +121,10 @@ impl State {
         CertificateFacts::of_pem(certificate).ok().map(|facts| facts.not_after)
     }
 
-    fn accepted(&self, called: &Called, now: Timestamp) -> Result<(), String> {
+    fn accepted(&self, called: &Called, now: Timestamp) -> Result<(), Untrusted> {
         match self.resolver.current() {
             Some(current) => trusts(&called.bundle, &current.cert, &called.server_name, now),
-            None => Err("there is none yet".to_owned()),
+            None => Err(Untrusted::Other("there is none yet".to_owned())),
         }
     }
 
