@@ -16,8 +16,9 @@ mod state;
 mod walk;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use crate::policy::ModeWish;
 
 pub use bytes::LARGEST_FILE;
 pub use folder::Folder;
@@ -33,8 +34,8 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 pub struct Loaded {
     /// The personas to serve: valid, defaulted, each with a namespace, no two of the same namespace and name.
     pub personas: Vec<Served>,
-    /// Namespaces that a document describes, with their labels.
-    pub namespaces: Vec<(String, BTreeMap<String, String>)>,
+    /// Namespaces that a document describes, each with the mode it asks for.
+    pub namespaces: Vec<(String, ModeWish)>,
     /// What could not be used, by file.
     pub problems: Vec<FileProblem>,
     /// What was odd but could be used, by file.

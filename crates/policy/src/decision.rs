@@ -10,7 +10,7 @@ use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
-use super::ratchet::Ratchet;
+use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::workload::Workload;
 
@@ -89,6 +89,7 @@ pub struct Decision<'a> {
     /// The lowest name of [`Decision::personas`], and the others: nearly always there is one.
     first_persona: Option<&'a str>,
     other_personas: Vec<&'a str>,
+    workload: &'a Workload<'a>,
 }
 
 impl<'a> Decision<'a> {
@@ -119,6 +120,11 @@ impl<'a> Decision<'a> {
         self.charges.iter()
     }
 
+    /// The object that was judged.
+    pub(super) fn workload(&self) -> &'a Workload<'a> {
+        self.workload
+    }
+
     /// How often each rule is told, in the order of the contract.
     pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
         let mut counts = [0; Rule::ALL.len()];
@@ -128,9 +134,9 @@ impl<'a> Decision<'a> {
         Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// The persona that a denial names: the lowest `metadata.name` among those that refuse.
+    /// The persona that a denial's first line names: the one of the first refusal. The others' refusals name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
-        self.refusals().iter().map(Charge::persona).min()
+        self.refusals().first().map(Charge::persona)
     }
 }
 
@@ -140,7 +146,8 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let floor = rulebook.or_stricter(question.namespace_mode);
     let mut mode = floor;
     let mut charges = Charges::default();
-    let mut ratchet = Ratchet::new(question);
+    let stored = Stored::new();
+    let ratchet = Ratchet::new(question, &stored);
     for Governor { persona, escaped_from } in &governors {
         let rulebook = Rulebook {
             mode: floor,
@@ -148,7 +155,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         };
         let effective = rulebook.or_stricter(&persona.mode);
         mode = mode.max(effective);
-        for (finding, is_old) in found(rulebook.set, effective, question, persona, &mut ratchet) {
+        for (finding, is_old) in found(rulebook.set, effective, question, persona, &ratchet) {
             let effective = if is_old { Mode::Advisory } else { effective };
             charges.merge(Charge::under(effective, finding, &persona.name));
         }
@@ -179,6 +186,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         set: rulebook.set,
         first_persona: personas.next(),
         other_personas: personas.collect(),
+        workload: question.new,
     }
 }
 
@@ -198,7 +206,7 @@ fn found<'a>(
     effective: Mode,
     question: &Question<'a>,
     persona: &'a Persona,
-    ratchet: &mut Ratchet<'_, 'a>,
+    ratchet: &Ratchet<'_, 'a>,
 ) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
     let context = Context {
         set,
@@ -211,7 +219,7 @@ fn found<'a>(
     rules::judge(&context, &mut findings);
     // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
     let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
-        ratchet.excuses(&findings, &context)
+        ratchet.excuses(&mut findings)
     } else {
         Vec::new()
     };

@@ -1,0 +1,204 @@
+//! From findings to changes.
+
+mod resources;
+mod security;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::{Change, Level, Setting};
+use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place};
+use crate::workload::{Container, PodSpec, Workload};
+use resources::{CPU, MEMORY, resource};
+use security::{About, ESCALATION, NON_ROOT};
+
+/// Changes for one finding, on average.
+const CHANGES_EACH: usize = 4;
+
+/// How much more a plan may hold.
+struct Room {
+    findings: usize,
+    changes: usize,
+}
+
+/// What tells two changes apart: of a list, each item is changed by itself.
+type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
+
+/// The changes for a set of findings.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// Each field once, in the order of the findings, with the number of findings that need it changed.
+    pub changes: Vec<(Change<'a>, usize)>,
+    /// Findings that need more changes than there was room for.
+    pub left: usize,
+    positions: HashMap<Key<'a>, usize>,
+}
+
+impl<'a> Plan<'a> {
+    /// The changes after which `findings` are gone from `workload`: those of the first `most` findings that need any of
+    /// their own. What later ones need is in the plan already, or they are counted as left.
+    pub fn new(findings: &[&Finding<'a>], workload: &'a Workload<'a>, most: usize) -> Plan<'a> {
+        let pod = &workload.spec.template.spec;
+        let mut planner = Planner {
+            pod,
+            about: About::new(findings, pod),
+            wanted: Vec::new(),
+            plan: Plan::default(),
+        };
+        let mut room = Room {
+            findings: most,
+            changes: most.saturating_mul(CHANGES_EACH),
+        };
+        for finding in findings {
+            planner.change(finding);
+            planner.take(&mut room);
+        }
+        planner.plan
+    }
+
+    /// The text that a field is changed to, if it is.
+    fn text(&self, level: Level<'a>, field: &'static str) -> Option<&str> {
+        let position = self.positions.get(&(level, field, None))?;
+        match &self.changes.get(*position)?.0.to {
+            Setting::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+fn key<'a>(change: &Change<'a>) -> Key<'a> {
+    let item = match (&change.to, &change.from) {
+        (Setting::Removed, Setting::Text(item)) => Some(item.clone()),
+        _ => None,
+    };
+    (change.level, change.field, item)
+}
+
+struct Planner<'a> {
+    pod: &'a PodSpec<'a>,
+    about: About<'a>,
+    /// The changes for the finding at hand, and which of them are only tied to it.
+    wanted: Vec<(Change<'a>, bool)>,
+    plan: Plan<'a>,
+}
+
+impl<'a> Planner<'a> {
+    /// Moves what is wanted into the plan, as far as there is room.
+    fn take(&mut self, room: &mut Room) {
+        let new = |(change, _): &&(Change<'a>, bool)| !self.plan.positions.contains_key(&key(change));
+        let needed = self.wanted.iter().filter(new).count();
+        if needed > 0 {
+            if room.findings == 0 || needed > room.changes {
+                self.plan.left += 1;
+                // One finding may be about more containers than there will ever be room for.
+                self.wanted.truncate(if room.findings == 0 { 0 } else { room.changes });
+            }
+            room.findings = room.findings.saturating_sub(1);
+            room.changes = room.changes.saturating_sub(needed);
+        }
+        for (change, tied) in self.wanted.drain(..) {
+            let next = self.plan.changes.len();
+            let position = *self.plan.positions.entry(key(&change)).or_insert(next);
+            match self.plan.changes.get_mut(position) {
+                Some((_, findings)) => *findings += usize::from(!tied),
+                None => self.plan.changes.push((change, usize::from(!tied))),
+            }
+        }
+    }
+
+    fn set(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
+        self.wanted.push((Change { level, field, from, to }, false));
+    }
+
+    /// A change that no finding asks for, and an API server does.
+    fn tie(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
+        self.wanted.push((Change { level, field, from, to }, true));
+    }
+
+    fn change(&mut self, finding: &Finding<'a>) {
+        let level = match finding.place {
+            Place::Object(_) => Level::Object,
+            Place::Pod(_) => Level::Pod,
+            Place::Container(container, _) => Level::Container(container),
+        };
+        match &finding.fact {
+            Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed } => {
+                self.limit(level, resource(finding.rule), allowed, allowed);
+            }
+            Fact::PodLimitAbove { allowed, each, .. } => self.limit(level, resource(finding.rule), allowed, each),
+            Fact::RequestsMissing { cpu, memory } => {
+                self.request(level, &CPU, *cpu);
+                self.request(level, &MEMORY, *memory);
+            }
+            Fact::Replicas { observed, allowed } => {
+                let (from, to) = (i64::from(*observed), i64::from(*allowed));
+                self.set(level, "spec.replicas", Setting::Number(from), Setting::Number(to));
+            }
+            Fact::NonRootNotDemanded { observed, containers } => self.demand(*observed, containers),
+            Fact::RunsAsRoot {
+                user,
+                wanted,
+                switched_off,
+                ..
+            } => {
+                if user.is_some() {
+                    self.user(level, *wanted);
+                }
+                if *switched_off {
+                    self.set(level, NON_ROOT, Setting::Flag(false), Setting::Flag(true));
+                }
+            }
+            Fact::Escalation(how) => self.escalation(level, *how),
+            Fact::EscalationUnset => {
+                self.set(level, ESCALATION, Setting::Unset, Setting::Flag(false));
+                self.untie(level);
+            }
+            Fact::WritableRoot { observed } => self.set(
+                level,
+                "securityContext.readOnlyRootFilesystem",
+                Setting::flag(*observed),
+                Setting::Flag(true),
+            ),
+            Fact::PathDiffers { observed, allowed } => self.set(
+                level,
+                "livenessProbe.httpGet.path",
+                Setting::Text((*observed).into()),
+                Setting::Text((*allowed).into()),
+            ),
+            Fact::Label { observed, allowed, .. } => {
+                let from = match *observed {
+                    "" => Setting::Removed,
+                    observed => Setting::Text(observed.into()),
+                };
+                let to = Setting::Text((*allowed).into());
+                self.set(level, "metadata.labels[app.kubernetes.io/name]", from, to);
+            }
+            // A probe without a port is none, and the port is not always known here; the others are about the persona or
+            // the namespace.
+            Fact::ProbeMissing { .. }
+            | Fact::Unreadable { .. }
+            | Fact::Duplicate { .. }
+            | Fact::ModeUnknown { .. }
+            | Fact::ModeMisplaced { .. } => {}
+        }
+    }
+
+    /// All containers. Sidecars and init containers stand in one list, which is all that a change needs to know.
+    fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
+        let listed = |kind, list: &'a [Container<'a>]| {
+            list.iter().enumerate().map(move |(index, spec)| {
+                let name = spec.name.as_str();
+                (ContainerRef { kind, index, name }, spec)
+            })
+        };
+        listed(ContainerKind::App, &self.pod.containers).chain(listed(ContainerKind::Init, &self.pod.init_containers))
+    }
+}
+
+fn spec<'s>(pod: &'s PodSpec<'_>, container: ContainerRef<'_>) -> Option<&'s Container<'s>> {
+    let list = match container.kind {
+        ContainerKind::App => &pod.containers,
+        ContainerKind::Sidecar | ContainerKind::Init => &pod.init_containers,
+    };
+    list.get(container.index)
+}
