@@ -5,20 +5,22 @@
 //! through the same three writers, one a kind.
 
 mod entries;
+mod shared;
 mod table;
 mod tally;
 mod touched;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
 use entries::Claimants;
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
-use table::{Keyed, Table};
+use shared::Shared;
+use table::{Edition, Keyed, Table};
 pub use tally::Tally;
 pub use touched::AppKey;
 use touched::Touched;
@@ -30,6 +32,8 @@ pub struct Snapshot {
     tally: Tally,
     /// The same personas by namespace and app, which is how they are asked for.
     governors: Table<Persona>,
+    /// What the personas of an app demand together, where there are several.
+    shared: Table<Shared>,
     namespaces: Table<Namespace>,
     deployments: Table<Deployment>,
     /// The same Deployments by namespace and each app they claim.
@@ -60,8 +64,10 @@ impl Snapshot {
             })
         };
         let personas = Table::build(personas.into_iter().map(stored));
+        let governors = governors(&personas);
         Snapshot {
-            governors: governors(&personas),
+            shared: Shared::all(&governors),
+            governors,
             tally: Tally::of(personas.iter().map(Arc::as_ref)),
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
@@ -71,11 +77,17 @@ impl Snapshot {
     }
 
     /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
-    pub fn find(&self, namespace: &str, app: &str) -> &Personas {
+    pub fn find(&self, namespace: &str, app: &str) -> Personas<'_> {
         if app.is_empty() {
-            return &[];
+            return Personas::default();
         }
-        self.governors.all(namespace, app)
+        let list = self.governors.all(namespace, app);
+        let shared = if list.len() > 1 {
+            self.shared.get(namespace, app)
+        } else {
+            None
+        };
+        Personas::compiled(list, shared.map(|shared| &shared.strictest))
     }
 
     /// The namespace's label `dorgu.io/mode`.
@@ -144,6 +156,15 @@ impl Snapshot {
         on_it.map(|(_, deployment)| deployment).collect()
     }
 
+    /// Equal to that of another moment when [`Snapshot::workloads`] finds the same.
+    pub fn basis(&self, namespace: &str, app: &str) -> Basis {
+        let claimants = self.claimants.get(namespace, app);
+        Basis {
+            governors: self.governors.edition(),
+            claimants: claimants.map_or_else(Weak::new, Arc::downgrade),
+        }
+    }
+
     /// The entry that is here, when it says the same as `stored`; else `stored`, with the persona that is here where its
     /// demands did not change.
     fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
@@ -164,6 +185,25 @@ impl Snapshot {
         }
     }
 
+    /// Takes a persona into the list of its app, and what that demands together.
+    fn govern(&mut self, persona: &Arc<Persona>) {
+        self.governors.put(Arc::clone(persona));
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    /// Takes a persona out of it.
+    fn release(&mut self, persona: &Persona) {
+        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    fn share(&mut self, namespace: &str, app: &str) {
+        match Shared::of(self.governors.all(namespace, app)) {
+            Some(shared) => self.shared.put(shared),
+            None => drop(self.shared.remove(namespace, app, "")),
+        }
+    }
+
     fn put_persona(&mut self, stored: StoredPersona) {
         let (namespace, name) = stored.key();
         if let Some(before) = self.personas.get(namespace, name) {
@@ -171,6 +211,20 @@ impl Snapshot {
         }
         self.tally.add(&stored);
         self.personas.put(Arc::new(stored));
+    }
+}
+
+/// What the Deployments of an app are found by.
+#[derive(Debug)]
+pub struct Basis {
+    /// A persona elsewhere may have a stronger claim to one of them.
+    governors: Edition<Persona>,
+    claimants: Weak<Claimants>,
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Basis) -> bool {
+        self.governors == other.governors && self.claimants.ptr_eq(&other.claimants)
     }
 }
 
@@ -343,9 +397,9 @@ impl Index {
                 touched.governed(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
-                    now.governors.remove(&moved.namespace, &moved.app, &moved.name);
+                    now.release(moved);
                 }
-                now.governors.put(Arc::clone(&persona));
+                now.govern(&persona);
                 now.put_persona(stored);
                 touched.governed(now, Some(&persona));
             }),
@@ -354,7 +408,7 @@ impl Index {
                     return;
                 };
                 touched.governed(now, Some(&before.persona));
-                now.governors.remove(&namespace, &before.persona.app, &name);
+                now.release(&before.persona);
                 now.tally.take(&before);
                 now.personas.remove(&namespace, &name, "");
             }),
@@ -364,6 +418,7 @@ impl Index {
                 let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas);
+                let shared = Shared::all(&governors);
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
@@ -373,6 +428,7 @@ impl Index {
                     now.personas = personas;
                     now.tally = tally;
                     now.governors = governors;
+                    now.shared = shared;
                 });
                 self.sync(Kind::Persona);
             }

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use super::compare::FindingSubject;
 use super::finding::{Finding, Severity};
 use super::mode::Mode;
+use super::strictest::Owner;
 
 /// A finding together with what it means for this request.
 #[derive(Clone, Debug)]
 pub struct Charge<'a> {
     finding: Finding<'a>,
     persona: &'a str,
+    /// Where that persona stands among all that are held against the object.
+    place: u32,
     refuses: bool,
 }
 
@@ -30,13 +33,23 @@ impl<'a> Charge<'a> {
         self.refuses
     }
 
-    /// A finding under a persona's effective mode: only an error refuses, and only where it is enforced.
-    pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
+    /// A finding under its owner's effective mode: only an error refuses, and only where it is enforced.
+    pub(super) fn under(mode: Mode, finding: Finding<'a>, owner: Owner<'a>) -> Charge<'a> {
         let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
         Charge {
             finding,
-            persona,
+            persona: &owner.persona.name,
+            place: owner.place,
             refuses,
+        }
+    }
+
+    /// Which of two with equal limits is told: one that refuses, of those the lowest name; else the first.
+    fn precedes(&self, other: &Charge<'_>) -> bool {
+        match (self.refuses, other.refuses) {
+            (true, true) => self.persona < other.persona,
+            (false, false) => self.place < other.place,
+            (refuses, _) => refuses,
         }
     }
 
@@ -45,13 +58,14 @@ impl<'a> Charge<'a> {
         Charge {
             finding,
             persona,
+            place: 0,
             refuses: false,
         }
     }
 }
 
-/// The charges of all personas. Two findings of one persona are two, also on containers that share a name; only those of
-/// different personas are merged.
+/// The charges of all personas. Two findings of one judging are two, also on containers that share a name; only those of
+/// different judgings are merged.
 #[derive(Default)]
 pub(super) struct Charges<'a> {
     list: Vec<Charge<'a>>,
@@ -80,8 +94,8 @@ impl<'a> Charges<'a> {
         list
     }
 
-    /// Adds a charge to those of other personas; on the same subject the strictest limit is told, and it refuses if any
-    /// of them does.
+    /// Adds a charge to those of other personas. On the same subject the strictest limit is told, and it refuses if any of
+    /// them does; then it names the one that refuses by the strictest limit.
     pub(super) fn merge(&mut self, charge: Charge<'a>) {
         let same = match self.others.is_empty() {
             true => None,
@@ -90,20 +104,24 @@ impl<'a> Charges<'a> {
         let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
             return self.list.push(charge);
         };
-        // The name that is kept is the one a denial may show: of those that refuse, the lowest.
-        let takes_name = charge.refuses && (!other.refuses || charge.persona < other.persona);
-        if takes_name {
-            other.persona = charge.persona;
-        }
+        let stricter = charge.finding.is_stricter_than(&other.finding);
+        let equal = !stricter && !other.finding.is_stricter_than(&charge.finding);
+        let is_told = stricter || (equal && charge.precedes(other));
+        let is_named = match (charge.refuses, other.refuses) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => is_told,
+        };
         other.refuses |= charge.refuses;
-        // Equally strict, the finding of the persona that is named is told: it may name it, too.
-        let equal = takes_name && !other.finding.is_stricter_than(&charge.finding);
-        if equal || charge.finding.is_stricter_than(&other.finding) {
+        if is_told {
             other.finding = charge.finding;
+        }
+        if is_named {
+            (other.persona, other.place) = (charge.persona, charge.place);
         }
     }
 
-    /// The persona is done: what comes after is another's.
+    /// These personas are done: what comes after is others'.
     pub(super) fn close(&mut self) {
         for (position, charge) in self.list.iter().enumerate().skip(self.done) {
             self.others.entry(charge.finding.subject()).or_insert(position);

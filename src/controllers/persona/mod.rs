@@ -7,6 +7,7 @@
 mod assess;
 mod events;
 mod queue;
+mod seen;
 mod status;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::assess::{Assessment, Observed, assess};
 use self::events::{Chronicle, News};
 use self::queue::{Key, Looked, PersonaKey, Queue};
+use self::seen::Seen;
 use self::status::CLOCKS;
 pub use self::status::print;
 use super::metrics::{self, Metrics, Reconciled};
@@ -100,6 +102,7 @@ impl Controller {
                 client: &client,
                 leadership: leadership.clone(),
                 chronicle: &chronicle,
+                seen: Seen::default(),
                 trouble: Mutex::default(),
             };
             tokio::select! {
@@ -120,6 +123,7 @@ struct Term<'c> {
     client: &'c Client,
     leadership: Leadership,
     chronicle: &'c Chronicle,
+    seen: Seen,
     /// The last failure that was told, and whose it was.
     trouble: Mutex<Option<(String, Name)>>,
 }
@@ -226,9 +230,10 @@ impl Term<'_> {
     fn assess(&self, name: &Name) -> Option<Option<Assessment>> {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
-        let observed = Observed::of(&snapshot, namespace, name, self.settings.chained)?;
-        let assessment = assess(self.settings.set, &observed);
         let stored = snapshot.persona(namespace, name)?;
+        let workloads = self.seen.workloads(&snapshot, &stored.persona);
+        let observed = Observed::of(&snapshot, stored, &workloads, self.settings.chained);
+        let assessment = assess(self.settings.set, &observed);
         Some((!assessment.says(stored.status)).then_some(assessment))
     }
 
@@ -257,7 +262,9 @@ impl Term<'_> {
 
 /// The personas of these apps.
 fn affected(snapshot: &Snapshot, apps: &[AppKey]) -> Vec<Key> {
-    let personas = apps.iter().flat_map(|app| snapshot.find(&app.namespace, &app.app));
+    let personas = apps
+        .iter()
+        .flat_map(|app| snapshot.find(&app.namespace, &app.app).list());
     personas.map(|persona| key(&persona.namespace, &persona.name)).collect()
 }
 
