@@ -44,7 +44,7 @@ impl<'a> Charge<'a> {
         }
     }
 
-    /// Which of two with equal limits is told: one that refuses, of those the lowest name; else the first.
+    /// Which of two with equal limits is kept: one that refuses, of those the lowest name; else the first.
     fn precedes(&self, other: &Charge<'_>) -> bool {
         match (self.refuses, other.refuses) {
             (true, true) => self.persona < other.persona,
@@ -94,7 +94,7 @@ impl<'a> Charges<'a> {
         list
     }
 
-    /// Adds a charge to those of other personas. On the same subject the strictest limit is told, and it refuses if any of
+    /// Adds a charge to those of other personas. On the same subject the strictest limit is kept, and it refuses if any of
     /// them does; then it names the one that refuses by the strictest limit.
     pub(super) fn merge(&mut self, charge: Charge<'a>) {
         let same = match self.others.is_empty() {
@@ -106,14 +106,14 @@ impl<'a> Charges<'a> {
         };
         let stricter = charge.finding.is_stricter_than(&other.finding);
         let equal = !stricter && !other.finding.is_stricter_than(&charge.finding);
-        let is_told = stricter || (equal && charge.precedes(other));
+        let is_kept = stricter || (equal && charge.precedes(other));
         let is_named = match (charge.refuses, other.refuses) {
             (true, false) => true,
             (false, true) => false,
-            _ => is_told,
+            _ => is_kept,
         };
         other.refuses |= charge.refuses;
-        if is_told {
+        if is_kept {
             other.finding = charge.finding;
         }
         if is_named {

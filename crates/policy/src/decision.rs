@@ -155,7 +155,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         for (finding, is_old) in found(rulebook.set, effective, question, demands.persona, &mut ratchet) {
             let effective = if is_old { Mode::Advisory } else { effective };
             let owner = demands.owner(finding.rule);
-            charges.merge(Charge::under(effective, demands.told_by(owner, finding), owner));
+            charges.merge(Charge::under(effective, demands.as_of(owner, finding), owner));
         }
         if let Some(before) = escaped_from {
             let labels = &question.new.metadata.labels;
@@ -263,7 +263,7 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
 }
 
 impl<'a> Governing<'a> {
-    /// Those that may refuse come first, so that what they say of a thing is known before others add to it.
+    /// The stricter modes come first, so that a refusal is never merged into a warning.
     fn governors(&self, floor: Mode) -> SmallVec<[Governor<'a>; 2]> {
         let now = self.now.demands().map(|demands| Governor {
             demands,
@@ -278,7 +278,7 @@ impl<'a> Governing<'a> {
         governors
     }
 
-    /// Those of which something is told whatever the object is.
+    /// The personas with a note.
     fn noted(&self) -> impl Iterator<Item = &'a Persona> + use<'a> {
         self.now.noted().chain(self.before.noted())
     }

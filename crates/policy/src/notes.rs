@@ -34,7 +34,7 @@ pub(super) fn of_persona<'a>(
     unreadable.chain(mode)
 }
 
-/// Whether anything is told about this persona at all.
+/// Whether there is a note about this persona.
 pub(super) fn has_any(persona: &Persona) -> bool {
     let mut notes = of_persona(persona, RuleSet::Complete, Subject::Deployment);
     notes.next().is_some()

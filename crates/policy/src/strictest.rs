@@ -38,7 +38,7 @@ impl<'a> Personas<'a> {
         Personas { list, strictest }
     }
 
-    /// Each of them, for as long as whoever holds them.
+    /// The slice itself, which outlives this value.
     pub fn list(self) -> &'a [Arc<Persona>] {
         self.list
     }
@@ -67,7 +67,7 @@ impl<'a> Personas<'a> {
         }))
     }
 
-    /// Those of which something is told whatever the object is.
+    /// Those with a note, which every answer carries whatever the object is.
     pub(super) fn noted(self) -> impl Iterator<Item = &'a Persona> {
         let list = self.list;
         let (all, noted) = match self.strictest {
@@ -124,8 +124,8 @@ impl<'a> Demands<'a> {
         Owner { persona, place }
     }
 
-    /// A finding as its owner would have made it: two probes of several personas may have two ports.
-    pub(super) fn told_by(&self, owner: Owner<'a>, mut finding: Finding<'a>) -> Finding<'a> {
+    /// The finding as its owner alone would have made it: two probes of several personas may have two ports.
+    pub(super) fn as_of(&self, owner: Owner<'a>, mut finding: Finding<'a>) -> Finding<'a> {
         if let Fact::ProbeMissing { port, .. } = &mut finding.fact {
             *port = owner.persona.probe_port;
         }
@@ -137,7 +137,7 @@ impl<'a> Demands<'a> {
 #[derive(Debug)]
 pub struct Strictest {
     groups: Box<[Group]>,
-    /// Positions of the personas of which something is told whatever the object is.
+    /// Positions of the personas with a note.
     noted: Box<[u32]>,
 }
 
@@ -145,7 +145,7 @@ pub struct Strictest {
 /// decides how a finding counts, or whether a persona is asked at all, belongs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Apart {
-    /// The mode that the persona wishes; unset where nothing or something unknown is written.
+    /// The mode by the persona's annotation; none where it is absent or unknown.
     mode: Option<Mode>,
 }
 
