@@ -151,6 +151,7 @@ fn personas() -> Vec<Persona> {
     odd.problems.push(dorgu::policy::persona::Problem {
         field: "spec.resources.limits.cpu",
         value: "ein Kern\n\u{1f600}".repeat(40),
+        flaw: dorgu::policy::persona::Flaw::Unreadable,
     });
     all.push(odd);
     let strict = all.iter().cloned().map(|persona| Persona {

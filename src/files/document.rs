@@ -6,6 +6,7 @@ use super::serving::{Object, Served, Thing};
 use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::api::{API_VERSION, ApplicationPersona, GROUP};
 use crate::manifest::{self, Content, Node};
+use crate::policy::ModeWish;
 use crate::schema::{self, FieldError, Kinds, Step};
 
 /// What one version of a file holds.
@@ -95,7 +96,11 @@ impl Loading<'_> {
         }
         let object = match kind {
             "ApplicationPersona" => match serde_json::from_value::<ApplicationPersona>(created.object) {
-                Ok(persona) => Object::Application(Served::compile(&persona)),
+                Ok(persona) => {
+                    let served = Served::compile(&persona);
+                    self.doubts(node, &served);
+                    Object::Application(served)
+                }
                 Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
             },
             _ => Object::Cluster(name.into()),
@@ -106,10 +111,25 @@ impl Loading<'_> {
         });
     }
 
+    /// Values that are served as they stand, and hardly meant so.
+    fn doubts(&mut self, node: &Node, served: &Served) {
+        for problem in &served.persona.problems {
+            let keys = problem.field.split('.').map(|key| Step::Key(key.to_owned()));
+            let line = line_of(node, &keys.collect::<Vec<_>>());
+            let reason = format!("{}: {:?} {}", problem.field, problem.value, problem.flaw.as_str());
+            self.contents.warnings.push(FileProblem::at(self.file, line, reason));
+        }
+    }
+
     fn namespace(&mut self, node: &Node) {
         match schema::namespace(node.to_value()) {
             Ok((name, labels)) => {
-                let object = Object::Namespace(Box::new((name, labels)));
+                let annotation = node
+                    .entry("metadata")
+                    .and_then(|metadata| metadata.value.entry("annotations"))
+                    .and_then(|annotations| annotations.value.text(ModeWish::KEY));
+                let mode = ModeWish::read_beside(labels.get(ModeWish::KEY), annotation);
+                let object = Object::Namespace(Box::new((name, mode)));
                 self.contents.things.push(Thing {
                     line: node.line,
                     object,

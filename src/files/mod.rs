@@ -11,7 +11,7 @@ mod serving;
 mod walk;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::api;
+use crate::policy::ModeWish;
 use crate::policy::quantity::Quantity;
 use crate::schema::{Kinds, SchemaError};
 use document::Contents;
@@ -38,7 +39,7 @@ pub struct Loaded {
     /// The personas to serve: valid, defaulted, each with a namespace, no two of the same namespace and name.
     pub personas: Vec<Served>,
     /// Namespaces that a document describes, with their labels.
-    pub namespaces: Vec<(String, BTreeMap<String, String>)>,
+    pub namespaces: Vec<(String, ModeWish)>,
     /// What could not be used, by file.
     pub problems: Vec<FileProblem>,
     /// What was odd but could be used, by file.

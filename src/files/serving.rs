@@ -1,6 +1,5 @@
 //! What a file serves: objects that are compiled, and no text.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 
 use super::Loaded;
 use crate::api::ApplicationPersona;
-use crate::policy::Persona;
+use crate::policy::{ModeWish, Persona};
 
 /// A persona as a file has it.
 #[derive(Clone, Debug)]
@@ -21,7 +20,12 @@ pub struct Served {
 
 impl Served {
     pub(super) fn compile(object: &ApplicationPersona) -> Served {
-        let parsed_from = (&object.metadata.annotations, &object.spec);
+        let label = object
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(ModeWish::KEY));
+        let parsed_from = (&object.metadata.annotations, label, &object.spec);
         Served {
             version: serde_json::to_string(&parsed_from).map(hash).unwrap_or_default(),
             persona: Arc::new(Persona::parse(object)),
@@ -67,7 +71,8 @@ pub(super) enum Object {
     /// Validated, and nothing more yet: no check of a Deployment reads a ClusterPersona.
     Cluster(Box<str>),
     /// In a box, since these are few and personas many.
-    Namespace(Box<(String, BTreeMap<String, String>)>),
+    /// Its name, and the mode it asks for.
+    Namespace(Box<(String, ModeWish)>),
 }
 
 impl Thing {

@@ -127,8 +127,10 @@ fn documents_of_every_kind_in_one_file_find_their_place() {
     let loaded = files.load();
     assert_eq!(files.say(&loaded.problems), [""; 0]);
     assert_eq!(names(&loaded), ["shop/orders", "default/cart"]);
-    let labels = BTreeMap::from([("dorgu.io/mode".to_owned(), "enforcing".to_owned())]);
-    assert_eq!(loaded.namespaces, [("shop".to_owned(), labels)]);
+    assert_eq!(
+        loaded.namespaces,
+        [("shop".to_owned(), ModeWish::read(Some("enforcing")))]
+    );
     assert_eq!(loaded.skipped, 2);
 }
 

@@ -48,6 +48,7 @@ struct SlimMetadata {
     #[serde(default)]
     generation: i64,
     annotations: Option<Modes>,
+    labels: Option<Modes>,
 }
 
 /// Of labels or annotations, the only one that counts.
@@ -61,13 +62,16 @@ impl Decode for StoredPersona {
     fn decode(json: &str) -> Result<StoredPersona, Unreadable> {
         let SlimPersona { metadata, spec, status } = from_json(json)?;
         let mode = metadata.annotations.and_then(|annotations| annotations.mode);
+        let misplaced = metadata.labels.and_then(|labels| labels.mode);
         let mut version = DefaultHasher::new();
         // Not the generation: a CRD with other defaults changes what is read of an object that nobody wrote.
-        (&metadata.uid, spec.get(), &mode).hash(&mut version);
+        (&metadata.uid, spec.get(), &mode, &misplaced).hash(&mut version);
         let spec: ApplicationPersonaSpec = from_json(spec.get()).map_err(in_spec)?;
         let mut object = ApplicationPersona::new(&metadata.name, spec);
         object.metadata.namespace = Some(metadata.namespace);
-        object.metadata.annotations = mode.map(|mode| BTreeMap::from([(ModeWish::KEY.to_owned(), mode)]));
+        let only = |mode: String| BTreeMap::from([(ModeWish::KEY.to_owned(), mode)]);
+        object.metadata.annotations = mode.map(only);
+        object.metadata.labels = misplaced.map(only);
         Ok(StoredPersona {
             version: version.finish(),
             generation: metadata.generation,
@@ -90,6 +94,7 @@ struct NamespaceMetadata {
     #[serde(default)]
     uid: String,
     labels: Option<Modes>,
+    annotations: Option<Modes>,
     deletion_timestamp: Option<IgnoredAny>,
 }
 
@@ -97,9 +102,10 @@ impl Decode for Namespace {
     fn decode(json: &str) -> Result<Namespace, Unreadable> {
         let metadata = from_json::<NamespaceObject>(json)?.metadata;
         let mode = metadata.labels.and_then(|labels| labels.mode);
+        let misplaced = metadata.annotations.and_then(|annotations| annotations.mode);
         let of_cluster = metadata.name == Namespace::OF_CLUSTER;
         Ok(Namespace {
-            mode: ModeWish::read(mode.as_deref()),
+            mode: ModeWish::read_beside(mode, misplaced),
             terminating: metadata.deletion_timestamp.is_some(),
             uid: if of_cluster {
                 metadata.uid.into()

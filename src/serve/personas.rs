@@ -1,6 +1,5 @@
 //! File mode: keeps the index equal to what the folders say, and tells of every file that cannot be used.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +9,6 @@ use tokio::sync::watch;
 
 use crate::files::{Folder, Loaded, Watch};
 use crate::index::{Change, Index, Namespace, StoredPersona};
-use crate::policy::ModeWish;
 
 /// What metrics say of the folders.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,11 +42,10 @@ pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(
 /// Makes the index equal to what the folders hold. Files hold no Deployments: an empty list of them is all that will ever
 /// be known.
 pub fn fill(index: &Index, loaded: Loaded) {
-    let mode = |labels: &BTreeMap<String, String>| ModeWish::read(labels.get(ModeWish::KEY).map(String::as_str));
-    let namespaces = loaded.namespaces.iter().map(|(name, labels)| {
+    let namespaces = loaded.namespaces.iter().map(|(name, mode)| {
         Arc::new(Namespace {
             name: name.as_str().into(),
-            mode: mode(labels),
+            mode: mode.clone(),
             terminating: false,
             uid: Box::default(),
         })

@@ -78,10 +78,17 @@ impl<'a> Answer<'a> {
     /// The answer to a decision; `message` and `warnings` come from `policy::answer`.
     pub fn decided(decision: &'a Decision<'a>, message: Cow<'static, str>, warnings: Vec<String>) -> Self {
         let complete = decision.set == RuleSet::Complete;
-        let cause = |charge: &crate::policy::Charge<'_>| Cause {
-            reason: charge.finding().rule.name(),
-            message: cut(Message(charge.finding()), 256),
-            field: cut(FieldPath(charge.finding()), 512),
+        let leading = decision.refusing_persona().unwrap_or_default();
+        let cause = |charge: &crate::policy::Charge<'_>| {
+            let mut message = cut(Message(charge.finding()), 256);
+            if let Some(owner) = charge.owner(leading) {
+                message.push_str(&owner.to_string());
+            }
+            Cause {
+                reason: charge.finding().rule.name(),
+                message,
+                field: cut(FieldPath(charge.finding()), 512),
+            }
         };
         let causes = if complete {
             decision.refusals().iter().take(CAUSES).map(cause).collect()

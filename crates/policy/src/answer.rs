@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use super::charge::Charge;
 use super::decision::Decision;
+use super::finding::{Fact, Finding, Severity};
+use super::fix::Plan;
 use super::mode::Mode;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
@@ -14,8 +16,14 @@ use super::text::{Shown, cut, cut_onto};
 const WARNINGS: usize = 4_000;
 /// One line: no fact of ours is longer unless a name in the object is.
 const LINE: usize = 256;
-/// Lines of a denial under its first one, which names every error as upstream's does.
-const LINES: usize = 40;
+/// A denial, whole: a terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
+const DENIAL: usize = 64 << 10;
+/// Its first line, which names every error as upstream's does.
+const FIRST_LINE: usize = DENIAL / 2;
+/// The lines below it are for so many findings.
+const FINDINGS: usize = 40;
+/// One of them: a field's path with a container's name in it, and two values.
+const FIX_LINE: usize = 512;
 
 /// The Scale a request is about, for the command that would pass.
 #[derive(Clone, Copy, Debug)]
@@ -41,46 +49,69 @@ pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'
 }
 
 fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>) -> String {
-    let complete = decision.set == RuleSet::Complete;
     let refusals = decision.refusals();
-    let mut text = String::with_capacity(128 + refusals.len().min(LINES) * LINE);
-    let persona = Shown(persona);
+    let mut text = String::with_capacity(128 + refusals.len().min(FINDINGS) * LINE);
     say(
         &mut text,
-        format_args!("Deployment violates ApplicationPersona '{persona}': "),
+        format_args!("Deployment violates ApplicationPersona '{}': ", Shown(persona)),
     );
-    for (position, charge) in refusals.iter().enumerate() {
-        text.push_str(if position == 0 { "" } else { "; " });
-        match decision.set {
-            RuleSet::Upstream => say(&mut text, format_args!("{}", Message(charge.finding()))),
-            RuleSet::Complete => cut_onto(&mut text, Message(charge.finding()), LINE),
+    if decision.set == RuleSet::Upstream {
+        for (position, charge) in refusals.iter().enumerate() {
+            let semicolon = if position == 0 { "" } else { "; " };
+            say(&mut text, format_args!("{semicolon}{}", Message(charge.finding())));
         }
-    }
-    if !complete {
         return text;
     }
-    for charge in refusals.iter().take(LINES) {
-        text.push_str("\n  ");
-        cut_onto(&mut text, FixLine(charge.finding()), LINE);
-    }
-    let more = refusals.len().saturating_sub(LINES);
-    if more > 0 {
-        say(&mut text, format_args!("\n  and {more} more"));
-    }
-    if let Some(scale) = scale {
-        let wanted = refusals.iter().find_map(|charge| match charge.finding().fact {
-            super::finding::Fact::Replicas { allowed, .. } => Some(allowed),
-            _ => None,
-        });
-        if let Some(wanted) = wanted {
-            let (namespace, name) = (Shown(scale.namespace), Shown(scale.name));
-            say(
-                &mut text,
-                format_args!("\n  kubectl scale deployment {name} --namespace {namespace} --replicas={wanted}"),
-            );
+    for (position, charge) in refusals.iter().enumerate() {
+        if text.len() > FIRST_LINE - 3 * LINE {
+            say(&mut text, format_args!("; and {} more", refusals.len() - position));
+            break;
+        }
+        text.push_str(if position == 0 { "" } else { "; " });
+        cut_onto(&mut text, Message(charge.finding()), LINE);
+        if let Some(owner) = charge.owner(persona) {
+            say(&mut text, format_args!("{owner}"));
         }
     }
-    text
+    let command = scale.and_then(|scale| command(decision, scale)).unwrap_or_default();
+    fixes(&mut text, decision, DENIAL - command.len());
+    text + &command
+}
+
+/// A line for each field that has to change, as long as the text is shorter than `most`.
+fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
+    let findings: Vec<&Finding<'_>> = decision.refusals().iter().map(Charge::finding).collect();
+    let plan = Plan::new(&findings, decision.workload(), FINDINGS);
+    let mut left = plan.left;
+    for (change, findings) in &plan.changes {
+        if text.len() + FIX_LINE + LINE > most {
+            left += findings;
+            continue;
+        }
+        text.push_str("\n  ");
+        cut_onto(text, FixLine(change), FIX_LINE);
+        if *findings > 1 {
+            say(text, format_args!(" ({findings} findings)"));
+        }
+    }
+    if left > 0 {
+        say(text, format_args!("\n  and {left} more"));
+    }
+}
+
+/// The line with the command that would pass, for a count that is refused.
+fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
+    let wanted = decision
+        .refusals()
+        .iter()
+        .find_map(|charge| match charge.finding().fact {
+            Fact::Replicas { allowed, .. } => Some(allowed),
+            _ => None,
+        })?;
+    let (namespace, name) = (Shown(scale.namespace), Shown(scale.name));
+    Some(format!(
+        "\n  kubectl scale deployment {name} --namespace {namespace} --replicas={wanted}"
+    ))
 }
 
 /// The `warnings` list. Upstream's rules are never cut; with ours the lines stay within what an API server passes on
@@ -106,7 +137,7 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
 /// Where not all have room: keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
 /// room for is not put into words: an object may have thousands of findings.
 fn fit(charges: &[Charge<'_>]) -> Vec<String> {
-    let is_error = |position: &usize| charges[*position].finding().severity() == super::finding::Severity::Error;
+    let is_error = |position: &usize| charges[*position].finding().severity() == Severity::Error;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut total = 0;

@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 
 use super::compare::FindingSubject;
-use super::finding::{Finding, Severity};
+use super::finding::{Fact, Finding, Severity};
 use super::mode::Mode;
-use super::strictest::Owner;
+use super::render::Owner;
 
 /// A finding together with what it means for this request.
 #[derive(Clone, Debug)]
 pub struct Charge<'a> {
     finding: Finding<'a>,
     persona: &'a str,
-    /// Where that persona stands among all that are held against the object.
-    place: u32,
     refuses: bool,
 }
 
@@ -23,9 +21,17 @@ impl<'a> Charge<'a> {
         &self.finding
     }
 
-    /// `metadata.name` of the persona that was held against it.
+    /// `metadata.name` of the persona whose limit it is.
     pub fn persona(&self) -> &'a str {
         self.persona
+    }
+
+    /// What stands behind the finding in a denial whose first line names the persona `leading`: whose it is, where it is
+    /// another's.
+    pub fn owner(&self, leading: &str) -> Option<Owner<'a>> {
+        // A finding about the label names the persona anyway.
+        let is_named = self.persona == leading || matches!(self.finding.fact, Fact::Label { .. });
+        (!is_named).then_some(Owner(self.persona))
     }
 
     /// Whether it refuses the request.
@@ -33,23 +39,13 @@ impl<'a> Charge<'a> {
         self.refuses
     }
 
-    /// A finding under its owner's effective mode: only an error refuses, and only where it is enforced.
-    pub(super) fn under(mode: Mode, finding: Finding<'a>, owner: Owner<'a>) -> Charge<'a> {
+    /// A finding under a persona's effective mode: only an error refuses, and only where it is enforced.
+    pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
         let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
         Charge {
             finding,
-            persona: &owner.persona.name,
-            place: owner.place,
+            persona,
             refuses,
-        }
-    }
-
-    /// Which of two with equal limits is kept: one that refuses, of those the lowest name; else the first.
-    fn precedes(&self, other: &Charge<'_>) -> bool {
-        match (self.refuses, other.refuses) {
-            (true, true) => self.persona < other.persona,
-            (false, false) => self.place < other.place,
-            (refuses, _) => refuses,
         }
     }
 
@@ -58,19 +54,18 @@ impl<'a> Charge<'a> {
         Charge {
             finding,
             persona,
-            place: 0,
             refuses: false,
         }
     }
 }
 
-/// The charges of all personas. Two findings of one judging are two, also on containers that share a name; only those of
-/// different judgings are merged.
+/// The charges of all personas. Two findings of one persona are two, also on containers that share a name; only those of
+/// different personas are merged.
 #[derive(Default)]
 pub(super) struct Charges<'a> {
     list: Vec<Charge<'a>>,
-    /// Positions in the list, by subject, of the personas that are done.
-    others: HashMap<FindingSubject<'a>, usize>,
+    /// Positions in the list, by subject and by whether they refuse, of the personas that are done.
+    others: HashMap<(FindingSubject<'a>, bool), usize>,
     /// How much of the list belongs to them.
     done: usize,
 }
@@ -84,8 +79,25 @@ impl<'a> Charges<'a> {
     /// All that is told: first what refuses, then what does not, each in the contract's order: warnings as 2.4 lists them,
     /// then errors.
     pub(super) fn in_order(self) -> Vec<Charge<'a>> {
-        let mut list = self.list;
-        list.retain(|charge| charge.finding.severity() != Severity::Info);
+        let Charges { mut list, others, .. } = self;
+        // What does not refuse is said only where it asks for more than what does.
+        let mut covered: Vec<usize> = Vec::new();
+        for ((subject, refuses), position) in &others {
+            let refusing = (!refuses).then(|| others.get(&(subject.clone(), true))).flatten();
+            let pair = refusing
+                .and_then(|refusing| list.get(*refusing))
+                .zip(list.get(*position));
+            if pair.is_some_and(|(refusing, other)| !other.finding.is_stricter_than(&refusing.finding)) {
+                covered.push(*position);
+            }
+        }
+        covered.sort_unstable();
+        let mut position = 0;
+        list.retain(|charge| {
+            let is_covered = covered.binary_search(&position).is_ok();
+            position += 1;
+            !is_covered && charge.finding.severity() != Severity::Info
+        });
         list.sort_by_key(|charge| {
             let Finding { rule, place, .. } = charge.finding;
             let is_error = rule.severity() == Severity::Error;
@@ -94,37 +106,27 @@ impl<'a> Charges<'a> {
         list
     }
 
-    /// Adds a charge to those of other personas. On the same subject the strictest limit is kept, and it refuses if any of
-    /// them does; then it names the one that refuses by the strictest limit.
+    /// Adds a charge to those of other personas. Of those on the same subject that refuse, and of those that do not, the
+    /// one with the strictest limit stays, and of equal ones the one with the lowest name.
     pub(super) fn merge(&mut self, charge: Charge<'a>) {
         let same = match self.others.is_empty() {
             true => None,
-            false => self.others.get(&charge.finding.subject()),
+            false => self.others.get(&(charge.finding.subject(), charge.refuses)),
         };
         let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
             return self.list.push(charge);
         };
-        let stricter = charge.finding.is_stricter_than(&other.finding);
-        let equal = !stricter && !other.finding.is_stricter_than(&charge.finding);
-        let is_kept = stricter || (equal && charge.precedes(other));
-        let is_named = match (charge.refuses, other.refuses) {
-            (true, false) => true,
-            (false, true) => false,
-            _ => is_kept,
-        };
-        other.refuses |= charge.refuses;
-        if is_kept {
-            other.finding = charge.finding;
-        }
-        if is_named {
-            (other.persona, other.place) = (charge.persona, charge.place);
+        let equal = !other.finding.is_stricter_than(&charge.finding) && charge.persona < other.persona;
+        if equal || charge.finding.is_stricter_than(&other.finding) {
+            *other = charge;
         }
     }
 
-    /// These personas are done: what comes after is others'.
+    /// The persona is done: what comes after is another's.
     pub(super) fn close(&mut self) {
         for (position, charge) in self.list.iter().enumerate().skip(self.done) {
-            self.others.entry(charge.finding.subject()).or_insert(position);
+            let key = (charge.finding.subject(), charge.refuses);
+            self.others.entry(key).or_insert(position);
         }
         self.done = self.list.len();
     }

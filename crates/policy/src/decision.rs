@@ -1,7 +1,6 @@
 //! From a request and its personas to a decision: who governs, what is new or worse, which mode counts, what is told.
 //! Mode is applied here, last, and nowhere else.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -11,9 +10,9 @@ use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
-use super::ratchet::Ratchet;
+use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
-use super::strictest::{Demands, Personas};
+use super::strictest::{Demands, Personas, as_of};
 use super::workload::Workload;
 
 /// The settings of the process that a decision depends on.
@@ -86,6 +85,7 @@ pub struct Decision<'a> {
     pub set: RuleSet,
     /// Who was held against the object.
     governing: Governing<'a>,
+    workload: &'a Workload<'a>,
 }
 
 impl<'a> Decision<'a> {
@@ -122,6 +122,11 @@ impl<'a> Decision<'a> {
         self.charges.iter()
     }
 
+    /// The object that was judged.
+    pub(super) fn workload(&self) -> &'a Workload<'a> {
+        self.workload
+    }
+
     /// How often each rule is told, in the order of the contract.
     pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
         let mut counts = [0; Rule::ALL.len()];
@@ -131,9 +136,9 @@ impl<'a> Decision<'a> {
         Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// The persona that a denial names: the lowest `metadata.name` among those that refuse.
+    /// The persona that a denial's first line names: the one of the first refusal. The others' refusals name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
-        self.refusals().iter().map(Charge::persona).min()
+        self.refusals().first().map(Charge::persona)
     }
 }
 
@@ -141,27 +146,28 @@ impl<'a> Decision<'a> {
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let governing = governing(rulebook.set, question);
     let floor = rulebook.or_stricter(question.namespace_mode);
-    let governors = governing.governors(floor);
+    let governors = governing.governors();
     let rulebook = Rulebook {
         mode: floor,
         ..rulebook
     };
     let mut mode = floor;
     let mut charges = Charges::default();
-    let mut ratchet = Ratchet::new(question);
+    let stored = Stored::new();
+    let ratchet = Ratchet::new(question, &stored);
     for Governor { demands, escaped_from } in &governors {
         let effective = rulebook.or_stricter(&demands.persona.mode);
         mode = mode.max(effective);
-        for (finding, is_old) in found(rulebook.set, effective, question, demands.persona, &mut ratchet) {
+        for (finding, is_old) in found(rulebook.set, effective, question, demands.persona, &ratchet) {
             let effective = if is_old { Mode::Advisory } else { effective };
             let owner = demands.owner(finding.rule);
-            charges.merge(Charge::under(effective, demands.as_of(owner, finding), owner));
+            charges.merge(Charge::under(effective, as_of(owner, finding), &owner.name));
         }
         if let Some(before) = escaped_from {
             let labels = &question.new.metadata.labels;
             let owner = demands.owner(Rule::AppLabelRemoved);
-            let finding = rules::escaped(owner.persona, before, &labels.name);
-            charges.merge(Charge::under(effective, finding, owner));
+            let finding = rules::escaped(owner, before, &labels.name);
+            charges.merge(Charge::under(effective, finding, &owner.name));
         }
         if governors.len() > 1 {
             charges.close();
@@ -181,6 +187,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         mode,
         set: rulebook.set,
         governing,
+        workload: question.new,
     }
 }
 
@@ -200,7 +207,7 @@ fn found<'a>(
     effective: Mode,
     question: &Question<'a>,
     persona: &'a Persona,
-    ratchet: &mut Ratchet<'_, 'a>,
+    ratchet: &Ratchet<'_, 'a>,
 ) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
     let context = Context {
         set,
@@ -213,7 +220,7 @@ fn found<'a>(
     rules::judge(&context, &mut findings);
     // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
     let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
-        ratchet.excuses(&findings, &context)
+        ratchet.excuses(&mut findings)
     } else {
         Vec::new()
     };
@@ -263,19 +270,16 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
 }
 
 impl<'a> Governing<'a> {
-    /// The stricter modes come first, so that a refusal is never merged into a warning.
-    fn governors(&self, floor: Mode) -> SmallVec<[Governor<'a>; 2]> {
+    fn governors(&self) -> SmallVec<[Governor<'a>; 2]> {
         let now = self.now.demands().map(|demands| Governor {
             demands,
             escaped_from: None,
         });
         let before = self.before.demands().map(|demands| Governor {
-            demands: demands.after(self.now),
+            demands,
             escaped_from: self.escaped_from,
         });
-        let mut governors: SmallVec<[Governor<'a>; 2]> = now.chain(before).collect();
-        governors.sort_by_key(|governor| Reverse(governor.demands.persona.mode.or_stricter(floor)));
-        governors
+        now.chain(before).collect()
     }
 
     /// The personas with a note.

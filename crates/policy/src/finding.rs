@@ -259,6 +259,17 @@ pub enum Fact<'a> {
         /// The persona's limit.
         allowed: &'a Quantity,
     },
+    /// A limit on the pod above what the persona allows its containers together.
+    PodLimitAbove {
+        /// The pod's limit.
+        observed: &'a Quantity,
+        /// The sum of what the containers may have.
+        allowed: Quantity,
+        /// The persona's limit, which each of them may have.
+        each: &'a Quantity,
+        /// How many run at the same time.
+        containers: usize,
+    },
     /// No limit where the persona sets one.
     LimitMissing {
         /// The persona's limit.
@@ -282,13 +293,12 @@ pub enum Fact<'a> {
     NonRootNotDemanded {
         /// What the pod level says.
         observed: Option<bool>,
-        /// The containers that do not demand it themselves either; empty under upstream rules, which do not look.
+        /// The containers that do not demand it themselves either, of an update that is refused those for which that is
+        /// new; empty under upstream rules, which do not look.
         containers: Vec<&'a str>,
     },
     /// A container says it may run as root, or will.
     RunsAsRoot {
-        /// Whether non-root is demanded nevertheless, so that the kubelet refuses to start it.
-        demanded: bool,
         /// Whether the container itself switches the demand off.
         switched_off: bool,
         /// The root user it runs as; absent when only the demand for another is switched off.
@@ -342,6 +352,13 @@ pub enum Fact<'a> {
         /// The `spec.name` they share.
         app: &'a str,
     },
+    /// A `dorgu.io/mode` that is a label where an annotation counts, or the other way round.
+    ModeMisplaced {
+        /// Who carries it.
+        holder: ModeHolder<'a>,
+        /// What is written there.
+        observed: &'a str,
+    },
     /// A `dorgu.io/mode` nobody defined.
     ModeUnknown {
         /// Who carries it.
@@ -393,13 +410,5 @@ impl<'a> Finding<'a> {
     /// How much it weighs.
     pub fn severity(&self) -> Severity {
         self.rule.severity()
-    }
-}
-
-/// A capability without the `CAP_` that some write before it.
-pub(super) fn capability(name: &str) -> &str {
-    match name.get(..4) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("CAP_") => &name[4..],
-        _ => name,
     }
 }

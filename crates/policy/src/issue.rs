@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use super::charge::Charge;
-use super::finding::{ContainerKind, Escalation, Fact, Finding, Place, Rule, Severity};
+use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
 use super::notes;
 use super::persona::Persona;
 use super::render::{FieldPath, Message};
@@ -280,6 +280,9 @@ impl Display for Suggestion<'_> {
             Fact::LimitAbove { allowed, .. } | Fact::LimitMissing { allowed } => {
                 write!(f, "Set {} limit to at most {allowed}", resource(finding.rule))
             }
+            Fact::PodLimitAbove { allowed, .. } => {
+                write!(f, "Set {} limit to at most {allowed}", resource(finding.rule))
+            }
             Fact::RequestsMissing { .. } => f.write_str("Set resource requests for predictable scheduling"),
             Fact::Replicas { allowed, .. } => write!(f, "Set replicas to {allowed}"),
             Fact::NonRootNotDemanded { .. } => f.write_str("Set runAsNonRoot: true"),
@@ -309,6 +312,10 @@ impl Display for Suggestion<'_> {
             Fact::Unreadable { problem, .. } => write!(f, "Set {} to a quantity such as 500m or 1Gi", problem.field),
             Fact::Duplicate { .. } => f.write_str("Give each ApplicationPersona a spec.name of its own"),
             Fact::ModeUnknown { .. } => f.write_str("Set dorgu.io/mode to advisory or enforcing"),
+            Fact::ModeMisplaced { holder, .. } => f.write_str(match holder {
+                ModeHolder::Namespace(_) => "Set dorgu.io/mode as a label",
+                ModeHolder::Persona(_) => "Set dorgu.io/mode as an annotation",
+            }),
         }
     }
 }

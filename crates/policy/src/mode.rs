@@ -52,7 +52,7 @@ impl FromStr for Mode {
 }
 
 /// What a label or an annotation `dorgu.io/mode` asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ModeWish {
     /// Nothing was written there.
     #[default]
@@ -61,6 +61,9 @@ pub enum ModeWish {
     Set(Mode),
     /// Something else was written there: it counts as unset and is named in a warning.
     Unknown(Box<str>),
+    /// It was written as a label where an annotation counts, or the other way round: it counts as unset and is named in a
+    /// warning.
+    Misplaced(Box<str>),
 }
 
 impl ModeWish {
@@ -76,11 +79,19 @@ impl ModeWish {
         }
     }
 
+    /// Reads the value found where it counts, and the one found where it does not.
+    pub fn read_beside(value: Option<impl AsRef<str>>, misplaced: Option<impl AsRef<str>>) -> ModeWish {
+        match (value, misplaced) {
+            (None, Some(misplaced)) => ModeWish::Misplaced(misplaced.as_ref().into()),
+            (value, _) => ModeWish::read(value.as_ref().map(AsRef::as_ref)),
+        }
+    }
+
     /// The stricter of what is wished here and `other`: a wish can opt in to enforcing and never out of it.
     pub fn or_stricter(&self, other: Mode) -> Mode {
         match self {
             ModeWish::Set(mode) => other.max(*mode),
-            ModeWish::Unset | ModeWish::Unknown(_) => other,
+            ModeWish::Unset | ModeWish::Unknown(_) | ModeWish::Misplaced(_) => other,
         }
     }
 }

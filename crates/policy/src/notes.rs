@@ -4,7 +4,7 @@ use super::charge::Charge;
 use super::decision::{Governed, Question};
 use super::finding::{Fact, Finding, ModeHolder, Place, Rule};
 use super::mode::ModeWish;
-use super::persona::Persona;
+use super::persona::{Flaw, Persona, Problem};
 use super::rules::{RuleSet, Subject};
 
 /// About one persona: values that cannot be read, and a mode nobody defined.
@@ -18,20 +18,17 @@ pub(super) fn of_persona<'a>(
         Subject::Deployment => &persona.problems,
         Subject::Scale => &[],
     };
-    let unreadable = problems.iter().map(|problem| {
+    // Upstream takes a fraction of a byte for what it is.
+    let told = move |problem: &&Problem| set == RuleSet::Complete || problem.flaw == Flaw::Unreadable;
+    let unreadable = problems.iter().filter(told).map(|problem| {
         let fact = Fact::Unreadable {
             persona: &persona.name,
             problem,
         };
         note(Rule::PersonaValueUnreadable, problem.field, fact, persona)
     });
-    let mode = match &persona.mode {
-        ModeWish::Unknown(observed) if set == RuleSet::Complete => {
-            Some(unknown_mode(ModeHolder::Persona(&persona.name), observed, persona))
-        }
-        _ => None,
-    };
-    unreadable.chain(mode)
+    let mode = mode(ModeHolder::Persona(&persona.name), &persona.mode, persona);
+    unreadable.chain(mode.filter(|_| set == RuleSet::Complete))
 }
 
 /// Whether there is a note about this persona.
@@ -48,10 +45,11 @@ pub(super) fn of_question<'a>(
     let old = question.old.as_ref().map(|old| old.governed);
     let before = old.filter(|old| old.app != question.governed.app);
     let shared = [Some(question.governed), before].into_iter().flatten();
-    let mode = match question.namespace_mode {
-        ModeWish::Unknown(observed) => Some(unknown_mode(ModeHolder::Namespace(question.namespace), observed, first)),
-        _ => None,
-    };
+    let mode = mode(
+        ModeHolder::Namespace(question.namespace),
+        question.namespace_mode,
+        first,
+    );
     shared.filter_map(duplicates).chain(mode)
 }
 
@@ -65,8 +63,14 @@ fn duplicates(governed: Governed<'_>) -> Option<Charge<'_>> {
     Some(note(Rule::PersonaDuplicate, "", fact, first))
 }
 
-fn unknown_mode<'a>(holder: ModeHolder<'a>, observed: &'a str, persona: &'a Persona) -> Charge<'a> {
-    note(Rule::ModeUnknown, "", Fact::ModeUnknown { holder, observed }, persona)
+/// A wish that counts as unset.
+fn mode<'a>(holder: ModeHolder<'a>, wish: &'a ModeWish, persona: &'a Persona) -> Option<Charge<'a>> {
+    let fact = match wish {
+        ModeWish::Unset | ModeWish::Set(_) => return None,
+        ModeWish::Unknown(observed) => Fact::ModeUnknown { holder, observed },
+        ModeWish::Misplaced(observed) => Fact::ModeMisplaced { holder, observed },
+    };
+    Some(note(Rule::ModeUnknown, "", fact, persona))
 }
 
 fn note<'a>(rule: Rule, field: &'static str, fact: Fact<'a>, persona: &'a Persona) -> Charge<'a> {

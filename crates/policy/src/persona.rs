@@ -1,5 +1,7 @@
 //! A persona as the rules use it: parsed once, when it enters the index; after that every value can be believed.
 
+use std::collections::BTreeMap;
+
 use super::mode::ModeWish;
 use super::quantity::Quantity;
 use dorgu_api::ApplicationPersona;
@@ -46,7 +48,7 @@ pub struct Persona {
     pub read_only_root_filesystem: bool,
     /// `spec.policies.security.allowPrivilegeEscalation` is false.
     pub forbids_privilege_escalation: bool,
-    /// Values that could not be read: their checks are skipped and they are named to whoever deploys.
+    /// Values that are no good: they are named to whoever deploys.
     pub problems: Vec<Problem>,
 }
 
@@ -68,13 +70,34 @@ pub struct WrittenLimits {
     pub memory: Box<str>,
 }
 
-/// A value of a persona that could not be read.
+/// A value of a persona that is no good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The field, such as `spec.resources.limits.cpu`.
     pub field: &'static str,
     /// What stands there.
     pub value: String,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It is no quantity: its check is skipped.
+    Unreadable,
+    /// It is no whole number of bytes, such as `512m`, which is half a byte where 512 MiB were meant. Its check is made.
+    FractionOfAByte,
+}
+
+impl Flaw {
+    /// What follows the value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Flaw::Unreadable => "is not a quantity; check skipped",
+            Flaw::FractionOfAByte => "is no whole number of bytes; m is a thousandth, M and Mi are millions",
+        }
+    }
 }
 
 impl Persona {
@@ -84,14 +107,22 @@ impl Persona {
         let mut problems = Vec::new();
         let mut quantity = |text: Option<&String>, field: &'static str| {
             let text = text.filter(|text| !text.is_empty())?;
-            Quantity::parse(text)
-                .map_err(|_| {
-                    problems.push(Problem {
-                        field,
-                        value: text.clone(),
-                    })
-                })
-                .ok()
+            let quantity = Quantity::parse(text).ok();
+            let flaw = match &quantity {
+                None => Some(Flaw::Unreadable),
+                // `1.2Mi` is no whole number either, and megabytes are not what is meant by it.
+                Some(quantity) if field.ends_with(".memory") && text.ends_with('m') && !quantity.is_whole() => {
+                    Some(Flaw::FractionOfAByte)
+                }
+                Some(_) => None,
+            };
+            let value = || text.clone();
+            problems.extend(flaw.map(|flaw| Problem {
+                field,
+                value: value(),
+                flaw,
+            }));
+            quantity
         };
         let resources = spec.resources.as_ref();
         let limits = resources.and_then(|resources| resources.limits.as_ref());
@@ -124,11 +155,12 @@ impl Persona {
         let health = spec.health.as_ref();
         let security = spec.policies.as_ref().and_then(|policies| policies.security.as_ref());
         let annotations = object.metadata.annotations.as_ref();
+        let mode = |map: Option<&BTreeMap<String, String>>| map?.get(ModeWish::KEY).cloned();
         Persona {
             namespace: object.metadata.namespace.clone().unwrap_or_default(),
             name: object.metadata.name.clone().unwrap_or_default(),
             app: spec.name.clone(),
-            mode: ModeWish::read(annotations.and_then(|map| map.get(ModeWish::KEY)).map(String::as_str)),
+            mode: ModeWish::read_beside(mode(annotations), mode(object.metadata.labels.as_ref())),
             tier: spec.tier.unwrap_or_default(),
             has_resources: resources.is_some(),
             limits,
@@ -146,7 +178,8 @@ impl Persona {
             run_as_non_root: security.and_then(|security| security.run_as_non_root) == Some(true),
             run_as_user: security
                 .and_then(|security| security.run_as_user)
-                .filter(|user| *user != 0),
+                // Nor one that no API server takes.
+                .filter(|user| (1..=i64::from(i32::MAX)).contains(user)),
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
             problems,

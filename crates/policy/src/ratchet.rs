@@ -1,67 +1,102 @@
-//! What an update may keep: an error that the stored object already had, no better than now, does not refuse.
+//! What an update may keep: an error that the stored object has already, and no less, does not refuse.
+//!
+//! Compared is what a container can do (`power`), not the field that says so: a setting that moves to another field,
+//! another level or another list is nothing new as long as the container ends up with no more than it had.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::HashSet;
 
-use super::compare::FindingSubject;
 use super::decision::Question;
-use super::finding::{Finding, Severity};
-use super::rules::{self, Context};
-use super::workload::Workload;
+use super::effective::Effective;
+use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
+use super::power::{Power, Powers};
+use super::workload::{Container, PodSpec, Workload};
 
-/// The stored object of a question, read when the first finding makes it matter and kept for the other personas.
+/// The stored object of a question: read when the first finding makes it matter, and kept for the other personas.
+pub(super) type Stored<'a> = OnceCell<Option<Workload<'a>>>;
+
+/// Holds the new object of a question against the stored one.
 pub(super) struct Ratchet<'q, 'a> {
     question: &'q Question<'a>,
-    stored: Option<Option<Workload<'a>>>,
+    stored: &'q Stored<'a>,
+    before: OnceCell<Option<Before<'q>>>,
 }
 
 impl<'q, 'a> Ratchet<'q, 'a> {
-    pub(super) fn new(question: &'q Question<'a>) -> Self {
-        Ratchet { question, stored: None }
+    pub(super) fn new(question: &'q Question<'a>, stored: &'q Stored<'a>) -> Self {
+        Ratchet {
+            question,
+            stored,
+            before: OnceCell::new(),
+        }
     }
 
     /// For each finding, whether it is an old error; empty where none is. Nothing is old without a stored object that can
-    /// be read.
-    pub(super) fn excuses(&mut self, findings: &[Finding<'_>], context: &Context<'_>) -> Vec<bool> {
-        let has_error = findings.iter().any(is_error);
-        let (Some(old), true) = (&self.question.old, has_error) else {
+    /// be read. A finding about several containers is left with those for which it is new.
+    pub(super) fn excuses(&self, findings: &mut [Finding<'a>]) -> Vec<bool> {
+        if !findings.iter().any(is_error) {
+            return Vec::new();
+        }
+        let Some(before) = self.before.get_or_init(|| self.read()) else {
             return Vec::new();
         };
-        match self.stored.get_or_insert_with(|| (old.workload)()) {
-            Some(stored) => excused(findings, stored, context),
-            None => Vec::new(),
+        let is_old = |finding: &mut Finding<'a>| is_error(finding) && self.had(before, finding);
+        findings.iter_mut().map(is_old).collect()
+    }
+
+    fn read(&self) -> Option<Before<'q>> {
+        let old = self.question.old.as_ref()?;
+        let stored = self.stored.get_or_init(|| (old.workload)()).as_ref()?;
+        Some(Before {
+            replicas: self.question.subject.replicas(stored),
+            powers: Powers::of(&stored.spec.template.spec),
+        })
+    }
+
+    fn pod(&self) -> &'a PodSpec<'a> {
+        &self.question.new.spec.template.spec
+    }
+
+    fn had(&self, before: &Before<'q>, finding: &mut Finding<'a>) -> bool {
+        match (finding.place, &mut finding.fact) {
+            (_, Fact::Replicas { observed, .. }) => *observed >= before.replicas,
+            (_, Fact::NonRootNotDemanded { containers, .. }) => {
+                let all = self.pod().all_containers();
+                let new = all.filter(|(container, spec)| !self.had_user(before, *container, spec));
+                let new: HashSet<&str> = new.map(|(container, _)| container.name).collect();
+                let is_old = !containers.iter().any(|name| new.contains(name));
+                if !is_old {
+                    containers.retain(|name| new.contains(name));
+                }
+                is_old
+            }
+            (Place::Container(container, _), Fact::RunsAsRoot { .. }) => {
+                let spec = self.pod().container(container);
+                spec.is_some_and(|spec| self.had_user(before, container, spec))
+            }
+            (Place::Container(container, _), Fact::Escalation(how)) => {
+                before.powers.include(container, &Power::from(*how))
+            }
+            _ => false,
         }
+    }
+
+    /// Whether what its user lets the container do is nothing new.
+    fn had_user(&self, before: &Before<'q>, container: ContainerRef<'a>, spec: &Container<'a>) -> bool {
+        let power = Effective::new(self.pod(), spec).power_of_user();
+        power.is_none_or(|power| before.powers.include(container, &power))
     }
 }
 
-/// Both objects are judged by today's persona.
-fn excused(findings: &[Finding<'_>], stored: &Workload<'_>, context: &Context<'_>) -> Vec<bool> {
-    let mut before = Vec::new();
-    let context = Context {
-        set: context.set,
-        surface: context.surface,
-        subject: context.subject,
-        workload: stored,
-        persona: context.persona,
-    };
-    rules::judge(&context, &mut before);
-    // Of two on one subject (containers that share a name) the worse one excuses more.
-    let mut worst: HashMap<FindingSubject<'_>, &Finding<'_>> = HashMap::new();
-    for old in before.iter().filter(|old| is_error(old)) {
-        let kept = worst.entry(old.subject()).or_insert(old);
-        if old.is_worse_than(kept) {
-            *kept = old;
-        }
-    }
-    let had = |finding: &Finding<'_>| {
-        let old = worst.get(&finding.subject());
-        old.is_some_and(|old| !finding.is_worse_than(old))
-    };
-    findings
-        .iter()
-        .map(|finding| is_error(finding) && had(finding))
-        .collect()
+/// The stored object as far as it can excuse anything.
+struct Before<'q> {
+    replicas: i32,
+    powers: Powers<'q>,
 }
 
 fn is_error(finding: &Finding<'_>) -> bool {
     finding.severity() == Severity::Error
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule, capability};
+use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
+use super::fix::{self, Change, Setting};
+use super::privileged::capability;
 use super::text::Shown;
 
 /// The finding as one line of printable ASCII.
@@ -17,18 +19,27 @@ impl Display for Message<'_> {
             _ => "Memory",
         };
         match (&finding.place, &finding.fact) {
-            (Place::Container(c, _), Fact::LimitAbove { observed, allowed }) => {
-                write!(
-                    f,
-                    "[{}] {resource} limit {observed} exceeds persona limit {allowed}",
-                    Shown(c.name)
-                )
+            (place, Fact::LimitAbove { observed, allowed }) => {
+                let who = Who(place);
+                write!(f, "{who}{resource} limit {observed} exceeds persona limit {allowed}")
             }
-            (_, Fact::LimitAbove { observed, allowed }) => {
+            (
+                _,
+                Fact::PodLimitAbove {
+                    observed,
+                    allowed,
+                    each,
+                    containers,
+                },
+            ) => {
                 write!(
                     f,
                     "pod-level {resource} limit {observed} exceeds persona limit {allowed}"
-                )
+                )?;
+                if *containers > 1 {
+                    write!(f, " ({each} for each of {containers} containers)")?;
+                }
+                Ok(())
             }
             (place, Fact::LimitMissing { allowed }) => {
                 write!(f, "{}no {resource} limit; persona limit {allowed}", Who(place))
@@ -45,6 +56,9 @@ impl Display for Message<'_> {
             }
             (_, Fact::NonRootNotDemanded { .. }) => {
                 f.write_str("persona requires runAsNonRoot but Deployment does not enforce it")
+            }
+            (place, Fact::RunsAsRoot { user: None, .. }) => {
+                write!(f, "{}runAsNonRoot is false; persona requires it", Who(place))
             }
             (place, Fact::RunsAsRoot { .. }) => {
                 write!(f, "{}runs as root; persona requires runAsNonRoot", Who(place))
@@ -92,7 +106,7 @@ impl Display for Message<'_> {
             (_, Fact::Unreadable { persona, problem }) => {
                 let (persona, value) = (Shown(persona), Shown(&problem.value));
                 write!(f, "ApplicationPersona '{persona}': ")?;
-                write!(f, "{} '{value}' is not a quantity; check skipped", problem.field)
+                write!(f, "{} '{value}' {}", problem.field, problem.flaw.as_str())
             }
             (_, Fact::Duplicate { personas, app }) => {
                 f.write_str("ApplicationPersonas ")?;
@@ -104,6 +118,18 @@ impl Display for Message<'_> {
                     write!(f, " and {} more", personas.len() - 5)?;
                 }
                 write!(f, " share spec.name '{}'; all apply", Shown(app))
+            }
+            (_, Fact::ModeMisplaced { holder, observed }) => {
+                let observed = Shown(observed);
+                let (kind, name, wrong, right) = match holder {
+                    ModeHolder::Namespace(name) => ("Namespace", name, "annotation", "a label"),
+                    ModeHolder::Persona(name) => ("ApplicationPersona", name, "label", "an annotation"),
+                };
+                write!(
+                    f,
+                    "{kind} '{}': {wrong} dorgu.io/mode '{observed}' has to be {right}; ignored",
+                    Shown(name)
+                )
             }
             (_, Fact::ModeUnknown { holder, observed }) => {
                 match holder {
@@ -119,6 +145,16 @@ impl Display for Message<'_> {
                 )
             }
         }
+    }
+}
+
+/// Whose finding it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a>(pub &'a str);
+
+impl Display for Owner<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " (ApplicationPersona '{}')", Shown(self.0))
     }
 }
 
@@ -143,8 +179,7 @@ impl Display for Gain<'_> {
             Escalation::Allowed => return f.write_str("privilege escalation enabled but persona forbids it"),
             Escalation::Privileged => f.write_str("privileged")?,
             Escalation::Capability(name, _) => {
-                let name = capability(name).to_ascii_uppercase();
-                write!(f, "adds capability {}", Shown(&name))?;
+                write!(f, "adds capability {}", Shown(&capability(name)))?;
             }
             Escalation::HostProcess { .. } => f.write_str("hostProcess")?,
             Escalation::ProcMount => f.write_str("procMount Unmasked")?,
@@ -161,7 +196,13 @@ impl Display for FieldPath<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match (&self.0.place, &self.0.fact) {
             // Findings about the persona or the namespace name no field of the object under review.
-            (_, Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. }) => Ok(()),
+            (
+                _,
+                Fact::Unreadable { .. }
+                | Fact::Duplicate { .. }
+                | Fact::ModeUnknown { .. }
+                | Fact::ModeMisplaced { .. },
+            ) => Ok(()),
             // The user was found in another field than the one that would demand non-root, perhaps at another level.
             (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
                 let field = if user.account.is_some() {
@@ -200,81 +241,32 @@ impl Display for Level<'_> {
     }
 }
 
-/// The fix in one line: `<field>: <observed> -> <wanted>`.
-pub struct FixLine<'a>(pub &'a Finding<'a>);
+/// A change in one line: `<field>: <observed> -> <wanted>`.
+pub struct FixLine<'a>(pub &'a Change<'a>);
 
 impl Display for FixLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let finding = self.0;
-        write!(f, "{}: ", FieldPath(finding))?;
-        match &finding.fact {
-            Fact::LimitAbove { observed, allowed } => write!(f, "{observed} -> {allowed}"),
-            Fact::LimitMissing { allowed } => write!(f, "unset -> {allowed}"),
-            Fact::RequestsMissing { cpu, memory } => {
-                f.write_str("unset ->")?;
-                cpu.iter().try_for_each(|cpu| write!(f, " cpu {cpu}"))?;
-                memory.iter().try_for_each(|memory| write!(f, " memory {memory}"))?;
-                if cpu.is_none() && memory.is_none() {
-                    f.write_str(" set")
-                } else {
-                    Ok(())
-                }
-            }
-            Fact::Replicas { observed, allowed } => write!(f, "{observed} -> {allowed}"),
-            Fact::NonRootNotDemanded { observed, .. } => write!(f, "{} -> true", Flag(*observed)),
-            Fact::RunsAsRoot { user: None, .. } => f.write_str("false -> true"),
-            Fact::RunsAsRoot {
-                user: Some(user),
-                wanted,
-                switched_off,
-                ..
-            } => {
-                match (user.account, wanted) {
-                    (Some(account), _) => write!(f, "{} -> ContainerUser", Shown(account))?,
-                    (None, Some(wanted)) => write!(f, "0 -> {wanted}")?,
-                    (None, None) => f.write_str("0 -> a user other than 0")?,
-                }
-                // Both stand in the way: naming one would have the next attempt refused again.
-                if *switched_off {
-                    f.write_str("; runAsNonRoot: false -> true")
-                } else {
-                    Ok(())
-                }
-            }
-            Fact::Escalation(Escalation::Capability(name, _)) => write!(f, "{} -> removed", Shown(name)),
-            Fact::Escalation(Escalation::ProcMount) => f.write_str("Unmasked -> Default"),
-            Fact::Escalation(_) => f.write_str("true -> false"),
-            Fact::EscalationUnset => f.write_str("unset -> false"),
-            Fact::WritableRoot { observed } => write!(f, "{} -> true", Flag(*observed)),
-            Fact::ProbeMissing { path, .. } => write!(f, "unset -> httpGet {}", Shown(path)),
-            Fact::PathDiffers { observed, allowed } => {
-                write!(f, "{} -> {}", Shown(observed), Shown(allowed))
-            }
-            Fact::Label {
-                observed: "", allowed, ..
-            } => {
-                write!(f, "removed -> {}", Shown(allowed))
-            }
-            Fact::Label { observed, allowed, .. } => {
-                write!(f, "{} -> {}", Shown(observed), Shown(allowed))
-            }
-            Fact::Unreadable { problem, .. } => write!(f, "{} -> a quantity", Shown(&problem.value)),
-            Fact::Duplicate { .. } => f.write_str("shared -> one persona each"),
-            Fact::ModeUnknown { observed, .. } => {
-                write!(f, "{} -> advisory or enforcing", Shown(observed))
-            }
+        let Change { level, field, from, to } = self.0;
+        match level {
+            fix::Level::Object => {}
+            fix::Level::Pod => f.write_str("spec.template.spec.")?,
+            fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name))?,
         }
+        write!(f, "{field}: {} -> {}", Value(from), Value(to))
     }
 }
 
-struct Flag(Option<bool>);
+/// A value as it is written in YAML; foreign letters are escaped.
+struct Value<'a>(&'a Setting<'a>);
 
-impl Display for Flag {
+impl Display for Value<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            None => "unset",
-            Some(true) => "true",
-            Some(false) => "false",
-        })
+        match self.0 {
+            Setting::Unset => f.write_str("unset"),
+            Setting::Removed => f.write_str("removed"),
+            Setting::Flag(flag) => write!(f, "{flag}"),
+            Setting::Number(number) => write!(f, "{number}"),
+            Setting::Text(text) => write!(f, "{}", Shown(text)),
+        }
     }
 }

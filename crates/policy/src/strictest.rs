@@ -55,15 +55,13 @@ impl<'a> Personas<'a> {
             Some(strictest) => (&[][..], &*strictest.groups),
             None => (list, &[][..]),
         };
-        let single = single.iter().zip(0..).map(|(persona, position)| Demands {
+        let single = single.iter().map(|persona| Demands {
             persona,
-            whose: Whose::One(persona, position),
-            behind: 0,
+            whose: Whose::One(persona),
         });
         single.chain(groups.iter().map(move |group| Demands {
             persona: &group.persona,
             whose: Whose::Several(group, list),
-            behind: 0,
         }))
     }
 
@@ -85,52 +83,34 @@ pub(super) struct Demands<'a> {
     /// The limits. Of several personas it has no name.
     pub(super) persona: &'a Persona,
     whose: Whose<'a>,
-    /// How many personas of another app come before all of these.
-    behind: u32,
 }
 
 #[derive(Clone, Copy)]
 enum Whose<'a> {
-    One(&'a Persona, u32),
+    One(&'a Persona),
     Several(&'a Group, &'a [Arc<Persona>]),
 }
 
-/// The persona whose limit a finding is about, and its place among all that are held against the object.
-#[derive(Clone, Copy)]
-pub(super) struct Owner<'a> {
-    pub(super) persona: &'a Persona,
-    pub(super) place: u32,
-}
-
 impl<'a> Demands<'a> {
-    /// The same, after the personas of another app.
-    pub(super) fn after(self, others: Personas<'_>) -> Demands<'a> {
-        let behind = u32::try_from(others.list.len()).unwrap_or(u32::MAX);
-        Demands { behind, ..self }
-    }
-
-    /// Whose limit a finding of this rule is about; where the rule has no limit, the first persona.
-    pub(super) fn owner(&self, rule: Rule) -> Owner<'a> {
-        let (persona, position) = match self.whose {
-            Whose::One(persona, position) => (persona, position),
+    /// Whose limit a finding of this rule is about; where the rule has no limit, the persona with the lowest name.
+    pub(super) fn owner(&self, rule: Rule) -> &'a Persona {
+        match self.whose {
+            Whose::One(persona) => persona,
             Whose::Several(group, list) => {
                 let position = group.owners[rule as usize];
-                // It was compiled from this list.
-                let persona = list.get(position as usize).map_or(&group.persona, Arc::as_ref);
-                (persona, position)
+                // The group was compiled from this list.
+                list.get(position as usize).map_or(&group.persona, Arc::as_ref)
             }
-        };
-        let place = self.behind.saturating_add(position);
-        Owner { persona, place }
-    }
-
-    /// The finding as its owner alone would have made it: two probes of several personas may have two ports.
-    pub(super) fn as_of(&self, owner: Owner<'a>, mut finding: Finding<'a>) -> Finding<'a> {
-        if let Fact::ProbeMissing { port, .. } = &mut finding.fact {
-            *port = owner.persona.probe_port;
         }
-        finding
     }
+}
+
+/// The finding as its owner alone would have made it: the probes of two personas may have two ports.
+pub(super) fn as_of<'a>(owner: &'a Persona, mut finding: Finding<'a>) -> Finding<'a> {
+    if let Fact::ProbeMissing { port, .. } = &mut finding.fact {
+        *port = owner.probe_port;
+    }
+    finding
 }
 
 /// What several personas of one app demand together.
@@ -153,7 +133,7 @@ impl Apart {
     fn of(persona: &Persona) -> Apart {
         let mode = match persona.mode {
             ModeWish::Set(mode) => Some(mode),
-            ModeWish::Unset | ModeWish::Unknown(_) => None,
+            ModeWish::Unset | ModeWish::Unknown(_) | ModeWish::Misplaced(_) => None,
         };
         Apart { mode }
     }

@@ -164,13 +164,44 @@ proptest! {
                 let finding = charge.finding();
                 let patch = remedy::patch(finding, &object);
                 prop_assert!(patch.is_some(), "no patch for {finding:?}");
+                // One capability may stand there in several spellings, each a finding.
+                let same = decision.charges().map(Charge::finding).filter(|other| other.subject() == finding.subject());
                 let mut fixed = object.clone();
-                json_patch::patch(&mut fixed, &patch.unwrap_or_default()).expect("applies");
+                json_patch::patch(&mut fixed, &remedy::patch_all(same, &object)).expect("applies");
                 let still = judged(&fixed, None, Mode::Enforcing, |after| {
                     after.charges().any(|other| other.finding().subject() == finding.subject())
                 });
                 prop_assert!(!still, "{finding:?} stays after its own patch\n{fixed:#}");
             }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_fix_of_a_denial_passes_and_leaves_what_was_excused(old in deployment(), new in deployment(), update in any::<bool>()) {
+        let old = update.then_some(&old);
+        let fixed = judged(&new, old, Mode::Enforcing, |decision| {
+            let refused = decision.refusals().iter().map(Charge::finding);
+            let named: Vec<String> = refused.clone().map(|finding| render::Message(finding).to_string()).collect();
+            let patch = remedy::patch_all(refused, &new);
+            let mut fixed = new.clone();
+            json_patch::patch(&mut fixed, &patch).expect("the patch applies to the object it was made for");
+            // A container about which nothing is said keeps what it has; what it inherits is the pod's.
+            for list in ["containers", "initContainers"] {
+                let lists = [&new, &fixed].map(|object| object["spec"]["template"]["spec"][list].as_array().cloned());
+                for (before, after) in lists[0].iter().flatten().zip(lists[1].iter().flatten()) {
+                    let name = before["name"].as_str().unwrap_or_default();
+                    let is_named = named.iter().any(|text| text.contains(&format!("[{name}]")))
+                        || named.iter().any(|text| text.contains("does not enforce it"));
+                    prop_assert!(before == after || is_named, "{name} is changed unasked\n{fixed:#}");
+                }
+            }
+            Ok(fixed)
+        })?;
+        judged(&fixed, old, Mode::Enforcing, |decision| {
+            let left: Vec<String> =
+                decision.refusals().iter().map(|charge| render::Message(charge.finding()).to_string()).collect();
+            prop_assert!(left.is_empty(), "{left:?}\n{fixed:#}");
             Ok(())
         })?;
     }
@@ -214,6 +245,77 @@ proptest! {
         let errors = decision.charges().any(|charge| charge.finding().severity() == Severity::Error);
         prop_assert_eq!(read.get(), errors && enforcing);
     }
+}
+
+/// The lines that fix what does not refuse, as far as resources and privileges go.
+fn lines(object: &Value) -> Vec<String> {
+    judged(object, None, Mode::Enforcing, |decision| {
+        let findings: Vec<&Finding<'_>> = decision.warnings().iter().map(Charge::finding).collect();
+        let text = object.to_string();
+        let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
+        let plan = fix::Plan::new(&findings, &workload, 40);
+        let lines = plan
+            .changes
+            .iter()
+            .map(|(change, _)| render::FixLine(change).to_string());
+        let shown = ["resources", "rivilege", "capabilities"];
+        lines
+            .filter(|line| shown.iter().any(|shown| line.contains(shown)))
+            .collect()
+    })
+}
+
+fn one_container(fields: Value) -> Value {
+    let mut container = fields;
+    container["name"] = json!("api");
+    json!({"spec": {"replicas": 2, "template": {"spec": {"containers": [container]}}}})
+}
+
+#[test]
+fn a_fix_also_changes_what_the_api_server_ties_to_it() {
+    let path = |field: &str| format!("spec.template.spec.containers[api].{field}");
+    let object = one_container(json!({
+        "resources": {"requests": {"cpu": "700m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": false, "privileged": false},
+    }));
+    assert_eq!(
+        lines(&object),
+        [
+            path("resources.limits.cpu: unset -> 500m"),
+            path("resources.requests.cpu: 700m -> 500m"),
+        ]
+    );
+    let object = one_container(json!({
+        "resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": "500m", "memory": "512Mi"}},
+        "securityContext": {"privileged": true, "capabilities": {"add": ["CHOWN", "CAP_SYS_ADMIN"]}},
+    }));
+    assert_eq!(
+        lines(&object),
+        [
+            path("securityContext.allowPrivilegeEscalation: unset -> false"),
+            path("securityContext.privileged: true -> false"),
+            path("securityContext.capabilities.add: CAP_SYS_ADMIN -> removed"),
+        ]
+    );
+}
+
+#[test]
+fn a_pod_level_limit_is_lowered_with_the_requests_that_would_exceed_it() {
+    let mut object = one_container(json!({
+        "resources": {"requests": {"cpu": "700m"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": false},
+    }));
+    object["spec"]["template"]["spec"]["resources"] =
+        json!({"requests": {"cpu": "800m", "memory": "1Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}});
+    assert_eq!(
+        lines(&object),
+        [
+            "spec.template.spec.containers[api].resources.limits.cpu: unset -> 500m",
+            "spec.template.spec.containers[api].resources.requests.cpu: 700m -> 500m",
+            "spec.template.spec.resources.limits.cpu: 2 -> 500m",
+            "spec.template.spec.resources.requests.cpu: 800m -> 500m",
+        ]
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::finding::{ContainerKind, ContainerRef};
 use super::json;
 use super::quantity::Quantity;
 use super::text::Text;
@@ -121,10 +122,46 @@ pub struct PodSpec<'a> {
     pub os: Os<'a>,
 }
 
-impl PodSpec<'_> {
+impl<'a> PodSpec<'a> {
     /// Whether the pod says it runs on Windows, where the API server forbids the Linux-only security settings.
     pub fn is_windows(&self) -> bool {
         self.os.name.as_str() == "windows"
+    }
+
+    /// Whether the pod says it runs on Linux, where the API server forbids the settings of Windows. One that says nothing
+    /// runs on either.
+    pub fn is_linux(&self) -> bool {
+        self.os.name.as_str() == "linux"
+    }
+
+    /// `containers`.
+    pub(super) fn app_containers(&'a self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
+        self.containers.iter().enumerate().map(|(index, container)| {
+            let (kind, name) = (ContainerKind::App, container.name.as_str());
+            (ContainerRef { kind, index, name }, container)
+        })
+    }
+
+    /// App containers, then init containers.
+    pub(super) fn all_containers(&'a self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
+        let init = self.init_containers.iter().enumerate().map(|(index, container)| {
+            let kind = match container.restart_policy.as_str() {
+                "Always" => ContainerKind::Sidecar,
+                _ => ContainerKind::Init,
+            };
+            let name = container.name.as_str();
+            (ContainerRef { kind, index, name }, container)
+        });
+        self.app_containers().chain(init)
+    }
+
+    /// The container that stands there.
+    pub(super) fn container(&self, at: ContainerRef<'_>) -> Option<&Container<'a>> {
+        let list = match at.kind {
+            ContainerKind::App => &self.containers,
+            ContainerKind::Sidecar | ContainerKind::Init => &self.init_containers,
+        };
+        list.get(at.index)
     }
 }
 

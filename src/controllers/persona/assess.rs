@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::{Deployment, Running, Snapshot, StoredPersona};
 use crate::k8s::conditions::Draft;
+use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Issue, Issues, Persona, RuleSet, Severity, issues};
@@ -301,9 +302,15 @@ fn spec_valid(persona: &Persona) -> Parts {
     }
     let told = persona.problems.iter().map(|problem| {
         let value = Shown(&problem.value);
-        format!("{} '{value}' is not a quantity; its check is skipped", problem.field)
+        format!("{} '{value}' {}", problem.field, problem.flaw.as_str())
     });
-    (Some(false), "UnreadableValue", told.collect::<Vec<_>>().join("; "))
+    let unreadable = persona.problems.iter().any(|problem| problem.flaw == Flaw::Unreadable);
+    let reason = if unreadable {
+        "UnreadableValue"
+    } else {
+        "FractionOfAByte"
+    };
+    (Some(false), reason, told.collect::<Vec<_>>().join("; "))
 }
 
 fn name_unique(observed: &Observed<'_>) -> Parts {

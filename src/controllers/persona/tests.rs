@@ -223,6 +223,7 @@ fn a_persona_with_a_value_that_cannot_be_read_and_a_shared_name_says_so() {
     persona.problems.push(crate::policy::persona::Problem {
         field: "spec.resources.limits.cpu",
         value: "abc".to_owned(),
+        flaw: crate::policy::persona::Flaw::Unreadable,
     });
     let deployments = deployments(vec![("web", &running)]);
     let sharing = sharing(["a", "b", "orders"].map(str::to_owned));
@@ -233,7 +234,7 @@ fn a_persona_with_a_value_that_cannot_be_read_and_a_shared_name_says_so() {
     let status = assess(RuleSet::Upstream, &observed).status(&Value::Null, at(0));
     assert_eq!(
         condition(&status, "SpecValid"),
-        "False/UnreadableValue/spec.resources.limits.cpu 'abc' is not a quantity; its check is skipped"
+        "False/UnreadableValue/spec.resources.limits.cpu 'abc' is not a quantity; check skipped"
     );
     assert_eq!(
         condition(&status, "NameUnique"),

@@ -86,7 +86,7 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
     let mut wishes = 0;
     for namespace in view.facts.namespaces.needed("there are none")? {
         match ModeWish::read(namespace.labels.get(MODE).map(String::as_str)) {
-            ModeWish::Unset => {}
+            ModeWish::Unset | ModeWish::Misplaced(_) => {}
             ModeWish::Set(_) => wishes += 1,
             ModeWish::Unknown(value) => {
                 let name = &namespace.name;
@@ -106,6 +106,21 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
         match &persona.mode {
             ModeWish::Unset => {}
             ModeWish::Set(_) => wishes += 1,
+            ModeWish::Misplaced(value) => findings.push(Finding::warn(
+                format!(
+                    "ApplicationPersona {}/{} has a label {MODE}={value}",
+                    persona.namespace, persona.name
+                ),
+                "a persona's mode is an annotation, so the label counts as unset",
+                view.commands.kubectl_in(
+                    &persona.namespace,
+                    format_args!(
+                        "annotate applicationpersona {} {MODE}={}",
+                        word(&persona.name),
+                        word(value)
+                    ),
+                ),
+            )),
             ModeWish::Unknown(value) => findings.push(Finding::warn(
                 format!(
                     "ApplicationPersona {}/{} has {MODE}={value}",

@@ -81,6 +81,8 @@ fn of_a_namespace_the_mode_is_kept_and_whether_it_is_going() {
     let decode = |json: &str| Namespace::decode(json).expect("readable");
     let with = decode(r#"{"metadata":{"name":"shop","labels":{"dorgu.io/mode":"enforcing","a":"b"}}}"#);
     assert_eq!((&*with.name, with.mode), ("shop", ModeWish::read(Some("enforcing"))));
+    let beside = decode(r#"{"metadata":{"name":"shop","annotations":{"dorgu.io/mode":"enforcing"}}}"#);
+    assert_eq!(beside.mode, ModeWish::Misplaced("enforcing".into()));
     let without = decode(r#"{"metadata":{"name":"shop","labels":null}}"#);
     assert_eq!((without.mode, without.terminating), (ModeWish::Unset, false));
     let going = decode(r#"{"metadata":{"name":"shop","uid":"u","deletionTimestamp":"2026-01-01T00:00:00Z"}}"#);

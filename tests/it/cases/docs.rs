@@ -14,7 +14,9 @@ use super::{Answer, Case, Expect};
 
 /// Classes that must be caught and that a case can tell. Of the others 14, 15 and 17 are states and sizes of the server,
 /// and 11, 18 and 19 are out of scope.
-const CLOSED: [u8; 19] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 16, 20, 21, 22, 23, 24, 25];
+const CLOSED: [u8; 21] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 16, 20, 21, 22, 23, 24, 25, 26, 27,
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -313,7 +315,7 @@ fn the_bypass_table_names_exactly_the_cases_that_close_a_class() {
     let rows = rows(&read("docs/bypass.md"));
     assert_eq!(
         rows.keys().copied().collect::<Vec<_>>(),
-        (1..=25).collect::<Vec<u8>>(),
+        (1..=27).collect::<Vec<u8>>(),
         "one row a class"
     );
     let mut closing: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();

@@ -183,7 +183,10 @@ impl Case {
                 .to_owned();
             (
                 name,
-                ModeWish::read(value["metadata"]["labels"][ModeWish::KEY].as_str()),
+                ModeWish::read_beside(
+                    value["metadata"]["labels"][ModeWish::KEY].as_str(),
+                    value["metadata"]["annotations"][ModeWish::KEY].as_str(),
+                ),
             )
         });
         Snapshot::build(personas, namespaces)

@@ -5,9 +5,7 @@
 //! refuses cannot be asked of us; what it warns of alone, it warns of beside us. Knows no rule: the expected answers are
 //! the corpus's.
 
-mod api_server;
 mod question;
-mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -17,12 +15,12 @@ use dorgu::policy::{Mode, RuleSet};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::api_server::{Ask, Reply, ask_all};
+use super::warnings::recorded;
 use crate::bed::{Bed, Dorgu, Options, Registration};
 use crate::cases::{Answer, Case};
 use crate::https;
-use api_server::{Ask, Reply, ask_all};
 use question::{MATCH, Question};
-use warnings::recorded;
 
 /// Reviews for each rule set and mode, a few fewer than when this was written. Less would mean that the corpus, or this
 /// door, has quietly become narrower.

@@ -1,12 +1,17 @@
 //! `kubectl` against a real API server that calls the real process: what a platform engineer sees.
 
+mod api_server;
 mod bypasses;
 mod corpus;
+mod fixed;
 mod kubectl;
 mod padded;
 mod replaced;
 mod rollout;
+mod typed;
+mod undo;
 mod verified;
+mod warnings;
 
 use std::fs;
 

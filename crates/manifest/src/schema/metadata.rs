@@ -160,7 +160,9 @@ impl Metadata {
             check(&at.key("labels"), value, names::label_value(value));
         }
         for key in self.annotations.keys() {
-            check(&at.key("annotations"), key, names::qualified_name(&key.to_lowercase()));
+            // As Go folds: letter by letter, each to one letter.
+            let lower: String = key.chars().filter_map(|letter| letter.to_lowercase().next()).collect();
+            check(&at.key("annotations"), key, names::qualified_name(&lower));
         }
         for finalizer in self.finalizers.iter().filter_map(Value::as_str) {
             check(&at.key("finalizers"), finalizer, names::qualified_name(finalizer));

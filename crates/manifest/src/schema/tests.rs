@@ -382,7 +382,7 @@ fn good_metadata_is_kept_and_what_the_server_fills_in_is_dropped() {
     let kept = json!({
         "name": "a.b-c", "namespace": "shop",
         "labels": { "example.com/Team_1": "A.b-C", "empty": "" },
-        "annotations": { "Example.com/x": "any text\n at all" },
+        "annotations": { "Example.com/x": "any text\n at all", "\u{130}\u{212a}": "letters whose small ones are ASCII" },
         "finalizers": ["example.com/x"]
     });
     object["metadata"] = kept.clone();

@@ -58,6 +58,22 @@ impl Quantity {
         (whole > 0).then(percent)
     }
 
+    /// So many of it.
+    pub fn times(&self, count: usize) -> Quantity {
+        if count == 1 {
+            return self.clone();
+        }
+        let count = i128::try_from(count).unwrap_or(i128::MAX);
+        Quantity::of_nanos(self.nanos().saturating_mul(count), self.family)
+    }
+
+    /// Whether it is a whole number of units, as a number of bytes has to be.
+    pub fn is_whole(&self) -> bool {
+        // What has that many digits has no fraction that counts.
+        let nanos = self.nanos();
+        nanos.saturating_abs() == i128::MAX || nanos % ONE == 0
+    }
+
     /// The value without its fraction.
     pub fn whole(&self) -> i128 {
         self.nanos() / ONE

@@ -8,7 +8,7 @@ mod security;
 
 pub(super) use labels::escaped;
 
-use super::finding::{ContainerKind, ContainerRef, Finding};
+use super::finding::{ContainerRef, Finding};
 use super::persona::Persona;
 use super::workload::{Container, PodSpec, Workload};
 
@@ -39,6 +39,17 @@ pub enum Subject {
     Deployment,
     /// `deployments/scale`: replicas are all there is to judge.
     Scale,
+}
+
+impl Subject {
+    /// The replicas that an object asks for. Absent means 1 in a Deployment; the encoder of a Scale leaves out a zero.
+    pub(super) fn replicas(self, workload: &Workload<'_>) -> i32 {
+        let absent = match self {
+            Subject::Deployment => 1,
+            Subject::Scale => 0,
+        };
+        workload.spec.replicas.unwrap_or(absent)
+    }
 }
 
 /// Where findings are shown. Contract 2.4 and 3.4 show some rules in one of the two places only.
@@ -74,42 +85,11 @@ impl<'a> Context<'a> {
 
     /// The containers in the order they are told: app containers, then init containers, which upstream never looks at.
     fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
-        let init: &'a [Container<'a>] = if self.complete() {
-            &self.pod().init_containers
-        } else {
-            &[]
+        let count = match self.set {
+            RuleSet::Complete => usize::MAX,
+            RuleSet::Upstream => self.pod().containers.len(),
         };
-        let app = self.app_containers();
-        app.chain(init.iter().enumerate().map(|(index, container)| {
-            let sidecar = container.restart_policy.as_str() == "Always";
-            let kind = if sidecar {
-                ContainerKind::Sidecar
-            } else {
-                ContainerKind::Init
-            };
-            (
-                ContainerRef {
-                    kind,
-                    index,
-                    name: &container.name,
-                },
-                container,
-            )
-        }))
-    }
-
-    /// `containers` only.
-    fn app_containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
-        self.pod().containers.iter().enumerate().map(|(index, container)| {
-            (
-                ContainerRef {
-                    kind: ContainerKind::App,
-                    index,
-                    name: &container.name,
-                },
-                container,
-            )
-        })
+        self.pod().all_containers().take(count)
     }
 }
 

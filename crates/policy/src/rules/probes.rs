@@ -10,7 +10,7 @@ use crate::finding::{Fact, Finding, Rule};
 pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
     let persona = context.persona;
     let port = persona.probe_port;
-    for (container, spec) in context.app_containers() {
+    for (container, spec) in context.pod().app_containers() {
         if let Some(path) = &persona.liveness_path {
             let probe = spec.liveness_probe.as_ref();
             match probe.filter(|probe| probe.http_get.is_some() || !context.in_status()) {

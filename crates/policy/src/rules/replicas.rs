@@ -1,15 +1,10 @@
 //! Replicas below the minimum (E1) or above the maximum (W3), in a Deployment and in its Scale.
 
-use super::{Context, Subject};
+use super::Context;
 use crate::finding::{Fact, Finding, Place, Rule};
 
 pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
-    let absent = match context.subject {
-        Subject::Deployment => 1,
-        // The encoder of a Scale leaves out a zero.
-        Subject::Scale => 0,
-    };
-    let observed = context.workload.spec.replicas.unwrap_or(absent);
+    let observed = context.subject.replicas(context.workload);
     let mut breach = |rule, allowed| {
         findings.push(Finding {
             rule,

@@ -1,4 +1,7 @@
 //! Limits above or missing (W1, W2), and missing requests (R3).
+//!
+//! A limit on the pod bounds its containers together, so it is held against the sum of what the persona allows those that
+//! run at the same time; a container that has no limit of its own may use all of it.
 
 use super::Context;
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place, Rule};
@@ -57,13 +60,22 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
         }
     }
     if context.complete() {
+        let together = context
+            .containers()
+            .filter(|(container, _)| container.kind != ContainerKind::Init);
+        let containers = together.count();
         for kind in &KINDS {
-            let (Some(allowed), Some(observed)) = ((kind.of_persona)(&persona.limits), (kind.of_list)(&pod.limits))
-            else {
+            let (Some(each), Some(observed)) = ((kind.of_persona)(&persona.limits), (kind.of_list)(&pod.limits)) else {
                 continue;
             };
-            if observed > allowed {
-                let fact = Fact::LimitAbove { observed, allowed };
+            let allowed = each.times(containers.max(1));
+            if *observed > allowed {
+                let fact = Fact::PodLimitAbove {
+                    observed,
+                    allowed,
+                    each,
+                    containers,
+                };
                 findings.push(Finding {
                     rule: kind.above,
                     place: Place::Pod(kind.field),
@@ -88,10 +100,11 @@ fn limit<'a>(
             findings.push(Finding::container(kind.above, container, kind.field, fact));
         }
         Some(_) => {}
-        // A container without a limit may take the whole node. A run-once init container is gone when the app runs,
-        // and a pod-level limit bounds its containers together.
+        // A container without a limit may take the whole node, or all that the pod has. A run-once init container is gone
+        // when the app runs.
         None => {
-            let bounded = (kind.of_list)(&context.pod().resources.limits).is_some();
+            let of_pod = (kind.of_list)(&context.pod().resources.limits);
+            let bounded = of_pod.is_some_and(|of_pod| of_pod <= allowed);
             if context.complete() && container.kind != ContainerKind::Init && !bounded {
                 let fact = Fact::LimitMissing { allowed };
                 findings.push(Finding::container(kind.missing, container, kind.field, fact));

@@ -1,8 +1,9 @@
 //! Root users (E2), privilege escalation (E3) and writable root filesystems (R10).
 
 use super::Context;
-use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, RootUser, Rule, capability};
-use crate::workload::{Container, SecurityContext};
+use crate::effective::{ALLOW_ESCALATION, Effective};
+use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, Rule};
+use crate::workload::Container;
 
 pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
     let persona = context.persona;
@@ -39,10 +40,9 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
 /// E2. Upstream looks at the pod level alone; we look at what each container ends up with.
 fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
     const FIELD: &str = "securityContext.runAsNonRoot";
-    let pod = &context.pod().security_context;
-    let observed = pod.run_as_non_root;
+    let observed = context.pod().security_context.run_as_non_root;
     let demanded_by_pod = observed == Some(true);
-    let mut not_demanding: Vec<&str> = Vec::new();
+    let mut not_demanding = Vec::new();
     if !demanded_by_pod && context.complete() {
         let containers = context.containers();
         let silent = containers.filter(|(_, spec)| spec.security_context.run_as_non_root != Some(true));
@@ -63,12 +63,10 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
         return;
     }
     for (container, spec) in context.containers() {
-        let own = &spec.security_context;
-        let user = root_user(own, pod);
-        let switched_off = own.run_as_non_root == Some(false);
+        let user = Effective::new(context.pod(), spec).root_user();
+        let switched_off = spec.security_context.run_as_non_root == Some(false);
         if user.is_some() || switched_off {
             let fact = Fact::RunsAsRoot {
-                demanded: own.run_as_non_root.or(pod.run_as_non_root) == Some(true),
                 switched_off,
                 user,
                 wanted: context.persona.run_as_user,
@@ -78,29 +76,6 @@ fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
     }
 }
 
-/// The effective user, if it is root: the container's own setting hides the pod's.
-fn root_user<'a>(own: &'a SecurityContext<'a>, pod: &'a SecurityContext<'a>) -> Option<RootUser<'a>> {
-    if own.run_as_user.or(pod.run_as_user) == Some(0) {
-        let from_pod = own.run_as_user.is_none();
-        return Some(RootUser {
-            from_pod,
-            account: None,
-        });
-    }
-    let (own, pod) = (
-        &own.windows_options.run_as_user_name,
-        &pod.windows_options.run_as_user_name,
-    );
-    let from_pod = own.is_empty();
-    let account = if from_pod { pod } else { own }.as_str();
-    // The kubelet reads this Windows account as root when runAsNonRoot is true.
-    let is_root = account.eq_ignore_ascii_case("ContainerAdministrator");
-    is_root.then_some(RootUser {
-        from_pod,
-        account: Some(account),
-    })
-}
-
 /// E3 and what implies it.
 fn privilege_escalation<'a>(
     context: &Context<'a>,
@@ -108,39 +83,20 @@ fn privilege_escalation<'a>(
     spec: &'a Container<'a>,
     findings: &mut Vec<Finding<'a>>,
 ) {
-    const RULE: Rule = Rule::PrivilegeEscalation;
-    const ALLOWED: &str = "securityContext.allowPrivilegeEscalation";
-    let own = &spec.security_context;
-    let mut gains = |field, how| findings.push(Finding::container(RULE, container, field, Fact::Escalation(how)));
-    if own.allow_privilege_escalation == Some(true) {
-        gains(ALLOWED, Escalation::Allowed);
-    }
+    let mut gains = |field, how| {
+        let fact = Fact::Escalation(how);
+        findings.push(Finding::container(Rule::PrivilegeEscalation, container, field, fact));
+    };
     if !context.complete() {
+        if spec.security_context.allow_privilege_escalation == Some(true) {
+            gains(ALLOW_ESCALATION, Escalation::Allowed);
+        }
         return;
     }
-    if own.privileged == Some(true) {
-        gains("securityContext.privileged", Escalation::Privileged);
-    }
-    for (index, added) in own.capabilities.add.iter().enumerate() {
-        let name = capability(added);
-        if name.eq_ignore_ascii_case("SYS_ADMIN") || name.eq_ignore_ascii_case("ALL") {
-            gains("securityContext.capabilities.add", Escalation::Capability(added, index));
-        }
-    }
-    let pod = &context.pod().security_context.windows_options;
-    if own.windows_options.host_process.or(pod.host_process) == Some(true) {
-        let from_pod = own.windows_options.host_process.is_none();
-        gains(
-            "securityContext.windowsOptions.hostProcess",
-            Escalation::HostProcess { from_pod },
-        );
-    }
-    if own.proc_mount.as_str() == "Unmasked" {
-        gains("securityContext.procMount", Escalation::ProcMount);
-    }
-    // The API server refuses the field on Windows pods, so asking for it there could not be answered.
-    if own.allow_privilege_escalation.is_none() && !context.pod().is_windows() {
+    let effective = Effective::new(context.pod(), spec);
+    effective.escalations(gains);
+    if effective.leaves_escalation_unset() {
         let (rule, fact) = (Rule::PrivilegeEscalationUnset, Fact::EscalationUnset);
-        findings.push(Finding::container(rule, container, ALLOWED, fact));
+        findings.push(Finding::container(rule, container, ALLOW_ESCALATION, fact));
     }
 }

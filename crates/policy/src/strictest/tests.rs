@@ -12,7 +12,7 @@ use super::*;
 use crate::answer::{message, warnings};
 use crate::compare::FindingSubject;
 use crate::decision::{Decision, Governed, Old, Question, Rulebook, decide};
-use crate::persona::{PersonaResources, Problem};
+use crate::persona::{Flaw, PersonaResources, Problem};
 use crate::quantity::Quantity;
 use crate::rules::{RuleSet, Subject};
 use crate::tests::deployment;
@@ -51,6 +51,7 @@ fn persona() -> impl Strategy<Value = Persona> {
                 let problem = Problem {
                     field: "spec.resources.limits.cpu",
                     value: "lots".into(),
+                    flaw: Flaw::Unreadable,
                 };
                 Persona {
                     namespace: "shop".into(),
@@ -194,15 +195,12 @@ impl<'a> Asking<'a> {
         decide(asked.rulebook, &question)
     }
 
-    /// What each persona says alone, and of what they say of one thing the strictest limit, in the name of the strictest
-    /// that refuses.
+    /// What each persona says alone, merged thing by thing.
     fn one_by_one(&self, now: &'a [Arc<Persona>], before: &'a [Arc<Persona>]) -> Vec<String> {
         let upstream = self.asked.rulebook.set == RuleSet::Upstream;
         let moved = self.asked.apps[0] != self.asked.apps[1];
         let mut said: HashMap<FindingSubject<'a>, Vec<Said<'a>>> = HashMap::new();
-        let mut place = 0;
         let mut add = |decision: &Decision<'a>, escapes: bool| {
-            place += 1;
             for charge in decision.charges() {
                 let finding = charge.finding();
                 let is_escape = matches!(finding.rule, Rule::AppLabelRemoved | Rule::AppLabelChanged);
@@ -211,7 +209,6 @@ impl<'a> Asking<'a> {
                         finding: finding.clone(),
                         persona: charge.persona(),
                         refuses: charge.refuses(),
-                        place,
                     });
                 }
             }
@@ -225,7 +222,7 @@ impl<'a> Asking<'a> {
         for persona in before.chunks(1).filter(|_| leaves) {
             add(&self.decide(Personas::default(), persona.into()), now.is_empty());
         }
-        let mut lines: Vec<String> = said.into_values().map(merged).collect();
+        let mut lines: Vec<String> = said.into_values().flat_map(merged).collect();
         lines.sort();
         lines
     }
@@ -236,28 +233,26 @@ struct Said<'a> {
     finding: Finding<'a>,
     persona: &'a str,
     refuses: bool,
-    place: usize,
 }
 
-fn merged(said: Vec<Said<'_>>) -> String {
-    let strictest = |all: &[&Said<'_>]| -> usize {
-        let beats = |one: &Said<'_>, other: &Said<'_>| match one.refuses && other.refuses {
-            _ if one.finding.is_stricter_than(&other.finding) => true,
-            _ if other.finding.is_stricter_than(&one.finding) => false,
-            true => one.persona < other.persona,
-            false => (!one.refuses, one.place) < (!other.refuses, other.place),
-        };
-        let best = (0..all.len()).find(|one| (0..all.len()).all(|other| other == *one || beats(all[*one], all[other])));
-        best.expect("one beats all others")
+/// Of what refuses, and of what does not, the strictest limit and of equal ones the lowest name; what does not refuse only
+/// where it asks for more than what does.
+fn merged(said: Vec<Said<'_>>) -> Vec<String> {
+    let beats = |one: &Said<'_>, other: &Said<'_>| {
+        let laxer = other.finding.is_stricter_than(&one.finding);
+        one.finding.is_stricter_than(&other.finding) || (!laxer && one.persona <= other.persona)
     };
-    let all: Vec<&Said<'_>> = said.iter().collect();
-    let refusing: Vec<&Said<'_>> = said.iter().filter(|said| said.refuses).collect();
-    let told = all[strictest(&all)];
-    let named = match refusing.as_slice() {
-        [] => told,
-        refusing => refusing[strictest(refusing)],
+    let best = |refuses: bool| {
+        let all: Vec<&Said<'_>> = said.iter().filter(|said| said.refuses == refuses).collect();
+        all.iter()
+            .copied()
+            .find(|one| all.iter().all(|other| beats(one, other)))
     };
-    line(&told.finding, named.persona, named.refuses)
+    let (refusing, other) = (best(true), best(false));
+    let asks_for_more = |other: &&Said<'_>| refusing.is_none_or(|one| other.finding.is_stricter_than(&one.finding));
+    let kept = refusing.into_iter().chain(other.filter(asks_for_more));
+    kept.map(|said| line(&said.finding, said.persona, said.refuses))
+        .collect()
 }
 
 fn line(finding: &Finding<'_>, persona: &str, refuses: bool) -> String {

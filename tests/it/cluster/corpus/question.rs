@@ -5,8 +5,8 @@ use dorgu::policy::{Mode, RuleSet};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api_server::Ask;
 use crate::cases::{Answer, Case};
+use crate::cluster::api_server::Ask;
 
 const NAME: &str = "app.kubernetes.io/name";
 /// The selector of a Deployment that brings none. No rung of `--match chain` reads it.

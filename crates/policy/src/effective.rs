@@ -1,0 +1,113 @@
+//! What a container ends up with: its own security settings, else the pod's, without those that its operating system
+//! ignores.
+//!
+//! A pod that does not say where it runs may run on either: Linux is then believed about silence, and Windows about what
+//! is said.
+
+use super::finding::{Escalation, RootUser};
+use super::power::Power;
+use super::privileged::{implies_escalation, is_root_account, kubelet_sees_root};
+use super::workload::{Container, PodSpec, SecurityContext};
+
+/// The settings of one container in effect.
+#[derive(Clone, Copy)]
+pub(super) struct Effective<'a> {
+    pod: &'a PodSpec<'a>,
+    own: &'a SecurityContext<'a>,
+}
+
+impl<'a> Effective<'a> {
+    pub(super) fn new(pod: &'a PodSpec<'a>, container: &'a Container<'a>) -> Self {
+        let own = &container.security_context;
+        Effective { pod, own }
+    }
+
+    /// The user that is set, where it is root.
+    pub(super) fn root_user(&self) -> Option<RootUser<'a>> {
+        let id = self.user_id().filter(|(user, _)| *user == 0);
+        let account = || self.account().filter(|(account, _)| is_root_account(account));
+        let by_id = id.map(|(_, from_pod)| RootUser {
+            from_pod,
+            account: None,
+        });
+        by_id.or_else(|| {
+            account().map(|(account, from_pod)| RootUser {
+                from_pod,
+                account: Some(account),
+            })
+        })
+    }
+
+    /// What its user lets it do. Demanding another user than root keeps a root user from starting, except for accounts
+    /// that the kubelet does not know.
+    pub(super) fn power_of_user(&self) -> Option<Power<'static>> {
+        let demanded = self.own.run_as_non_root.or(self.pod.security_context.run_as_non_root) == Some(true);
+        let (id, account) = (self.user_id(), self.account());
+        let starts_as_root = id.is_some_and(|(user, _)| user == 0 && !demanded)
+            || account
+                .is_some_and(|(account, _)| is_root_account(account) && !(demanded && kubelet_sees_root(account)));
+        let image_decides = match self.pod.is_windows() {
+            true => account.is_none(),
+            false => id.is_none(),
+        };
+        if starts_as_root {
+            Some(Power::Root)
+        } else if image_decides && !demanded {
+            Some(Power::UserOfTheImage)
+        } else {
+            None
+        }
+    }
+
+    /// Every way in which it gains privileges, with the field that says so, in the order they are told.
+    pub(super) fn escalations(&self, mut each: impl FnMut(&'static str, Escalation<'a>)) {
+        let own = self.own;
+        if !self.pod.is_windows() {
+            if own.allow_privilege_escalation == Some(true) {
+                each(ALLOW_ESCALATION, Escalation::Allowed);
+            }
+            if own.privileged == Some(true) {
+                each("securityContext.privileged", Escalation::Privileged);
+            }
+            for (index, added) in own.capabilities.add.iter().enumerate() {
+                if implies_escalation(added) {
+                    each("securityContext.capabilities.add", Escalation::Capability(added, index));
+                }
+            }
+        }
+        if !self.pod.is_linux() {
+            let pod = &self.pod.security_context.windows_options;
+            if own.windows_options.host_process.or(pod.host_process) == Some(true) {
+                let from_pod = own.windows_options.host_process.is_none();
+                let how = Escalation::HostProcess { from_pod };
+                each("securityContext.windowsOptions.hostProcess", how);
+            }
+        }
+        if !self.pod.is_windows() && own.proc_mount.as_str() == "Unmasked" {
+            each("securityContext.procMount", Escalation::ProcMount);
+        }
+    }
+
+    /// Whether nothing is said of escalation, which Linux reads as yes. Windows has no such field.
+    pub(super) fn leaves_escalation_unset(&self) -> bool {
+        self.own.allow_privilege_escalation.is_none() && !self.pod.is_windows()
+    }
+
+    /// `runAsUser`, and whether the pod says it.
+    fn user_id(&self) -> Option<(i64, bool)> {
+        let (own, pod) = (self.own.run_as_user, self.pod.security_context.run_as_user);
+        let read = own.map(|user| (user, false)).or(pod.map(|user| (user, true)));
+        read.filter(|_| !self.pod.is_windows())
+    }
+
+    /// The Windows account, and whether the pod says it.
+    fn account(&self) -> Option<(&'a str, bool)> {
+        let own = self.own.windows_options.run_as_user_name.as_str();
+        let pod = self.pod.security_context.windows_options.run_as_user_name.as_str();
+        let read = if own.is_empty() { (pod, true) } else { (own, false) };
+        Some(read).filter(|(account, _)| !account.is_empty() && !self.pod.is_linux())
+    }
+}
+
+/// The field that allows or forbids escalation, below a container.
+pub(super) const ALLOW_ESCALATION: &str = "securityContext.allowPrivilegeEscalation";

@@ -1,0 +1,89 @@
+//! What to change so that findings are gone: the fields they name, and those that an API server ties to them. Lines of a
+//! denial (`render`) and JSON patches (`remedy`) are both made of this, so that they never differ.
+//!
+//! A plan is for a set of findings on one object. A setting that a container inherits is changed on the pod only where
+//! every container that inherits it is among the findings; elsewhere the container gets its own, since the pod's would
+//! reach containers that nothing was found about.
+
+mod plan;
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+pub use plan::Plan;
+
+use super::finding::ContainerRef;
+
+/// A user for a container that must not inherit root, where the persona names none: `nobody` in most images.
+pub const NOBODY: i64 = 65_534;
+
+/// One field to change.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// Where the field's path begins.
+    pub level: Level<'a>,
+    /// The path below the level, with dots.
+    pub field: &'static str,
+    /// What stands there.
+    pub from: Setting<'a>,
+    /// What to write.
+    pub to: Setting<'a>,
+}
+
+/// Where a path begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Level<'a> {
+    /// The object.
+    Object,
+    /// `spec.template.spec`.
+    Pod,
+    /// A container.
+    Container(ContainerRef<'a>),
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting<'a> {
+    /// The field is not there.
+    Unset,
+    /// The value in `from` is not in the list that stands there.
+    Removed,
+    /// A truth value.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// A text, quantities included.
+    Text(Cow<'a, str>),
+}
+
+impl Setting<'_> {
+    fn flag(value: Option<bool>) -> Self {
+        value.map_or(Setting::Unset, Setting::Flag)
+    }
+
+    fn number(value: Option<i64>) -> Self {
+        value.map_or(Setting::Unset, Setting::Number)
+    }
+}
+
+impl PartialEq for Level<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Level::Object, Level::Object) | (Level::Pod, Level::Pod) => true,
+            (Level::Container(a), Level::Container(b)) => a.kind.list() == b.kind.list() && a.index == b.index,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Level<'_> {}
+
+/// As equality sees it.
+impl Hash for Level<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        if let Level::Container(container) = self {
+            (container.kind.list(), container.index).hash(state);
+        }
+    }
+}
