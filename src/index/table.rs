@@ -96,7 +96,13 @@ impl<V: Keyed> Table<V> {
             });
             table.len += shard.len();
         }
-        table.shards = shards.into_iter().map(|slots| Arc::new(slots.into())).collect();
+        // Most shards of a small table are empty: one serves for all of them.
+        let empty = Arc::new(Shard::from(Vec::new()));
+        let shard = |slots: Vec<Slot<V>>| match slots.as_slice() {
+            [] => Arc::clone(&empty),
+            _ => Arc::new(slots.into()),
+        };
+        table.shards = shards.into_iter().map(shard).collect();
         table
     }
 
