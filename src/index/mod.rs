@@ -4,6 +4,7 @@
 //! Start reading at [`Index::load`] for answering, at [`Change`] for filling. Knows no cluster and no file: both feed it
 //! through the same three writers, one a kind.
 
+mod basis;
 mod entries;
 mod shared;
 mod table;
@@ -12,15 +13,16 @@ mod touched;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
+pub use basis::Basis;
 use entries::Claimants;
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
 use shared::Shared;
-use table::{Edition, Keyed, Table};
+use table::{Keyed, Table};
 pub use tally::Tally;
 pub use touched::AppKey;
 use touched::Touched;
@@ -156,15 +158,6 @@ impl Snapshot {
         on_it.map(|(_, deployment)| deployment).collect()
     }
 
-    /// Equal to that of another moment when [`Snapshot::workloads`] finds the same.
-    pub fn basis(&self, namespace: &str, app: &str) -> Basis {
-        let claimants = self.claimants.get(namespace, app);
-        Basis {
-            governors: self.governors.edition(),
-            claimants: claimants.map_or_else(Weak::new, Arc::downgrade),
-        }
-    }
-
     /// The entry that is here, when it says the same as `stored`; else `stored`, with the persona that is here where its
     /// demands did not change.
     fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
@@ -185,25 +178,6 @@ impl Snapshot {
         }
     }
 
-    /// Takes a persona into the list of its app, and what that demands together.
-    fn govern(&mut self, persona: &Arc<Persona>) {
-        self.governors.put(Arc::clone(persona));
-        self.share(&persona.namespace, &persona.app);
-    }
-
-    /// Takes a persona out of it.
-    fn release(&mut self, persona: &Persona) {
-        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
-        self.share(&persona.namespace, &persona.app);
-    }
-
-    fn share(&mut self, namespace: &str, app: &str) {
-        match Shared::of(self.governors.all(namespace, app)) {
-            Some(shared) => self.shared.put(shared),
-            None => drop(self.shared.remove(namespace, app, "")),
-        }
-    }
-
     fn put_persona(&mut self, stored: StoredPersona) {
         let (namespace, name) = stored.key();
         if let Some(before) = self.personas.get(namespace, name) {
@@ -211,20 +185,6 @@ impl Snapshot {
         }
         self.tally.add(&stored);
         self.personas.put(Arc::new(stored));
-    }
-}
-
-/// What the Deployments of an app are found by.
-#[derive(Debug)]
-pub struct Basis {
-    /// A persona elsewhere may have a stronger claim to one of them.
-    governors: Edition<Persona>,
-    claimants: Weak<Claimants>,
-}
-
-impl PartialEq for Basis {
-    fn eq(&self, other: &Basis) -> bool {
-        self.governors == other.governors && self.claimants.ptr_eq(&other.claimants)
     }
 }
 
