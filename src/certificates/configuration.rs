@@ -41,15 +41,15 @@ pub(super) struct Called {
 }
 
 #[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
+struct ConfigurationObject {
+    metadata: ConfigurationMetadata,
     #[serde(default)]
     webhooks: Vec<Webhook>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct ConfigurationMetadata {
     #[serde(default)]
     uid: String,
     #[serde(default)]
@@ -58,7 +58,7 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
-impl Metadata {
+impl ConfigurationMetadata {
     fn is_injected(&self) -> bool {
         let mut annotations = self.annotations.iter();
         annotations.any(|(key, value)| key.starts_with(INJECTED) || (key == INJECTED_BY_OPENSHIFT && value == "true"))
@@ -75,13 +75,13 @@ struct Webhook {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClientConfig {
-    service: Option<Service>,
+    service: Option<ServiceReference>,
     url: Option<String>,
     ca_bundle: Option<ByteString>,
 }
 
 #[derive(Deserialize)]
-struct Service {
+struct ServiceReference {
     name: String,
     namespace: String,
 }
@@ -100,7 +100,7 @@ impl ClientConfig {
 
 impl Decode for Configuration {
     fn decode(json: &str) -> Result<Configuration, Unreadable> {
-        let object: Object = from_json(json)?;
+        let object: ConfigurationObject = from_json(json)?;
         Ok(Configuration {
             injected: object.metadata.is_injected(),
             uid: object.metadata.uid,

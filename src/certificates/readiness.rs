@@ -109,7 +109,7 @@ impl State {
         Some(self.accepted(called, now).is_ok())
     }
 
-    /// When the CA that signs expires; of somebody else's Secret, the first one in it.
+    /// When the CA that signs expires; of a foreign Secret, the first one in it.
     #[must_use]
     pub fn ca_expiry(&self) -> Option<Timestamp> {
         let observed = self.observed.borrow();

@@ -16,7 +16,7 @@ use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
 use crate::server::tls::{CertificateFacts, Resolver};
 
 /// How often a certificate that is held back is considered again.
-const TICK: Duration = Duration::from_secs(1);
+const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The certificate of this process, and what is known of its Secret and of the webhook configuration.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ pub(super) async fn follow_both(client: Client, state: Arc<State>) {
     );
     let ticks = async {
         loop {
-            tokio::time::sleep(TICK).await;
+            tokio::time::sleep(TICK_INTERVAL).await;
             state.look_again();
         }
     };

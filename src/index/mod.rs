@@ -20,7 +20,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::policy::{Mode, ModeWish, Persona, Personas};
 pub use basis::Basis;
 use entries::Claimants;
-pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
+pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};
 use shared::Shared;
 use table::{Keyed, Table};
 pub use tally::Tally;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::certificate::Certificate;
+use super::routed::Routed;
 use super::{Tasks, gauges, say};
 use crate::config::{Config, Serving};
 use crate::index::Index;
+use crate::runtime::Handler;
 use crate::server::body::Budget;
 use crate::server::drain::Drain;
 use crate::server::limits::Limits;
@@ -17,7 +19,7 @@ use crate::webhook::{Metrics, PATH, Webhook};
 pub(super) struct Served {
     listener: Bound,
     tls: Arc<rustls::ServerConfig>,
-    app: Arc<Webhook>,
+    app: Arc<Routed>,
     limits: Limits,
     /// What the log says when it begins.
     settings: [&'static str; 3],
@@ -30,6 +32,7 @@ impl Served {
         serving: &Serving,
         certificate: Certificate,
         index: &Arc<Index>,
+        beside: Vec<Handler>,
         exposition: &Exposition,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Served> {
@@ -51,15 +54,12 @@ impl Served {
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
         say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
-        let facts = gauges::Served {
-            certificate: certificate.told,
-            stats: listener.stats(),
-        };
-        exposition.with(|registry| registry.register_collector(Box::new(facts)));
+        let stats = gauges::Listener(listener.stats());
+        exposition.with(|registry| registry.register_collector(Box::new(stats)));
         Ok(Served {
             listener,
             tls,
-            app: Arc::new(webhook),
+            app: Arc::new(Routed::new(webhook, beside)),
             limits,
             settings: [
                 config.rulebook.mode.as_str(),
