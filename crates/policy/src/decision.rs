@@ -247,7 +247,7 @@ struct Governor<'a> {
 
 fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
     let now = question.governed.personas;
-    let nobody = Governing {
+    let unchanged = Governing {
         now,
         before: Personas::default(),
         escaped_from: None,
@@ -256,16 +256,16 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
         // Contract 2.3: one persona; of several, the lowest metadata.name.
         _ if set == RuleSet::Upstream => Governing {
             now: now.first(),
-            ..nobody
+            ..unchanged
         },
         Some(old) if question.subject == Subject::Deployment && old.governed.app != question.governed.app => {
             Governing {
                 before: old.governed.personas,
                 escaped_from: now.is_empty().then_some(old.governed.app),
-                ..nobody
+                ..unchanged
             }
         }
-        _ => nobody,
+        _ => unchanged,
     }
 }
 

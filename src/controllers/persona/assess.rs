@@ -236,7 +236,7 @@ impl Uncompared {
     }
 }
 
-/// The issues, or why there are none. Each persona of an app is compared on its own, whoever made the others; beyond
+/// The issues, or why there are none. Each persona of an app is compared on its own, whatever the others demand; beyond
 /// [`MOST_COMPARED`] none is, so that the work of one change is bounded whatever is shared.
 fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Uncompared> {
     let spec = match &running.spec {

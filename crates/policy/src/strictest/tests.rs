@@ -259,7 +259,7 @@ fn line(finding: &Finding<'_>, persona: &str, refuses: bool) -> String {
     format!("{} {finding:?} by {persona}, refuses: {refuses}", finding.rule.name())
 }
 
-/// What a decision says, without what is told of personas that share an app.
+/// What a decision says, without the note on personas that share an app.
 fn lines(decision: &Decision<'_>) -> Vec<String> {
     let charges = decision
         .charges()
