@@ -6,6 +6,7 @@
 
 mod canaries;
 mod churn;
+mod crowded;
 mod fleet;
 mod ledger;
 mod ours;

@@ -18,7 +18,7 @@ use crate::server::support::{Answer, Client, trusting};
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
 
-/// It enforces, and knows no persona.
+/// It enforces, and unless it is given personas it knows none.
 pub(super) struct Served {
     pub(super) dorgu: Dorgu,
     pub(super) asked: Asked,
@@ -35,9 +35,13 @@ pub(super) struct Asked {
 
 impl Served {
     pub(super) fn start() -> Served {
+        Served::with(r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#)
+    }
+
+    /// One that reads these documents.
+    pub(super) fn with(documents: &str) -> Served {
         let personas = TempDir::new().expect("a folder");
-        let namespace = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
-        std::fs::write(personas.path().join("shop.yaml"), namespace).expect("written");
+        std::fs::write(personas.path().join("shop.yaml"), documents).expect("written");
         let dorgu = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
         let review = json!({
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
@@ -60,19 +64,30 @@ pub(super) fn processor_time(dorgu: &Dorgu) -> Duration {
     Duration::from_millis((stat.utime + stat.stime) * 10)
 }
 
+fn request(body: &str) -> Arc<[u8]> {
+    let head = format!(
+        "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body.as_bytes()].concat().into()
+}
+
 impl Asked {
     /// This review, of this process with this CA.
     pub(super) fn new(dorgu: &Dorgu, ca: &str, review: &Value) -> Asked {
         let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
-        let body = review.to_string();
-        let head = format!(
-            "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
         Asked {
             addr: addr.expect("an address"),
             config: trusting(ca.as_bytes()),
-            request: [head.as_bytes(), body.as_bytes()].concat().into(),
+            request: request(&review.to_string()),
+        }
+    }
+
+    /// The same process, asked about something else.
+    pub(super) fn about(&self, review: &str) -> Asked {
+        Asked {
+            request: request(review),
+            ..self.clone()
         }
     }
 

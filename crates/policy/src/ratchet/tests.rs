@@ -31,7 +31,7 @@ fn is_refused(update: &Update) -> bool {
     let new: Workload<'_> = serde_json::from_str(&new).expect("a Deployment");
     let governed = Governed {
         app: "orders",
-        personas: &personas,
+        personas: personas[..].into(),
     };
     let stored = || serde_json::from_str(&old).ok();
     let question = Question {
