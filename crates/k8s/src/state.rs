@@ -1,7 +1,7 @@
 //! How one watch is doing, for probes and metrics.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -15,6 +15,8 @@ pub struct WatchState {
     errors: AtomicU64,
     unreadable: AtomicU64,
     trouble: Mutex<Option<String>>,
+    /// Whether it is connected, for readers that may not wait for a lock.
+    live: Arc<AtomicBool>,
 }
 
 impl WatchState {
@@ -26,6 +28,7 @@ impl WatchState {
             errors: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             trouble: Mutex::new(None),
+            live: Arc::default(),
         }
     }
 
@@ -53,12 +56,18 @@ impl WatchState {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the last list or watch succeeded. Never waits.
+    pub fn live(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.live)
+    }
+
     pub(super) fn heard(&self) {
         self.last_event.store(Timestamp::now().as_second(), Ordering::Relaxed);
         self.connected();
     }
 
     pub(super) fn connected(&self) {
+        self.live.store(true, Ordering::Relaxed);
         if self.set(None).is_some() {
             tracing::info!(resource = self.plural, "Watching again");
         }
@@ -66,6 +75,7 @@ impl WatchState {
 
     /// Told once in the log for each new reason, however often it is tried again.
     pub(super) fn failed(&self, reason: &str) {
+        self.live.store(false, Ordering::Relaxed);
         self.errors.fetch_add(1, Ordering::Relaxed);
         if self.set(Some(reason.to_owned())).as_deref() == Some(reason) {
             tracing::debug!(resource = self.plural, reason, "Still cannot watch");
