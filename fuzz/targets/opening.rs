@@ -5,4 +5,4 @@ mod bodies;
 #[path = "../seeds.rs"]
 mod seeds;
 
-libfuzzer_sys::fuzz_target!(init: seeds::write("scan"), |data: &[u8]| bodies::scan(data));
+libfuzzer_sys::fuzz_target!(init: seeds::write("opening"), |data: &[u8]| bodies::opening(data));

@@ -4,6 +4,7 @@
 //! a review.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -53,6 +54,12 @@ impl Watches {
         let states = self.filling.iter().map(|(_, state)| state);
         let states = states.chain([nodes, personas]).map(Arc::as_ref);
         Watches::KINDS.into_iter().zip(states)
+    }
+
+    /// Whether the watch of that kind is connected; kept up by the watch.
+    pub(super) fn live(&self, kind: Kind) -> Arc<AtomicBool> {
+        let state = self.filling.iter().find(|(of, _)| *of == kind);
+        state.map(|(_, state)| state.live()).unwrap_or_default()
     }
 
     /// What `/readyz?verbose` says of nodes. Never a failure: no review is answered from them.

@@ -13,6 +13,7 @@ mod served;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -109,9 +110,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .as_ref()
         .map(|certificate| Arc::clone(&certificate.resolver));
     let webhook = match (&config.serving, certificate) {
-        (Some(serving), Some(certificate)) => {
-            Some(Served::bind(&config, serving, certificate, &index, &exposition, &mut tasks).await?)
-        }
+        (Some(serving), Some(certificate)) => Some(
+            Served::bind(
+                &config,
+                serving,
+                certificate,
+                &index,
+                feed.deployments_come(),
+                &exposition,
+                &mut tasks,
+            )
+            .await?,
+        ),
         _ => None,
     };
     // The probes outlive the drain: they say "not ready" until the last request is answered.
@@ -227,6 +237,14 @@ impl Feed {
             Feed::Cluster {
                 watches, leadership, ..
             } => gauges::Feed::Cluster(watches.clone(), leadership.clone()),
+        }
+    }
+
+    /// Whether a Deployment that is not known may still come: never from files.
+    fn deployments_come(&self) -> Arc<AtomicBool> {
+        match self {
+            Feed::Files { .. } => Arc::default(),
+            Feed::Cluster { watches, .. } => watches.live(Kind::Deployment),
         }
     }
 

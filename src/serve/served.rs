@@ -1,6 +1,7 @@
 //! The webhook with its listener bound, before it answers and while it does.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::certificate::Certificate;
 use super::{Tasks, gauges, say};
@@ -30,6 +31,7 @@ impl Served {
         serving: &Serving,
         certificate: Certificate,
         index: &Arc<Index>,
+        deployments_come: Arc<AtomicBool>,
         exposition: &Exposition,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Served> {
@@ -46,6 +48,7 @@ impl Served {
         let budget = Budget::for_this_process();
         let webhook = Webhook {
             limits,
+            deployments_come,
             ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
         };
         let listener = Bound::bind(&serving.address).await?;

@@ -18,6 +18,7 @@ pub mod quantity;
 mod ratchet;
 pub mod remedy;
 pub mod render;
+pub mod room;
 mod rules;
 pub mod text;
 pub mod workload;

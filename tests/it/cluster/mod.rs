@@ -3,6 +3,7 @@
 mod bypasses;
 mod corpus;
 mod kubectl;
+mod other_kinds;
 mod padded;
 mod replaced;
 mod rollout;
