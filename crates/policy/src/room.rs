@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use crate::charge::Charge;
+use crate::compare::FindingSubject;
 use crate::finding::Finding;
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
@@ -19,8 +20,8 @@ const TIMES: usize = 4;
 const LISTED: usize = 2 * size_of::<Finding<'_>>();
 /// The same while that list doubles, and in the table by which findings of the stored object are looked up.
 const DOUBLING: usize = 4 * size_of::<Finding<'_>>();
-/// What it takes in the answer, whose list doubles, too.
-const ANSWERED: usize = 3 * size_of::<Charge<'_>>();
+/// What it takes in the answer, whose list doubles, too, and in the table by which those of several personas are merged.
+const ANSWERED: usize = 2 * size_of::<Charge<'_>>() + 4 * size_of::<FindingSubject<'_>>();
 
 /// An item of a list that is kept.
 pub(super) trait Item: Sized {
