@@ -12,7 +12,7 @@ use crate::server::tls::{CertificateFacts, Leaf, trusts};
 /// What is in a Secret.
 #[derive(Clone, Debug)]
 pub struct Inspected {
-    /// The process makes it, and may replace it; otherwise somebody else does.
+    /// The process makes it, and may replace it; otherwise it is foreign.
     pub ours: bool,
     /// The certificate that is served from it, or why none can be.
     pub offered: Result<Offered, String>,

@@ -20,7 +20,7 @@ use crate::policy::{Mode, ModeWish, Persona, Personas};
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MOST_WAITING};
 use entries::Claimants;
-pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
+pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};
 use table::{Keyed, Table};
 pub use tally::Tally;
 pub use touched::AppKey;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::certificate::Certificate;
+use super::routed::Routed;
 use super::{Tasks, gauges, say};
 use crate::config::{Config, Serving};
 use crate::index::Index;
+use crate::runtime::Handler;
 use crate::server::body::Budget;
 use crate::server::drain::Drain;
 use crate::server::limits::Limits;
@@ -18,10 +20,17 @@ use crate::webhook::{Metrics, PATH, Webhook};
 pub(super) struct Served {
     listener: Bound,
     tls: Arc<rustls::ServerConfig>,
-    app: Arc<Webhook>,
+    app: Arc<Routed>,
     limits: Limits,
     /// What the log says when it begins.
     settings: [&'static str; 3],
+}
+
+/// What the webhook answers from.
+pub(super) struct Known<'i> {
+    pub(super) index: &'i Arc<Index>,
+    /// Whether a Deployment that the index does not hold may still become known.
+    pub(super) deployments_come: Arc<AtomicBool>,
 }
 
 impl Served {
@@ -30,8 +39,8 @@ impl Served {
         config: &Config,
         serving: &Serving,
         certificate: Certificate,
-        index: &Arc<Index>,
-        deployments_come: Arc<AtomicBool>,
+        known: Known<'_>,
+        beside: Vec<Handler>,
         exposition: &Exposition,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Served> {
@@ -46,6 +55,10 @@ impl Served {
         let limits = Limits::for_this_process();
         let metrics = exposition.with(Metrics::register);
         let budget = Budget::for_this_process();
+        let Known {
+            index,
+            deployments_come,
+        } = known;
         let webhook = Webhook {
             limits,
             deployments_come,
@@ -54,15 +67,12 @@ impl Served {
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
         say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
-        let facts = gauges::Served {
-            certificate: certificate.told,
-            stats: listener.stats(),
-        };
-        exposition.with(|registry| registry.register_collector(Box::new(facts)));
+        let stats = gauges::Listener(listener.stats());
+        exposition.with(|registry| registry.register_collector(Box::new(stats)));
         Ok(Served {
             listener,
             tls,
-            app: Arc::new(webhook),
+            app: Arc::new(Routed::new(webhook, beside)),
             limits,
             settings: [
                 config.rulebook.mode.as_str(),

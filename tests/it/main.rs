@@ -40,6 +40,8 @@ mod installed;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod part;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
