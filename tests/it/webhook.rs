@@ -448,7 +448,7 @@ fn privileged(number: usize) -> String {
 }
 
 /// As many containers as are judged of an update that is small.
-const MANY: usize = 800;
+const MANY: usize = 500;
 
 /// A time that only work growing with the square of the containers can need: it took minutes.
 const NOT_QUADRATIC: std::time::Duration = std::time::Duration::from_secs(5);

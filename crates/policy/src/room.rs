@@ -62,12 +62,12 @@ impl Room {
         }
     }
 
-    /// What an object leaves for the one that it replaces, whose findings are gone before the answer is made.
+    /// What an object leaves for the one that it replaces: what is found about both is there at once.
     #[must_use]
     pub fn of_stored(self) -> Room {
         Room {
             items: MOST_PARTS,
-            bytes: self.bytes.saturating_add(self.findings * ANSWERED),
+            bytes: self.bytes,
             finding: DOUBLING,
             ..Room::default()
         }
@@ -80,8 +80,7 @@ impl Room {
 
     /// Whether there is no room left for a stored object of the same size.
     pub fn is_exceeded_by_another(self) -> bool {
-        let Room { bytes, finding, .. } = self.of_stored();
-        self.exceeded || self.sizes > self.bytes || self.sizes + self.findings * finding > bytes
+        self.exceeded || self.sizes + self.findings * DOUBLING > self.bytes
     }
 
     /// Why something found no room.
