@@ -15,6 +15,7 @@ mod served;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 use self::leader::LeaderTasks;
 use self::parts::{Entry, Surroundings};
 pub use self::personas::fill;
-use self::served::Served;
+use self::served::{Known, Served};
 use crate::config::{Config, Source};
 use crate::controllers::persona::Trigger;
 use crate::files::Watch;
@@ -132,7 +133,10 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
                 &config,
                 serving,
                 certificate,
-                &index,
+                Known {
+                    index: &index,
+                    deployments_come: feed.deployments_come(),
+                },
                 parts.admission,
                 &exposition,
                 &mut tasks,
@@ -261,6 +265,14 @@ impl Feed {
             Feed::Cluster {
                 watches, leadership, ..
             } => gauges::Feed::Cluster(watches.clone(), leadership.clone()),
+        }
+    }
+
+    /// Whether a Deployment that is not known may still come: never from files.
+    fn deployments_come(&self) -> Arc<AtomicBool> {
+        match self {
+            Feed::Files { .. } => Arc::default(),
+            Feed::Cluster { watches, .. } => watches.live(Kind::Deployment),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The webhook with its listener bound, before it answers and while it does.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::certificate::Certificate;
 use super::routed::Routed;
@@ -25,13 +26,20 @@ pub(super) struct Served {
     settings: [&'static str; 3],
 }
 
+/// What the webhook answers from.
+pub(super) struct Known<'i> {
+    pub(super) index: &'i Arc<Index>,
+    /// Whether a Deployment that the index does not hold may still become known.
+    pub(super) deployments_come: Arc<AtomicBool>,
+}
+
 impl Served {
     /// Binds the listener and says where. Nothing is answered yet.
     pub(super) async fn bind(
         config: &Config,
         serving: &Serving,
         certificate: Certificate,
-        index: &Arc<Index>,
+        known: Known<'_>,
         beside: Vec<Handler>,
         exposition: &Exposition,
         tasks: &mut Tasks,
@@ -47,8 +55,13 @@ impl Served {
         let limits = Limits::for_this_process();
         let metrics = exposition.with(Metrics::register);
         let budget = Budget::for_this_process();
+        let Known {
+            index,
+            deployments_come,
+        } = known;
         let webhook = Webhook {
             limits,
+            deployments_come,
             ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
         };
         let listener = Bound::bind(&serving.address).await?;

@@ -56,7 +56,7 @@ async fn validate<B: Body<Data = Bytes>>(webhook: &Webhook, request: Request<B>)
         }
         Ok(body) => match wrong_content_type(&head.headers) {
             Some(reason) => (body.len(), (webhook.broken(400, reason), false)),
-            None => (body.len(), (webhook.answer(body), false)),
+            None => (body.len(), (webhook.answer_when_known(body).await, false)),
         },
         // What was not read stands in the way of the next request on this connection.
         Err(BodyError::TooLarge { length, prefix }) => (prefix.len(), (webhook.too_large(*length, prefix), true)),

@@ -22,6 +22,7 @@ pub mod quantity;
 mod ratchet;
 pub mod remedy;
 pub mod render;
+pub mod room;
 mod rules;
 mod strictest;
 pub mod text;
