@@ -70,6 +70,19 @@ fn whole(c: &mut Criterion) {
     group.finish();
 }
 
+/// How long does a review of many containers take where many personas share its app?
+fn shared(c: &mut Criterion) {
+    let mut group = c.benchmark_group("shared");
+    let body = support::many_containers(5_000);
+    for personas in [1, 1_000, 3_000] {
+        let webhook = support::of_one_app(personas);
+        group.bench_function(BenchmarkId::new("5000-containers", personas), |b| {
+            b.iter(|| webhook.reply(black_box(body.as_bytes())));
+        });
+    }
+    group.finish();
+}
+
 /// Does finding a persona grow with how many there are?
 fn index(c: &mut Criterion) {
     let mut group = c.benchmark_group("index");
@@ -99,5 +112,5 @@ fn quantity(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, decide_and_answer, whole, index, quantity);
+criterion_group!(benches, parse, decide_and_answer, whole, shared, index, quantity);
 criterion_main!(benches);

@@ -52,8 +52,35 @@ pub fn snapshot(personas: usize) -> Snapshot {
 
 /// A webhook with that many personas, enforcing them.
 pub fn webhook(personas: usize) -> Webhook {
+    enforcing(snapshot(personas))
+}
+
+/// A webhook with that many personas of one app.
+pub fn of_one_app(personas: usize) -> Webhook {
+    let sharing = |number: usize| Persona {
+        name: format!("p{number}"),
+        ..persona(0)
+    };
+    enforcing(Snapshot::build(
+        (0..personas).map(|number| Arc::new(sharing(number))),
+        [],
+    ))
+}
+
+/// A review of a Deployment of that app with so many containers, each of them privileged.
+pub fn many_containers(count: usize) -> String {
+    let (namespace, app) = (payloads::namespace(0), payloads::app(0));
+    let container = |number| format!(r#"{{"name":"c{number}","image":"x","securityContext":{{"privileged":true}}}}"#);
+    let containers: Vec<String> = (0..count).map(container).collect();
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u","operation":"CREATE","namespace":"{namespace}","object":{{"metadata":{{"name":"many","namespace":"{namespace}","labels":{{"app.kubernetes.io/name":"{app}"}}}},"spec":{{"template":{{"spec":{{"containers":[{}]}}}}}}}}}}}}"#,
+        containers.join(",")
+    )
+}
+
+fn enforcing(snapshot: Snapshot) -> Webhook {
     let index = Arc::new(Index::default());
-    index.replace(snapshot(personas));
+    index.replace(snapshot);
     let rulebook = Rulebook {
         set: RuleSet::Complete,
         mode: Mode::Enforcing,

@@ -48,7 +48,7 @@ fn judged<T>(object: &Value, persona: &Arc<Persona>, then: impl FnOnce(&Decision
         new: &new,
         governed: Governed {
             app: "orders",
-            personas: std::slice::from_ref(persona),
+            personas: std::slice::from_ref(persona).into(),
         },
         old: None,
         namespace: "shop",

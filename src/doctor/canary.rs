@@ -58,7 +58,10 @@ impl Canary {
             &Question {
                 subject: Subject::Deployment,
                 new: &new,
-                governed: Governed { app, personas },
+                governed: Governed {
+                    app,
+                    personas: personas.into(),
+                },
                 old: None,
                 namespace,
                 namespace_mode: mode,

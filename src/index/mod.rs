@@ -4,7 +4,9 @@
 //! Start reading at [`Index::load`] for answering, at [`Change`] for filling. Knows no cluster and no file: both feed it
 //! through the same three writers, one a kind.
 
+mod basis;
 mod entries;
+mod shared;
 mod table;
 mod tally;
 mod touched;
@@ -16,8 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
+pub use basis::Basis;
 use entries::Claimants;
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};
+use shared::Shared;
 use table::{Keyed, Table};
 pub use tally::Tally;
 pub use touched::AppKey;
@@ -30,6 +34,8 @@ pub struct Snapshot {
     tally: Tally,
     /// The same personas by namespace and app, which is how they are asked for.
     governors: Table<Persona>,
+    /// What the personas of an app demand together, where there are several.
+    shared: Table<Shared>,
     namespaces: Table<Namespace>,
     deployments: Table<Deployment>,
     /// The same Deployments by namespace and each app they claim.
@@ -60,8 +66,10 @@ impl Snapshot {
             })
         };
         let personas = Table::build(personas.into_iter().map(stored));
+        let governors = governors(&personas);
         Snapshot {
-            governors: governors(&personas),
+            shared: Shared::all(&governors),
+            governors,
             tally: Tally::of(personas.iter().map(Arc::as_ref)),
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
@@ -71,11 +79,17 @@ impl Snapshot {
     }
 
     /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
-    pub fn find(&self, namespace: &str, app: &str) -> &Personas {
+    pub fn find(&self, namespace: &str, app: &str) -> Personas<'_> {
         if app.is_empty() {
-            return &[];
+            return Personas::default();
         }
-        self.governors.all(namespace, app)
+        let list = self.governors.all(namespace, app);
+        let shared = if list.len() > 1 {
+            self.shared.get(namespace, app)
+        } else {
+            None
+        };
+        Personas::compiled(list, shared.map(|shared| &shared.strictest))
     }
 
     /// The namespace's label `dorgu.io/mode`.
@@ -343,9 +357,9 @@ impl Index {
                 touched.governed(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
-                    now.governors.remove(&moved.namespace, &moved.app, &moved.name);
+                    now.release(moved);
                 }
-                now.governors.put(Arc::clone(&persona));
+                now.govern(&persona);
                 now.put_persona(stored);
                 touched.governed(now, Some(&persona));
             }),
@@ -354,7 +368,7 @@ impl Index {
                     return;
                 };
                 touched.governed(now, Some(&before.persona));
-                now.governors.remove(&namespace, &before.persona.app, &name);
+                now.release(&before.persona);
                 now.tally.take(&before);
                 now.personas.remove(&namespace, &name, "");
             }),
@@ -364,6 +378,7 @@ impl Index {
                 let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas);
+                let shared = Shared::all(&governors);
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
@@ -373,6 +388,7 @@ impl Index {
                     now.personas = personas;
                     now.tally = tally;
                     now.governors = governors;
+                    now.shared = shared;
                 });
                 self.sync(Kind::Persona);
             }

@@ -5,7 +5,7 @@
 //! stand side by side, so all of them are found at once and need no list of their own.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A change copies this many pointers and the entries of one shard: at 10,000 entries the two are of one size with the
 /// memory of a page, and at 100,000 a shard still holds only about 200.
@@ -40,6 +40,16 @@ pub(super) struct Table<V> {
     shards: Arc<[Arc<Shard<V>>]>,
     hasher: RandomState,
     len: usize,
+}
+
+/// Tells whether a table is still the one that it was, and keeps nothing of it in memory but its list of shards.
+#[derive(Debug)]
+pub(super) struct Edition<V>(Weak<[Arc<Shard<V>>]>);
+
+impl<V> PartialEq for Edition<V> {
+    fn eq(&self, other: &Edition<V>) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
 }
 
 impl<V> Clone for Table<V> {
@@ -86,7 +96,13 @@ impl<V: Keyed> Table<V> {
             });
             table.len += shard.len();
         }
-        table.shards = shards.into_iter().map(|slots| Arc::new(slots.into())).collect();
+        // Most shards of a small table are empty: one serves for all of them.
+        let empty = Arc::new(Shard::from(Vec::new()));
+        let shard = |slots: Vec<Slot<V>>| match slots.as_slice() {
+            [] => Arc::clone(&empty),
+            _ => Arc::new(slots.into()),
+        };
+        table.shards = shards.into_iter().map(shard).collect();
         table
     }
 
@@ -100,6 +116,17 @@ impl<V: Keyed> Table<V> {
         let hash = self.hash((namespace, name));
         let shard = self.shards.get(shard_of(hash));
         shard.map_or(&[], |shard| shard.all(hash, (namespace, name)))
+    }
+
+    /// All entries, those of one key together, by rank.
+    pub(super) fn by_key(&self) -> impl Iterator<Item = &[Arc<V>]> {
+        let shards = self.shards.iter();
+        shards.flat_map(|shard| shard.entries.chunk_by(|one, next| one.key() == next.key()))
+    }
+
+    /// Equal to that of the same table as long as nothing was put into it or taken out.
+    pub(super) fn edition(&self) -> Edition<V> {
+        Edition(Arc::downgrade(&self.shards))
     }
 
     /// How many entries there are.

@@ -40,6 +40,9 @@ struct Cause {
 #[derive(Debug)]
 struct Audit<'a>(&'a Decision<'a>);
 
+/// Names of personas in an audit annotation: an app may have any number of them.
+const NAMES: usize = 20;
+
 /// Causes in one answer: a machine that needs more asks the command line.
 const CAUSES: usize = 100;
 
@@ -189,7 +192,9 @@ impl Audit<'_> {
         json.raw(r#","auditAnnotations":{"mode":"#);
         json.text(self.0.mode.as_str());
         json.raw(r#","persona":"#);
-        json.joined(self.0.personas());
+        let beyond = self.0.personas().skip(NAMES).count();
+        let more = (beyond > 0).then(|| format!("and {beyond} more"));
+        json.joined(self.0.personas().take(NAMES).chain(more.as_deref()));
         json.raw(r#","rules":"#);
         json.joined(rules);
         json.raw("}");

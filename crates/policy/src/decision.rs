@@ -12,10 +12,8 @@ use super::notes;
 use super::persona::Persona;
 use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
+use super::strictest::{Demands, Personas, as_of};
 use super::workload::Workload;
-
-/// All personas of one app in one namespace, in the order of their `metadata.name`.
-pub type Personas = [Arc<Persona>];
 
 /// The settings of the process that a decision depends on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +30,7 @@ pub struct Governed<'a> {
     /// The name by which the personas were found.
     pub app: &'a str,
     /// They; empty when nobody governs the object.
-    pub personas: &'a Personas,
+    pub personas: Personas<'a>,
 }
 
 /// One create or update to decide on.
@@ -58,10 +56,9 @@ impl Question<'_> {
             return rulebook.mode;
         }
         let base = self.namespace_mode.or_stricter(rulebook.mode);
-        let effective = |governor: &Governor<'_>| governor.persona.mode.or_stricter(base);
-        governors(rulebook.set, self)
-            .iter()
-            .map(effective)
+        let governing = governing(rulebook.set, self);
+        let all = governing.now.demands().chain(governing.before.demands());
+        all.map(|demands| demands.persona.mode.or_stricter(base))
             .fold(base, Mode::max)
     }
 }
@@ -86,9 +83,8 @@ pub struct Decision<'a> {
     pub mode: Mode,
     /// Which rules were in force.
     pub set: RuleSet,
-    /// The lowest name of [`Decision::personas`], and the others: nearly always there is one.
-    first_persona: Option<&'a str>,
-    other_personas: Vec<&'a str>,
+    /// Who was held against the object.
+    governing: Governing<'a>,
     workload: &'a Workload<'a>,
 }
 
@@ -100,9 +96,15 @@ impl<'a> Decision<'a> {
 
     /// `metadata.name` of every persona that was held against the object, sorted.
     pub fn personas(&self) -> impl Iterator<Item = &'a str> + Clone {
-        self.first_persona
-            .into_iter()
-            .chain(self.other_personas.iter().copied())
+        let [mut now, mut before] = [self.governing.now, self.governing.before].map(|side| {
+            let names = side.list().iter().map(|persona| persona.name.as_str());
+            names.peekable()
+        });
+        std::iter::from_fn(move || match (now.peek(), before.peek()) {
+            (Some(one), Some(other)) if other < one => before.next(),
+            (Some(_), _) => now.next(),
+            (None, _) => before.next(),
+        })
     }
 
     /// What refuses, in the contract's order.
@@ -142,50 +144,49 @@ impl<'a> Decision<'a> {
 
 /// Decides one request. Pure: the same question has the same answer.
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
-    let governors = governors(rulebook.set, question);
+    let governing = governing(rulebook.set, question);
     let floor = rulebook.or_stricter(question.namespace_mode);
+    let governors = governing.governors();
+    let rulebook = Rulebook {
+        mode: floor,
+        ..rulebook
+    };
     let mut mode = floor;
     let mut charges = Charges::default();
     let stored = Stored::new();
     let ratchet = Ratchet::new(question, &stored);
-    for Governor { persona, escaped_from } in &governors {
-        let rulebook = Rulebook {
-            mode: floor,
-            ..rulebook
-        };
-        let effective = rulebook.or_stricter(&persona.mode);
+    for Governor { demands, escaped_from } in &governors {
+        let effective = rulebook.or_stricter(&demands.persona.mode);
         mode = mode.max(effective);
-        for (finding, is_old) in found(rulebook.set, effective, question, persona, &ratchet) {
+        for (finding, is_old) in found(rulebook.set, effective, question, demands.persona, &ratchet) {
             let effective = if is_old { Mode::Advisory } else { effective };
-            charges.merge(Charge::under(effective, finding, &persona.name));
+            let owner = demands.owner(finding.rule);
+            charges.merge(Charge::under(effective, as_of(owner, finding), &owner.name));
         }
         if let Some(before) = escaped_from {
-            let finding = rules::escaped(persona, before, &question.new.metadata.labels.name);
-            charges.merge(Charge::under(effective, finding, &persona.name));
+            let labels = &question.new.metadata.labels;
+            let owner = demands.owner(Rule::AppLabelRemoved);
+            let finding = rules::escaped(owner, before, &labels.name);
+            charges.merge(Charge::under(effective, finding, &owner.name));
         }
-        notes::of_persona(persona, rulebook.set, question.subject).for_each(|note| charges.add(note));
         if governors.len() > 1 {
             charges.close();
         }
     }
-    if let (RuleSet::Complete, Some(first)) = (rulebook.set, governors.first()) {
-        notes::of_question(question, first.persona).for_each(|note| charges.add(note));
+    for persona in governing.noted() {
+        notes::of_persona(persona, rulebook.set, question.subject).for_each(|note| charges.add(note));
+    }
+    if let (RuleSet::Complete, Some(first)) = (rulebook.set, governing.first()) {
+        notes::of_question(question, first).for_each(|note| charges.add(note));
     }
     let charges = charges.in_order();
     let refusing = charges.iter().take_while(|charge| charge.refuses()).count();
-    let mut personas: SmallVec<[&str; 2]> = governors
-        .iter()
-        .map(|governor| governor.persona.name.as_str())
-        .collect();
-    personas.sort_unstable();
-    let mut personas = personas.into_iter();
     Decision {
         charges,
         refusing,
         mode,
         set: rulebook.set,
-        first_persona: personas.next(),
-        other_personas: personas.collect(),
+        governing,
         workload: question.new,
     }
 }
@@ -228,43 +229,66 @@ fn found<'a>(
     numbered.map(move |(position, finding)| (finding, is_old(position)))
 }
 
-/// A persona that is held against the object.
-struct Governor<'a> {
-    persona: &'a Persona,
+/// Whose personas are held against the object: those of the app it is in now and, since a label must not be a way out,
+/// those of the app it was in.
+#[derive(Clone, Copy, Debug)]
+struct Governing<'a> {
+    now: Personas<'a>,
+    before: Personas<'a>,
     /// The app name under which the old object was governed, when the new one is governed by nobody.
     escaped_from: Option<&'a str>,
 }
 
-/// Those who govern the new object and, since a label must not be a way out, those who governed the old one.
-fn governors<'a>(set: RuleSet, question: &Question<'a>) -> SmallVec<[Governor<'a>; 2]> {
+/// What is held against the object in one go.
+struct Governor<'a> {
+    demands: Demands<'a>,
+    escaped_from: Option<&'a str>,
+}
+
+fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
     let now = question.governed.personas;
-    if set == RuleSet::Upstream {
+    let unchanged = Governing {
+        now,
+        before: Personas::default(),
+        escaped_from: None,
+    };
+    match &question.old {
         // Contract 2.3: one persona; of several, the lowest metadata.name.
-        return now
-            .iter()
-            .take(1)
-            .map(|persona| Governor {
-                persona,
-                escaped_from: None,
-            })
-            .collect();
-    }
-    let mut governors: SmallVec<[Governor<'a>; 2]> = now
-        .iter()
-        .map(|persona| Governor {
-            persona,
-            escaped_from: None,
-        })
-        .collect();
-    if let Some(old) = &question.old
-        && question.subject == Subject::Deployment
-    {
-        let escaped_from = now.is_empty().then_some(old.governed.app);
-        for persona in old.governed.personas {
-            if !now.iter().any(|other| other.name == persona.name) {
-                governors.push(Governor { persona, escaped_from });
+        _ if set == RuleSet::Upstream => Governing {
+            now: now.first(),
+            ..unchanged
+        },
+        Some(old) if question.subject == Subject::Deployment && old.governed.app != question.governed.app => {
+            Governing {
+                before: old.governed.personas,
+                escaped_from: now.is_empty().then_some(old.governed.app),
+                ..unchanged
             }
         }
+        _ => unchanged,
     }
-    governors
+}
+
+impl<'a> Governing<'a> {
+    fn governors(&self) -> SmallVec<[Governor<'a>; 2]> {
+        let now = self.now.demands().map(|demands| Governor {
+            demands,
+            escaped_from: None,
+        });
+        let before = self.before.demands().map(|demands| Governor {
+            demands,
+            escaped_from: self.escaped_from,
+        });
+        now.chain(before).collect()
+    }
+
+    /// The personas with a note.
+    fn noted(&self) -> impl Iterator<Item = &'a Persona> + use<'a> {
+        self.now.noted().chain(self.before.noted())
+    }
+
+    fn first(&self) -> Option<&'a Persona> {
+        let mut all = self.now.list().iter().chain(self.before.list());
+        all.next().map(Arc::as_ref)
+    }
 }

@@ -1,8 +1,10 @@
 //! What a rule found, as data: which rule, where, what was observed and what the persona allows. Words are in `render`.
 
+use std::sync::Arc;
+
 pub use super::place::{ContainerKind, ContainerRef, Place};
 
-use super::persona::Problem;
+use super::persona::{Persona, Problem};
 use super::quantity::Quantity;
 
 /// Every rule there is. The name is stable: it appears in answers, metrics, reports and docs.
@@ -263,8 +265,8 @@ pub enum Fact<'a> {
     },
     /// Several personas claim one app.
     Duplicate {
-        /// Their `metadata.name`s, sorted.
-        personas: Vec<&'a str>,
+        /// They, in the order of their `metadata.name`.
+        personas: &'a [Arc<Persona>],
         /// The `spec.name` they share.
         app: &'a str,
     },

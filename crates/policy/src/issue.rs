@@ -3,6 +3,7 @@
 //! tells it.
 
 use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 
 use super::charge::Charge;
 use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
@@ -43,7 +44,7 @@ pub struct Issues {
 
 /// Holds one workload against one persona, as a status shows it. R1 to R11 in the order of contract 3.4; then, with
 /// `complete` rules, what has no row there. `sharing` are all personas of the app, in the order of their names.
-pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing: &[&str]) -> Issues {
+pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing: &[Arc<Persona>]) -> Issues {
     let context = Context {
         set,
         surface: Surface::Status,
@@ -61,15 +62,15 @@ pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing:
                 rule: Rule::PersonaDuplicate,
                 place: Place::Object(""),
                 fact: Fact::Duplicate {
-                    personas: sharing.to_vec(),
+                    personas: sharing,
                     app: &persona.app,
                 },
             });
         }
     }
-    findings.sort_by_key(order);
     let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
     let errors = errors.count();
+    let findings = first_in_order(findings);
     let mut list: Vec<Issue> = findings
         .iter()
         .take(MOST_ISSUES)
@@ -88,6 +89,21 @@ pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing:
     Issues { list, errors }
 }
 
+/// The findings, in order as far as they are listed: there may be a hundred times as many.
+fn first_in_order(findings: Vec<Finding<'_>>) -> Vec<Finding<'_>> {
+    let mut ranked: Vec<_> = findings
+        .into_iter()
+        .enumerate()
+        .map(|(position, finding)| ((order(&finding), position), finding))
+        .collect();
+    let listed = match ranked.len() {
+        count if count > MOST_ISSUES => ranked.select_nth_unstable_by_key(MOST_ISSUES, |(rank, _)| *rank).0,
+        _ => &mut ranked[..],
+    };
+    listed.sort_unstable_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, finding)| finding).collect()
+}
+
 /// Contract 3.4: resources, replicas, health, security; inside, container order. After them what has no row there.
 fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
     let container = match finding.place {
@@ -95,7 +111,7 @@ fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
         Place::Object(_) | Place::Pod(_) => 0,
     };
     let paragraph = match finding.rule {
-        _ if row(finding).is_none() => return (9, 0, finding.rule, finding.place.ordinal(finding.rule)),
+        _ if !has_row(finding) => return (9, 0, finding.rule, finding.place.ordinal(finding.rule)),
         Rule::CpuLimitAbovePersona | Rule::MemoryLimitAbovePersona | Rule::RequestsMissing => 0,
         Rule::ReplicasBelowMinimum | Rule::ReplicasAboveMaximum => 1,
         Rule::LivenessProbeMissing | Rule::LivenessPathDiffers | Rule::ReadinessProbeMissing => 2,
@@ -118,16 +134,36 @@ struct Row<'a> {
     suggestion: String,
 }
 
-/// The row of the contract that speaks of this finding. Upstream looks at app containers only.
-fn row<'a>(finding: &'a Finding<'_>) -> Option<Row<'a>> {
-    let field = match finding.place {
-        Place::Container(container, field) if container.kind == ContainerKind::App => field,
-        Place::Container(..) => return None,
-        Place::Object(field) | Place::Pod(field) => field,
+/// Whether a row of the contract speaks of this finding. Upstream looks at app containers only.
+fn has_row(finding: &Finding<'_>) -> bool {
+    let is_of_app = match finding.place {
+        Place::Container(container, _) => Some(container.kind == ContainerKind::App),
+        Place::Object(_) | Place::Pod(_) => None,
     };
-    let in_container = matches!(finding.place, Place::Container(..));
+    match finding.fact {
+        _ if is_of_app == Some(false) => false,
+        Fact::LimitAbove { .. } => is_of_app.is_some(),
+        Fact::RequestsMissing { .. }
+        | Fact::Replicas { .. }
+        | Fact::ProbeMissing { .. }
+        | Fact::PathDiffers { .. }
+        | Fact::NonRootNotDemanded { .. }
+        | Fact::WritableRoot { .. }
+        | Fact::Escalation(Escalation::Allowed) => true,
+        _ => false,
+    }
+}
+
+/// The row of the contract that speaks of this finding.
+fn row<'a>(finding: &'a Finding<'_>) -> Option<Row<'a>> {
+    if !has_row(finding) {
+        return None;
+    }
+    let field = match finding.place {
+        Place::Container(_, field) | Place::Object(field) | Place::Pod(field) => field,
+    };
     let (message, suggestion) = match (&finding.fact, finding.rule) {
-        (Fact::LimitAbove { observed, allowed }, rule) if in_container => {
+        (Fact::LimitAbove { observed, allowed }, rule) => {
             let resource = resource(rule);
             (
                 format!("Container {resource} limit ({observed}) exceeds persona limit ({allowed})"), // R1, R2

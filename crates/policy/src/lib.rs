@@ -24,16 +24,18 @@ mod ratchet;
 pub mod remedy;
 pub mod render;
 mod rules;
+mod strictest;
 pub mod text;
 pub mod workload;
 
 pub use charge::Charge;
-pub use decision::{Decision, Governed, Old, Personas, Question, Rulebook, decide};
+pub use decision::{Decision, Governed, Old, Question, Rulebook, decide};
 pub use finding::{Finding, Rule, Severity};
 pub use issue::{Issue, Issues, issues};
 pub use mode::{Mode, ModeWish};
 pub use persona::Persona;
 pub use rules::{RuleSet, Subject};
+pub use strictest::{Personas, Strictest};
 pub use workload::Workload;
 
 #[cfg(test)]

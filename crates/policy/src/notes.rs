@@ -31,6 +31,12 @@ pub(super) fn of_persona<'a>(
     unreadable.chain(mode.filter(|_| set == RuleSet::Complete))
 }
 
+/// Whether there is a note about this persona.
+pub(super) fn has_any(persona: &Persona) -> bool {
+    let mut notes = of_persona(persona, RuleSet::Complete, Subject::Deployment);
+    notes.next().is_some()
+}
+
 /// About the request as a whole: personas that share a name, and the namespace's mode. `first` is any that governs.
 pub(super) fn of_question<'a>(
     question: &Question<'a>,
@@ -48,8 +54,8 @@ pub(super) fn of_question<'a>(
 }
 
 fn duplicates(governed: Governed<'_>) -> Option<Charge<'_>> {
-    let [first, _, ..] = governed.personas else { return None };
-    let personas = governed.personas.iter().map(|persona| persona.name.as_str()).collect();
+    let personas = governed.personas.list();
+    let [first, _, ..] = personas else { return None };
     let fact = Fact::Duplicate {
         personas,
         app: &first.app,

@@ -112,7 +112,7 @@ impl Display for Message<'_> {
                 f.write_str("ApplicationPersonas ")?;
                 for (position, persona) in personas.iter().take(5).enumerate() {
                     let comma = if position == 0 { "" } else { ", " };
-                    write!(f, "{comma}'{}'", Shown(persona))?;
+                    write!(f, "{comma}'{}'", Shown(&persona.name))?;
                 }
                 if personas.len() > 5 {
                     write!(f, " and {} more", personas.len() - 5)?;

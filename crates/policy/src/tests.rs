@@ -42,7 +42,7 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
     let before = old.map(ToString::to_string);
     let governed = Governed {
         app: "orders",
-        personas: &personas,
+        personas: personas[..].into(),
     };
     let stored = || serde_json::from_str(before.as_deref()?).ok();
     let old = old.map(|_| Old {
@@ -67,7 +67,7 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
 }
 
 /// Deployments of every shape the rules speak of.
-fn deployment() -> impl Strategy<Value = Value> {
+pub(crate) fn deployment() -> impl Strategy<Value = Value> {
     let flag = || prop_oneof![Just(Value::Null), Just(json!(true)), Just(json!(false))];
     let amount = |words: &'static [&'static str]| {
         prop_oneof![
@@ -234,7 +234,7 @@ proptest! {
         let personas = [Arc::new(persona())];
         let text = object.to_string();
         let new: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-        let governed = Governed { app: "orders", personas: &personas };
+        let governed = Governed { app: "orders", personas: personas[..].into() };
         let read = std::cell::Cell::new(false);
         let stored = || { read.set(true); None };
         let question = Question {

@@ -1,11 +1,12 @@
 //! Derive: what the status of a persona has to say, from what is known of its app. Pure.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
-use crate::index::{Running, Snapshot};
+use crate::index::{Deployment, Running, Snapshot, StoredPersona};
 use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
@@ -14,6 +15,9 @@ use crate::policy::{Issue, Issues, Persona, RuleSet, Severity, issues};
 
 /// Names told in one message; the rest is counted.
 const MOST_NAMES: usize = 5;
+/// Bytes of a Deployment (of the fields that rules look at) times the personas it is compared with: a thousand personas
+/// of a large Deployment, or eight of the largest that an API server stores.
+const MOST_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
 const LONGEST: usize = 2_048;
 
@@ -24,29 +28,29 @@ pub(super) struct Observed<'a> {
     /// `metadata.generation` of the persona.
     pub(super) generation: i64,
     /// All personas of the app, this one too, by name.
-    pub(super) sharing: Vec<&'a str>,
+    pub(super) sharing: &'a [Arc<Persona>],
     /// The Deployments that belong to it, by name.
-    pub(super) deployments: Vec<(&'a str, &'a Running)>,
+    pub(super) deployments: &'a [Arc<Deployment>],
     /// Whether more than the label was looked at (`--match chain`).
     pub(super) chained: bool,
 }
 
 impl<'a> Observed<'a> {
-    /// Observe: reads one snapshot of the index. None when there is no such persona.
-    pub(super) fn of(snapshot: &'a Snapshot, namespace: &str, name: &str, chained: bool) -> Option<Observed<'a>> {
-        let stored = snapshot.persona(namespace, name)?;
+    /// Observe: reads one snapshot of the index, beside the Deployments that were found in it.
+    pub(super) fn of(
+        snapshot: &'a Snapshot,
+        stored: &'a StoredPersona,
+        deployments: &'a [Arc<Deployment>],
+        chained: bool,
+    ) -> Observed<'a> {
         let persona = &*stored.persona;
-        let workloads = snapshot.workloads(namespace, &persona.app).into_iter();
-        let sharing = snapshot.find(namespace, &persona.app).iter();
-        Some(Observed {
+        Observed {
             persona,
             generation: stored.generation,
-            sharing: sharing.map(|persona| persona.name.as_str()).collect(),
-            deployments: workloads
-                .filter_map(|deployment| Some((&*deployment.name, deployment.running.as_deref()?)))
-                .collect(),
+            sharing: snapshot.find(&persona.namespace, &persona.app).list(),
+            deployments,
             chained,
-        })
+        }
     }
 }
 
@@ -71,9 +75,12 @@ pub(super) struct Assessment {
 
 /// Derives the whole of it (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
-    match observed.deployments.as_slice() {
+    match observed.deployments {
         [] => absent(observed),
-        [(name, running)] => present(set, observed, name, running),
+        [one] => match one.running.as_deref() {
+            Some(running) => present(set, observed, &one.name, running),
+            None => absent(observed),
+        },
         several => ambiguous(observed, several),
     }
 }
@@ -108,8 +115,9 @@ fn absent(observed: &Observed<'_>) -> Assessment {
 }
 
 /// Contract 9: naming them is of more use than an arbitrary first, which can flip.
-fn ambiguous(observed: &Observed<'_>, deployments: &[(&str, &Running)]) -> Assessment {
-    let names = quoted(deployments.iter().map(|(name, _)| *name));
+fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assessment {
+    let names = deployments.iter().map(|deployment| &*deployment.name);
+    let names = quoted(names, deployments.len());
     let message = format!(
         "Deployments {names} all belong to '{}'; expected one",
         Shown(&observed.persona.app)
@@ -140,10 +148,17 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[(&str, &Running)]) -> Asses
 fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> Assessment {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
-    let (readable, Issues { list, errors }) = match compared {
-        Ok(issues) => (true, issues),
-        Err(unreadable) => (false, unreadable),
+    let (uncompared, Issues { list, errors }) = match compared {
+        Ok(issues) => (None, issues),
+        Err(uncompared) => {
+            let list = vec![uncompared.issue];
+            (
+                Some((uncompared.reason, uncompared.message)),
+                Issues { list, errors: 0 },
+            )
+        }
     };
+    let readable = uncompared.is_none();
     let phase = phase(health, errors > 0 || !readable);
     let ready = match phase {
         Phase::Active => (
@@ -153,14 +168,10 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         ),
         phase => (Some(false), "Issues", format!("Phase: {phase:?}")),
     };
-    let validated = match (readable, errors) {
-        (false, _) => (
-            None,
-            "Unreadable",
-            "The Deployment could not be read; see validation.issues".to_owned(),
-        ),
-        (true, 0) => (Some(true), "Passed", "All validations passed".to_owned()),
-        (true, errors) => (
+    let validated = match (uncompared, errors) {
+        (Some((reason, message)), _) => (None, reason, message.to_owned()),
+        (None, 0) => (Some(true), "Passed", "All validations passed".to_owned()),
+        (None, errors) => (
             Some(false),
             "ValidationFailed",
             format!("{errors} validation error(s) found"),
@@ -183,36 +194,65 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
     }
 }
 
-/// The issues; as an error, the one that says why there are no others.
-fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Issues> {
-    let spec = match &running.spec {
-        Ok(spec) => serde_json::from_str::<Spec<'_>>(spec).map_err(|error| error.to_string()),
-        Err(reason) => Err(reason.to_string()),
-    };
-    match spec {
-        Ok(spec) => {
-            let workload = Workload {
-                spec,
-                ..Workload::default()
-            };
-            Ok(issues(set, &workload, observed.persona, &observed.sharing))
-        }
-        Err(reason) => Err(Issues {
-            list: vec![Issue {
-                severity: Severity::Warning,
-                field: String::new(),
-                message: cut(
-                    format!(
-                        "dorgu could not read this object ({}); it was not checked",
-                        Shown(&reason)
-                    ),
-                    LONGEST,
-                ),
-                suggestion: "Look at the Deployment with kubectl get -o yaml".to_owned(),
-            }],
-            errors: 0,
-        }),
+/// Why nothing was compared: in a condition, and as the only issue.
+struct Uncompared {
+    reason: &'static str,
+    message: &'static str,
+    issue: Issue,
+}
+
+impl Uncompared {
+    fn new(reason: &'static str, message: &'static str, issue: String, suggestion: &str) -> Uncompared {
+        let issue = Issue {
+            severity: Severity::Warning,
+            field: String::new(),
+            message: cut(issue, LONGEST),
+            suggestion: suggestion.to_owned(),
+        };
+        Uncompared { reason, message, issue }
     }
+
+    fn unreadable(reason: &str) -> Uncompared {
+        let reason = Shown(reason);
+        Uncompared::new(
+            "Unreadable",
+            "The Deployment could not be read; see validation.issues",
+            format!("dorgu could not read this object ({reason}); it was not checked"),
+            "Look at the Deployment with kubectl get -o yaml",
+        )
+    }
+
+    fn too_many(observed: &Observed<'_>) -> Uncompared {
+        let (count, app) = (observed.sharing.len(), Shown(&observed.persona.app));
+        Uncompared::new(
+            "TooManyPersonas",
+            "Too many ApplicationPersonas share this Deployment; see validation.issues",
+            format!(
+                "{count} ApplicationPersonas share spec.name '{app}', too many to hold each against a Deployment of this \
+                 size; it was not checked"
+            ),
+            "Give each ApplicationPersona a spec.name of its own",
+        )
+    }
+}
+
+/// The issues, or why there are none. Each persona of an app is compared on its own, whatever the others demand; beyond
+/// [`MOST_COMPARED`] none is, so that the work of one change is bounded whatever is shared.
+fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Uncompared> {
+    let spec = match &running.spec {
+        Ok(spec) => spec,
+        Err(reason) => return Err(Uncompared::unreadable(reason)),
+    };
+    let sharing = observed.sharing.len();
+    if sharing > 1 && spec.len().saturating_mul(sharing) > MOST_COMPARED {
+        return Err(Uncompared::too_many(observed));
+    }
+    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
+    let workload = Workload {
+        spec,
+        ..Workload::default()
+    };
+    Ok(issues(set, &workload, observed.persona, observed.sharing))
 }
 
 /// Contract 3.5.
@@ -274,17 +314,18 @@ fn spec_valid(persona: &Persona) -> Parts {
 }
 
 fn name_unique(observed: &Observed<'_>) -> Parts {
-    let others = observed.sharing.iter().filter(|name| **name != observed.persona.name);
-    let others: Vec<&str> = others.copied().collect();
+    let names = observed.sharing.iter().map(|persona| persona.name.as_str());
+    let others = names.filter(|name| *name != observed.persona.name);
+    let count = observed.sharing.len().saturating_sub(1);
     let app = Shown(&observed.persona.app);
-    if others.is_empty() {
+    if count == 0 {
         return (
             Some(true),
             "Unique",
             format!("No other ApplicationPersona has spec.name '{app}'"),
         );
     }
-    let names = quoted(others.into_iter());
+    let names = quoted(others, count);
     (
         Some(false),
         "NameShared",
@@ -292,9 +333,8 @@ fn name_unique(observed: &Observed<'_>) -> Parts {
     )
 }
 
-/// `'a', 'b' and 3 more`.
-fn quoted<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let count = names.len();
+/// `'a', 'b' and 3 more`, of so many names.
+fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
     let told: Vec<String> = names
         .take(MOST_NAMES)
         .map(|name| format!("'{}'", Shown(name)))

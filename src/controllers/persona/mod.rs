@@ -6,6 +6,7 @@
 
 mod assess;
 mod events;
+mod found;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
+use self::found::FoundDeployments;
 use self::status::CLOCKS;
 pub use self::status::fingerprint;
 use super::metrics::{self, Metrics, ReconcileResult};
@@ -132,6 +134,7 @@ impl Controller {
                 client: &client,
                 leadership: leadership.clone(),
                 events: &events,
+                found: FoundDeployments::default(),
                 trouble: Trouble::default(),
                 failing: Mutex::default(),
             };
@@ -163,6 +166,7 @@ struct Term<'c> {
     client: &'c Client,
     leadership: Leadership,
     events: &'c EventRecorder,
+    found: FoundDeployments,
     trouble: Trouble,
     /// The persona that `trouble` is about.
     failing: Mutex<Option<Name>>,
@@ -270,10 +274,11 @@ impl Term<'_> {
     fn assess(&self, name: &Name) -> Assessed {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
-        let observed = Observed::of(&snapshot, namespace, name, self.settings.chained);
-        let (Some(observed), Some(stored)) = (observed, snapshot.persona(namespace, name)) else {
+        let Some(stored) = snapshot.persona(namespace, name) else {
             return Assessed::Gone;
         };
+        let deployments = self.found.of_app(&snapshot, &stored.persona);
+        let observed = Observed::of(&snapshot, stored, &deployments, self.settings.chained);
         let assessment = assess(self.settings.set, &observed);
         if assessment.says(stored.status) {
             Assessed::UpToDate
@@ -318,7 +323,9 @@ enum Assessed {
 
 /// The personas of these apps.
 fn affected(snapshot: &Snapshot, apps: &[AppKey]) -> Vec<Key> {
-    let personas = apps.iter().flat_map(|app| snapshot.find(&app.namespace, &app.app));
+    let personas = apps
+        .iter()
+        .flat_map(|app| snapshot.find(&app.namespace, &app.app).list());
     personas.map(|persona| key(&persona.namespace, &persona.name)).collect()
 }
 

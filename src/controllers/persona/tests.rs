@@ -1,12 +1,14 @@
 //! What is derived, as tables; and that a status which says the same already is left alone.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
 use super::fingerprint;
-use crate::index::Running;
+use crate::index::{Deployment, Running};
 use crate::policy::{Persona, RuleSet};
 
 const MINIMUM: i32 = 2;
@@ -32,11 +34,20 @@ fn running(replicas: i32, ready: i32, available: bool, progressing: bool) -> Run
     }
 }
 
-fn observed<'a>(persona: &'a Persona, deployments: Vec<(&'a str, &'a Running)>) -> Observed<'a> {
+fn deployments(list: Vec<(&str, &Running)>) -> Vec<Arc<Deployment>> {
+    let deployment = |(name, running): (&str, &Running)| Deployment {
+        name: name.into(),
+        running: Some(Box::new(running.clone())),
+        ..Deployment::default()
+    };
+    list.into_iter().map(|one| Arc::new(deployment(one))).collect()
+}
+
+fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Observed<'a> {
     Observed {
         persona,
         generation: 7,
-        sharing: vec![&persona.name],
+        sharing: &[],
         deployments,
         chained: false,
     }
@@ -44,7 +55,13 @@ fn observed<'a>(persona: &'a Persona, deployments: Vec<(&'a str, &'a Running)>) 
 
 fn assessed(deployments: Vec<(&str, &Running)>) -> Assessment {
     let persona = persona();
-    assess(RuleSet::Complete, &observed(&persona, deployments))
+    assess(RuleSet::Complete, &observed(&persona, &self::deployments(deployments)))
+}
+
+/// Personas of one app, of which nothing counts but their names.
+fn sharing(names: impl IntoIterator<Item = String>) -> Vec<Arc<Persona>> {
+    let named = |name| Arc::new(Persona { name, ..persona() });
+    names.into_iter().map(named).collect()
 }
 
 fn at(second: i64) -> Timestamp {
@@ -208,8 +225,12 @@ fn a_persona_with_a_value_that_cannot_be_read_and_a_shared_name_says_so() {
         value: "abc".to_owned(),
         flaw: crate::policy::persona::Flaw::Unreadable,
     });
-    let mut observed = observed(&persona, vec![("web", &running)]);
-    observed.sharing = vec!["a", "b", "orders"];
+    let deployments = deployments(vec![("web", &running)]);
+    let sharing = sharing(["a", "b", "orders"].map(str::to_owned));
+    let observed = Observed {
+        sharing: &sharing,
+        ..observed(&persona, &deployments)
+    };
     let status = assess(RuleSet::Upstream, &observed).status(&Value::Null, at(0));
     assert_eq!(
         condition(&status, "SpecValid"),
@@ -233,6 +254,41 @@ fn a_deployment_that_cannot_be_read_is_never_taken_for_a_good_one() {
     let message = "dorgu could not read this object (spec.replicas: a number); it was not checked";
     assert_eq!(status["validation"]["issues"][0]["message"], message);
     assert!(condition(&status, "Validated").starts_with("Unknown/Unreadable/"));
+}
+
+/// Each of many personas is compared on its own, so the size of what they share counts for each.
+#[test]
+fn more_personas_than_can_be_compared_with_a_large_deployment_are_told_so() {
+    let containers: Vec<Value> = (0..5_000)
+        .map(|n| json!({"name": format!("c{n}"), "securityContext": {"privileged": true}}))
+        .collect();
+    let spec = json!({"replicas": 1, "template": {"spec": {"containers": containers}}});
+    let mut large = running(3, 3, true, true);
+    large.spec = Ok(spec.to_string().into());
+    let mut small = running(3, 3, true, true);
+    small.spec = Ok(r#"{"replicas":1}"#.into());
+    let persona = persona();
+    let validated = |running: &Running, count: usize| {
+        let deployments = deployments(vec![("web", running)]);
+        let sharing = sharing((0..count).map(|n| format!("p{n}")));
+        let observed = Observed {
+            sharing: &sharing,
+            ..observed(&persona, &deployments)
+        };
+        let status = assess(RuleSet::Complete, &observed).status(&Value::Null, at(0));
+        let issue = status["validation"]["issues"][0]["message"].to_string();
+        assert_eq!(status["validation"]["passed"], false);
+        (condition(&status, "Validated"), issue)
+    };
+    let failed = "False/ValidationFailed/1 validation error(s) found";
+    for (running, count) in [(&small, 1), (&small, 1_000), (&large, 1), (&large, 10)] {
+        assert_eq!(validated(running, count).0, failed, "{count}");
+    }
+    let (condition, issue) = validated(&large, 1_000);
+    assert!(condition.starts_with("Unknown/TooManyPersonas/"), "{condition}");
+    let told = "1000 ApplicationPersonas share spec.name 'orders', too many to hold each against a Deployment of this size; \
+                it was not checked";
+    assert_eq!(issue, format!("\"{told}\""));
 }
 
 #[test]

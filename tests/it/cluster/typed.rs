@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use dorgu::policy::{Governed, Mode, ModeWish, Persona, Question, Rule, RuleSet, Rulebook, Subject, Workload, decide};
 use serde_json::{Value, json};
@@ -179,13 +180,13 @@ fn persona(namespace: &str) -> Value {
 fn found(deployment: &Value, persona: &Persona) -> BTreeSet<&'static str> {
     let text = deployment.to_string();
     let new: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-    let personas = [persona.clone().into()];
+    let personas = [Arc::new(persona.clone())];
     let question = Question {
         subject: Subject::Deployment,
         new: &new,
         governed: Governed {
             app: "orders",
-            personas: &personas,
+            personas: personas[..].into(),
         },
         old: None,
         namespace: "",

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod churn;
+mod crowded;
 mod fleet;
 mod ledger;
 mod ours;
@@ -15,6 +16,7 @@ mod process;
 mod report;
 mod stalled;
 mod storm;
+mod stuck_log;
 mod unseen;
 mod worst;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 use rustls::ClientConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ use crate::server::support::{Answer, Client, trusting};
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
 
-/// It enforces, and knows no persona.
+/// It enforces, and unless it is given personas it knows none.
 pub(super) struct Served {
     pub(super) dorgu: Dorgu,
     pub(super) asked: Asked,
@@ -35,25 +35,19 @@ pub(super) struct Asked {
 
 impl Served {
     pub(super) fn start() -> Served {
+        Served::with(r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#)
+    }
+
+    /// One that reads these documents.
+    pub(super) fn with(documents: &str) -> Served {
         let personas = TempDir::new().expect("a folder");
-        let namespace = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
-        std::fs::write(personas.path().join("shop.yaml"), namespace).expect("written");
+        std::fs::write(personas.path().join("shop.yaml"), documents).expect("written");
         let dorgu = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
-        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
         let review = json!({
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
             "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {"spec": {"replicas": 1}}},
         });
-        let body = review.to_string();
-        let head = format!(
-            "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let asked = Asked {
-            addr: addr.expect("an address"),
-            config: trusting(dorgu.ca_pem().as_bytes()),
-            request: [head.as_bytes(), body.as_bytes()].concat().into(),
-        };
+        let asked = Asked::new(&dorgu, &dorgu.ca_pem(), &review);
         Served {
             dorgu,
             asked,
@@ -70,20 +64,52 @@ pub(super) fn processor_time(dorgu: &Dorgu) -> Duration {
     Duration::from_millis((stat.utime + stat.stime) * 10)
 }
 
+fn request(body: &str) -> Arc<[u8]> {
+    let head = format!(
+        "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body.as_bytes()].concat().into()
+}
+
 impl Asked {
+    /// This review, of this process with this CA.
+    pub(super) fn new(dorgu: &Dorgu, ca: &str, review: &Value) -> Asked {
+        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
+        Asked {
+            addr: addr.expect("an address"),
+            config: trusting(ca.as_bytes()),
+            request: request(&review.to_string()),
+        }
+    }
+
+    /// The same process, asked about something else.
+    pub(super) fn about(&self, review: &str) -> Asked {
+        Asked {
+            request: request(review),
+            ..self.clone()
+        }
+    }
+
     pub(super) async fn connect(&self) -> io::Result<Client> {
         Client::connect(self.addr, &self.config).await
     }
 
     /// One answer with status 200, on this connection or on a new one, which is then kept for the next time.
     pub(super) async fn ask(&self, kept: &mut Option<Client>) -> io::Result<()> {
+        self.verdict(kept).await.map(drop)
+    }
+
+    /// The same, and whether it allows.
+    pub(super) async fn verdict(&self, kept: &mut Option<Client>) -> io::Result<bool> {
         let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
         let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if answer.status != 200 {
             return Err(io::Error::other(format!("{answer:?}")));
         }
         *kept = (!answer.closes()).then_some(client);
-        Ok(())
+        let review: Value = serde_json::from_slice(&answer.body)?;
+        Ok(review["response"]["allowed"] == true)
     }
 
     async fn answer(&self, client: Option<Client>) -> io::Result<(Client, Answer)> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dorgu::index::{Index, Snapshot};
 use dorgu::policy::workload::MOST_PARTS;
-use dorgu::policy::{Mode, Persona, RuleSet, Rulebook};
+use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::{BODY_LIMIT, Match, Metrics, Webhook};
 use prometheus_client::registry::Registry;
@@ -25,17 +25,31 @@ const LARGEST: usize = 3 << 20;
 const MOST: usize = MOST_PARTS - 100;
 
 fn webhook() -> Webhook {
-    let persona = Persona {
+    with_personas(1)
+}
+
+/// So many personas of one app, no two of which demand the same; what the modes of some of them ask for is asked for
+/// anyway, so that each group is judged for itself and enforced.
+fn with_personas(count: usize) -> Webhook {
+    let modes = [
+        ModeWish::Unset,
+        ModeWish::Set(Mode::Advisory),
+        ModeWish::Set(Mode::Enforcing),
+    ];
+    let persona = |(mode, number): (&ModeWish, usize)| Persona {
         namespace: "shop".into(),
-        name: "orders".into(),
+        name: format!("orders{number}"),
         app: "orders".into(),
-        min_replicas: Some(2),
+        mode: mode.clone(),
+        min_replicas: Some(2 + i32::try_from(number % 100).expect("small")),
+        liveness_path: Some(format!("/live{number}")),
         forbids_privilege_escalation: true,
         run_as_non_root: true,
         ..Persona::default()
     };
+    let personas = modes.iter().cycle().zip(0..count).map(persona);
     let index = Arc::new(Index::default());
-    index.replace(Snapshot::build([Arc::new(persona)], []));
+    index.replace(Snapshot::build(personas.map(Arc::new), []));
     let rulebook = Rulebook {
         set: RuleSet::Complete,
         mode: Mode::Enforcing,
@@ -154,6 +168,34 @@ fn the_worst_legal_input_is_refused_in_time() {
     let mut padded = many(1, &"<".repeat(LARGEST - 1024));
     padded["metadata"]["annotations"] = json!({"last": "<"});
     assert_refused_within("escaped characters to the limit", bound, &review(&padded, None));
+}
+
+/// Personas are free for everyone who may write them, so their number must not multiply the work of a review.
+#[test]
+fn personas_that_share_an_app_add_to_the_work_of_a_review_and_do_not_multiply_it() {
+    const CONTAINERS: usize = 5_000;
+    let bound = Duration::from_millis(50);
+    let create = review(&many(CONTAINERS, "i"), None);
+    let update = review(&many(CONTAINERS, "j"), Some(&many(CONTAINERS, "i")));
+    for (what, body, allowed) in [("created", &create, false), ("updated", &update, true)] {
+        let [few, most] = [1_000, 3_000].map(|personas| {
+            let (took, answer) = taken(&with_personas(personas), body);
+            println!(
+                "{personas} personas, {CONTAINERS} containers {what}: {took:.1?} (bound {bound:?}, times {SLACK})"
+            );
+            assert_eq!(answer["response"]["allowed"], allowed);
+            let names = answer["response"]["auditAnnotations"]["persona"]
+                .as_str()
+                .unwrap_or_default();
+            assert!(names.len() < 512 && names.ends_with(" more"), "{names:.600}");
+            took
+        });
+        assert!(few < bound * SLACK, "{few:?}");
+        assert!(
+            most < bound * SLACK && most < few * 2,
+            "{few:?}, with three times as many {most:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Every row of contract 3.4, in its order and its words; and what has no row.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Issue, MOST_ISSUES, issues};
@@ -19,6 +21,15 @@ fn persona(spec: Value) -> Persona {
     Persona::parse(&object)
 }
 
+/// Personas of one app, of which nothing counts but their names.
+fn sharing(names: &[&str]) -> Vec<Arc<Persona>> {
+    let named = |name: &&str| Persona {
+        name: (*name).to_owned(),
+        ..Persona::default()
+    };
+    names.iter().map(|name| Arc::new(named(name))).collect()
+}
+
 /// The issues of a Deployment's spec, as `severity field | message | suggestion`.
 fn told(set: RuleSet, spec: &Value, persona: &Persona) -> Vec<String> {
     let text = spec.to_string();
@@ -29,7 +40,7 @@ fn told(set: RuleSet, spec: &Value, persona: &Persona) -> Vec<String> {
             spec,
             ..Workload::default()
         };
-        issues(set, &workload, persona, &["orders"]).list
+        issues(set, &workload, persona, &sharing(&["orders"])).list
     };
     let list = of(spec);
     let again: Spec<'_> = serde_json::from_str(&kept).expect("what is kept reads again");
@@ -257,7 +268,7 @@ fn a_pod_of_thousands_of_containers_has_a_status_that_can_be_stored() {
         spec: serde_json::from_str(&text).expect("a spec"),
         ..Workload::default()
     };
-    let issues = issues(RuleSet::Upstream, &workload, &persona, &["orders"]);
+    let issues = issues(RuleSet::Upstream, &workload, &persona, &sharing(&["orders"]));
     assert_eq!(issues.list.len(), MOST_ISSUES + 1);
     let last = issues.list.last().expect("the one that counts");
     // R3, R6, R8 and R10 of each, R4 and R9 once.
@@ -269,7 +280,13 @@ fn a_pod_of_thousands_of_containers_has_a_status_that_can_be_stored() {
 #[test]
 fn personas_that_share_a_name_are_told_of_each_other() {
     let persona = persona(json!({}));
-    let list = issues(RuleSet::Complete, &Workload::default(), &persona, &["a", "orders"]).list;
+    let list = issues(
+        RuleSet::Complete,
+        &Workload::default(),
+        &persona,
+        &sharing(&["a", "orders"]),
+    )
+    .list;
     let lines: Vec<String> = list.iter().map(line).collect();
     assert_eq!(
         lines,

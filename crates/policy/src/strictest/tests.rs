@@ -1,0 +1,335 @@
+//! Personas judged as one say what each of them would say, held against the same workload alone.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::answer::{message, warnings};
+use crate::compare::FindingSubject;
+use crate::decision::{Decision, Governed, Old, Question, Rulebook, decide};
+use crate::persona::{Flaw, PersonaResources, Problem};
+use crate::quantity::Quantity;
+use crate::rules::{RuleSet, Subject};
+use crate::tests::deployment;
+use crate::workload::Workload;
+
+/// What differs between two personas of one app, in any mixture.
+fn persona() -> impl Strategy<Value = Persona> {
+    let quantity = |words: &'static [&'static str]| {
+        let quantity = |word: &str| Quantity::parse(word).ok();
+        proptest::option::weighted(0.6, proptest::sample::select(words)).prop_map(move |word| quantity(word?))
+    };
+    let list = move || {
+        let (cpu, memory) = (
+            quantity(&["0", "100m", "0.25", "250m", "500m", "1"]),
+            quantity(&["64Mi", "512Mi", "1Gi"]),
+        );
+        (cpu, memory).prop_map(|(cpu, memory)| PersonaResources { cpu, memory })
+    };
+    let path = || proptest::option::of(proptest::sample::select(vec!["/a", "/b"]));
+    let count = || proptest::option::of(0..7);
+    let mode = prop_oneof![
+        Just(ModeWish::Unset),
+        Just(ModeWish::Set(Mode::Advisory)),
+        Just(ModeWish::Set(Mode::Enforcing)),
+        Just(ModeWish::Unknown("loud".into())),
+    ];
+    let flags = any::<[bool; 5]>();
+    let user = proptest::option::of(1..3_i64);
+    (
+        (mode, list(), list(), flags, user),
+        (count(), count(), path(), path(), count()),
+    )
+        .prop_map(
+            |((mode, limits, requests, flags, user), (min, max, liveness, readiness, port))| {
+                let [has_resources, broken, non_root, read_only, escalation] = flags;
+                let problem = Problem {
+                    field: "spec.resources.limits.cpu",
+                    value: "lots".into(),
+                    flaw: Flaw::Unreadable,
+                };
+                Persona {
+                    namespace: "shop".into(),
+                    mode,
+                    has_resources,
+                    limits: if has_resources {
+                        limits
+                    } else {
+                        PersonaResources::default()
+                    },
+                    requests: if has_resources {
+                        requests
+                    } else {
+                        PersonaResources::default()
+                    },
+                    min_replicas: min,
+                    max_replicas: max,
+                    liveness_path: liveness.map(str::to_owned),
+                    readiness_path: readiness.map(str::to_owned),
+                    probe_port: port,
+                    run_as_non_root: non_root,
+                    run_as_user: user,
+                    read_only_root_filesystem: read_only,
+                    forbids_privilege_escalation: escalation,
+                    problems: if broken { vec![problem] } else { Vec::new() },
+                    ..Persona::default()
+                }
+            },
+        )
+}
+
+/// The personas of an app, by name; those of two apps take turns in the alphabet.
+fn personas(app: &'static str, count: Range<usize>) -> impl Strategy<Value = Vec<Arc<Persona>>> {
+    vec((persona(), 0..4_u8), count).prop_map(move |list| {
+        let mut place = 0;
+        let named = |(persona, gap): (Persona, u8)| {
+            place += 1 + u32::from(gap);
+            Arc::new(Persona {
+                name: format!("p{place:02}-{app}"),
+                app: app.into(),
+                ..persona
+            })
+        };
+        list.into_iter().map(named).collect()
+    })
+}
+
+/// Everything a decision depends on.
+#[derive(Clone, Debug)]
+struct Asked {
+    rulebook: Rulebook,
+    namespace_mode: ModeWish,
+    subject: Subject,
+    new: String,
+    old: Option<String>,
+    /// The label of the new object, and of the old one.
+    apps: [&'static str; 2],
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let mode = || prop_oneof![Just(Mode::Advisory), Just(Mode::Enforcing)];
+    let set = prop_oneof![4 => Just(RuleSet::Complete), 1 => Just(RuleSet::Upstream)];
+    let namespace_mode = prop_oneof![Just(ModeWish::Unset), mode().prop_map(ModeWish::Set)];
+    let subject = prop_oneof![5 => Just(Subject::Deployment), 1 => Just(Subject::Scale)];
+    // As it was, with other replicas, or another one altogether.
+    let old = prop_oneof![
+        Just(None),
+        deployment().prop_map(Some),
+        (0..8_i32).prop_map(|replicas| Some(json!(replicas)))
+    ];
+    let apps = prop_oneof![
+        6 => Just(["orders", "orders"]),
+        2 => Just(["orders", "carts"]),
+        1 => Just(["", "carts"]),
+        1 => Just(["nothing", "carts"])
+    ];
+    (set, mode(), namespace_mode, subject, deployment(), old, apps).prop_map(
+        |(set, mode, namespace_mode, subject, object, old, apps)| {
+            let labelled = |mut object: Value, app: &str| {
+                for list in ["containers", "initContainers"] {
+                    let containers = object["spec"]["template"]["spec"][list].as_array_mut();
+                    containers.into_iter().flatten().for_each(spelled_once);
+                }
+                object["metadata"]["labels"]["app.kubernetes.io/name"] = json!(app);
+                object.to_string()
+            };
+            let old = old.map(|old| match old {
+                replicas @ Value::Number(_) => {
+                    let mut same = object.clone();
+                    same["spec"]["replicas"] = replicas;
+                    same
+                }
+                other => other,
+            });
+            Asked {
+                rulebook: Rulebook { set, mode },
+                namespace_mode,
+                subject,
+                new: labelled(object, apps[0]),
+                old: old.map(|old| labelled(old, apps[1])),
+                apps,
+            }
+        },
+    )
+}
+
+type Stored<'a> = &'a dyn Fn() -> Option<Workload<'a>>;
+
+/// A capability that is added in two spellings is two findings on one subject, of which others' are merged with one.
+fn spelled_once(container: &mut Value) {
+    if let Some(added) = container["securityContext"]["capabilities"]["add"].as_array_mut()
+        && added.contains(&json!("SYS_ADMIN"))
+    {
+        added.retain(|name| name != "cap_sys_admin");
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    asked: &'a Asked,
+    new: &'a Workload<'a>,
+    stored: Stored<'a>,
+}
+
+impl<'a> Asking<'a> {
+    fn decide(&self, now: Personas<'a>, before: Personas<'a>) -> Decision<'a> {
+        let asked = self.asked;
+        let [governed, left] = [(asked.apps[0], now), (asked.apps[1], before)];
+        let governed_by = |(app, personas)| Governed { app, personas };
+        let question = Question {
+            subject: asked.subject,
+            new: self.new,
+            governed: governed_by(governed),
+            old: asked.old.as_ref().map(|_| Old {
+                governed: governed_by(left),
+                workload: self.stored,
+            }),
+            namespace: "shop",
+            namespace_mode: &asked.namespace_mode,
+        };
+        decide(asked.rulebook, &question)
+    }
+
+    /// What each persona says alone, merged thing by thing.
+    fn one_by_one(&self, now: &'a [Arc<Persona>], before: &'a [Arc<Persona>]) -> Vec<String> {
+        let upstream = self.asked.rulebook.set == RuleSet::Upstream;
+        let moved = self.asked.apps[0] != self.asked.apps[1];
+        let mut said: HashMap<FindingSubject<'a>, Vec<Said<'a>>> = HashMap::new();
+        let mut add = |decision: &Decision<'a>, escapes: bool| {
+            for charge in decision.charges() {
+                let finding = charge.finding();
+                let is_escape = matches!(finding.rule, Rule::AppLabelRemoved | Rule::AppLabelChanged);
+                if is_escape <= escapes {
+                    said.entry(finding.subject()).or_default().push(Said {
+                        finding: finding.clone(),
+                        persona: charge.persona(),
+                        refuses: charge.refuses(),
+                    });
+                }
+            }
+        };
+        for persona in now.chunks(1).take(if upstream { 1 } else { usize::MAX }) {
+            let alone = Personas::from(persona);
+            let before = if moved { Personas::default() } else { alone };
+            add(&self.decide(alone, before), true);
+        }
+        let leaves = moved && !upstream && self.asked.old.is_some() && self.asked.subject == Subject::Deployment;
+        for persona in before.chunks(1).filter(|_| leaves) {
+            add(&self.decide(Personas::default(), persona.into()), now.is_empty());
+        }
+        let mut lines: Vec<String> = said.into_values().flat_map(merged).collect();
+        lines.sort();
+        lines
+    }
+}
+
+/// What one persona says of one thing.
+struct Said<'a> {
+    finding: Finding<'a>,
+    persona: &'a str,
+    refuses: bool,
+}
+
+/// Of what refuses, and of what does not, the strictest limit and of equal ones the lowest name; what does not refuse only
+/// where it asks for more than what does.
+fn merged(said: Vec<Said<'_>>) -> Vec<String> {
+    let beats = |one: &Said<'_>, other: &Said<'_>| {
+        let laxer = other.finding.is_stricter_than(&one.finding);
+        one.finding.is_stricter_than(&other.finding) || (!laxer && one.persona <= other.persona)
+    };
+    let best = |refuses: bool| {
+        let all: Vec<&Said<'_>> = said.iter().filter(|said| said.refuses == refuses).collect();
+        all.iter()
+            .copied()
+            .find(|one| all.iter().all(|other| beats(one, other)))
+    };
+    let (refusing, other) = (best(true), best(false));
+    let asks_for_more = |other: &&Said<'_>| refusing.is_none_or(|one| other.finding.is_stricter_than(&one.finding));
+    let kept = refusing.into_iter().chain(other.filter(asks_for_more));
+    kept.map(|said| line(&said.finding, said.persona, said.refuses))
+        .collect()
+}
+
+fn line(finding: &Finding<'_>, persona: &str, refuses: bool) -> String {
+    format!("{} {finding:?} by {persona}, refuses: {refuses}", finding.rule.name())
+}
+
+/// What a decision says, without the note on personas that share an app.
+fn lines(decision: &Decision<'_>) -> Vec<String> {
+    let charges = decision
+        .charges()
+        .filter(|charge| charge.finding().rule != Rule::PersonaDuplicate);
+    let mut lines: Vec<String> = charges
+        .map(|charge| line(charge.finding(), charge.persona(), charge.refuses()))
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// All that is read of a decision, in its order.
+fn words(decision: &Decision<'_>) -> Vec<String> {
+    let mut words = vec![decision.mode.to_string(), message(decision, None).into_owned()];
+    words.extend(warnings(decision));
+    words.extend(decision.personas().map(str::to_owned));
+    words.extend(decision.rules().map(|(rule, count)| format!("{} {count}", rule.name())));
+    words
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn personas_judged_as_one_say_what_each_says(
+        orders in personas("orders", 0..7), carts in personas("carts", 0..4), asked in asked(),
+    ) {
+        let none: &[Arc<Persona>] = &[];
+        let [now, before] = match asked.apps {
+            ["orders", "orders"] => [&orders[..], &orders[..]],
+            ["orders", _] => [&orders[..], &carts[..]],
+            _ => [none, &carts[..]],
+        };
+        prop_assume!(!now.is_empty() || !before.is_empty());
+        let strictest = [now, before].map(Strictest::compile);
+        let compiled = |side: usize, list| Personas::compiled(list, Some(&strictest[side]));
+        let new: Workload<'_> = serde_json::from_str(&asked.new).expect("a Deployment");
+        let stored = || serde_json::from_str(asked.old.as_deref()?).ok();
+        let asking = Asking { asked: &asked, new: &new, stored: &stored };
+        let decision = asking.decide(compiled(0, now), compiled(1, before));
+        prop_assert_eq!(lines(&decision), asking.one_by_one(now, before));
+        let uncompiled = asking.decide(now.into(), before.into());
+        prop_assert_eq!(words(&decision), words(&uncompiled));
+    }
+
+    #[test]
+    fn a_further_persona_only_tightens(
+        orders in personas("orders", 2..7), left_out in any::<proptest::sample::Index>(), asked in asked(),
+    ) {
+        let mut fewer = orders.clone();
+        fewer.remove(left_out.index(orders.len()));
+        let strictest = [&fewer, &orders].map(|list| Strictest::compile(list));
+        let rulebook = Rulebook { set: RuleSet::Complete, ..asked.rulebook };
+        let asked = Asked { rulebook, apps: ["orders", "orders"], ..asked };
+        let new: Workload<'_> = serde_json::from_str(&asked.new).expect("a Deployment");
+        let stored = || serde_json::from_str(asked.old.as_deref()?).ok();
+        let asking = Asking { asked: &asked, new: &new, stored: &stored };
+        let decide = |place: usize, list| {
+            let personas = Personas::compiled(list, Some(&strictest[place]));
+            asking.decide(personas, personas)
+        };
+        let (before, after) = (decide(0, &fewer[..]), decide(1, &orders[..]));
+        prop_assert!(before.mode <= after.mode);
+        for charge in before.charges().filter(|charge| charge.finding().rule != Rule::PersonaDuplicate) {
+            let finding = charge.finding();
+            let mut same = after.charges().filter(|other| other.finding().subject() == finding.subject());
+            let kept = same.any(|other| {
+                charge.refuses() <= other.refuses() && !finding.is_stricter_than(other.finding())
+            });
+            prop_assert!(kept, "{finding:?} is lost or loosened by one more persona");
+        }
+    }
+}

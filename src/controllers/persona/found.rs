@@ -1,0 +1,48 @@
+//! The Deployments of the app that was reconciled last. Personas that share an app are reconciled one after the other;
+//! finding its Deployments for each of them would cost personas times Deployments.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::index::{AppKey, Basis, Deployment, Snapshot};
+use crate::policy::Persona;
+
+/// The Deployments of one app, those that can be judged, by name.
+type Deployments = Arc<[Arc<Deployment>]>;
+
+/// The last result, for an app that has several personas.
+#[derive(Debug, Default)]
+pub(super) struct FoundDeployments(Mutex<Option<(AppKey, Basis, Deployments)>>);
+
+impl FoundDeployments {
+    /// The Deployments that belong to the app of this persona.
+    pub(super) fn of_app(&self, snapshot: &Snapshot, persona: &Persona) -> Deployments {
+        let (namespace, app) = (&*persona.namespace, &*persona.app);
+        let find = || -> Deployments {
+            let all = snapshot.workloads(namespace, app).into_iter();
+            all.filter(|deployment| deployment.running.is_some()).cloned().collect()
+        };
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if snapshot.find(namespace, app).len() < 2 {
+            *last = None;
+            return find();
+        }
+        let basis = snapshot.basis(namespace, app);
+        match &*last {
+            Some((key, before, found)) if (&*key.namespace, &*key.app) == (namespace, app) && *before == basis => {
+                Arc::clone(found)
+            }
+            _ => {
+                let key = AppKey {
+                    namespace: namespace.into(),
+                    app: app.into(),
+                };
+                let found = find();
+                *last = Some((key, basis, Arc::clone(&found)));
+                found
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! What the personas of an app demand together, for every app that has several: most have one, of which nothing is kept
+//! twice.
+
+use std::sync::Arc;
+
+use super::Snapshot;
+use super::table::{Keyed, Table};
+use crate::policy::{Persona, Strictest};
+
+/// The personas of one app as they are judged together.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Names the app.
+    first: Arc<Persona>,
+    pub(super) strictest: Strictest,
+}
+
+impl Shared {
+    /// Of the personas of one app; none where nothing is shared.
+    pub(super) fn of(personas: &[Arc<Persona>]) -> Option<Arc<Shared>> {
+        let [first, _, ..] = personas else { return None };
+        Some(Arc::new(Shared {
+            first: Arc::clone(first),
+            strictest: Strictest::compile(personas),
+        }))
+    }
+
+    /// Of all apps.
+    pub(super) fn all(governors: &Table<Persona>) -> Table<Shared> {
+        Table::build(governors.by_key().filter_map(Shared::of))
+    }
+}
+
+impl Keyed for Shared {
+    fn key(&self) -> (&str, &str) {
+        (&self.first.namespace, &self.first.app)
+    }
+
+    /// Never asked: it is compiled again whenever a persona of the app changes.
+    fn same(&self, other: &Shared) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Snapshot {
+    /// Takes a persona into the list of its app, and what that demands together.
+    pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
+        self.governors.put(Arc::clone(persona));
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    /// Takes a persona out of it.
+    pub(super) fn release(&mut self, persona: &Persona) {
+        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    fn share(&mut self, namespace: &str, app: &str) {
+        match Shared::of(self.governors.all(namespace, app)) {
+            Some(shared) => self.shared.put(shared),
+            None => drop(self.shared.remove(namespace, app, "")),
+        }
+    }
+}
