@@ -16,6 +16,7 @@ pub mod json;
 pub mod mode;
 mod notes;
 pub mod persona;
+mod place;
 mod power;
 mod privileged;
 pub mod quantity;
