@@ -23,6 +23,5 @@ pub use dorgu_policy as policy;
 pub use dorgu_api as api;
 pub mod install;
 
-pub use dorgu_runtime::{self as runtime, metric};
+pub use dorgu_runtime::{self as runtime, metric, telemetry};
 pub use dorgu_server as server;
-pub mod telemetry;

@@ -163,7 +163,7 @@ impl Reconciler {
     /// Writes the caBundle, and nothing else, of the configuration as it was observed. How long to wait at most.
     async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, WriteError> {
         let name = Name::cluster_wide(&self.state.settings.configuration);
-        let object = with_bundle(&name.name, &self.state.settings.webhook, seen, bundle);
+        let object = with_bundle(&name.name, seen, bundle);
         match apply(&self.client, &configurations(), &name, None, MANAGER, &object).await {
             Ok(_) => {
                 tracing::info!(configuration = name.name, "Wrote the caBundle");
@@ -174,8 +174,8 @@ impl Reconciler {
             Err(error) => return Err(WriteError::Bundle { name: name.name, error }),
         }
         self.until(|observed| {
-            let called = observed.configuration().flatten().and_then(Configuration::called);
-            called.is_none_or(|called| called.bundle == bundle.as_bytes())
+            let seen = observed.configuration().flatten();
+            seen.is_none_or(|seen| seen.has_bundle(bundle))
         })
         .await;
         // What is observed meanwhile ends the wait.

@@ -78,7 +78,7 @@ impl State {
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
-        let configuration = configuration.map(|seen| seen.only(&self.settings.webhook));
+        let configuration = configuration.map(|seen| seen.only(&self.settings.webhooks));
         self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 

@@ -18,6 +18,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::serve::parts::{self, Entry};
+use crate::telemetry;
 
 /// Checks every Deployment against its ApplicationPersona, and warns or denies.
 #[derive(Debug, Parser)]
@@ -130,7 +131,7 @@ fn usage(mistake: &str) -> ExitCode {
 
 /// What a person reads when a command could not start or go on. Where that cannot be written, the exit code says it.
 fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "dorgu: {line}");
+    telemetry::complain(&format!("dorgu: {line}"));
 }
 
 /// Prints data. A reader that went away (`| head`) is no failure.

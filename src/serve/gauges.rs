@@ -56,6 +56,12 @@ static PROBLEMS: Described = Described::gauge(
     "Documents in the persona folders that cannot be used as they stand",
     FILES,
 );
+static UNSETTLED: Described = Described::gauge(
+    "dorgu_files_unsettled",
+    &[],
+    "Persona files that have kept changing for 30 seconds or more; their last good version is served",
+    FILES,
+);
 static PERSONAS: Described = Described::gauge(
     "dorgu_personas",
     &[
@@ -91,13 +97,14 @@ static LEADER: Described = Described::gauge(
 );
 
 /// What is known of the objects that reviews are answered from.
-pub(super) static OF_INDEX: [&Described; 7] = [
+pub(super) static OF_INDEX: [&Described; 8] = [
     &OBJECTS,
     &SYNCED,
     &LAST_EVENT,
     &WATCH_ERRORS,
     &WATCH_UNREADABLE,
     &PROBLEMS,
+    &UNSETTLED,
     &PERSONAS,
 ];
 /// Who writes.
@@ -176,7 +183,11 @@ impl Collector for Sources {
         let last = kinds.iter().map(|(kind, last)| ([kind.as_str()], *last));
         LAST_EVENT.gauges(encoder, last)?;
         match &self.feed {
-            Feed::Files(facts) => PROBLEMS.gauges(encoder, [(ALONE, facts.borrow().problems)]),
+            Feed::Files(facts) => {
+                let facts = *facts.borrow();
+                PROBLEMS.gauges(encoder, [(ALONE, facts.problems)])?;
+                UNSETTLED.gauges(encoder, [(ALONE, facts.unsettled)])
+            }
             Feed::Cluster(watches, leadership) => {
                 PERSONAS.gauges(encoder, personas(&index))?;
                 LEADER.gauges(encoder, [(ALONE, i64::from(leadership.held()))])?;

@@ -40,7 +40,7 @@ use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::telemetry::{Exposition, start_logging};
+use crate::telemetry::{self, Exposition, Output, announce};
 
 /// How long giving back the Lease may take.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -57,19 +57,23 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
-    start_logging(config.logging.format, config.logging.level);
+pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
+    if let Some(kept) = config.serving.as_mut().and_then(|serving| serving.in_cluster.as_mut()) {
+        let entries = parts.iter().flat_map(|part| part.about.admission);
+        kept.webhooks.extend(entries.map(|entry| entry.webhook.to_owned()));
+    }
+    let output = telemetry::start(config.logging.format, config.logging.level).context("cannot start logging")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    let ended = runtime.block_on(serve(config, parts));
+    let ended = runtime.block_on(serve(config, parts, &output));
     // A persona folder that is still being read, because somebody named the wrong one, must not hold up the end.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: Config, parts: &[Entry]) -> anyhow::Result<()> {
+async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost.
     let mut signals = Signals::install().context("cannot listen for signals")?;
     if !config.ignored.is_empty() {
@@ -78,7 +82,7 @@ async fn serve(config: Config, parts: &[Entry]) -> anyhow::Result<()> {
             "Flags that have no effect here, or none yet"
         );
     }
-    let exposition = Exposition::new();
+    let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
     let index = Arc::new(Index::default());
     let mut certificate = match &config.serving {
@@ -327,7 +331,7 @@ async fn admin_listener(
     let Some(address) = address else { return Ok(()) };
     let bound = Bound::bind(address).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    say(&format!("{name} listening on {scheme}://{}{path}", bound.local_addr()));
+    announce(&format!("{name} listening on {scheme}://{}{path}", bound.local_addr()));
     tasks.spawn(name, bound.serve(tls, app, Limits::for_this_process(), drain.clone()));
     Ok(())
 }
@@ -351,11 +355,4 @@ impl Tasks {
             None => std::future::pending().await,
         }
     }
-}
-
-/// For the person, or the script, that started us: where we listen.
-fn say(line: &str) {
-    use std::io::Write;
-    // Nobody reading is no failure.
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

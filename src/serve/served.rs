@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::certificate::Certificate;
 use super::routed::Routed;
-use super::{Tasks, gauges, say};
+use super::{Tasks, gauges};
 use crate::config::{Config, Serving};
 use crate::index::Index;
 use crate::runtime::Handler;
@@ -13,7 +13,7 @@ use crate::server::drain::Drain;
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::tls::{ClientAuth, server_config};
-use crate::telemetry::Exposition;
+use crate::telemetry::{Exposition, announce};
 use crate::webhook::{Metrics, PATH, Webhook};
 
 pub(super) struct Served {
@@ -53,7 +53,7 @@ impl Served {
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
-        say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
+        announce(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
         let stats = gauges::Listener(listener.stats());
         exposition.with(|registry| registry.register_collector(Box::new(stats)));
         Ok(Served {

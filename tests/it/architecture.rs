@@ -40,7 +40,6 @@ const PURE: &[(&str, &[&str])] = &[
 /// Each module of the root package and what it may import, crates included.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("install", &["api", "runtime"]),
-    ("telemetry", &["metric"]),
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),

@@ -16,6 +16,8 @@ mod cases;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod certs;
+#[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod cli;

@@ -4,7 +4,6 @@
 //! another level or another list is nothing new as long as the container ends up with no more than it had.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 
 use super::decision::Question;
 use super::effective::Effective;
@@ -61,12 +60,17 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         match (finding.place, &mut finding.fact) {
             (_, Fact::Replicas { observed, .. }) => *observed >= before.replicas,
             (_, Fact::NonRootNotDemanded { containers, .. }) => {
-                let all = self.pod().all_containers();
-                let new = all.filter(|(container, spec)| !self.had_user(before, *container, spec));
-                let new: HashSet<&str> = new.map(|(container, _)| container.name).collect();
-                let is_old = !containers.iter().any(|name| new.contains(name));
+                // They are named in the order in which they stand, so one walk finds them all.
+                let is_new = || {
+                    let mut all = self.pod().all_containers();
+                    move |name: &&str| {
+                        let named = all.find(|(container, _)| container.name == *name);
+                        named.is_some_and(|(container, spec)| !self.had_user(before, container, spec))
+                    }
+                };
+                let is_old = !containers.iter().any(is_new());
                 if !is_old {
-                    containers.retain(|name| new.contains(name));
+                    containers.retain(is_new());
                 }
                 is_old
             }

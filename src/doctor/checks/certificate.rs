@@ -71,7 +71,7 @@ pub(super) fn certificate(view: &View<'_>) -> Outcome {
         && let Err(reason) = offered.is_for(&server_name(view, &entry))
     {
         return Err(Finding::fail(
-            reason,
+            reason.to_string(),
             format!("API servers call by that name and accept no other; {}", kept_by(held)),
             cure(),
         )

@@ -102,8 +102,9 @@ fn the_persona_in_the_readme_gives_the_answer_that_is_printed_there() {
         first_block("README.md", "yaml"),
     )
     .unwrap();
+    fs::create_dir(clone.path().join("certs")).unwrap();
     let mut reader = Files { serving: None, clone };
-    reader.types("dorgu serve --personas personas --write-ca ca.crt");
+    reader.types("dorgu serve --personas personas --write-ca certs/ca.crt");
     let asked = of_page("README.md")
         .into_iter()
         .flat_map(|block| block.steps)

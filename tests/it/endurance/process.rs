@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 use rustls::ClientConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -43,16 +43,11 @@ impl Served {
         let personas = TempDir::new().expect("a folder");
         std::fs::write(personas.path().join("shop.yaml"), documents).expect("written");
         let dorgu = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
-        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
         let review = json!({
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
             "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {"spec": {"replicas": 1}}},
         });
-        let asked = Asked {
-            addr: addr.expect("an address"),
-            config: trusting(dorgu.ca_pem().as_bytes()),
-            request: request(&review.to_string()),
-        };
+        let asked = Asked::new(&dorgu, &dorgu.ca_pem(), &review);
         Served {
             dorgu,
             asked,
@@ -78,6 +73,16 @@ fn request(body: &str) -> Arc<[u8]> {
 }
 
 impl Asked {
+    /// This review, of this process with this CA.
+    pub(super) fn new(dorgu: &Dorgu, ca: &str, review: &Value) -> Asked {
+        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
+        Asked {
+            addr: addr.expect("an address"),
+            config: trusting(ca.as_bytes()),
+            request: request(&review.to_string()),
+        }
+    }
+
     /// The same process, asked about something else.
     pub(super) fn about(&self, review: &str) -> Asked {
         Asked {
@@ -92,13 +97,19 @@ impl Asked {
 
     /// One answer with status 200, on this connection or on a new one, which is then kept for the next time.
     pub(super) async fn ask(&self, kept: &mut Option<Client>) -> io::Result<()> {
+        self.verdict(kept).await.map(drop)
+    }
+
+    /// The same, and whether it allows.
+    pub(super) async fn verdict(&self, kept: &mut Option<Client>) -> io::Result<bool> {
         let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
         let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if answer.status != 200 {
             return Err(io::Error::other(format!("{answer:?}")));
         }
         *kept = (!answer.closes()).then_some(client);
-        Ok(())
+        let review: Value = serde_json::from_slice(&answer.body)?;
+        Ok(review["response"]["allowed"] == true)
     }
 
     async fn answer(&self, client: Option<Client>) -> io::Result<(Client, Answer)> {

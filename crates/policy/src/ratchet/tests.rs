@@ -65,7 +65,7 @@ fn gains(update: &Update) -> Vec<Ability> {
 }
 
 /// Holds dorgu, which is shown what `fault` makes of an update, against the oracle, which sees the update itself.
-fn compare(count: u32, fault: impl Fn(&mut Update)) -> Result<(), TestError<Update>> {
+fn compare(count: u32, fault: impl Fn(&mut Update)) -> Result<(), Box<TestError<Update>>> {
     let config = Config {
         cases: count,
         failure_persistence: None,
@@ -92,7 +92,7 @@ fn compare(count: u32, fault: impl Fn(&mut Update)) -> Result<(), TestError<Upda
             "one of the two is hardly tried"
         );
     }
-    result
+    result.map_err(Box::new)
 }
 
 #[test]
