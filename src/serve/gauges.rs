@@ -16,7 +16,9 @@ use crate::api::application_persona::status::Phase;
 use crate::certificates::State;
 use crate::index::{Index, Kind, Snapshot};
 use crate::k8s::{Leadership, WatchState};
-use crate::metric::{ALONE, Described, Label, SECONDS};
+use crate::metric::{ALONE, BYTES, Described, Label, SECONDS};
+use crate::server::body::Budget;
+use crate::server::limits::Limits;
 use crate::server::stats::{CloseReason, Stats};
 
 /// A kind that the index holds.
@@ -196,8 +198,43 @@ static PANICS: Described = counter(
     WEBHOOK,
 );
 
+static PLACES: Described = gauge(
+    "dorgu_connection_places",
+    &[],
+    "Connections that the webhook can have open at once",
+    WEBHOOK,
+);
+static WAITED: Described = counter(
+    "dorgu_connections_waited",
+    &[],
+    "Connections of the webhook that found every place taken, so that another one had to go or to be waited for",
+    WEBHOOK,
+);
+static BODIES: Described = Described {
+    unit: Some(&BYTES),
+    ..gauge("dorgu_bodies", &[], "Request bodies in memory", WEBHOOK)
+};
+static BODIES_LIMIT: Described = Described {
+    unit: Some(&BYTES),
+    ..gauge(
+        "dorgu_bodies_limit",
+        &[],
+        "Request bodies that may be in memory at once; those of more than 256 KiB leave a quarter of it to smaller ones",
+        WEBHOOK,
+    )
+};
+
 /// The webhook's listener.
-pub(super) static OF_LISTENER: [&Described; 4] = [&CONNECTIONS, &CLOSED, &ACCEPT_ERRORS, &PANICS];
+pub(super) static OF_LISTENER: [&Described; 8] = [
+    &CONNECTIONS,
+    &PLACES,
+    &CLOSED,
+    &WAITED,
+    &ACCEPT_ERRORS,
+    &PANICS,
+    &BODIES,
+    &BODIES_LIMIT,
+];
 
 /// What fills the index.
 #[derive(Debug)]
@@ -234,6 +271,8 @@ impl Sources {
 pub(super) struct Served {
     pub(super) certificate: Told,
     pub(super) stats: Arc<Stats>,
+    pub(super) limits: Limits,
+    pub(super) budget: Budget,
 }
 
 impl Collector for Sources {
@@ -295,6 +334,10 @@ impl Collector for Served {
         let closed = CloseReason::ALL.map(|reason| ([reason.name()], self.stats.closed(reason)));
         CLOSED.counters(encoder, closed)?;
         ACCEPT_ERRORS.counters(encoder, [(ALONE, self.stats.accept_errors())])?;
-        PANICS.counters(encoder, [(ALONE, self.stats.panics())])
+        PANICS.counters(encoder, [(ALONE, self.stats.panics())])?;
+        PLACES.gauges(encoder, [(ALONE, self.limits.max_connections)])?;
+        WAITED.counters(encoder, [(ALONE, self.stats.waited())])?;
+        BODIES.gauges(encoder, [(ALONE, self.budget.held())])?;
+        BODIES_LIMIT.gauges(encoder, [(ALONE, self.budget.total())])
     }
 }

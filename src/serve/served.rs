@@ -32,6 +32,7 @@ impl Served {
         index: &Arc<Index>,
         exposition: &Exposition,
         tasks: &mut Tasks,
+        limits: Limits,
     ) -> anyhow::Result<Served> {
         let clients = match &serving.clients {
             Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
@@ -41,12 +42,17 @@ impl Served {
         if let Some(clients) = clients {
             tasks.spawn("watching the client authorities", clients.run());
         }
-        let limits = Limits::for_this_process();
         let metrics = exposition.with(Metrics::register);
         let budget = Budget::for_this_process();
         let webhook = Webhook {
             limits,
-            ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
+            ..Webhook::new(
+                config.rulebook,
+                config.matching,
+                Arc::clone(index),
+                metrics,
+                budget.clone(),
+            )
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
@@ -54,6 +60,8 @@ impl Served {
         let facts = gauges::Served {
             certificate: certificate.told,
             stats: listener.stats(),
+            limits,
+            budget,
         };
         exposition.with(|registry| registry.register_collector(Box::new(facts)));
         Ok(Served {

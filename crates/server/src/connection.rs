@@ -78,7 +78,7 @@ impl<A: App> Host<A> {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => return asked.unwrap_or(match ended {
-                    Ok(()) => CloseReason::Finished,
+                    Ok(()) => track.course().end(),
                     Err(error) => {
                         tracing::debug!(%peer, %error, "connection broken");
                         CloseReason::Broken

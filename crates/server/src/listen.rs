@@ -263,7 +263,8 @@ impl<A: App> Doorman<A> {
         if let Err(error) = set_options(&tcp) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
-        let track = Arc::new(Track::new(self.host.limits, accepted));
+        let others = Arc::downgrade(&self.registry);
+        let track = Arc::new(Track::new(self.host.limits, accepted, peer.ip().into(), others));
         let place = self.registry.enter(Arc::clone(&track), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
         self.connections.spawn(async move {
