@@ -223,7 +223,7 @@ impl<A: App> Doorman<A> {
                     Err(error) => {
                         // Out of descriptors or memory: neither is mended by ending the process. One connection less helps.
                         Stats::count(&self.stats.accept_errors);
-                        let made_room = self.registry.evict_one();
+                        let made_room = self.registry.evict_one(false);
                         tracing::warn!(%error, made_room, "cannot accept connections; trying again");
                         sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -15,6 +15,9 @@ use super::track::Track;
 /// How long to wait for an evicted connection to go before another one is asked.
 const EVICTION_PATIENCE: Duration = Duration::from_millis(10);
 
+/// The same before one is asked that has asked something sensible: on a busy machine an evicted one takes its time to go.
+const EVICTION_PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(250);
+
 /// How often an emptying listener looks again without being told. Connections tell when they end; the tick covers an
 /// answer that was already on its way when the drain began and therefore did not close its connection.
 const QUIET_TICK: Duration = Duration::from_millis(50);
@@ -58,8 +61,12 @@ impl Registry {
 
     /// A place, made by asking the most dispensable connection to go; while every connection carries a request, this waits.
     pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        let mut asked = None::<Instant>;
         loop {
-            self.evict_one();
+            let going = asked.is_some_and(|at| at.elapsed() < EVICTION_PATIENCE_WITH_OTHERS);
+            if self.evict_one(going) {
+                asked = Some(Instant::now());
+            }
             tokio::select! {
                 slot = Arc::clone(&self.slots).acquire_owned() => return slot.ok(),
                 () = sleep(EVICTION_PATIENCE) => {}
@@ -82,8 +89,8 @@ impl Registry {
 
     /// Asks the most dispensable connection to go. False when none is, and while those that are about to show what they are
     /// here for would push out one that has: an API server does not send a request again that meets the closing of its
-    /// connection, and strangers can open as many as they like.
-    pub(super) fn evict_one(&self) -> bool {
+    /// connection, and strangers can open as many as they like. Nor while another one is `going` already.
+    pub(super) fn evict_one(&self, going: bool) -> bool {
         let now = Instant::now();
         let tracks = self.tracks();
         let crowd = Crowd::of_places(self.places, tracks.values());
@@ -97,7 +104,7 @@ impl Registry {
             }
         }
         match least {
-            Some((rank, track)) if !(rank.is_of_use() && unproven) => {
+            Some((rank, track)) if !(rank.is_of_use() && (unproven || going)) => {
                 track.nudge(|course| course.evict(rank.turn, Wanted::Place, now));
                 true
             }

@@ -71,14 +71,15 @@ async fn those_who_have_shown_nothing_yet_push_out_nobody_who_has() {
     let young = crowded.idle(2);
     let now = crowded.now;
     young.course().received(1, now);
-    assert!(!crowded.registry.evict_one(), "the young one gets its moment");
+    assert!(!crowded.registry.evict_one(false), "the young one gets its moment");
     assert!(!is_chosen(&used));
 
     let mut crowded = Crowded::new(2);
     let (used, idle) = (crowded.used(1), crowded.idle(2));
-    assert!(crowded.registry.evict_one(), "it has agreed and asks nothing");
+    assert!(crowded.registry.evict_one(false), "it has agreed and asks nothing");
     assert!(is_chosen(&idle) && !is_chosen(&used));
-    assert!(crowded.registry.evict_one(), "nobody else is left");
+    assert!(!crowded.registry.evict_one(true), "that one is on its way out");
+    assert!(crowded.registry.evict_one(false), "nobody else is left");
     assert!(is_chosen(&used));
 }
 
@@ -91,7 +92,7 @@ async fn an_address_that_holds_more_than_half_of_what_is_left_makes_room_first()
     }
     let other = crowded.idle(2);
     let many: Vec<_> = (0..3).map(|_| crowded.idle(3)).collect();
-    assert!(crowded.registry.evict_one());
+    assert!(crowded.registry.evict_one(false));
     assert!(!is_chosen(&other) && many.iter().filter(|track| is_chosen(track)).count() == 1);
 }
 
