@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod stalled;
 mod storm;
+mod strangers;
 mod unseen;
 mod worst;
 

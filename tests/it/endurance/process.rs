@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::server::support::{Answer, Client, trusting};
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
 
-/// It enforces, and knows no persona.
+/// It enforces, and knows at most one persona.
 pub(super) struct Served {
     pub(super) dorgu: Dorgu,
     pub(super) asked: Asked,
@@ -31,18 +32,43 @@ pub(super) struct Asked {
     pub(super) addr: SocketAddr,
     pub(super) config: Arc<ClientConfig>,
     request: Arc<[u8]>,
+    /// What every answer must say.
+    said: &'static str,
 }
+
+/// A persona that the Deployment which is asked about violates.
+const PERSONA: &str = "apiVersion: dorgu.io/v1
+kind: ApplicationPersona
+metadata: {name: orders, namespace: shop}
+spec: {name: orders, type: api, scaling: {minReplicas: 2, maxReplicas: 6}}
+";
 
 impl Served {
     pub(super) fn start() -> Served {
+        Served::launch(None, Dorgu::with_personas)
+    }
+
+    /// It denies what it is asked about, and may open so many files, by its soft and its hard limit.
+    pub(super) fn denying(files: Option<(u64, u64)>) -> Served {
+        Served::launch(Some(PERSONA), |personas, args| match files {
+            None => Dorgu::with_personas(personas, args),
+            Some((soft, hard)) => Dorgu::with_few_files(personas, args, soft, hard),
+        })
+    }
+
+    fn launch(persona: Option<&str>, launch: impl FnOnce(&Path, &[&str]) -> Dorgu) -> Served {
         let personas = TempDir::new().expect("a folder");
         let namespace = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
         std::fs::write(personas.path().join("shop.yaml"), namespace).expect("written");
-        let dorgu = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
+        if let Some(persona) = persona {
+            std::fs::write(personas.path().join("orders.yaml"), persona).expect("written");
+        }
+        let dorgu = launch(personas.path(), &["--webhook-mode=enforcing"]);
         let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
+        let object = json!({"metadata": {"labels": {"app.kubernetes.io/name": "orders"}}, "spec": {"replicas": 1}});
         let review = json!({
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {"spec": {"replicas": 1}}},
+            "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": object},
         });
         let body = review.to_string();
         let head = format!(
@@ -53,6 +79,10 @@ impl Served {
             addr: addr.expect("an address"),
             config: trusting(dorgu.ca_pem().as_bytes()),
             request: [head.as_bytes(), body.as_bytes()].concat().into(),
+            said: match persona {
+                None => "\"allowed\":true",
+                Some(_) => "\"allowed\":false",
+            },
         };
         Served {
             dorgu,
@@ -79,7 +109,7 @@ impl Asked {
     pub(super) async fn ask(&self, kept: &mut Option<Client>) -> io::Result<()> {
         let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
         let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        if answer.status != 200 {
+        if answer.status != 200 || !answer.text().contains(self.said) {
             return Err(io::Error::other(format!("{answer:?}")));
         }
         *kept = (!answer.closes()).then_some(client);
