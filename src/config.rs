@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::certificates;
-use crate::k8s::{LeaseName, Place};
+use crate::k8s::{ClusterSource, LeaseName};
 use crate::policy::Rulebook;
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -41,7 +41,7 @@ pub enum Source {
     /// Folders with personas; never empty. No cluster is contacted.
     Files(Vec<PathBuf>),
     /// A cluster, watched.
-    Cluster(Place),
+    Cluster(ClusterSource),
 }
 
 /// The webhook's listener and its certificates.

@@ -52,7 +52,7 @@ pub fn persona_file(text: &[u8]) {
 pub fn watched(json: &[u8]) {
     let Ok(json) = std::str::from_utf8(json) else { return };
     for refused in [StoredPersona::decode(json).err(), Namespace::decode(json).err()] {
-        refused.iter().for_each(|reason| one_line(reason));
+        refused.iter().for_each(|reason| one_line(reason.as_str()));
     }
     match Deployment::decode(json) {
         Ok(deployment) => {
@@ -61,7 +61,7 @@ pub fn watched(json: &[u8]) {
             let spec: Spec<'_> = serde_json::from_str(&kept).unwrap_or_else(|error| panic!("{error}: {kept}"));
             assert_eq!(spec.to_json(), *kept);
         }
-        Err(reason) => one_line(&reason),
+        Err(reason) => one_line(reason.as_str()),
     }
 }
 

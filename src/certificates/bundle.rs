@@ -1,5 +1,5 @@
-//! Bundles of CA certificates: PEM text, taken apart and put together again. Whoever wrote it wrapped its lines somehow,
-//! so certificates are compared in one canonical form.
+//! Bundles of CA certificates in PEM, split and joined. Writers wrap lines differently, so certificates are compared in one
+//! canonical form.
 
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -10,8 +10,8 @@ use crate::server::tls::CertificateFacts;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates in a text, each once, in canonical PEM, in their order. Whatever else is there is passed over, as an
-/// API server does that reads a caBundle; a private key among it is so left behind.
+/// The certificates in a text, each once, in canonical PEM, in their order. Other content is skipped, as an API server does
+/// that reads a caBundle; a private key in the text is so left out.
 pub(super) fn certificates(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let mut found = Vec::new();

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::k8s::{Decode, Resource};
+use crate::k8s::{Decode, Resource, Unreadable, from_json};
 
-pub(super) const CONFIGURATIONS: Resource =
-    Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
+/// The kind.
+pub(super) fn configurations() -> Resource {
+    Resource::of::<ValidatingWebhookConfiguration>()
+}
 
-/// The entry that is ours.
-const WEBHOOK: &str = "validate-deployment.dorgu.io";
-/// What cert-manager's annotations begin with by which somebody asks it to keep the caBundle.
+/// Prefix of cert-manager's CA-injector annotations.
 const INJECTED: &str = "cert-manager.io/inject-";
-/// OpenShift's service CA does the same where this is `true`.
+/// OpenShift's service CA injects the caBundle where this is `true`.
 const INJECTED_BY_OPENSHIFT: &str = "service.beta.openshift.io/inject-cabundle";
 
 /// A ValidatingWebhookConfiguration, as far as it matters.
@@ -25,13 +26,15 @@ pub(super) struct Configuration {
     pub(super) version: String,
     /// cert-manager or OpenShift keeps the caBundle.
     pub(super) injected: bool,
-    /// Absent when there is no entry of ours.
-    pub(super) called: Option<Called>,
+    /// Its entries; once it is taken up, only ours.
+    pub(super) entries: Vec<Called>,
 }
 
 /// How API servers call the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Called {
+    /// The entry's name.
+    pub(super) webhook: String,
     /// The name that a certificate has to be for.
     pub(super) server_name: String,
     pub(super) bundle: Vec<u8>,
@@ -96,34 +99,50 @@ impl ClientConfig {
 }
 
 impl Decode for Configuration {
-    fn decode(json: &str) -> Result<Configuration, String> {
-        let object: Object = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let ours = object.webhooks.into_iter().find(|webhook| webhook.name == WEBHOOK);
+    fn decode(json: &str) -> Result<Configuration, Unreadable> {
+        let object: Object = from_json(json)?;
         Ok(Configuration {
             injected: object.metadata.is_injected(),
             uid: object.metadata.uid,
             version: object.metadata.resource_version,
-            called: ours.map(|webhook| Called {
-                server_name: webhook.client_config.server_name(),
-                bundle: webhook
-                    .client_config
-                    .ca_bundle
-                    .map(|bundle| bundle.0)
-                    .unwrap_or_default(),
-            }),
+            entries: object.webhooks.into_iter().map(Webhook::called).collect(),
         })
     }
 }
 
-/// What is applied: one field, and the identity. The uid makes it fail where the configuration was deleted, also when it
-/// came back since; an emergency stop is nobody's to undo. The version makes it fail where another holder was faster.
-pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
+impl Webhook {
+    fn called(self) -> Called {
+        Called {
+            webhook: self.name,
+            server_name: self.client_config.server_name(),
+            bundle: self.client_config.ca_bundle.map(|bundle| bundle.0).unwrap_or_default(),
+        }
+    }
+}
+
+impl Configuration {
+    /// Without the entries of others.
+    pub(super) fn only(mut self, webhook: &str) -> Configuration {
+        self.entries.retain(|entry| entry.webhook == webhook);
+        self
+    }
+
+    /// Our entry, if there is one.
+    pub(super) fn called(&self) -> Option<&Called> {
+        self.entries.first()
+    }
+}
+
+/// What is applied: one field, and the identity. The uid makes the apply fail where the configuration was deleted, even if
+/// it exists again: an emergency stop must not be undone. The version makes it fail where another holder was faster.
+pub(super) fn with_bundle(name: &str, webhook: &str, seen: &Configuration, bundle: &str) -> Value {
+    let configurations = configurations();
     json!({
-        "apiVersion": CONFIGURATIONS.api_version(),
-        "kind": "ValidatingWebhookConfiguration",
+        "apiVersion": configurations.api_version(),
+        "kind": configurations.kind,
         "metadata": {"name": name, "uid": seen.uid, "resourceVersion": seen.version},
         "webhooks": [{
-            "name": WEBHOOK,
+            "name": webhook,
             "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},
         }],
     })

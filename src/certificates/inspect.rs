@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::bundle;
 use super::secret::{Found, Secret};
-use crate::k8s::Decode;
+use crate::k8s::{Decode, Unreadable};
 use crate::server::tls::{CertificateFacts, Leaf, trusts};
 
 /// What is in a Secret.
@@ -31,7 +31,7 @@ impl Inspected {
     ///
     /// # Errors
     /// It is no Secret at all.
-    pub fn read(json: &str) -> Result<Inspected, String> {
+    pub fn read(json: &str) -> Result<Inspected, Unreadable> {
         let secret = Secret::decode(json)?;
         let (ours, offered) = match secret.found {
             Found::Ours { stored, .. } => {

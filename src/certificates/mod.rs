@@ -1,28 +1,25 @@
-//! Certificates in the cluster: a CA and a leaf in our Secret, made and rotated by whoever holds the Lease, served by
-//! every replica; the caBundle of the webhook configuration kept in step. Knows no persona and no review.
+//! Certificates in the cluster: a CA and a leaf in our Secret, made and rotated where the Lease is held, served by every
+//! replica; the caBundle of the webhook configuration is kept in step. Knows no persona and no review.
 //!
-//! [`plan`] decides, without IO; `keeper` reads the plan out to the API server; `follower` takes up what others wrote.
-//! In between is `sight`: what this process has seen; `inspect` reads the same for a person. docs/certificates.md tells it
-//! to users.
+//! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of
+//! them; [`plan`] decides, without IO; `reconciler` writes; `readiness` reports to probes and metrics; `inspect` reads the
+//! same objects for `dorgu doctor`. docs/certificates.md describes it for users.
 
 mod bundle;
 mod configuration;
-mod contest;
-mod follower;
 mod inspect;
-mod keeper;
+mod observed;
 mod plan;
+mod readiness;
+mod reconciler;
 mod secret;
-mod sight;
 mod state;
-mod told;
 
 use std::sync::Arc;
 
 use crate::k8s::{Client, Leadership, Name};
 use crate::server::tls::Resolver;
-use contest::Contest;
-use keeper::Keeper;
+use reconciler::{Reconciler, WriteBackoff};
 
 pub use inspect::{Inspected, Offered, authorities};
 pub use state::State;
@@ -32,6 +29,8 @@ pub use state::State;
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
+    /// The entry in it that calls this process.
+    pub webhook: String,
     /// The Secret; absent where users bring their certificate as files, and only the caBundle is checked.
     pub secret: Option<Name>,
     /// The Service in front of the webhook, in the Secret's namespace.
@@ -93,18 +92,18 @@ impl Certificates {
 
     /// Follows the Secret and the webhook configuration, and keeps them while `leadership` is held. Never returns.
     pub async fn run(self, client: Client, leadership: Leadership) {
-        let following = follower::run(client.clone(), Arc::clone(&self.state));
+        let following = state::follow_both(client.clone(), Arc::clone(&self.state));
         let Some(secret) = self.state.settings.secret.clone() else {
             return following.await;
         };
-        let keeper = Keeper {
-            contest: Contest::default(),
+        let reconciler = Reconciler {
+            write_backoff: WriteBackoff::default(),
             client,
             leadership,
             names: self.state.settings.names(&secret.namespace),
             state: self.state,
             secret,
         };
-        tokio::join!(following, keeper.run());
+        tokio::join!(following, reconciler.run());
     }
 }

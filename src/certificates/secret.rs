@@ -21,10 +21,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::bundle;
-use crate::k8s::{Decode, Name, Resource};
+use crate::k8s::{Decode, Name, Resource, Unreadable, from_json};
 use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
 
-pub(super) const SECRETS: Resource = Resource::new("", "v1", "secrets");
+/// The kind.
+pub(super) fn secrets() -> Resource {
+    Resource::of::<k8s_openapi::api::core::v1::Secret>()
+}
 
 /// Every key that is ours to write.
 pub(super) const KEYS: [&str; 7] = [
@@ -356,8 +359,8 @@ impl Contents {
 
 impl Decode for Secret {
     /// Fails only on what no API server sends: what is in the Secret is judged by [`Found`].
-    fn decode(json: &str) -> Result<Secret, String> {
-        let contents: Contents = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    fn decode(json: &str) -> Result<Secret, Unreadable> {
+        let contents: Contents = from_json(json)?;
         Ok(Secret {
             found: contents.found(),
             version: contents.metadata.resource_version,

@@ -1,57 +1,60 @@
-//! What the process knows about its certificates, shared: written by the follower, read by the keeper, by probes and by
-//! metrics.
+//! What the process knows about its certificates, shared: every replica follows the Secret and the webhook configuration
+//! into it and serves what is fit to be served; the reconciler, probes and metrics read it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Settings;
-use super::configuration::{CONFIGURATIONS, Configuration};
-use super::secret::{SECRETS, Secret};
-use super::sight::Sight;
-use crate::k8s::WatchState;
+use super::configuration::{Configuration, configurations};
+use super::observed::Observed;
+use super::secret::{Secret, secrets};
+use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
 use crate::server::tls::{CertificateFacts, Resolver};
+
+/// How often a certificate that is held back is considered again.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The certificate of this process, and what is known of its Secret and of the webhook configuration.
 #[derive(Debug)]
 pub struct State {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
-    pub(super) sight: watch::Sender<Sight>,
+    pub(super) observed: watch::Sender<Observed>,
     pub(super) secret_watch: Arc<WatchState>,
     pub(super) configuration_watch: Arc<WatchState>,
     leaf_rotations: AtomicU64,
     ca_rotations: AtomicU64,
-    /// Why the holder could not write; only the holder's own.
-    trouble: Mutex<Option<String>>,
+    /// Why this process could not write while it held the Lease.
+    pub(super) trouble: Trouble,
 }
 
 impl State {
-    /// What [`State::rotations`] tells of, in its order.
+    /// What [`State::rotations`] counts, in its order.
     pub const ROTATED: [&str; 2] = ["leaf", "ca"];
 
     pub(super) fn new(settings: Settings, resolver: Arc<Resolver>) -> State {
         State {
             settings,
             resolver,
-            sight: watch::Sender::new(Sight::default()),
-            secret_watch: Arc::new(WatchState::new(SECRETS.plural)),
-            configuration_watch: Arc::new(WatchState::new(CONFIGURATIONS.plural)),
+            observed: watch::Sender::new(Observed::default()),
+            secret_watch: Arc::new(WatchState::new(&secrets())),
+            configuration_watch: Arc::new(WatchState::new(&configurations())),
             leaf_rotations: AtomicU64::new(0),
             ca_rotations: AtomicU64::new(0),
-            trouble: Mutex::default(),
+            trouble: Trouble::default(),
         }
     }
 
     /// What is served; none before there is a certificate.
     #[must_use]
     pub fn facts(&self) -> Option<CertificateFacts> {
-        let sight = self.sight.borrow();
-        let mut facts = sight.served()?.facts.clone();
-        facts.reloads = sight.reloads.clone();
+        let observed = self.observed.borrow();
+        let mut facts = observed.served()?.facts.clone();
+        facts.reloads = observed.reloads.clone();
         Some(facts)
     }
 
@@ -68,48 +71,37 @@ impl State {
         self.ca_rotations.fetch_add(u64::from(ca), Ordering::Relaxed);
     }
 
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The trouble from now on, or none; what it was.
-    pub(super) fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(
-            &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
-            trouble,
-        )
-    }
-
     /// The Secret is this, or gone.
     pub(super) fn see_secret(&self, secret: Option<Secret>) {
-        self.seen(|sight, now, at| sight.see_secret(secret, now, at));
+        self.seen(|observed, now, at| observed.see_secret(secret, now, at));
     }
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
-        self.seen(|sight, _, at| sight.see_configuration(configuration, at));
+        let configuration = configuration.map(|seen| seen.only(&self.settings.webhook));
+        self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 
-    fn seen(&self, see: impl FnOnce(&mut Sight, Timestamp, Instant)) {
-        self.sight.send_modify(|sight| {
+    fn seen(&self, see: impl FnOnce(&mut Observed, Timestamp, Instant)) {
+        self.observed.send_modify(|observed| {
             let (now, at) = (Timestamp::now(), Instant::now());
-            see(sight, now, at);
-            self.take_up(sight, now, at);
+            see(observed, now, at);
+            self.take_up(observed, now, at);
         });
     }
 
-    /// Looks again at what is held back: time alone may have made it fit.
+    /// Considers a certificate that is held back again: time alone may have made it fit.
     pub(super) fn look_again(&self) {
-        self.sight.send_if_modified(|sight| {
-            sight.held_back.is_some() && self.take_up(sight, Timestamp::now(), Instant::now())
+        self.observed.send_if_modified(|observed| {
+            observed.held_back.is_some() && self.take_up(observed, Timestamp::now(), Instant::now())
         });
     }
 
     /// Whether another certificate is served from now on.
-    fn take_up(&self, sight: &mut Sight, now: Timestamp, at: Instant) -> bool {
-        let held_back = sight.held_back.clone();
-        let Some(certified) = sight.take_up(now, at) else {
-            if let Some(reason) = sight
+    fn take_up(&self, observed: &mut Observed, now: Timestamp, at: Instant) -> bool {
+        let held_back = observed.held_back.clone();
+        let Some(certified) = observed.take_up(now, at) else {
+            if let Some(reason) = observed
                 .held_back
                 .as_ref()
                 .filter(|reason| held_back.as_ref() != Some(reason))
@@ -119,10 +111,58 @@ impl State {
             return false;
         };
         self.resolver.replace(certified);
-        if let Some(served) = sight.served() {
+        if let Some(served) = observed.served() {
             let (serial, not_after) = (&served.facts.serial, served.facts.not_after);
             tracing::info!(serial, %not_after, "Serving a new certificate");
         }
         true
+    }
+}
+
+/// Follows both. Never returns.
+pub(super) async fn follow_both(client: Client, state: Arc<State>) {
+    let settings = &state.settings;
+    let configuration = Name::cluster_wide(&settings.configuration);
+    let secret = async {
+        let Some(name) = settings.secret.clone() else {
+            return std::future::pending().await;
+        };
+        let watched = Arc::clone(&state.secret_watch);
+        follow(client.clone(), secrets().named(name), watched, |event| {
+            if let Some(secret) = only::<Secret>(event) {
+                state.see_secret(secret);
+            }
+        })
+        .await;
+    };
+    let watched = Arc::clone(&state.configuration_watch);
+    let configuration = follow(
+        client.clone(),
+        configurations().named(configuration),
+        watched,
+        |event| {
+            if let Some(configuration) = only::<Configuration>(event) {
+                state.see_configuration(configuration);
+            }
+        },
+    );
+    let ticks = async {
+        loop {
+            tokio::time::sleep(TICK).await;
+            state.look_again();
+        }
+    };
+    tokio::join!(secret, configuration, ticks);
+}
+
+/// The one object that is followed, or none when it is gone; nothing when it is there and cannot be read.
+fn only<T: Decode>(event: Event<T>) -> Option<Option<T>> {
+    match event {
+        Event::Applied(object) => Some(Some(object)),
+        Event::Deleted(_) => Some(None),
+        Event::Listed { objects, unreadable } => match objects.into_iter().next() {
+            None if !unreadable.is_empty() => None,
+            object => Some(object),
+        },
     }
 }

@@ -9,12 +9,12 @@ use clap::Args;
 use super::values;
 use crate::doctor::{Check, Commands, Examination, Report, Wanted, run as examine};
 use crate::install::{Installation, Matching};
-use crate::k8s::{Place, client};
+use crate::k8s::{ClusterSource, client};
 use crate::webhook::Match;
 
 /// An API server that takes longer to accept a connection is one that a person should be told about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Nothing could be found out, or not everything (design 2).
+/// Nothing could be found out, or not everything.
 const FAILED: u8 = 2;
 
 /// Exit code 0: nothing is wrong; 1: something is; 2: it could not be found out.
@@ -88,7 +88,7 @@ impl Flags {
     async fn report(&self) -> anyhow::Result<Report> {
         let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
         let named = given(&self.kubeconfig);
-        let Some(place) = Place::find(named.as_deref().map(Path::new)) else {
+        let Some(place) = ClusterSource::find(named.as_deref().map(Path::new)) else {
             anyhow::bail!("no cluster to look at: pass --kubeconfig FILE, set KUBECONFIG, or run in a pod");
         };
         let mut config = place.config_of(given(&self.context).as_deref()).await?;

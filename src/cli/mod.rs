@@ -1,6 +1,6 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes (design 2): usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
 //! `manifests` and `version` otherwise 0 or 1.
 
 mod crd;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// Holds every Deployment against the persona its platform team wrote down.
+/// Checks every Deployment against its ApplicationPersona, and warns or denies.
 #[derive(Debug, Parser)]
 #[command(name = "dorgu", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {

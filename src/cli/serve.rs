@@ -1,4 +1,4 @@
-//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours (design 2).
+//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,10 @@ use jiff::fmt::friendly::SpanPrinter;
 
 use super::go_flags::Zap;
 use super::values;
+use crate::api::names::{LEASE, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
-use crate::k8s::{LeaseName, Name, Place};
+use crate::k8s::{ClusterSource, LeaseName, Name};
 use crate::policy::{Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -179,6 +180,7 @@ impl ClusterFlags {
         if brought {
             return Ok(configuration.map(|configuration| Settings {
                 configuration,
+                webhook: WEBHOOK.to_owned(),
                 secret: None,
                 service: service.unwrap_or_default(),
             }));
@@ -187,6 +189,7 @@ impl ClusterFlags {
             (None, None, None) => Ok(None),
             (Some(configuration), Some(service), Some(secret)) => Ok(Some(Settings {
                 configuration,
+                webhook: WEBHOOK.to_owned(),
                 service,
                 secret: Some(Name {
                     namespace: namespace.to_owned(),
@@ -214,7 +217,7 @@ impl ClusterFlags {
     }
 }
 
-/// Where we live when nothing says so (design 2).
+/// Where we live when nothing says so.
 const NAMESPACE: &str = "dorgu-system";
 
 /// Upstream's default folder: a certificate that its users put there goes on being used.
@@ -226,7 +229,7 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
         return Ok(Source::Files(folders));
     }
     let named = cluster.kubeconfig.as_deref().filter(|file| !file.is_empty());
-    let Some(place) = Place::find(named.map(Path::new)) else {
+    let Some(place) = ClusterSource::find(named.map(Path::new)) else {
         return Err(
             "nothing to answer from: pass --personas DIR, a folder with ApplicationPersona YAML; or, for a cluster, \
              --kubeconfig FILE, or run in a pod"
@@ -323,7 +326,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         source,
         lease: elects.then(|| LeaseName {
             namespace,
-            name: LeaseName::UPSTREAM.to_owned(),
+            name: LEASE.to_owned(),
         }),
         rulebook: Rulebook {
             set: flags.rules,

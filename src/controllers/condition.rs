@@ -1,5 +1,5 @@
 //! Conditions by the Kubernetes API conventions: one of each type, `lastTransitionTime` moves only with `status`, message
-//! and `observedGeneration` are always current (ecosystem 2.2).
+//! and `observedGeneration` are always current.
 
 use jiff::{Timestamp, Unit};
 

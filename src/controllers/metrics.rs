@@ -1,4 +1,4 @@
-//! What the controllers count (ecosystem 2.4). No object name is ever a label: their number has no bound.
+//! What the controllers count. No object name is ever a label: their number has no bound.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ static RECONCILES: Described = Described {
         CONTROLLER,
         Label {
             name: "result",
-            values: || Reconciled::ALL.map(Reconciled::as_str).to_vec(),
+            values: || ReconcileResult::ALL.map(ReconcileResult::as_str).to_vec(),
         },
     ],
     help: "Looks at an object whose status is kept, by controller and result",
@@ -98,26 +98,26 @@ impl EncodeLabelValue for Controller {
 
 /// How a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reconciled {
+pub enum ReconcileResult {
     /// Everything was seen, and the status says it.
     Success,
     /// Something could not be seen or written; it is tried again after a pause.
     Error,
 }
 
-impl Reconciled {
+impl ReconcileResult {
     /// Both of them.
-    pub const ALL: [Reconciled; 2] = [Reconciled::Success, Reconciled::Error];
+    pub const ALL: [ReconcileResult; 2] = [ReconcileResult::Success, ReconcileResult::Error];
 
     fn as_str(self) -> &'static str {
         match self {
-            Reconciled::Success => "success",
-            Reconciled::Error => "error",
+            ReconcileResult::Success => "success",
+            ReconcileResult::Error => "error",
         }
     }
 }
 
-impl EncodeLabelValue for Reconciled {
+impl EncodeLabelValue for ReconcileResult {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         EncodeLabelValue::encode(&self.as_str(), encoder)
     }
@@ -126,7 +126,7 @@ impl EncodeLabelValue for Reconciled {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReconcileLabels {
     controller: Controller,
-    result: Reconciled,
+    result: ReconcileResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -164,7 +164,7 @@ impl Metrics {
         WRITES.register(registry, metrics.writes.clone());
         // From zero: what first appears as one has never grown, as Prometheus sees it.
         for controller in Controller::ALL {
-            for result in Reconciled::ALL {
+            for result in ReconcileResult::ALL {
                 drop(
                     metrics
                         .reconciles
@@ -180,14 +180,14 @@ impl Metrics {
     }
 
     /// One reconcile is over.
-    pub fn reconciled(&self, controller: Controller, result: Reconciled, took: Duration) {
+    pub fn reconciled(&self, controller: Controller, result: ReconcileResult, took: Duration) {
         let labels = ReconcileLabels { controller, result };
         self.reconciles.get_or_create(&labels).inc();
         let labels = ControllerLabels { controller };
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Where a controller tells how many objects wait for it, in one term.
+    /// Where a controller reports how many objects wait, while it holds the Lease.
     pub(super) fn depth(&self, controller: Controller) -> Depth {
         Depth(self.depth.get_or_create(&ControllerLabels { controller }).clone())
     }
@@ -205,7 +205,7 @@ impl Metrics {
     }
 }
 
-/// How many objects wait for a look. Whoever no longer leads waits for nothing: dropped, it says none.
+/// How many objects wait to be reconciled. Dropped when the Lease is lost, it reports none.
 #[derive(Debug, Default)]
 pub(super) struct Depth(Gauge);
 

@@ -6,6 +6,5 @@
 //! nothing but status.
 
 pub mod cluster;
-mod condition;
 pub mod metrics;
 pub mod persona;

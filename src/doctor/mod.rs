@@ -3,7 +3,7 @@
 //! Two halves. `observe` asks the API server and judges nothing; everything else is **pure**, from [`Facts`] to
 //! [`Report`]: `checks/` has one file a family and one function a check, [`Setup`] reads what the Deployment's arguments
 //! say, [`Commands`] writes what can be pasted. [`run`] is the order of it all. Nothing in a cluster is changed: the one
-//! object that is sent is sent as a dry run (`k8s::try_out`).
+//! object that is sent is sent as a dry run (`k8s::dry_run_create`).
 
 mod canary;
 mod checks;
@@ -14,7 +14,6 @@ mod observe;
 mod report;
 mod rights;
 mod run;
-mod selector;
 mod setup;
 
 pub use checks::Check;

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
@@ -14,22 +19,11 @@ use super::checks::{Call, View, shipped};
 use super::facts::{Beat, Facts, Namespace, Sealed, Seen, Unseen};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
+use crate::api::names::LEASE;
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
 use crate::certificates::Inspected;
-use crate::install::LEASE;
-use crate::k8s::{self, CallError, Client, Decode, Greeting, Name, Resource};
+use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
 use crate::policy::Persona;
-
-const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
-const SERVICES: Resource = Resource::new("", "v1", "services");
-const SLICES: Resource = Resource::new("discovery.k8s.io", "v1", "endpointslices");
-const POLICIES: Resource = Resource::new("networking.k8s.io", "v1", "networkpolicies");
-const CONFIGURATIONS: Resource = Resource::new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
-const SECRETS: Resource = Resource::new("", "v1", "secrets");
-const LEASES: Resource = Resource::new("coordination.k8s.io", "v1", "leases");
-const NAMESPACES: Resource = Resource::new("", "v1", "namespaces");
-const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
-const DEFINITIONS: Resource = Resource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
 
 /// The mark of whoever issues certificates by `Certificate` objects.
 const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
@@ -40,7 +34,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(2_500);
 
 /// The API server's first words, and how far our clock is ahead of its.
 pub(super) struct Met {
-    greeting: Greeting,
+    server: ServerInfo,
     ahead: Option<SignedDuration>,
 }
 
@@ -50,13 +44,13 @@ pub(super) struct Met {
 /// It does not answer, or not as one.
 pub(super) async fn meet(client: &Client) -> Result<Met, CallError> {
     let before = Timestamp::now();
-    let greeting = k8s::greet(client).await?;
+    let server = k8s::server_info(client).await?;
     let after = Timestamp::now();
     // A header tells whole seconds, so half of one is what it leaves out on average.
     let middle = before + after.duration_since(before) / 2 - SignedDuration::from_millis(500);
     Ok(Met {
-        ahead: greeting.date.map(|date| middle.duration_since(date)),
-        greeting,
+        ahead: server.date.map(|date| middle.duration_since(date)),
+        server,
     })
 }
 
@@ -66,7 +60,7 @@ pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Seen<Deploym
         namespace: wanted.namespace.clone(),
         name: wanted.name.clone(),
     };
-    one(client, DEPLOYMENTS, name).await
+    one(client, Resource::of::<Deployment>(), name).await
 }
 
 /// Everything else.
@@ -75,21 +69,21 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
         namespace: setup.namespace.clone(),
         name: name.to_owned(),
     };
-    let cluster_wide = |name: &str| Name {
-        namespace: String::new(),
-        name: name.to_owned(),
-    };
     let clock = Clock { ahead: met.ahead };
     let service_of = format!("kubernetes.io/service-name={}", setup.service);
     let (lease, service, slices, policies, configuration, secret, namespaces, personas, definitions) = tokio::join!(
         lease(client, at_home(LEASE), &clock),
-        one(client, SERVICES, at_home(&setup.service)),
-        many(client, SLICES, &setup.namespace, &service_of),
-        many(client, POLICIES, &setup.namespace, ""),
-        one(client, CONFIGURATIONS, cluster_wide(&setup.configuration)),
+        one(client, Resource::of::<core::Service>(), at_home(&setup.service)),
+        many(client, Resource::of::<EndpointSlice>(), &setup.namespace, &service_of),
+        many(client, Resource::of::<NetworkPolicy>(), &setup.namespace, ""),
+        one(
+            client,
+            Resource::of::<ValidatingWebhookConfiguration>(),
+            Name::cluster_wide(&setup.configuration)
+        ),
         secret(client, setup.secret.as_deref().map(at_home)),
-        all(client, NAMESPACES),
-        all::<Read>(client, PERSONAS),
+        all(client, Resource::of::<core::Namespace>()),
+        all::<Read>(client, Resource::of::<ApplicationPersona>()),
         definitions(client),
     );
     let ours = secret.here().is_none_or(|sealed| sealed.inspected.ours);
@@ -98,7 +92,7 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
         _ => Seen::Absent,
     };
     Facts {
-        version: met.greeting.version,
+        version: met.server.version,
         now: clock.now(),
         ahead: met.ahead,
         definitions,
@@ -134,7 +128,8 @@ pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallE
         return Ok(Call::NotMade(why.to_owned()));
     };
     let webhook = &shipped(view.setup).name;
-    let send = || k8s::try_out(client, DEPLOYMENTS, &canary.namespace, &canary.object);
+    let deployments = Resource::of::<Deployment>();
+    let send = || k8s::dry_run_create(client, &deployments, &canary.namespace, &canary.object);
     let mut verdict = send().await?;
     let mut failed_open = None;
     if verdict.code == 201 && !Call::is_ours(&canary, &verdict, webhook) {
@@ -152,7 +147,7 @@ pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallE
 
 /// How often this API server has let something by because its call of the webhook failed; absent where we may not know.
 async fn failures(client: &Client, webhook: &str) -> Option<f64> {
-    let metrics = k8s::page(client, "/metrics").await.ok()?;
+    let metrics = k8s::raw_text(client, "/metrics").await.ok()?;
     let label = format!("name={webhook:?}");
     let samples = metrics
         .lines()
@@ -184,7 +179,7 @@ fn unseen(error: CallError, what: impl std::fmt::Display) -> Unseen {
 }
 
 async fn one<T: DeserializeOwned>(client: &Client, resource: Resource, name: Name) -> Seen<T> {
-    match k8s::get(client, resource, &name).await {
+    match k8s::get(client, &resource, &name).await {
         Ok(Some(object)) => Seen::Here(object),
         Ok(None) => Seen::Absent,
         Err(error) => Seen::Unseen(unseen(error, format_args!("{} {}", resource.plural, name.name))),
@@ -192,7 +187,7 @@ async fn one<T: DeserializeOwned>(client: &Client, resource: Resource, name: Nam
 }
 
 async fn many<T: DeserializeOwned>(client: &Client, resource: Resource, namespace: &str, labels: &str) -> Seen<Vec<T>> {
-    match k8s::list(client, resource, namespace, labels).await {
+    match k8s::list(client, &resource, namespace, labels).await {
         Ok(objects) => Seen::Here(objects),
         Err(error) => Seen::Unseen(unseen(error, format_args!("{} in {namespace}", resource.plural))),
     }
@@ -201,7 +196,7 @@ async fn many<T: DeserializeOwned>(client: &Client, resource: Resource, namespac
 /// All objects of a kind; one that cannot be read is left out, as the process leaves it out and says so.
 async fn all<T: Decode>(client: &Client, resource: Resource) -> Seen<Vec<T>> {
     let mut found = Vec::new();
-    match k8s::pass(client, resource, |one| found.push(one)).await {
+    match k8s::list_each(client, &resource, |one| found.push(one)).await {
         Ok(_) => Seen::Here(found),
         Err(error) if error.is_not_found() => Seen::Absent,
         Err(error) => Seen::Unseen(unseen(error, resource.plural)),
@@ -214,11 +209,8 @@ async fn definitions(client: &Client) -> Vec<(String, Seen<Value>)> {
         let name = definition.metadata.name.unwrap_or_default();
         let read = one(
             client,
-            DEFINITIONS,
-            Name {
-                namespace: String::new(),
-                name: name.clone(),
-            },
+            Resource::of::<CustomResourceDefinition>(),
+            Name::cluster_wide(&name),
         );
         seen.push((name, read.await));
     }
@@ -228,7 +220,7 @@ async fn definitions(client: &Client) -> Vec<(String, Seen<Value>)> {
 async fn secret(client: &Client, name: Option<Name>) -> Seen<Sealed> {
     let Some(name) = name else { return Seen::Absent };
     let shown = format!("secrets {}", name.name);
-    match one::<Value>(client, SECRETS, name).await {
+    match one::<Value>(client, Resource::of::<core::Secret>(), name).await {
         Seen::Here(object) => match Inspected::read(&object.to_string()) {
             Ok(inspected) => Seen::Here(Sealed {
                 inspected,
@@ -246,7 +238,7 @@ async fn secret(client: &Client, name: Option<Name>) -> Seen<Sealed> {
 
 /// Looks once, and where the time in it is not that of a holder who renews, once more.
 async fn lease(client: &Client, name: Name, clock: &Clock) -> Seen<Beat> {
-    let read = async || one::<Lease>(client, LEASES, name.clone()).await;
+    let read = async || one::<Lease>(client, Resource::of::<Lease>(), name.clone()).await;
     let renewed = |spec: &LeaseSpec| spec.renew_time.clone();
     let first = match read().await {
         Seen::Here(lease) => lease.spec.unwrap_or_default(),
@@ -281,7 +273,7 @@ async fn lease(client: &Client, name: Name, clock: &Clock) -> Seen<Beat> {
 async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: bool) -> Seen<Vec<Right>> {
     let mut missing = Vec::new();
     for right in needed(setup, certificate_is_ours) {
-        match k8s::may(client, right.question(setup)).await {
+        match k8s::can(client, right.question(setup)).await {
             Ok(true) => {}
             Ok(false) => missing.push(right),
             Err(error) => {
@@ -299,12 +291,8 @@ async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: boo
     Seen::Here(missing)
 }
 
-fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, String> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
-}
-
 impl Decode for Namespace {
-    fn decode(json: &str) -> Result<Namespace, String> {
+    fn decode(json: &str) -> Result<Namespace, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: Metadata,
@@ -330,7 +318,7 @@ impl Decode for Namespace {
 struct Read(Persona);
 
 impl Decode for Read {
-    fn decode(json: &str) -> Result<Read, String> {
+    fn decode(json: &str) -> Result<Read, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: ObjectMeta,

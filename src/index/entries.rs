@@ -141,7 +141,7 @@ impl Default for Running {
     }
 }
 
-/// How strong a claim to an app a Deployment has: the rungs of contract section 10, 0.8.0, strongest first.
+/// How strong a claim to an app a Deployment has: the rungs of contract 9, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rung {
     /// Label `app.kubernetes.io/name`.

@@ -21,9 +21,6 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 
 pub use render::RenderError;
 
-/// The Lease by which one replica is chosen to write (contract 7.2: the Go operator's, so that both never write at once).
-pub const LEASE: &str = "48ec518d.dorgu.io";
-
 /// What may differ between installations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
@@ -53,7 +50,7 @@ pub enum Mode {
     Enforcing,
 }
 
-/// `--match` (contract section 10, 0.8.0).
+/// `--match` (contract 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Matching {
     /// By the app label alone, so only labelled objects are sent.
@@ -101,7 +98,7 @@ impl Installation {
         format!("{}-webhook", self.fullname)
     }
 
-    /// Our own certificates; `<fullname>-webhook-certs` is made by users and never written (design 2).
+    /// Our own certificates; `<fullname>-webhook-certs` is made by users and never written.
     pub fn webhook_secret(&self) -> String {
         format!("{}-webhook-ca", self.fullname)
     }

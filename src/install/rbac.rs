@@ -1,12 +1,13 @@
 //! What the process may do, one line a grant.
 //!
 //! Exactly what it does: `tests/it/installed/rights.rs` compares these lines with an API server's audit log, and an unused
-//! verb fails it like a missing one. Watchers list and watch, never get (design 6).
+//! verb fails it like a missing one. Watchers list and watch, never get.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
+use super::Installation;
 use super::metadata::{cluster_wide, namespaced};
-use super::{Installation, LEASE};
+use crate::api::names::LEASE;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 

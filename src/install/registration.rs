@@ -1,4 +1,4 @@
-//! The ValidatingWebhookConfiguration: one entry for Deployments and their Scale (design 3, last paragraph).
+//! The ValidatingWebhookConfiguration: one entry for Deployments and their Scale.
 //!
 //! Without a caBundle: the process owns that field, under a field manager of its own, so that neither Helm nor Argo CD nor
 //! `kubectl apply` ever sees a difference there.
@@ -13,9 +13,8 @@ use super::metadata::cluster_wide;
 use super::network::WEBHOOK_SERVICE_PORT;
 use super::{Installation, Matching};
 use crate::api::labels::VALIDATE;
+use crate::api::names::{WEBHOOK, WEBHOOK_PATH};
 
-const WEBHOOK: &str = "validate-deployment.dorgu.io";
-const PATH: &str = "/validate-deployment";
 /// A deployment of ours must not wait for ourselves, and these two keep the cluster alive.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
 /// AKS otherwise adds a selector of its own to every webhook, and whoever applies the manifests takes it away again.
@@ -43,7 +42,7 @@ fn webhook(installation: &Installation) -> ValidatingWebhook {
             service: Some(ServiceReference {
                 name: installation.webhook_service(),
                 namespace: installation.namespace.clone(),
-                path: Some(PATH.to_owned()),
+                path: Some(WEBHOOK_PATH.to_owned()),
                 port: Some(WEBHOOK_SERVICE_PORT),
             }),
             ..WebhookClientConfig::default()

@@ -103,8 +103,3 @@ fn metrics_bring_their_port_their_service_and_the_right_to_ask_about_tokens() {
         assert!(!with(false).contains(sign), "{sign}");
     }
 }
-
-#[test]
-fn the_lease_is_granted_under_the_name_that_is_asked_for() {
-    assert_eq!(LEASE, crate::k8s::LeaseName::UPSTREAM);
-}

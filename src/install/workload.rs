@@ -60,7 +60,7 @@ fn pod(installation: &Installation) -> PodSpec {
         automount_service_account_token: Some(true),
         // A Service whose name begins with "dorgu-" would inject variables that begin with "DORGU_", which are flags.
         enable_service_links: Some(false),
-        // Drain: 10 s of answering everything, then what is in flight (design 5).
+        // Drain: 10 s of answering everything, then what is in flight.
         termination_grace_period_seconds: Some(30),
         node_selector: Some([("kubernetes.io/os".to_owned(), "linux".to_owned())].into()),
         security_context: Some(PodSecurityContext {

@@ -7,21 +7,16 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 use tokio::sync::oneshot;
 
 use super::led::Led;
-use crate::controllers::cluster::Followed;
-use crate::controllers::persona::Wakes;
+use crate::api::ApplicationPersona;
+use crate::controllers::cluster;
+use crate::controllers::persona::Trigger;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{Event, Leadership, Place, Resource, WatchState, client, follow_many};
+use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchState, client, follow_many};
 use crate::webhook::Match;
-
-const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
-const NAMESPACES: Resource = Resource {
-    metadata_only: true,
-    ..Resource::new("", "v1", "namespaces")
-};
-const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
 
 /// How each kind's watch is doing.
 #[derive(Clone, Debug)]
@@ -29,7 +24,7 @@ pub(super) struct Watches {
     /// Of those that fill the index.
     filling: Vec<(Kind, Arc<WatchState>)>,
     /// Of those that only the holder of the Lease follows.
-    followed: Followed,
+    followed: cluster::Followed,
 }
 
 impl Watches {
@@ -49,7 +44,7 @@ impl Watches {
 
     /// All watches, by the kind's name in the API.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &WatchState)> {
-        let Followed { nodes, personas } = &self.followed;
+        let cluster::Followed { nodes, personas } = &self.followed;
         let states = self.filling.iter().map(|(_, state)| state);
         let states = states.chain([nodes, personas]).map(Arc::as_ref);
         Watches::KINDS.into_iter().zip(states)
@@ -118,22 +113,26 @@ pub(super) struct Running {
     pub(super) stop: oneshot::Sender<()>,
 }
 
-/// Starts the watches, and beside them on their thread what is `led`; `wakes` is told of what really changed. An API
+/// Starts the watches, and beside them on their thread what is `led`; `trigger` gets what really changed. An API
 /// server that is away, or does not know our kinds yet, is waited for.
 ///
 /// # Errors
 /// The configuration of the client is of no use.
 pub(super) async fn watch(
-    place: &Place,
+    place: &ClusterSource,
     matching: Match,
     index: &Arc<Index>,
     led: Led,
-    wakes: Wakes,
+    trigger: Trigger,
 ) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
-    let state = |resource: Resource| Arc::new(WatchState::new(resource.plural));
-    let states = [state(PERSONAS), state(NAMESPACES), state(DEPLOYMENTS)];
+    let kinds = [
+        Resource::of::<ApplicationPersona>(),
+        Resource::of::<core::Namespace>(),
+        Resource::of::<apps::Deployment>(),
+    ];
+    let states = kinds.each_ref().map(|kind| Arc::new(WatchState::new(kind)));
     let watches = Watches {
         filling: Kind::ALL.into_iter().zip(states.iter().cloned()).collect(),
         followed: led.clusters.followed.clone(),
@@ -156,11 +155,16 @@ pub(super) async fn watch(
             let (election, leadership) = led.stand(&client);
             drop(started.send(Ok(leadership.clone())));
             let [personas, namespaces, deployments] = states;
+            let [of_personas, of_namespaces, of_deployments] = kinds.map(Followed::from);
+            let of_namespaces = Followed {
+                metadata_only: true,
+                ..of_namespaces
+            };
             let watching = client.clone();
             let woken = |listed: bool, apps: Vec<AppKey>| {
                 // A first list is news even when it is empty.
                 if listed || !apps.is_empty() {
-                    wakes.wake(apps);
+                    trigger.send(apps);
                 }
             };
             let known_deployment = |deployment| index.known_deployment(slim(deployment, matching));
@@ -168,17 +172,17 @@ pub(super) async fn watch(
                 tokio::join!(
                     follow_many(
                         watching.clone(),
-                        PERSONAS,
+                        of_personas,
                         personas,
                         |stored| index.known_persona(stored),
                         |event| {
                             woken(is_list(&event), index.personas(change(event)));
                         }
                     ),
-                    follow_many(watching.clone(), NAMESPACES, namespaces, Arc::new, |event| {
+                    follow_many(watching.clone(), of_namespaces, namespaces, Arc::new, |event| {
                         index.namespaces(change::<Namespace>(event));
                     }),
-                    follow_many(watching, DEPLOYMENTS, deployments, known_deployment, |event| {
+                    follow_many(watching, of_deployments, deployments, known_deployment, |event| {
                         woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
                     }),
                 );

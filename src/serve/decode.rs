@@ -13,16 +13,20 @@ use serde_json::value::RawValue;
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
 use crate::controllers::persona::print;
 use crate::index::{AppLabels, Deployment, Namespace, Running, StoredPersona};
-use crate::k8s::Decode;
+use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
 use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Labels, Metadata, Selector, Spec};
 use crate::policy::{ModeWish, Persona};
 
 /// Reads JSON and names the field that is wrong, on one line: names of fields are the object's, and so is what serde quotes.
-fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|error| cut(Shown(&error.to_string()), 300))
+fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable> {
+    k8s::from_json(json).map_err(|error| Unreadable::new(cut(Shown(error.as_str()), 300)))
+}
+
+/// The error in a spec as one of the object that it is in.
+fn in_spec(error: Unreadable) -> Unreadable {
+    Unreadable::new(format!("spec.{error}"))
 }
 
 /// An ApplicationPersona of which nothing but the spec has to be right: a status that somebody else wrote oddly must not
@@ -54,13 +58,13 @@ struct Modes {
 }
 
 impl Decode for StoredPersona {
-    fn decode(json: &str) -> Result<StoredPersona, String> {
+    fn decode(json: &str) -> Result<StoredPersona, Unreadable> {
         let SlimPersona { metadata, spec, status } = from_json(json)?;
         let mode = metadata.annotations.and_then(|annotations| annotations.mode);
         let mut version = DefaultHasher::new();
         // Not the generation: a CRD with other defaults changes what is read of an object that nobody wrote.
         (&metadata.uid, spec.get(), &mode).hash(&mut version);
-        let spec: ApplicationPersonaSpec = from_json(spec.get()).map_err(|reason| format!("spec.{reason}"))?;
+        let spec: ApplicationPersonaSpec = from_json(spec.get()).map_err(in_spec)?;
         let mut object = ApplicationPersona::new(&metadata.name, spec);
         object.metadata.namespace = Some(metadata.namespace);
         object.metadata.annotations = mode.map(|mode| BTreeMap::from([(ModeWish::KEY.to_owned(), mode)]));
@@ -90,7 +94,7 @@ struct NamespaceMetadata {
 }
 
 impl Decode for Namespace {
-    fn decode(json: &str) -> Result<Namespace, String> {
+    fn decode(json: &str) -> Result<Namespace, Unreadable> {
         let metadata = from_json::<NamespaceObject>(json)?.metadata;
         let mode = metadata.labels.and_then(|labels| labels.mode);
         let of_cluster = metadata.name == Namespace::OF_CLUSTER;
@@ -162,11 +166,11 @@ struct SlimCondition<'a> {
 }
 
 impl Decode for Deployment {
-    fn decode(json: &str) -> Result<Deployment, String> {
+    fn decode(json: &str) -> Result<Deployment, Unreadable> {
         let object: SlimDeployment<'_> = from_json(json)?;
         let (metadata, status) = (object.metadata.0, object.status.0);
         let spec = object.spec.map_or("{}", RawValue::get);
-        let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(|reason| format!("spec.{reason}"))?;
+        let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(in_spec)?;
         // One whose fields cannot be judged still names its app to whoever scales it.
         let judged = from_json::<Object<Spec<'_>>>(spec).map(|spec| spec.0.to_json().into());
         let containers = slim.0.template.0.spec.0.containers.unwrap_or_default();
@@ -187,7 +191,7 @@ impl Decode for Deployment {
             selected: labels(&slim.0.selector.0.match_labels),
             chained: false,
             running: Some(Box::new(Running {
-                spec: judged.map_err(|reason| format!("spec.{reason}").into()),
+                spec: judged.map_err(|reason| in_spec(reason).as_str().into()),
                 image: containers.first().map_or("", |first| first.0.image.as_str()).into(),
                 replicas: status.replicas.unwrap_or(0),
                 ready: status.ready_replicas.unwrap_or(0),

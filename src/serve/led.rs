@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::api::names::PROGRAM;
 use crate::certificates::Certificates;
 use crate::controllers::cluster::{ClusterController, Followed, Options};
 use crate::controllers::metrics::Metrics;
@@ -35,7 +36,7 @@ impl Led {
     pub(super) fn stand(&self, client: &Client) -> (Option<Election>, Leadership) {
         match &self.lease {
             Some(lease) => {
-                let (election, leadership) = election(client.clone(), lease.clone(), identity());
+                let (election, leadership) = election(client.clone(), lease.clone(), identity(PROGRAM));
                 (Some(election), leadership)
             }
             None => (None, Leadership::always()),

@@ -25,12 +25,13 @@ use self::certificate::Told;
 use self::led::{Clusters, Led};
 pub use self::personas::fill;
 use self::served::Served;
+use crate::api::names::PROGRAM;
 use crate::certificates::Certificates;
 use crate::config::{Config, Source};
 use crate::controllers::{self, persona};
 use crate::files::Watch;
 use crate::index::{Index, Kind};
-use crate::k8s::{Leadership, Place, pod_name};
+use crate::k8s::{ClusterSource, Leadership, pod_name};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::descriptors::{self, Shares};
@@ -175,7 +176,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 /// Starts what follows the cluster and what is written there.
 async fn follow_cluster(
     config: &Config,
-    place: &Place,
+    place: &ClusterSource,
     index: &Arc<Index>,
     certificates: Option<Certificates>,
     exposition: &Exposition,
@@ -186,9 +187,9 @@ async fn follow_cluster(
         set: config.rulebook.set,
         chained: config.matching == Match::Chain,
         interval: config.requeue_interval,
-        instance: pod_name(),
+        instance: pod_name(PROGRAM),
     };
-    let (wakes, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
+    let (trigger, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
     let clusters = Clusters {
         index: Arc::clone(index),
         metrics: counted,
@@ -204,7 +205,7 @@ async fn follow_cluster(
         personas,
         clusters,
     };
-    let (watches, running) = cluster::watch(place, config.matching, index, led, wakes).await?;
+    let (watches, running) = cluster::watch(place, config.matching, index, led, trigger).await?;
     tasks.spawn("watching the cluster", async {
         // Nobody sends; it ends with the watches.
         let _ = running.ended.await;

@@ -6,7 +6,7 @@ use axum::Router;
 
 use super::Tasks;
 use crate::config::{Config, Source};
-use crate::k8s::{Access, Denial, Memory, Place, client};
+use crate::k8s::{Access, ClusterSource, Denial, Memory, client};
 use crate::server::guard::{Refusal, guarded};
 use crate::server::tls::{CertificateFiles, Resolver, SelfSigned, server_config};
 
@@ -49,7 +49,7 @@ pub(super) async fn behind(
     Ok((Some(server_config(resolver, None)?), pages))
 }
 
-async fn for_who_may_get(place: &Place, pages: Router) -> anyhow::Result<Router> {
+async fn for_who_may_get(place: &ClusterSource, pages: Router) -> anyhow::Result<Router> {
     let client = client(place.config().await?)?;
     let access = Arc::new(Access::new(client, "get", "/metrics", Memory::default()));
     Ok(guarded(pages, move |token| {

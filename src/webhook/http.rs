@@ -56,7 +56,7 @@ async fn validate<B: Body<Data = Bytes>>(
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let read = body::read(body, length, sender, &webhook.limits, &webhook.budget, BODY_LIMIT).await;
     let started = Instant::now();
-    // Until the index was filled once, "no persona" would be a guess (design 5).
+    // Until the index was filled once, "no persona" would be a guess.
     if !webhook.index.is_synced() {
         return uncheckable_now(webhook, Unchecked::NotSynced);
     }

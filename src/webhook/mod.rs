@@ -27,11 +27,10 @@ use crate::policy::{Decision, Mode, RuleSet, Subject, decide};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 
-/// The path upstream's users have in their manifests.
-pub const PATH: &str = "/validate-deployment";
+pub use crate::api::names::WEBHOOK_PATH as PATH;
 
 /// How large a review may be. An API server writes `<`, `>` and `&` as six bytes, so a stored object of 1.5 MiB can
-/// arrive as 9.4 MiB, and twice that on an update (design 5).
+/// arrive as 9.4 MiB, and twice that on an update.
 pub const BODY_LIMIT: usize = 20 << 20;
 
 /// By what a Deployment finds its personas (flag `--match`).
@@ -41,7 +40,7 @@ pub enum Match {
     #[default]
     Label,
     /// The first that finds one: that label, label `app`, `metadata.name`, either label in `spec.selector.matchLabels`
-    /// (contract section 10, 0.8.0).
+    /// (contract 9).
     Chain,
 }
 

@@ -11,6 +11,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("manifest", &["api"]),
     ("policy", &["api"]),
     ("server", &[]),
+    ("testbed", &[]),
 ];
 
 /// The crates that do no IO: all that they may link from outside. What is not here (tokio, hyper, kube's client) the
@@ -43,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
-    ("webhook", &["metric", "policy", "index", "server"]),
+    ("webhook", &["api", "metric", "policy", "index", "server"]),
     (
         "config",
         &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
@@ -251,6 +252,7 @@ const CLUSTER_DERIVED: &[&str] = &[
     "conditions.rs",
     "derive.rs",
     "node.rs",
+    "observed.rs",
     "platform.rs",
     "pod.rs",
     "resources.rs",

@@ -1,13 +1,16 @@
 //! The one integration binary: each file below is a topic.
 #![expect(unreachable_pub, reason = "one binary: nothing in it can be reached from outside")]
 
+#[cfg(test)]
+use dorgu_testbed as bed;
+#[cfg(test)]
+use dorgu_testbed::https;
+
 // `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
 #[cfg(test)]
 mod alerts;
 #[cfg(test)]
 mod architecture;
-#[cfg(test)]
-mod bed;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
@@ -30,8 +33,6 @@ mod file_mode;
 mod fuzzed;
 #[cfg(test)]
 mod generated;
-#[cfg(test)]
-mod https;
 #[cfg(test)]
 mod image;
 #[cfg(test)]

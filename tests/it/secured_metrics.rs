@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dorgu::k8s::{Access, Denial, Memory, Place, client};
+use dorgu::k8s::{Access, ClusterSource, Denial, Memory, client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -55,7 +55,10 @@ fn kubeconfig(folder: &Path, server: &str, ca: &Path, token: &str) -> PathBuf {
 }
 
 async fn access(kubeconfig: PathBuf, memory: Memory) -> Access {
-    let config = Place::Kubeconfig(kubeconfig).config().await.expect("a configuration");
+    let config = ClusterSource::Kubeconfig(kubeconfig)
+        .config()
+        .await
+        .expect("a configuration");
     Access::new(client(config).expect("a client"), "get", "/metrics", memory)
 }
 

@@ -1,5 +1,5 @@
 {{- /*
-What the schema cannot say: values that are right one by one and make no sense together. Everything at once, a line each.
+What the schema cannot express: values that are valid one by one and conflict. All conflicts are reported at once, a line each.
 */}}
 {{- define "dorgu.refuse" -}}
 {{- $wrong := list }}
@@ -96,6 +96,6 @@ What the schema cannot say: values that are right one by one and make no sense t
 {{- end }}
 {{- end }}
 {{- if $wrong }}
-{{- fail (printf "\n\nThese values make no sense:\n- %s\n" (join "\n- " $wrong)) }}
+{{- fail (printf "\n\nInvalid values:\n- %s\n" (join "\n- " $wrong)) }}
 {{- end }}
 {{- end }}

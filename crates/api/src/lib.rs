@@ -3,7 +3,7 @@
 //! Owns the JSON names, the closed sets, the bounds, the schema defaults and the sentences that `kubectl explain` prints.
 //! Knows no other module of this crate. The types apply no default themselves: a default of the schema is filled in by
 //! the API server (or, for files, by [`crate::schema`]), and only where the parent object is present, so an absent
-//! option here means "not checked" (contract section 1, "Defaulting rule").
+//! option here means "not checked" (contract 1, "Defaulting rule").
 
 pub mod application_persona;
 pub mod cluster_persona;

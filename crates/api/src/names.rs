@@ -1,4 +1,18 @@
-//! The grammars of Kubernetes names: each check says what is wrong in one clause, or nothing.
+//! Names that are agreed on beyond one process, and the grammars of Kubernetes names: each check says what is wrong in one
+//! clause, or nothing.
+
+/// The entry of the webhook configuration.
+pub const WEBHOOK: &str = "validate-deployment.dorgu.io";
+/// Where API servers send reviews.
+pub const WEBHOOK_PATH: &str = "/validate-deployment";
+/// The Lease by which one replica is chosen to write. The Go operator's, so that it and we never write at the same time.
+pub const LEASE: &str = "48ec518d.dorgu.io";
+/// Field manager of the status of our kinds, and of events.
+pub const STATUS_MANAGER: &str = "dorgu-operator";
+/// `reportingController` of events.
+pub const REPORTER: &str = "dorgu.io/operator";
+/// What a process is called whose pod has no name.
+pub const PROGRAM: &str = "dorgu";
 
 /// Longest DNS subdomain, in bytes.
 const SUBDOMAIN_LENGTH: usize = 253;

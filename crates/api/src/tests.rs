@@ -1,4 +1,4 @@
-//! Tests of the types and their definitions, against contract sections 1.1 to 1.4.
+//! Tests of the types and their definitions, against contract 1.1 to 1.4.
 
 use std::collections::BTreeMap;
 

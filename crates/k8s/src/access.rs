@@ -3,7 +3,6 @@
 //!
 //! Owns the question and, for a while, its answer. Knows neither who asks nor what is behind the path.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -16,7 +15,8 @@ use moka::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::place::told;
+use super::error::error_chain;
+use super::trouble::Trouble;
 
 /// Longest wait for both answers, below the 10 s after which a scrape gives up.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -77,8 +77,7 @@ pub struct Access {
     /// By the token's hash: a token that is not kept cannot be stolen from here.
     answers: Cache<[u8; 32], Answer>,
     asking: Semaphore,
-    /// What was last told in the log.
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 impl Access {
@@ -90,7 +89,7 @@ impl Access {
             verb,
             answers: Cache::builder().max_capacity(REMEMBERED).expire_after(memory).build(),
             asking: Semaphore::new(AT_A_TIME),
-            trouble: Mutex::default(),
+            trouble: Trouble::default(),
         }
     }
 
@@ -105,14 +104,14 @@ impl Access {
         }
         let asked = timeout(ANSWER, self.ask_once(key, token)).await;
         let answer = asked.unwrap_or_else(|_| Err(Denial::Unavailable("it does not answer in time".to_owned())));
-        self.tell(&answer);
+        self.log(&answer);
         answer
     }
 
     async fn ask_once(&self, key: [u8; 32], token: &str) -> Answer {
         // Never closed.
         let _turn = self.asking.acquire().await;
-        // Whoever waited may have waited for the answer to the same question.
+        // Another caller may have asked about the same token meanwhile.
         if let Some(answer) = self.answers.get(&key) {
             return answer;
         }
@@ -172,17 +171,17 @@ impl Access {
         Ok(status.user.filter(|_| known))
     }
 
-    /// Told once in the log for each new reason. Tokens are never told.
-    fn tell(&self, answer: &Answer) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Tokens are never logged.
+    fn log(&self, answer: &Answer) {
         match answer {
             Err(Denial::Unavailable(reason)) => {
-                if trouble.as_ref() != Some(reason) {
+                if self.trouble.failed(reason) {
                     tracing::warn!(path = self.path, reason, "Cannot ask the API server about a token");
-                    *trouble = Some(reason.clone());
                 }
             }
-            Ok(()) | Err(_) => *trouble = None,
+            Ok(()) | Err(_) => {
+                self.trouble.over();
+            }
         }
     }
 }
@@ -219,7 +218,7 @@ fn unavailable(error: Error) -> Denial {
             status.message
         ),
         Error::Api(status) => format!("{} ({})", status.message, status.code),
-        other => told(&other),
+        other => error_chain(&other),
     })
 }
 

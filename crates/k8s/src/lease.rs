@@ -20,7 +20,8 @@ use kube::api::PostParams;
 use kube::{Api, Client, Error};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::place::told;
+use super::error::error_chain;
+use super::trouble::Trouble;
 use candidate::{Candidate, Step};
 pub use standing::Leadership;
 use standing::{Announcer, Standing};
@@ -35,13 +36,8 @@ const BREATH: Duration = Duration::from_millis(100);
 pub struct LeaseName {
     /// Where the replicas live.
     pub namespace: String,
-    /// What they contend for; the Go operator's is [`LeaseName::UPSTREAM`].
+    /// What they contend for.
     pub name: String,
-}
-
-impl LeaseName {
-    /// The Go operator's Lease (contract 7.2), so that it and we never write at the same time.
-    pub const UPSTREAM: &str = "48ec518d.dorgu.io";
 }
 
 /// The paces of an election. `lease > renew > retry`, or the holder is not sure to stop before its successor begins.
@@ -79,19 +75,19 @@ impl Timings {
     }
 }
 
-/// Who we are among replicas: a pod's host name is its own name.
-pub fn pod_name() -> String {
+/// Which replica this is: a pod's host name is its own name. `unnamed` where there is none.
+pub fn pod_name(unnamed: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let host = host.or_else(|| std::env::var("HOSTNAME").ok());
     let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
-    host.unwrap_or_else(|| "dorgu".to_owned())
+    host.unwrap_or_else(|| unnamed.to_owned())
 }
 
-/// A name that no other process has: the pod's, and something that differs from one start to the next.
-pub fn identity() -> String {
+/// A name that no other process has: the pod's, or `unnamed`, and something that differs from one start to the next.
+pub fn identity(unnamed: &str) -> String {
     // Keyed by the system's randomness; it has to differ, not to be a secret.
     let random = || RandomState::new().hash_one(std::process::id());
-    format!("{}_{:016x}{:016x}", pod_name(), random(), random())
+    format!("{}_{:016x}{:016x}", pod_name(unnamed), random(), random())
 }
 
 /// One candidate, and what it tells the rest of the process. Nothing happens before [`Election::run`].
@@ -105,7 +101,7 @@ pub fn election(client: Client, lease: LeaseName, identity: String) -> (Election
         announcer,
         sure: false,
         held_until: None,
-        trouble: None,
+        trouble: Trouble::default(),
     };
     (election, leadership)
 }
@@ -122,12 +118,11 @@ pub struct Election {
     sure: bool,
     /// Present while we hold it; nobody else can before this.
     held_until: Option<Instant>,
-    /// What was last told in the log.
-    trouble: Option<String>,
+    trouble: Trouble,
 }
 
 /// Why a request did not do what it was for.
-enum Trouble {
+enum Missed {
     /// Somebody else was quicker: look again.
     Outrun,
     /// It failed, in one line.
@@ -171,10 +166,10 @@ impl Election {
                 self.well_again();
                 next
             }
-            Err(Trouble::Outrun) => now + self.timings.look(),
-            Err(Trouble::Failed(reason)) => {
+            Err(Missed::Outrun) => now + self.timings.look(),
+            Err(Missed::Failed(reason)) => {
                 self.sure = false;
-                self.tell(reason);
+                self.log_failure(&reason);
                 started + self.timings.retry
             }
         };
@@ -191,7 +186,7 @@ impl Election {
     }
 
     /// When to try again.
-    async fn try_for_it(&mut self) -> Result<Instant, Trouble> {
+    async fn try_for_it(&mut self) -> Result<Instant, Missed> {
         for _ in 0..ROUNDS {
             if !self.sure {
                 self.look().await?;
@@ -203,23 +198,23 @@ impl Election {
                 Step::Update => self.write(started, false).await,
             };
             match done {
-                Err(Trouble::Outrun) => self.sure = false,
+                Err(Missed::Outrun) => self.sure = false,
                 Err(failed) => return Err(failed),
                 Ok(()) => return Ok(started + self.timings.retry),
             }
         }
-        Err(Trouble::Outrun)
+        Err(Missed::Outrun)
     }
 
     /// Reads the Lease.
-    async fn look(&mut self) -> Result<(), Trouble> {
+    async fn look(&mut self) -> Result<(), Missed> {
         let found = self.answered("get", self.leases.get_opt(&self.lease.name)).await?;
         self.heard(found);
         Ok(())
     }
 
     /// Takes or renews the Lease, on the condition that it still is what the candidate knows.
-    async fn write(&mut self, started: Instant, create: bool) -> Result<(), Trouble> {
+    async fn write(&mut self, started: Instant, create: bool) -> Result<(), Missed> {
         let wanted = self.candidate.wanted(Timestamp::now());
         let params = PostParams::default();
         let written = if create {
@@ -270,8 +265,8 @@ impl Election {
         let mut known = self.sure;
         for _ in 0..ROUNDS {
             // Also when we never held it: a request whose answer was lost may have made it ours.
-            if !known && let Err(Trouble::Failed(reason)) = self.look().await {
-                return self.tell(reason);
+            if !known && let Err(Missed::Failed(reason)) = self.look().await {
+                return self.log_failure(&reason);
             }
             if !self.candidate.can_give_back() {
                 return;
@@ -281,8 +276,8 @@ impl Election {
             let update = self.leases.replace(&self.lease.name, &params, &wanted);
             match self.answered("update", update).await {
                 Ok(_) => return tracing::info!(lease = self.lease.name, "Gave the Lease back"),
-                Err(Trouble::Outrun) => known = false,
-                Err(Trouble::Failed(reason)) => return self.tell(reason),
+                Err(Missed::Outrun) => known = false,
+                Err(Missed::Failed(reason)) => return self.log_failure(&reason),
             }
         }
     }
@@ -291,41 +286,38 @@ impl Election {
         self.announcer.announce(Standing {
             held_until: self.held_until,
             holder: self.candidate.holder().to_owned(),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.reason(),
         });
     }
 
     fn well_again(&mut self) {
-        if self.trouble.take().is_some() {
+        if self.trouble.over() {
             tracing::info!(lease = self.lease.name, "The Lease can be held and followed again");
         }
     }
 
-    /// Told once in the log for each new reason, however often it is tried again.
-    fn tell(&mut self, reason: String) {
-        if self.trouble.as_ref() == Some(&reason) {
-            return;
+    fn log_failure(&self, reason: &str) {
+        if self.trouble.failed(reason) {
+            tracing::warn!(
+                lease = self.lease.name,
+                namespace = self.lease.namespace,
+                reason,
+                "Cannot hold or follow the Lease; it is tried again"
+            );
         }
-        tracing::warn!(
-            lease = self.lease.name,
-            namespace = self.lease.namespace,
-            reason,
-            "Cannot hold or follow the Lease; it is tried again"
-        );
-        self.trouble = Some(reason);
     }
 
     /// The answer, waited for as long as it can be of use.
-    async fn answered<T>(&self, verb: &str, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
+    async fn answered<T>(&self, verb: &str, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Missed> {
         let patience = Instant::now() + self.timings.answer();
         let deadline = self.held_until.map_or(patience, |until| until.min(patience));
-        let failed = |reason: String| Err(Trouble::Failed(reason));
+        let failed = |reason: String| Err(Missed::Failed(reason));
         match timeout_at(deadline, asked).await {
             Err(_) => failed("the API server does not answer in time".to_owned()),
             Ok(Ok(answer)) => Ok(answer),
             // 404: it was there a moment ago, or, on a create, its namespace is not.
             Ok(Err(Error::Api(status))) if status.code == 409 || (status.code == 404 && verb == "update") => {
-                Err(Trouble::Outrun)
+                Err(Missed::Outrun)
             }
             Ok(Err(Error::Api(status))) if status.code == 403 => {
                 let LeaseName { namespace, name } = &self.lease;
@@ -336,7 +328,7 @@ impl Election {
                 ))
             }
             Ok(Err(Error::Api(status))) => failed(format!("{} ({})", status.message, status.code)),
-            Ok(Err(error)) => failed(told(&error)),
+            Ok(Err(error)) => failed(error_chain(&error)),
         }
     }
 }

@@ -5,38 +5,40 @@
 //! is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
 
 mod access;
-mod contained;
-mod create;
+mod backoff;
+mod cache;
+mod cluster_source;
+pub mod conditions;
+mod decode;
+mod error;
+mod events;
 mod lease;
-mod look;
 mod object;
-mod pass;
-mod pauses;
-mod place;
+mod queue;
 mod resource;
-mod seen;
+mod server;
 mod state;
 mod status;
-mod trial;
-mod version;
+pub mod time;
+mod trouble;
 mod watch;
 
 pub use access::{Access, Denial, Memory};
-pub use contained::contained;
-pub use create::create;
+pub use backoff::Backoff;
+pub use cache::{Cache, Named};
+pub use cluster_source::{ClusterSource, ClusterSourceError, client};
+pub use decode::{Decode, Unreadable, from_json};
+pub use error::{CallError, Failure, Panicked, catch_panic};
+pub use events::{EventRecorder, Notice, Regarding, Reporter};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
-pub use look::{get, list, may, page};
-pub use object::{CallError, apply, merge, read};
-pub use pass::{Skipped, pass};
-pub use pauses::Pauses;
-pub use place::{Place, PlaceError, client};
-pub use resource::{Followed, Resource};
-pub use seen::{Decode, Name};
+pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, merge, read};
+pub use queue::{Queue, Reconciled};
+pub use resource::{Followed, Name, Resource, Scope, discover};
+pub use server::{ServerInfo, can, raw_text, server_info, version};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
-pub use trial::{Verdict, try_out};
-pub use version::{Greeting, greet, version};
+pub use trouble::Trouble;
 pub use watch::{Event, follow, follow_many};
 
 #[cfg(test)]

@@ -1,62 +1,22 @@
-//! One object, read and applied.
+//! Requests about objects: read, listed, created, applied, merged, tried out. Each has a deadline, and none is repeated
+//! here.
 
-use kube::api::{ListParams, Patch, PatchParams, Request};
-use kube::{Client, Error};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::time::Duration;
 
-use super::place::told;
-use super::resource::Resource;
-use super::seen::Name;
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::api::{GetParams, ListParams, Patch, PatchParams, PostParams, Request};
+use kube::client::Body;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::decode::{Decode, Page, Unreadable};
+use super::error::{CallError, catch_panic};
+use super::resource::{Name, Resource};
 
 /// Longest wait for an answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
-
-/// Why a call did not do what it should. One line.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct CallError {
-    /// The HTTP status; absent when there was no answer.
-    pub code: Option<u16>,
-    /// What the API server, or the connection, said.
-    pub text: String,
-}
-
-impl CallError {
-    /// Somebody else was faster: look again, then decide again.
-    #[must_use]
-    pub fn is_conflict(&self) -> bool {
-        self.code == Some(409)
-    }
-
-    /// Whoever asked has no right to.
-    #[must_use]
-    pub fn is_forbidden(&self) -> bool {
-        self.code == Some(403)
-    }
-
-    /// There is no such object, or no such kind.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        self.code == Some(404)
-    }
-}
-
-impl From<Error> for CallError {
-    fn from(error: Error) -> CallError {
-        match &error {
-            Error::Api(status) => CallError {
-                code: Some(status.code),
-                text: format!("{} ({})", status.message.replace(['\n', '\r'], " "), status.code),
-            },
-            other => CallError {
-                code: None,
-                text: told(other),
-            },
-        }
-    }
-}
 
 /// Sends a request and reads the answer, within a deadline.
 ///
@@ -66,22 +26,49 @@ pub(super) async fn call<T: DeserializeOwned>(
     client: &Client,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<T, CallError> {
-    let request = request.map_err(|error| CallError {
-        code: None,
-        text: told(&error),
-    })?;
+    let request = request.map_err(|error| CallError::malformed(&error))?;
     match tokio::time::timeout(ANSWER, client.request(request)).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(no_answer()),
+        Err(_) => Err(CallError::no_answer()),
     }
 }
 
-/// The wait was over.
-pub(super) fn no_answer() -> CallError {
-    CallError {
-        code: None,
-        text: "the API server does not answer".to_owned(),
+#[derive(Deserialize)]
+struct List<T> {
+    /// Absent or null when empty.
+    items: Option<Vec<T>>,
+}
+
+/// Reads one object; none when there is no such object, or no such kind.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn get<T: DeserializeOwned>(
+    client: &Client,
+    resource: &Resource,
+    name: &Name,
+) -> Result<Option<T>, CallError> {
+    let requests = Request::new(resource.collection(&name.namespace));
+    match call(client, requests.get(&name.name, &GetParams::default())).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// Reads the objects of one namespace that carry these labels (`key=value`; empty: all).
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn list<T: DeserializeOwned>(
+    client: &Client,
+    resource: &Resource,
+    namespace: &str,
+    labels: &str,
+) -> Result<Vec<T>, CallError> {
+    let params = ListParams::default().labels(labels);
+    let list: List<T> = call(client, Request::new(resource.collection(namespace)).list(&params)).await?;
+    Ok(list.items.unwrap_or_default())
 }
 
 /// Reads one object, as it is stored and not as a cache has it; none when it does not exist. Asked for as a list of one,
@@ -91,17 +78,82 @@ pub(super) fn no_answer() -> CallError {
 /// See [`CallError`].
 pub async fn read<T: DeserializeOwned>(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
 ) -> Result<Option<T>, CallError> {
-    #[derive(serde::Deserialize)]
-    struct List<T> {
-        #[serde(default = "Vec::new")]
-        items: Vec<T>,
-    }
     let params = ListParams::default().fields(&format!("metadata.name={}", name.name));
     let list: List<T> = call(client, Request::new(resource.collection(&name.namespace)).list(&params)).await?;
-    Ok(list.items.into_iter().next())
+    Ok(list.items.into_iter().flatten().next())
+}
+
+/// Objects a page, as client-go asks.
+const PAGE: u32 = 500;
+
+/// What a pass could not show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many objects could not be read.
+    pub count: u64,
+    /// One of them, and why.
+    pub example: Option<String>,
+}
+
+/// Lists a kind in all namespaces, page by page, and gives each object to `each`; one page of text is in memory at a time.
+/// An object that cannot be read is skipped.
+///
+/// # Errors
+/// See [`CallError`]; what was seen until then is no whole.
+pub async fn list_each<T: Decode>(
+    client: &Client,
+    resource: &Resource,
+    mut each: impl FnMut(T),
+) -> Result<Skipped, CallError> {
+    let requests = Request::new(resource.collection(""));
+    let mut params = ListParams::default().limit(PAGE);
+    let mut skipped = Skipped::default();
+    loop {
+        let page: Page<T> = call(client, requests.list(&params)).await?;
+        for decoded in page.items.into_iter().flatten() {
+            let counted = decoded.object.and_then(|object| {
+                let counted = catch_panic(|| each(object));
+                counted.map_err(Unreadable::from)
+            });
+            match counted {
+                Ok(()) => {}
+                Err(reason) => {
+                    skipped.count += 1;
+                    let name = format!("{}/{}", decoded.name.namespace, decoded.name.name);
+                    skipped.example.get_or_insert_with(|| format!("{name}: {reason}"));
+                }
+            }
+        }
+        match page.metadata.more.filter(|more| !more.is_empty()) {
+            Some(more) => params.continue_token = Some(more),
+            None => return Ok(skipped),
+        }
+    }
+}
+
+/// Creates an object in a namespace, which is empty for kinds that have none, as `manager`.
+///
+/// # Errors
+/// See [`CallError`]; a conflict when there is one of that name.
+pub async fn create(
+    client: &Client,
+    resource: &Resource,
+    namespace: &str,
+    manager: &str,
+    object: &Value,
+) -> Result<(), CallError> {
+    let params = PostParams {
+        field_manager: Some(manager.to_owned()),
+        ..PostParams::default()
+    };
+    // A Value is always written.
+    let body = object.to_string().into_bytes();
+    let requests = Request::new(resource.collection(namespace));
+    let _: Value = call(client, requests.create(&params, body)).await?;
+    Ok(())
 }
 
 /// Applies `object` server-side as `manager`, to the object itself or to a subresource, and returns the outcome. `force`
@@ -111,7 +163,7 @@ pub async fn read<T: DeserializeOwned>(
 /// See [`CallError`].
 pub async fn apply(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
     subresource: Option<&str>,
     manager: &str,
@@ -134,7 +186,7 @@ pub async fn apply(
 /// See [`CallError`].
 pub async fn merge(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
     subresource: Option<&str>,
     manager: &str,
@@ -151,4 +203,100 @@ pub async fn merge(
         None => requests.patch(&name.name, &params, &patch),
     };
     call(client, request).await
+}
+
+/// An answer to a trial.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The HTTP status: 201 where the object would have been stored.
+    pub code: u16,
+    /// The texts of the `Warning` headers, in order.
+    pub warnings: Vec<String>,
+    /// Why it was refused; empty where it was not.
+    pub message: String,
+}
+
+/// Asks for a new object as a dry run, by which everything is asked that would be, and nothing is written.
+///
+/// # Errors
+/// There was no answer. A refusal is a [`Verdict`].
+pub async fn dry_run_create(
+    client: &Client,
+    resource: &Resource,
+    namespace: &str,
+    object: &Value,
+) -> Result<Verdict, CallError> {
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let request = Request::new(resource.collection(namespace)).create(&params, object.to_string().into_bytes());
+    let request = request.map_err(|error| CallError::malformed(&error))?;
+    let asked = async {
+        let response = client.send(request.map(Body::from)).await?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok::<_, CallError>((head, body))
+    };
+    let (head, body) = tokio::time::timeout(ANSWER, asked)
+        .await
+        .map_err(|_| CallError::no_answer())??;
+    let warnings = head.headers.get_all(http::header::WARNING).iter();
+    let warnings = warnings.filter_map(|value| warning(value.to_str().ok()?));
+    Ok(Verdict {
+        code: head.status.as_u16(),
+        warnings: warnings.collect(),
+        message: if head.status.is_success() {
+            String::new()
+        } else {
+            refusal(&body)
+        },
+    })
+}
+
+/// The text in `299 - "text"`, without the escapes of a quoted string.
+fn warning(header: &str) -> Option<String> {
+    let (_, quoted) = header.split_once('"')?;
+    let mut text = String::with_capacity(quoted.len());
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => return Some(text),
+            '\\' => text.extend(characters.next()),
+            other => text.push(other),
+        }
+    }
+    None
+}
+
+/// The message of the status object that a refusal is; or whatever stands there instead.
+fn refusal(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Status {
+        message: String,
+    }
+    match serde_json::from_slice::<Status>(body) {
+        Ok(status) => status.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{refusal, warning};
+
+    #[test]
+    fn a_warning_is_the_text_between_the_quotes() {
+        let read = |header| warning(header).unwrap_or_else(|| "nothing".to_owned());
+        assert_eq!(read(r#"299 - "[api] no CPU limit""#), "[api] no CPU limit");
+        assert_eq!(read(r#"299 - "a \"b\" \\c" "Thu, 01 Jan 2026""#), r#"a "b" \c"#);
+        assert_eq!(read("299 - unquoted"), "nothing");
+        assert_eq!(read(r#"299 - "never ends"#), "nothing");
+    }
+
+    #[test]
+    fn a_refusal_is_the_message_or_the_body() {
+        assert_eq!(refusal(br#"{"kind":"Status","message":"no"}"#), "no");
+        assert_eq!(refusal(b"bad gateway"), "bad gateway");
+    }
 }

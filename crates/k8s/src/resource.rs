@@ -1,52 +1,87 @@
 //! Kinds and objects by the paths that an API server knows them under.
 
-use super::seen::Name;
+use std::any::TypeId;
+use std::borrow::Cow;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::Client;
+use kube::discovery::{self, ApiCapabilities, ApiResource, Scope as DiscoveredScope};
+use kube::error::DiscoveryError;
+
+use super::error::CallError;
+use super::object::ANSWER;
+
+/// An object's name; the namespace is empty where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+impl Name {
+    /// Of an object that has no namespace.
+    pub fn cluster_wide(name: impl Into<String>) -> Name {
+        Name {
+            namespace: String::new(),
+            name: name.into(),
+        }
+    }
+}
 
 /// A kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// API group; empty for the core one.
-    pub group: &'static str,
+    pub group: Cow<'static, str>,
     /// Version in the group.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
+    /// The kind's name in objects.
+    pub kind: Cow<'static, str>,
     /// The kind's name in URLs.
-    pub plural: &'static str,
-    /// Ask for nothing but metadata when it is followed.
-    pub metadata_only: bool,
+    pub plural: Cow<'static, str>,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
 }
 
 impl Resource {
-    /// The kind with whole objects.
-    pub const fn new(group: &'static str, version: &'static str, plural: &'static str) -> Resource {
+    /// The kind of a Rust type, by the names that the type itself declares.
+    pub fn of<K: kube::Resource<DynamicType = (), Scope: 'static>>() -> Resource {
         Resource {
-            group,
-            version,
-            plural,
-            metadata_only: false,
-        }
-    }
-
-    /// One object of the kind.
-    pub fn named(self, name: Name) -> Followed {
-        Followed {
-            resource: self,
-            only: Some(name),
+            group: K::group(&()),
+            version: K::version(&()),
+            kind: K::kind(&()),
+            plural: K::plural(&()),
+            namespaced: TypeId::of::<K::Scope>() == TypeId::of::<NamespaceResourceScope>(),
         }
     }
 
     /// `apiVersion` as objects say it.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
-            self.version.to_owned()
+            self.version.to_string()
         } else {
             format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// One object of the kind, to be followed.
+    pub fn named(self, name: Name) -> Followed {
+        Followed {
+            scope: Scope {
+                namespace: name.namespace,
+                name: name.name,
+                labels: String::new(),
+            },
+            ..Followed::from(self)
         }
     }
 
     /// Where the kind is listed; the namespace is empty for all of them, and for kinds that have none.
     pub(super) fn collection(&self, namespace: &str) -> String {
         let root = if self.group.is_empty() { "api" } else { "apis" };
-        let (version, plural) = (self.api_version(), self.plural);
+        let (version, plural) = (self.api_version(), &self.plural);
         if namespace.is_empty() {
             format!("/{root}/{version}/{plural}")
         } else {
@@ -55,30 +90,103 @@ impl Resource {
     }
 }
 
+impl From<(ApiResource, ApiCapabilities)> for Resource {
+    fn from((found, capabilities): (ApiResource, ApiCapabilities)) -> Resource {
+        Resource {
+            group: found.group.into(),
+            version: found.version.into(),
+            kind: found.kind.into(),
+            plural: found.plural.into(),
+            namespaced: capabilities.scope == DiscoveredScope::Namespaced,
+        }
+    }
+}
+
+/// Asks the API server for a kind that is named only at run time; in the version that the server prefers where none is
+/// given. None when there is no such kind.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn discover(
+    client: &Client,
+    group: &str,
+    version: Option<&str>,
+    kind: &str,
+) -> Result<Option<Resource>, CallError> {
+    let asked = async {
+        let found = discovery::group(client, group).await?;
+        Ok::<_, kube::Error>(match version {
+            None => found.recommended_kind(kind),
+            Some(version) => {
+                let mut kinds = found.versioned_resources(version).into_iter();
+                kinds.find(|(resource, _)| resource.kind == kind)
+            }
+        })
+    };
+    let found = match tokio::time::timeout(ANSWER, asked).await {
+        Err(_) => return Err(CallError::no_answer()),
+        Ok(found) => found,
+    };
+    match found {
+        Ok(found) => Ok(found.map(Resource::from)),
+        Err(kube::Error::Discovery(DiscoveryError::MissingApiGroup(_))) => Ok(None),
+        Err(error) => {
+            let error = CallError::from(error);
+            if error.is_not_found() { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+/// Which objects of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Only those in this namespace; empty: in all.
+    pub namespace: String,
+    /// Only the one of this name; empty: all.
+    pub name: String,
+    /// Only those that this label selector selects; empty: all.
+    pub labels: String,
+}
+
 /// What is followed.
 #[derive(Clone, Debug)]
 pub struct Followed {
     /// The kind.
     pub resource: Resource,
-    /// Only this object; absent: all, in all namespaces.
-    pub only: Option<Name>,
+    /// Which of its objects.
+    pub scope: Scope,
+    /// Whether nothing but their metadata is asked for.
+    pub metadata_only: bool,
 }
 
 impl From<Resource> for Followed {
+    /// All objects of the kind.
     fn from(resource: Resource) -> Followed {
-        Followed { resource, only: None }
+        Followed {
+            resource,
+            scope: Scope::default(),
+            metadata_only: false,
+        }
     }
 }
 
 impl Followed {
     pub(super) fn path(&self) -> String {
-        let namespace = self.only.as_ref().map_or("", |only| &only.namespace);
-        self.resource.collection(namespace)
+        self.resource.collection(&self.scope.namespace)
     }
 
     /// The API server lets a rule with `resourceNames` cover a list or a watch exactly when it is asked for by this
     /// selector.
     pub(super) fn field_selector(&self) -> Option<String> {
-        self.only.as_ref().map(|only| format!("metadata.name={}", only.name))
+        let name = &self.scope.name;
+        (!name.is_empty()).then(|| format!("metadata.name={name}"))
+    }
+
+    pub(super) fn label_selector(&self) -> Option<String> {
+        let labels = &self.scope.labels;
+        (!labels.is_empty()).then(|| labels.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

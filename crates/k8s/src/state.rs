@@ -1,31 +1,33 @@
 //! How one watch is doing, for probes and metrics.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+
+use super::resource::Resource;
+use super::trouble::Trouble;
 
 /// What is known of one watch; written by it, read by whoever asks.
 #[derive(Debug)]
 pub struct WatchState {
     /// What is watched, in the plural.
-    pub plural: &'static str,
+    pub plural: String,
     /// Seconds since 1970; 0 for never.
     last_event: AtomicI64,
     errors: AtomicU64,
     unreadable: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 impl WatchState {
-    /// Of a watch that was not started yet.
-    pub fn new(plural: &'static str) -> WatchState {
+    /// Of a watch of this kind that was not started yet.
+    pub fn new(resource: &Resource) -> WatchState {
         WatchState {
-            plural,
+            plural: resource.plural.to_string(),
             last_event: AtomicI64::new(0),
             errors: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
-            trouble: Mutex::new(None),
+            trouble: Trouble::default(),
         }
     }
 
@@ -50,7 +52,7 @@ impl WatchState {
 
     /// Why it cannot be followed at the moment.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble.reason()
     }
 
     pub(super) fn heard(&self) {
@@ -59,33 +61,25 @@ impl WatchState {
     }
 
     pub(super) fn connected(&self) {
-        if self.set(None).is_some() {
+        if self.trouble.over() {
             tracing::info!(resource = self.plural, "Watching again");
         }
     }
 
-    /// Told once in the log for each new reason, however often it is tried again.
     pub(super) fn failed(&self, reason: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        if self.set(Some(reason.to_owned())).as_deref() == Some(reason) {
-            tracing::debug!(resource = self.plural, reason, "Still cannot watch");
-        } else {
+        if self.trouble.failed(reason) {
             tracing::warn!(
                 resource = self.plural,
                 reason,
                 "Cannot watch; what is known already goes on being used, and it is tried again"
             );
+        } else {
+            tracing::debug!(resource = self.plural, reason, "Still cannot watch");
         }
     }
 
     pub(super) fn skipped(&self) {
         self.unreadable.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn set(&self, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(
-            &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner),
-            trouble,
-        )
     }
 }

@@ -4,10 +4,9 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::contained::contained;
-use super::object::{CallError, apply, merge, read};
-use super::resource::Resource;
-use super::seen::Name;
+use super::error::{CallError, catch_panic};
+use super::object::{apply, merge, read};
+use super::resource::{Name, Resource};
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]
@@ -57,7 +56,7 @@ struct Metadata {
 /// See [`CallError`]; nothing is written then, and it is worth trying again.
 pub async fn write_if_changed(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     name: &Name,
     manager: &str,
     clocks: &[&str],
@@ -77,7 +76,7 @@ pub async fn write_if_changed(
         generation: metadata.generation,
         status,
     };
-    let wanted = contained(|| derive(&current))?;
+    let wanted = catch_panic(|| derive(&current))?;
     if timeless(&wanted, clocks) == timeless(&current.status, clocks) {
         return Ok(Outcome::Unchanged);
     }

@@ -2,20 +2,20 @@
 
 use kube::api::WatchEvent;
 
-use super::seen::{Decode, Page, Seen};
+use super::decode::{Decode, Decoded, Page, Unreadable, from_json};
 
 /// The replicas, which must be a number.
 #[derive(Clone, Debug, PartialEq)]
 struct Replicas(u32);
 
 impl Decode for Replicas {
-    fn decode(json: &str) -> Result<Replicas, String> {
-        let value: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    fn decode(json: &str) -> Result<Replicas, Unreadable> {
+        let value: serde_json::Value = from_json(json)?;
         assert_ne!(value["spec"]["replicas"], 13, "a defect");
         let replicas = value["spec"]["replicas"].as_u64().and_then(|n| u32::try_from(n).ok());
         replicas
             .map(Replicas)
-            .ok_or_else(|| "spec.replicas: not a number".to_owned())
+            .ok_or_else(|| Unreadable::new("spec.replicas: not a number"))
     }
 }
 
@@ -36,7 +36,7 @@ fn an_unreadable_object_leaves_its_neighbours_of_a_list_alone() {
     let page: Page<Replicas> = serde_json::from_str(&text).expect("a page");
     let items = page.items.expect("items");
     assert_eq!(items[0].object, Ok(Replicas(1)));
-    assert_eq!(items[1].object, Err("spec.replicas: not a number".to_owned()));
+    assert_eq!(items[1].object, Err(Unreadable::new("spec.replicas: not a number")));
     assert_eq!((&*items[1].name.namespace, &*items[1].name.name), ("shop", "b"));
     assert_eq!(items[2].object, Ok(Replicas(3)));
     assert_eq!(
@@ -50,19 +50,19 @@ fn an_unreadable_object_leaves_its_neighbours_of_a_list_alone() {
 
 #[test]
 fn a_defect_of_the_decoder_costs_one_object() {
-    let seen: Seen<Replicas> = serde_json::from_str(&object("a", "13")).expect("seen all the same");
-    assert!(seen.object.expect_err("unreadable").contains("defect"));
+    let decoded: Decoded<Replicas> = serde_json::from_str(&object("a", "13")).expect("decoded all the same");
+    assert!(decoded.object.expect_err("unreadable").as_str().contains("defect"));
 }
 
 #[test]
 fn an_unreadable_object_of_a_watch_is_an_event_like_any_other() {
     let line = format!(r#"{{"type":"MODIFIED","object":{}}}"#, object("b", "null"));
-    let event: WatchEvent<Seen<Replicas>> = serde_json::from_str(&line).expect("an event");
-    let WatchEvent::Modified(seen) = event else {
+    let event: WatchEvent<Decoded<Replicas>> = serde_json::from_str(&line).expect("an event");
+    let WatchEvent::Modified(decoded) = event else {
         panic!("{event:?}")
     };
-    assert!(seen.object.is_err());
-    assert_eq!(seen.version, "9");
+    assert!(decoded.object.is_err());
+    assert_eq!(decoded.version, "9");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_server_that_has_too_much_to_do_is_not_asked_to_list_everything_again() {
 
 #[test]
 fn a_defect_is_an_error_and_not_the_end_of_the_thread() {
-    let failed = super::contained(|| -> u32 { panic!("a defect") }).expect_err("contained");
+    let failed = super::catch_panic(|| -> u32 { panic!("a defect") }).expect_err("a panic");
     assert!(failed.to_string().contains("defect"), "{failed}");
-    assert_eq!(super::contained(|| 7).expect("well"), 7);
+    assert_eq!(super::catch_panic(|| 7).expect("well"), 7);
 }

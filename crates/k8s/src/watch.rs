@@ -12,10 +12,10 @@ use futures_util::TryStreamExt;
 use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use kube::{Client, Error};
 
-use super::pauses::Pauses;
-use super::place::told;
-use super::resource::{Followed, Resource};
-use super::seen::{Decode, Name, Page, Seen};
+use super::backoff::Backoff;
+use super::decode::{Decode, Decoded, Page};
+use super::error::error_chain;
+use super::resource::{Followed, Name, Resource};
 use super::state::WatchState;
 
 /// Objects a page, as client-go asks.
@@ -46,8 +46,8 @@ pub enum Event<T, L = T> {
     },
 }
 
-/// Why a list or a watch did not go on.
-enum Trouble {
+/// Why a list or a watch ended.
+enum Ended {
     /// The connection, or the server behind it, for now: what we have heard still stands.
     Lost(String),
     /// The API server's answer: list again before watching.
@@ -55,7 +55,7 @@ enum Trouble {
 }
 
 /// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows
-/// ([`Pauses`]).
+/// ([`Backoff::for_api_server`]).
 pub async fn follow<T: Decode>(
     client: Client,
     followed: impl Into<Followed>,
@@ -76,7 +76,7 @@ pub async fn follow_many<T: Decode, L>(
     mut sink: impl FnMut(Event<T, L>),
 ) {
     let followed = followed.into();
-    let mut pauses = Pauses::default();
+    let mut backoff = Backoff::for_api_server();
     let mut version = String::new();
     loop {
         if version.is_empty() {
@@ -84,12 +84,12 @@ pub async fn follow_many<T: Decode, L>(
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
-                    // No reset of the pauses: where lists succeed and watches are refused, lists must become rare, too.
+                    // No reset of the backoff: where lists succeed and watches are refused, lists must become rare, too.
                     version = at;
                 }
-                Err(Trouble::Lost(reason) | Trouble::Refused(reason)) => {
+                Err(Ended::Lost(reason) | Ended::Refused(reason)) => {
                     state.failed(&reason);
-                    tokio::time::sleep(pauses.longer()).await;
+                    tokio::time::sleep(backoff.next_pause()).await;
                     continue;
                 }
             }
@@ -99,19 +99,19 @@ pub async fn follow_many<T: Decode, L>(
         let lived = started.elapsed() >= LIVED;
         if lived || version != from {
             // It was a watch, however short: whatever ends the next one is not the same trouble going on.
-            pauses.reset();
+            backoff.reset();
         }
         match ended {
             // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
             Ok(()) if lived => continue,
             Ok(()) => {}
-            Err(Trouble::Lost(reason)) => state.failed(&reason),
-            Err(Trouble::Refused(reason)) => {
+            Err(Ended::Lost(reason)) => state.failed(&reason),
+            Err(Ended::Refused(reason)) => {
                 state.failed(&reason);
                 version.clear();
             }
         }
-        tokio::time::sleep(pauses.longer()).await;
+        tokio::time::sleep(backoff.next_pause()).await;
     }
 }
 
@@ -121,24 +121,25 @@ async fn list<T: Decode, L>(
     followed: &Followed,
     state: &WatchState,
     keep: impl Fn(T) -> L,
-) -> Result<(Event<T, L>, String), Trouble> {
-    let resource = followed.resource;
+) -> Result<(Event<T, L>, String), Ended> {
+    let resource = &followed.resource;
     let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
     let mut params = ListParams::default().limit(PAGE);
     params.field_selector = followed.field_selector();
+    params.label_selector = followed.label_selector();
     loop {
-        let request = if resource.metadata_only {
+        let request = if followed.metadata_only {
             requests.list_metadata(&params)
         } else {
             requests.list(&params)
         };
-        let request = request.map_err(|error| Trouble::Refused(told(&error)))?;
+        let request = request.map_err(|error| Ended::Refused(error_chain(&error)))?;
         let page: Page<T> = answered(resource, client.request_text(request))
             .await
-            .and_then(|text| serde_json::from_str(&text).map_err(|error| Trouble::Refused(told(&error))))?;
-        for seen in page.items.into_iter().flatten() {
-            match read(seen, resource, state) {
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| Ended::Refused(error_chain(&error))))?;
+        for decoded in page.items.into_iter().flatten() {
+            match read(decoded, resource, state) {
                 Ok((object, _)) => objects.push(keep(object)),
                 Err((name, _)) => unreadable.push(name),
             }
@@ -146,7 +147,7 @@ async fn list<T: Decode, L>(
         match page.metadata.more.filter(|more| !more.is_empty()) {
             Some(more) => params.continue_token = Some(more),
             None if page.metadata.resource_version.is_empty() => {
-                return Err(Trouble::Refused("the list has no resourceVersion".to_owned()));
+                return Err(Ended::Refused("the list has no resourceVersion".to_owned()));
             }
             None => return Ok((Event::Listed { objects, unreadable }, page.metadata.resource_version)),
         }
@@ -160,29 +161,30 @@ async fn watch<T: Decode, L>(
     state: &WatchState,
     version: &mut String,
     sink: &mut impl FnMut(Event<T, L>),
-) -> Result<(), Trouble> {
-    let resource = followed.resource;
+) -> Result<(), Ended> {
+    let resource = &followed.resource;
     let requests = Request::new(followed.path());
     let mut params = WatchParams::default().timeout(WATCH_SECONDS);
     params.field_selector = followed.field_selector();
-    let request = if resource.metadata_only {
+    params.label_selector = followed.label_selector();
+    let request = if followed.metadata_only {
         requests.watch_metadata(&params, version)
     } else {
         requests.watch(&params, version)
     };
-    let request = request.map_err(|error| Trouble::Refused(told(&error)))?;
-    let events = answered(resource, client.request_events::<Seen<T>>(request)).await?;
+    let request = request.map_err(|error| Ended::Refused(error_chain(&error)))?;
+    let events = answered(resource, client.request_events::<Decoded<T>>(request)).await?;
     state.connected();
     let mut events = pin!(events);
     loop {
         let event = match tokio::time::timeout(SILENCE, events.try_next()).await {
-            Err(_) => return Err(Trouble::Lost("the API server has fallen silent".to_owned())),
-            Ok(Err(error)) => return Err(Trouble::of(&error, resource)),
+            Err(_) => return Err(Ended::Lost("the API server has fallen silent".to_owned())),
+            Ok(Err(error)) => return Err(Ended::of(&error, resource)),
             Ok(Ok(None)) => return Ok(()),
             Ok(Ok(Some(event))) => event,
         };
         let at = match event {
-            WatchEvent::Added(seen) | WatchEvent::Modified(seen) => match read(seen, resource, state) {
+            WatchEvent::Added(decoded) | WatchEvent::Modified(decoded) => match read(decoded, resource, state) {
                 Ok((object, at)) => {
                     sink(Event::Applied(object));
                     at
@@ -190,14 +192,14 @@ async fn watch<T: Decode, L>(
                 // The last version that could be read goes on being used.
                 Err((_, at)) => at,
             },
-            WatchEvent::Deleted(seen) => {
-                sink(Event::Deleted(seen.name));
-                seen.version
+            WatchEvent::Deleted(decoded) => {
+                sink(Event::Deleted(decoded.name));
+                decoded.version
             }
             WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
             WatchEvent::Error(status) => {
                 let reason = format!("the API server ended the watch: {}", status.message);
-                return Err(Trouble::Refused(reason));
+                return Err(Ended::Refused(reason));
             }
         };
         state.heard();
@@ -208,53 +210,53 @@ async fn watch<T: Decode, L>(
 }
 
 /// The object, or its name and one line in the log; either with its version.
-fn read<T>(seen: Seen<T>, resource: Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
-    match seen.object {
-        Ok(object) => Ok((object, seen.version)),
+fn read<T>(decoded: Decoded<T>, resource: &Resource, state: &WatchState) -> Result<(T, String), (Name, String)> {
+    match decoded.object {
+        Ok(object) => Ok((object, decoded.version)),
         Err(reason) => {
             state.skipped();
             tracing::error!(
-                resource = resource.plural,
-                namespace = seen.name.namespace,
-                name = seen.name.name,
-                ?reason,
+                resource = &*resource.plural,
+                namespace = decoded.name.namespace,
+                name = decoded.name.name,
+                reason = ?reason.as_str(),
                 "Cannot read an object; its last good version, if there was one, is still used"
             );
-            Err((seen.name, seen.version))
+            Err((decoded.name, decoded.version))
         }
     }
 }
 
-async fn answered<T>(resource: Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
+async fn answered<T>(resource: &Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
     match tokio::time::timeout(ANSWER, asked).await {
-        Ok(answer) => answer.map_err(|error| Trouble::of(&error, resource)),
-        Err(_) => Err(Trouble::Lost("the API server does not answer".to_owned())),
+        Ok(answer) => answer.map_err(|error| Ended::of(&error, resource)),
+        Err(_) => Err(Ended::Lost("the API server does not answer".to_owned())),
     }
 }
 
 /// Whether this answer to a watch makes a list necessary.
 #[cfg(test)]
 pub(super) fn lists_again(error: &Error) -> bool {
-    const ANY: Resource = Resource::new("", "v1", "namespaces");
-    matches!(Trouble::of(error, ANY), Trouble::Refused(_))
+    let any = Resource::of::<k8s_openapi::api::core::v1::Namespace>();
+    matches!(Ended::of(error, &any), Ended::Refused(_))
 }
 
-impl Trouble {
-    fn of(error: &Error, resource: Resource) -> Trouble {
+impl Ended {
+    fn of(error: &Error, resource: &Resource) -> Ended {
         let Resource {
             group, version, plural, ..
         } = resource;
         match error {
             // By its code: to an unknown path the API server answers with plain text.
-            Error::Api(status) if status.code == 404 => Trouble::Refused(format!(
+            Error::Api(status) if status.code == 404 => Ended::Refused(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
             // It has too much to do, or is not itself: where we were is still where we are. A list would be more to do.
             Error::Api(status) if status.code == 429 || status.code >= 500 => {
-                Trouble::Lost(format!("{} ({})", status.message, status.code))
+                Ended::Lost(format!("{} ({})", status.message, status.code))
             }
-            Error::Api(status) => Trouble::Refused(format!("{} ({})", status.message, status.code)),
-            other => Trouble::Lost(told(other)),
+            Error::Api(status) => Ended::Refused(format!("{} ({})", status.message, status.code)),
+            other => Ended::Lost(error_chain(other)),
         }
     }
 }

@@ -43,8 +43,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Whether this finding is further from what is allowed than `old`, a finding on the same subject (design 3,
-    /// ratchet): an equal or smaller distance is an old breach that an update may keep.
+    /// Whether this finding is further from what is allowed than `old`, a finding on the same subject. An equal
+    /// or smaller distance is an old violation that an update may keep.
     pub fn is_worse_than(&self, old: &Finding<'_>) -> bool {
         match (&self.fact, &old.fact) {
             (Fact::LimitAbove { observed: new, .. }, Fact::LimitAbove { observed: old, .. }) => new > old,

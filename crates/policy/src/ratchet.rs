@@ -1,4 +1,4 @@
-//! What an update may keep (design 3): an error that the stored object already had, no better than now, does not refuse.
+//! What an update may keep: an error that the stored object already had, no better than now, does not refuse.
 
 use std::collections::HashMap;
 

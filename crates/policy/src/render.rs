@@ -1,5 +1,5 @@
-//! The words: one line per finding for people, its field path, and its fix. Texts are those of contract 2.4 and of
-//! design section 3; docs/rules.md explains each.
+//! The words: one line per finding for people, its field path, and its fix. Texts are those of contract 2.4 and,
+//! for rules without a row there, our own; docs/rules.md explains each.
 
 use std::fmt::{self, Display, Formatter};
 

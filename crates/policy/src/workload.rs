@@ -64,7 +64,7 @@ pub struct Labels<'a> {
     /// `app.kubernetes.io/name`, the join key with `spec.name` of a persona.
     #[serde(borrow, default, rename = "app.kubernetes.io/name")]
     pub name: Text<'a>,
-    /// `app`, read only by the matching chain (contract section 10, 0.8.0).
+    /// `app`, read only by the matching chain (contract 9).
     #[serde(borrow, default)]
     pub app: Text<'a>,
 }

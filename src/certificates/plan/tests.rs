@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::super::bundle;
 use super::super::configuration::{Called, Configuration};
+use super::super::observed::Observed;
 use super::super::secret::{Found, KEYS, Secret, Stored};
-use super::super::sight::Sight;
 use super::*;
 use crate::k8s::{Decode, Name};
 
@@ -40,7 +40,7 @@ const fn hours(hours: i64) -> SignedDuration {
 /// A process.
 #[derive(Debug, Default)]
 struct Replica {
-    sight: Sight,
+    observed: Observed,
     /// The private part of what it serves, to know it by.
     takes: usize,
 }
@@ -107,14 +107,15 @@ impl World {
                 uid: uid.to_string(),
                 version: String::new(),
                 injected: false,
-                called: Some(Called {
+                entries: vec![Called {
+                    webhook: String::new(),
                     server_name: SERVER.to_owned(),
                     bundle: bundle.clone(),
-                }),
+                }],
             });
-            replica.sight.see_configuration(configuration, at);
-            replica.sight.see_secret(secret.clone(), wall, at);
-            replica.takes += usize::from(replica.sight.take_up(wall, at).is_some());
+            replica.observed.see_configuration(configuration, at);
+            replica.observed.see_secret(secret.clone(), wall, at);
+            replica.takes += usize::from(replica.observed.take_up(wall, at).is_some());
         }
         let now = bundle::certificates(self.bundle());
         self.seen_since.retain(|(certificate, _)| now.contains(certificate));
@@ -128,9 +129,9 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        let (names, sight) = (names(), &self.replicas[0].sight);
-        let registered = sight.registered(self.at);
-        plan(&sight.view(registered.as_ref(), &names, self.wall, self.at)).unwrap()
+        let (names, observed) = (names(), &self.replicas[0].observed);
+        let registered = observed.registered(self.at);
+        plan(&observed.view(registered.as_ref(), &names, self.wall, self.at)).unwrap()
     }
 
     /// The holder acts once: at most one write of each, the crash between them being a step of its own.
@@ -153,7 +154,7 @@ impl World {
         if let Some(signing) = after.filter(|after| before.as_ref().map(|before| &before.leaf) != Some(&after.leaf)) {
             let restored = write.why.contains(&Reason::Restored);
             let trusted = self.replicas.iter().any(|replica| {
-                let served = replica.sight.served();
+                let served = replica.observed.served();
                 served.is_some_and(|served| is_trusted(self.bundle(), &served.certificate, SERVER, self.wall))
             });
             let since = self
@@ -224,7 +225,9 @@ impl World {
         let bundles = self.lagging.iter().map(|(_, bundle)| bundle.as_slice());
         for bundle in bundles.chain([self.bundle()]) {
             for (number, replica) in self.replicas.iter().enumerate() {
-                let Some(served) = replica.sight.served() else { continue };
+                let Some(served) = replica.observed.served() else {
+                    continue;
+                };
                 let chain = bundle::chain(&served.certificate);
                 if let Err(reason) = trusts(bundle, &chain, SERVER, self.wall) {
                     panic!("replica {number} serves what an API server refuses: {reason}");
@@ -290,7 +293,7 @@ impl World {
             assert_eq!(String::from_utf8_lossy(self.bundle()), stored.bundle());
         }
         for replica in &self.replicas {
-            assert_eq!(replica.sight.served().unwrap().certificate, signing.leaf.certificate);
+            assert_eq!(replica.observed.served().unwrap().certificate, signing.leaf.certificate);
         }
         let plan = self.plan();
         assert!(plan.secret.is_none() && plan.bundle.is_none(), "{plan:?}");
@@ -579,9 +582,9 @@ fn a_holder_two_days_off_makes_certificates_that_are_valid_for_everybody_else() 
 fn a_certificate_for_other_names_is_replaced() {
     let world = settled();
     let names = vec!["renamed".to_owned()];
-    let sight = &world.replicas[0].sight;
-    let registered = sight.registered(world.at);
-    let plan = plan(&sight.view(registered.as_ref(), &names, world.wall, world.at)).unwrap();
+    let observed = &world.replicas[0].observed;
+    let registered = observed.registered(world.at);
+    let plan = plan(&observed.view(registered.as_ref(), &names, world.wall, world.at)).unwrap();
     assert_eq!(plan.secret.unwrap().why, [Reason::LeafRenewed]);
 }
 

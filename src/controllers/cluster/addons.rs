@@ -125,8 +125,8 @@ struct Witness {
 pub(super) struct Finds([Option<Witness>; KNOWN.len()]);
 
 impl Finds {
-    /// Looks at one more pod. One that ended says nothing, and a Job that sets an add-on up is not the add-on.
-    pub(super) fn look(&mut self, pod: &Pod) {
+    /// Counts one more pod. One that ended says nothing, and a Job that sets an add-on up is not the add-on.
+    pub(super) fn count(&mut self, pod: &Pod) {
         if pod.terminal || pod.of_job {
             return;
         }

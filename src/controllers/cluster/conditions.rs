@@ -1,30 +1,29 @@
-//! Discovered and Healthy (contract 4.6).
+//! The conditions Discovered and Healthy.
 
 use jiff::Timestamp;
 
-use super::derive::{MOST_NODES, Observed};
+use super::observed::{MOST_NODES, Observed};
 use crate::api::Condition;
-use crate::controllers::condition::Holds;
+use crate::k8s::conditions::{Draft, merge};
 
 pub(super) fn conditions(previous: &[Condition], generation: i64, seen: &Observed, now: Timestamp) -> Vec<Condition> {
-    let since = |holds: Holds| holds.since(previous, generation, now);
-    // Without nodes it stays as it was: Discovered says why.
-    let before = || previous.iter().find(|before| before.type_ == HEALTHY).cloned();
-    let healthy = healthy(seen).map(since).or_else(before).unwrap_or_else(|| {
-        since(Holds {
-            r#type: HEALTHY,
-            status: None,
-            reason: "NodeDiscoveryFailed",
-            message: "the nodes were not seen yet".to_owned(),
-        })
-    });
-    vec![since(discovered(seen)), healthy]
+    let before = previous.iter().find(|before| before.type_ == HEALTHY);
+    let (healthy, kept) = match (healthy(seen), before) {
+        (Some(healthy), _) => (Some(healthy), None),
+        // Without nodes it stays as it was: Discovered says why.
+        (None, Some(before)) => (None, Some(before.clone())),
+        (None, None) => (Some(undiscovered()), None),
+    };
+    let drafts = [Some(discovered(seen)), healthy].into_iter().flatten();
+    let mut conditions = merge(previous, drafts, generation, now);
+    conditions.extend(kept);
+    conditions
 }
 
 const HEALTHY: &str = "Healthy";
 
 /// Whether everything was seen.
-fn discovered(seen: &Observed) -> Holds {
+fn discovered(seen: &Observed) -> Draft {
     let missing = seen.missing();
     let (status, reason, mut message) = match &seen.nodes {
         Err(_) => (false, "NodeDiscoveryFailed", String::new()),
@@ -51,21 +50,31 @@ fn discovered(seen: &Observed) -> Holds {
             nodes.len()
         ));
     }
-    Holds {
-        r#type: "Discovered",
+    Draft {
+        kind: "Discovered",
         status: Some(status),
         reason,
         message,
     }
 }
 
+/// Nothing was ever seen of the nodes.
+fn undiscovered() -> Draft {
+    Draft {
+        kind: HEALTHY,
+        status: None,
+        reason: "NodeDiscoveryFailed",
+        message: "the nodes were not seen yet".to_owned(),
+    }
+}
+
 /// Whether all nodes are ready; none when they could not be seen.
-fn healthy(seen: &Observed) -> Option<Holds> {
+fn healthy(seen: &Observed) -> Option<Draft> {
     let nodes = seen.nodes.as_ref().ok()?;
     let ready = nodes.iter().filter(|seen| seen.node.ready).count();
     let all = !nodes.is_empty() && ready == nodes.len();
-    Some(Holds {
-        r#type: HEALTHY,
+    Some(Draft {
+        kind: HEALTHY,
         status: Some(all),
         reason: if all { "AllNodesReady" } else { "NodesNotReady" },
         message: format!("{ready}/{} nodes ready", nodes.len()),

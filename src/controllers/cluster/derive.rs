@@ -1,70 +1,18 @@
-//! What status says of what was seen. Pure: the time is an argument.
+//! The status that follows from what was observed. Pure: the time is an argument.
 //!
-//! A fact that could not be seen keeps the value that it had, and the condition Discovered names it.
+//! A fact that could not be read keeps its last value, and the condition Discovered names it.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::addons::Finds;
 use super::node::SeenNode;
-use super::pod::Pod;
-use super::resources::{Used, count_nodes, count_pods, number};
+use super::observed::{MOST_NODES, Observed};
+use super::resources::{count_nodes, count_pods, number};
 use super::{conditions, platform};
 use crate::api::ClusterPersonaStatus;
-use crate::api::cluster_persona::status::{ClusterPhase, Namespaces};
-use crate::controllers::condition::in_seconds;
-
-/// How many nodes are listed one by one; sums and readiness count all of them. An object that etcd takes has room for
-/// about twice as many.
-pub(super) const MOST_NODES: usize = 1000;
-
-/// A fact, or why it could not be seen, in one line.
-pub(super) type Fact<T> = Result<T, String>;
-
-/// What one look at the cluster has shown.
-#[derive(Clone, Debug)]
-pub(super) struct Observed {
-    /// By name.
-    pub(super) nodes: Fact<Vec<Arc<SeenNode>>>,
-    pub(super) pods: Fact<Tally>,
-    /// `gitVersion` of the API server.
-    pub(super) version: Fact<String>,
-    pub(super) namespaces: Fact<Namespaces>,
-    /// How many ApplicationPersonas there are.
-    pub(super) applications: Fact<usize>,
-}
-
-impl Observed {
-    /// What could not be seen: the fact, and why.
-    pub(super) fn missing(&self) -> Vec<(&'static str, &str)> {
-        let facts = [
-            ("nodes", self.nodes.as_ref().err()),
-            ("pods", self.pods.as_ref().err()),
-            ("version", self.version.as_ref().err()),
-            ("namespaces", self.namespaces.as_ref().err()),
-            ("applicationpersonas", self.applications.as_ref().err()),
-        ];
-        let missing = facts.into_iter();
-        missing
-            .filter_map(|(fact, reason)| Some((fact, reason?.as_str())))
-            .collect()
-    }
-}
-
-/// What is kept of all pods: nothing of any one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) used: Used,
-    pub(super) addons: Finds,
-}
-
-impl Tally {
-    pub(super) fn count(&mut self, pod: &Pod) {
-        self.used.count(pod);
-        self.addons.look(pod);
-    }
-}
+use crate::api::cluster_persona::status::ClusterPhase;
+use crate::k8s::time::in_seconds;
 
 /// The whole status that follows `previous`.
 pub(super) fn derive(

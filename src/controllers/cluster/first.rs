@@ -1,8 +1,9 @@
-//! The first ClusterPersona of a cluster, made only where it was asked for (contract section 10, 0.6.1).
+//! The first ClusterPersona of a cluster, made only where it was asked for (contract 9).
 
 use serde_json::{Value, json};
 
-use super::{CLUSTER_PERSONAS, MANAGER};
+use super::cluster_personas;
+use crate::api::names::STATUS_MANAGER;
 use crate::index::{Index, Namespace};
 use crate::k8s::{CallError, Client, create};
 
@@ -17,7 +18,7 @@ pub(super) async fn make(client: &Client, index: &Index) -> Result<(), CallError
     let snapshot = index.load();
     let uid = snapshot.namespace(Namespace::OF_CLUSTER).map(|system| &*system.uid);
     let object = object(uid.filter(|uid| !uid.is_empty()));
-    match create(client, CLUSTER_PERSONAS, "", MANAGER, &object).await {
+    match create(client, &cluster_personas(), "", STATUS_MANAGER, &object).await {
         Ok(()) => {
             tracing::info!(name = NAME, "Created a ClusterPersona, since there was none");
             Ok(())
@@ -32,9 +33,10 @@ fn object(cluster: Option<&str>) -> Value {
     if let Some(uid) = cluster {
         annotations["dorgu.io/cluster-uid"] = uid.into();
     }
+    let kind = cluster_personas();
     json!({
-        "apiVersion": CLUSTER_PERSONAS.api_version(),
-        "kind": "ClusterPersona",
+        "apiVersion": kind.api_version(),
+        "kind": kind.kind,
         "metadata": {"name": NAME, "annotations": annotations},
         "spec": {"name": NAME, "environment": "development"},
     })

@@ -1,8 +1,8 @@
-//! The ClusterPersona controller: tells the platform team what the cluster is made of (contract section 4).
+//! The ClusterPersona controller: reports to the platform team what the cluster consists of.
 //!
-//! Start reading at [`ClusterController::run`]. One look ([`observe`]) serves every ClusterPersona there is; what their
-//! status says of it is decided in [`derive`], by files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`,
-//! `version`, `conditions`.
+//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas; [`derive`] turns
+//! that into their status, with files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`, `version`,
+//! `conditions`.
 
 mod addons;
 mod conditions;
@@ -11,6 +11,7 @@ mod first;
 mod known;
 mod node;
 mod observe;
+mod observed;
 mod pace;
 mod platform;
 mod pod;
@@ -21,46 +22,52 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
 use serde_json::Value;
 
-use self::derive::{Observed, derive};
+use self::derive::derive;
 use self::known::Known;
 use self::observe::observe;
+use self::observed::Observed;
 use self::pace::Pace;
-use super::metrics::{Controller, Metrics, Reconciled};
-use crate::api::ClusterPersonaStatus;
+use super::metrics::{Controller, Metrics, ReconcileResult};
+use crate::api::names::STATUS_MANAGER;
+use crate::api::{ClusterPersona, ClusterPersonaStatus};
 use crate::index::Index;
 use crate::k8s::{Client, Leadership, Name, Resource, WatchState, follow, write_if_changed};
 
-const CLUSTER_PERSONAS: Resource = Resource::new("dorgu.io", "v1", "clusterpersonas");
-const NODES: Resource = Resource::new("", "v1", "nodes");
+fn cluster_personas() -> Resource {
+    Resource::of::<ClusterPersona>()
+}
 
-/// As whom we write (design 2).
-const MANAGER: &str = "dorgu-operator";
-/// What differs in every look, and is no reason to write.
+fn nodes() -> Resource {
+    Resource::of::<Node>()
+}
+
+/// Fields that differ each time and are no reason to write.
 const CLOCKS: [&str; 2] = ["lastDiscovery", "lastTransitionTime"];
 
-/// How long something has to stay unseen before status says so: an API server that has just started refuses much, for a
-/// moment.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the first look waits for what it needs.
+/// How long something has to stay unreadable before status says so: an API server that has just started refuses many
+/// requests for a moment.
+const TOLERANCE: Duration = Duration::from_secs(10);
+/// How long the first reconcile waits for the first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
-/// How often it is asked whether that is there.
-const GLANCE: Duration = Duration::from_millis(50);
+/// How often it checks for them.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How it goes about.
+/// How often the controller works, and what it may create.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How often the cluster is looked at when nothing is heard.
+    /// How often the cluster is read without a change.
     pub interval: Duration,
-    /// How long a change of nodes or ClusterPersonas waits for more of its kind; longer where nodes go on changing.
+    /// How long a change of nodes or ClusterPersonas waits for more of its kind; longer while nodes keep changing.
     pub settle: Duration,
-    /// Whether a ClusterPersona is made where there is none; takes the verb `create`.
+    /// Whether a ClusterPersona is created where there is none; needs the verb `create`.
     pub auto_create: bool,
 }
 
 impl Default for Options {
-    /// Every five minutes (contract 4.1), two seconds after a change, and nothing is made.
+    /// Every five minutes, two seconds after a change, and nothing is created.
     fn default() -> Options {
         Options {
             interval: Duration::from_secs(300),
@@ -70,7 +77,7 @@ impl Default for Options {
     }
 }
 
-/// How the two watches are doing that the controller follows while this process holds the Lease; a clone tells of the same.
+/// The state of the two watches that the controller follows while this process holds the Lease; a clone shares it.
 #[derive(Clone, Debug)]
 pub struct Followed {
     /// Of nodes.
@@ -82,7 +89,7 @@ pub struct Followed {
 impl Default for Followed {
     /// Before anything is followed.
     fn default() -> Followed {
-        let [nodes, personas] = [NODES, CLUSTER_PERSONAS].map(|of| Arc::new(WatchState::new(of.plural)));
+        let [nodes, personas] = [nodes(), cluster_personas()].map(|of| Arc::new(WatchState::new(&of)));
         Followed { nodes, personas }
     }
 }
@@ -98,11 +105,11 @@ pub struct ClusterController {
     options: Options,
 }
 
-/// How a look ended.
-enum Look {
-    /// Everything was seen and written.
-    Whole,
-    /// Something was not, and is worth another try soon.
+/// How a pass over the cluster ended.
+enum Pass {
+    /// Everything was read and written.
+    Complete,
+    /// Something was not; it is tried again soon.
     Partial,
 }
 
@@ -126,10 +133,10 @@ impl ClusterController {
         }
     }
 
-    /// Works whenever the Lease is held, and never ends. Nothing is watched and nothing is kept in memory in between; a
-    /// new holder looks at everything once.
+    /// Works while the Lease is held, and never returns. Without the Lease nothing is watched and nothing is kept in memory;
+    /// a new holder reads everything once.
     pub async fn run(mut self) {
-        // Only where there was none from the start: who deletes the last one should not have to fight us.
+        // Only where there was none from the start: a deleted last one is not created again.
         let mut made = false;
         loop {
             self.leadership.until_held().await;
@@ -146,15 +153,15 @@ impl ClusterController {
         let known = Known::default();
         let Followed { nodes, personas } = self.followed.clone();
         tokio::join!(
-            follow(self.client.clone(), NODES, Arc::clone(&nodes), |event| known
+            follow(self.client.clone(), self::nodes(), Arc::clone(&nodes), |event| known
                 .node(event)),
-            follow(self.client.clone(), CLUSTER_PERSONAS, personas, |event| known
+            follow(self.client.clone(), cluster_personas(), personas, |event| known
                 .persona(event)),
-            self.look_again_and_again(&known, &nodes, made),
+            self.reconcile_loop(&known, &nodes, made),
         );
     }
 
-    async fn look_again_and_again(&self, known: &Known, nodes: &WatchState, made: &mut bool) {
+    async fn reconcile_loop(&self, known: &Known, nodes: &WatchState, made: &mut bool) {
         let mut pace = Pace::new(self.options.settle);
         let mut failing = None;
         let depth = self.metrics.depth(Controller::Cluster);
@@ -162,29 +169,29 @@ impl ClusterController {
         self.first_lists(known, nodes).await;
         loop {
             let since = failing.map(|since: Instant| since.elapsed());
-            let wait = match self.look(known, nodes, since.unwrap_or_default(), made).await {
-                Look::Whole => {
+            let wait = match self.reconcile(known, nodes, since.unwrap_or_default(), made).await {
+                Pass::Complete => {
                     failing = None;
                     pace.succeeded();
                     self.options.interval
                 }
-                Look::Partial => {
+                Pass::Partial => {
                     failing.get_or_insert_with(Instant::now);
                     pace.failed()
                 }
             };
-            let looked = Instant::now();
+            let reconciled = Instant::now();
             depth.set(usize::from(failing.is_some()));
             tokio::select! {
-                () = known.asked() => {
+                () = known.personas_changed() => {
                     depth.set(1);
                     self.settle().await;
                 }
-                () = known.news() => {
+                () = known.nodes_changed() => {
                     depth.set(1);
                     tokio::select! {
-                        () = tokio::time::sleep(pace.settle(looked.elapsed())) => {}
-                        () = known.asked() => self.settle().await,
+                        () = tokio::time::sleep(pace.settle(reconciled.elapsed())) => {}
+                        () = known.personas_changed() => self.settle().await,
                     }
                 }
                 () = tokio::time::sleep(wait) => {}
@@ -192,29 +199,30 @@ impl ClusterController {
         }
     }
 
-    /// Waits for more of what has just begun.
+    /// Waits for more changes of a burst.
     async fn settle(&self) {
         tokio::time::sleep(self.options.settle).await;
     }
 
-    /// Waits a while for the first lists, so that the first status of a new holder is not half of one.
+    /// Waits a while for the first lists, so that the first status of a new holder is complete.
     async fn first_lists(&self, known: &Known, nodes: &WatchState) {
         let listed = async {
             while !(self.index.is_synced() && known.personas().is_some() && known.nodes().is_some())
                 && nodes.trouble().is_none()
             {
-                tokio::time::sleep(GLANCE).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
-        // Whoever is late is named in the status.
+        // The status names a list that is late.
         let _late = tokio::time::timeout(FIRST_LISTS, listed).await;
     }
 
-    /// One look, and a write for each ClusterPersona about which it says something new. Looks have failed for `failing`.
-    async fn look(&self, known: &Known, nodes: &WatchState, failing: Duration, made: &mut bool) -> Look {
+    /// Reads the cluster and writes the status of each ClusterPersona that is no longer right. Passes have failed for
+    /// `failing`.
+    async fn reconcile(&self, known: &Known, nodes: &WatchState, failing: Duration, made: &mut bool) -> Pass {
         let Some(personas) = known.personas() else {
-            // There may be no such kind. Its first list is news.
-            return Look::Whole;
+            // There may be no such kind. Its first list counts as a change.
+            return Pass::Complete;
         };
         if personas.is_empty() {
             return self.make_first(made).await;
@@ -225,45 +233,57 @@ impl ClusterController {
         let missing = seen.missing();
         if !missing.is_empty() {
             tracing::warn!(?missing, "Cannot see all of the cluster; it is tried again");
-            if failing < PATIENCE {
+            if failing < TOLERANCE {
                 self.metrics
-                    .reconciled(Controller::Cluster, Reconciled::Error, started.elapsed());
-                return Look::Partial;
+                    .reconciled(Controller::Cluster, ReconcileResult::Error, started.elapsed());
+                return Pass::Partial;
             }
         }
-        let mut look = if missing.is_empty() { Look::Whole } else { Look::Partial };
+        let mut pass = if missing.is_empty() {
+            Pass::Complete
+        } else {
+            Pass::Partial
+        };
         for name in personas {
-            // Asked anew each time: the look took its time.
+            // The Lease may be lost while the cluster is read.
             if !self.leadership.held() {
-                return Look::Partial;
+                return Pass::Partial;
             }
             let written = self.write(&name, &seen).await;
-            let whole = written && missing.is_empty();
-            let result = if whole { Reconciled::Success } else { Reconciled::Error };
+            let complete = written && missing.is_empty();
+            let result = if complete {
+                ReconcileResult::Success
+            } else {
+                ReconcileResult::Error
+            };
             self.metrics.reconciled(Controller::Cluster, result, started.elapsed());
-            if !whole {
-                look = Look::Partial;
+            if !complete {
+                pass = Pass::Partial;
             }
         }
-        look
+        pass
     }
 
-    /// Whether the status of that ClusterPersona is right now.
+    /// Writes one status if it changed. Whether it is right afterwards.
     async fn write(&self, name: &str, seen: &Observed) -> bool {
-        let object = Name {
-            namespace: String::new(),
-            name: name.to_owned(),
-        };
-        let outcome = write_if_changed(&self.client, CLUSTER_PERSONAS, &object, MANAGER, &CLOCKS, |current| {
-            let status = derive(
-                previous(name, &current.status),
-                current.generation,
-                seen,
-                Timestamp::now(),
-            );
-            // Strings, numbers and lists of them: it always becomes JSON.
-            serde_json::to_value(status).unwrap_or_default()
-        })
+        let object = Name::cluster_wide(name);
+        let outcome = write_if_changed(
+            &self.client,
+            &cluster_personas(),
+            &object,
+            STATUS_MANAGER,
+            &CLOCKS,
+            |current| {
+                let status = derive(
+                    previous(name, &current.status),
+                    current.generation,
+                    seen,
+                    Timestamp::now(),
+                );
+                // Strings, numbers and lists of them: it always becomes JSON.
+                serde_json::to_value(status).unwrap_or_default()
+            },
+        )
         .await;
         self.metrics.status(&outcome);
         if let Err(error) = &outcome {
@@ -272,25 +292,25 @@ impl ClusterController {
         outcome.is_ok()
     }
 
-    /// Makes the first ClusterPersona, once, where that was asked for.
-    async fn make_first(&self, made: &mut bool) -> Look {
+    /// Creates the first ClusterPersona, once, where the options say so.
+    async fn make_first(&self, made: &mut bool) -> Pass {
         if !self.options.auto_create || *made || !self.leadership.held() {
-            return Look::Whole;
+            return Pass::Complete;
         }
         match first::make(&self.client, &self.index).await {
             Ok(()) => {
                 *made = true;
-                Look::Whole
+                Pass::Complete
             }
             Err(error) => {
                 tracing::warn!(%error, "Cannot create a ClusterPersona; it is tried again");
-                Look::Partial
+                Pass::Partial
             }
         }
     }
 }
 
-/// The status as it is. One that somebody wrote oddly counts for nothing and is written anew.
+/// The stored status. One that cannot be read counts for nothing and is replaced.
 fn previous(name: &str, status: &Value) -> ClusterPersonaStatus {
     if status.is_null() {
         return ClusterPersonaStatus::default();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::platform::Platform;
 use crate::api::cluster_persona::status::{Node, NodeResources};
-use crate::k8s::Decode;
+use crate::k8s::{Decode, Unreadable, from_json};
 use crate::policy::quantity::Quantity;
 
 /// A node, and where it says that it runs.
@@ -83,9 +83,8 @@ struct NodeInfo {
 }
 
 impl Decode for SeenNode {
-    fn decode(json: &str) -> Result<SeenNode, String> {
-        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json));
-        let Object { metadata, spec, status }: Object = read.map_err(|error| error.to_string())?;
+    fn decode(json: &str) -> Result<SeenNode, Unreadable> {
+        let Object { metadata, spec, status } = from_json(json)?;
         let labels = metadata.labels.unwrap_or_default();
         let info = status.node_info.unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();

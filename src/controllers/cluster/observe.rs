@@ -1,39 +1,37 @@
-//! One look at the cluster: the only file here that asks an API server for anything but watches.
+//! Reads the cluster once: the only file here that asks an API server for anything but watches.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::derive::{Fact, Observed, Tally};
 use super::known::Known;
+use super::observed::{Fact, Missing, Observed, Tally};
 use super::resources::number;
 use crate::api::cluster_persona::status::Namespaces;
 use crate::index::{Index, Kind};
-use crate::k8s::{Client, Resource, WatchState, pass, version};
+use crate::k8s::{Client, Resource, WatchState, list_each, version};
 
-const PODS: Resource = Resource::new("", "v1", "pods");
-
-/// For how long nodes count as seen although their watch is in trouble: an API server that restarts is no news.
+/// For how long nodes count as known although their watch fails, so that a restart of the API server changes nothing.
 const STALE: Duration = Duration::from_secs(120);
 
-/// Looks at everything. Whatever fails is in the answer.
+/// Reads everything. What fails is part of the result.
 pub(super) async fn observe(client: &Client, known: &Known, watch: &WatchState, index: &Index) -> Observed {
     let (pods, version) = tokio::join!(pods(client), version(client));
     Observed {
         nodes: match (known.nodes(), stale(watch)) {
-            (_, Some(trouble)) => Err(trouble),
-            (None, None) => Err("the first list is not over".to_owned()),
+            (_, Some(trouble)) => Err(Missing::Watch(trouble)),
+            (None, None) => Err(Missing::FirstList),
             (Some(nodes), None) => Ok(nodes),
         },
         pods,
-        version: version.map_err(|error| error.to_string()),
+        version: version.map_err(Missing::from),
         namespaces: namespaces(index),
         applications: applications(index),
     }
 }
 
-/// Why the nodes cannot be trusted any more.
+/// Why the known nodes may be outdated.
 fn stale(watch: &WatchState) -> Option<String> {
     let trouble = watch.trouble()?;
     let heard = watch.last_event();
@@ -44,8 +42,11 @@ fn stale(watch: &WatchState) -> Option<String> {
 /// One pass over all pods, of which nothing is kept but the tally.
 async fn pods(client: &Client) -> Fact<Tally> {
     let mut tally = Tally::default();
-    let passed = pass(client, PODS, |pod| tally.count(&pod)).await;
-    let skipped = passed.map_err(|error| error.to_string())?;
+    let passed = list_each(client, &Resource::of::<k8s_openapi::api::core::v1::Pod>(), |pod| {
+        tally.count(&pod)
+    })
+    .await;
+    let skipped = passed?;
     if let Some(example) = skipped.example {
         tracing::warn!(
             pods = skipped.count,
@@ -78,6 +79,6 @@ fn filled(index: &Index, kind: Kind) -> Fact<()> {
     if index.has(kind) {
         Ok(())
     } else {
-        Err(format!("no list of kind {} is over yet", kind.as_str()))
+        Err(Missing::Unlisted(kind.as_str()))
     }
 }

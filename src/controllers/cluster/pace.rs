@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::k8s::Backoff;
+
 /// The longest that news wait, however fast they come.
 const LONGEST_SETTLE: Duration = Duration::from_secs(30);
 /// News that come sooner than this after a look are of one series with those before.
@@ -14,14 +16,14 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// How long news wait for more of them, and failures for another try.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Pace {
     /// How long the first news wait.
     settle: Duration,
     now: Duration,
     /// Looks of this series.
     series: u32,
-    retry: Duration,
+    retry: Backoff,
 }
 
 impl Pace {
@@ -30,7 +32,7 @@ impl Pace {
             settle,
             now: settle,
             series: 0,
-            retry: FIRST_RETRY,
+            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY),
         }
     }
 
@@ -49,14 +51,12 @@ impl Pace {
 
     /// A look failed; how long to wait before the next.
     pub(super) fn failed(&mut self) -> Duration {
-        let wait = self.retry;
-        self.retry = (wait * 2).min(LONGEST_RETRY);
-        wait
+        self.retry.next_pause()
     }
 
     /// A look went well.
     pub(super) fn succeeded(&mut self) {
-        self.retry = FIRST_RETRY;
+        self.retry.reset();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::k8s::Decode;
+use crate::k8s::{Decode, Unreadable, from_json};
 use crate::policy::quantity::{Quantity, Sum};
 
 /// What is looked at of a pod; it lives only until it is counted.
@@ -136,9 +136,8 @@ struct PodCondition {
 }
 
 impl Decode for Pod {
-    fn decode(json: &str) -> Result<Pod, String> {
-        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json));
-        let Object { metadata, spec, status }: Object = read.map_err(|error| error.to_string())?;
+    fn decode(json: &str) -> Result<Pod, Unreadable> {
+        let Object { metadata, spec, status } = from_json(json)?;
         let labels = metadata.labels.unwrap_or_default();
         let owners = metadata.owner_references.unwrap_or_default();
         let owner = owners.into_iter().find(|owner| owner.controller);

@@ -1,4 +1,4 @@
-//! Sums over nodes and pods (contract 4.3; used and utilization as section 10, 0.8.0 has them).
+//! Sums over nodes and pods (contract 4.3; used and utilization by contract 9).
 
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::derive::{Observed, Tally};
 use super::node::SeenNode;
+use super::observed::{Observed, Tally};
 use super::pod::Pod;
 use crate::api::cluster_persona::status::Namespaces;
 use crate::k8s::Decode;

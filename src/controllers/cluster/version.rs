@@ -1,4 +1,4 @@
-//! Which version a pod runs, as its labels or its image say (contract section 10, 0.5.1).
+//! Which version a pod runs, as its labels or its image say (contract 9).
 
 /// Where nothing says it.
 const UNKNOWN: &str = "unknown";

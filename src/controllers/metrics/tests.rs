@@ -5,15 +5,15 @@ use std::time::Duration;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-use super::{Controller, Metrics, Reconciled};
+use super::{Controller, Metrics, ReconcileResult};
 use crate::k8s::Outcome;
 
 #[test]
 fn families_and_labels_are_named_as_dashboards_expect() {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    metrics.reconciled(Controller::Cluster, Reconciled::Success, Duration::from_millis(3));
-    metrics.reconciled(Controller::Persona, Reconciled::Error, Duration::from_millis(3));
+    metrics.reconciled(Controller::Cluster, ReconcileResult::Success, Duration::from_millis(3));
+    metrics.reconciled(Controller::Persona, ReconcileResult::Error, Duration::from_millis(3));
     metrics.status(&Ok::<_, ()>(Outcome::Written));
     metrics.status::<()>(&Err(()));
     let depth = metrics.depth(Controller::Persona);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::{Running, Snapshot};
+use crate::k8s::conditions::Draft;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Issue, Issues, Persona, RuleSet, Severity, issues};
@@ -48,18 +49,8 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// One condition, as it should be now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Aspect {
-    pub(super) kind: &'static str,
-    /// True, False or Unknown.
-    pub(super) status: &'static str,
-    pub(super) reason: &'static str,
-    pub(super) message: String,
-}
-
 /// The condition types that are ours, in the order in which they are written.
-pub(super) const ASPECTS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
+pub(super) const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
 
 /// What a status has to say, without its timestamps and without what others contribute to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,12 +63,12 @@ pub(super) struct Assessment {
     pub(super) issues: Vec<Issue>,
     /// `deployments`; none keeps what is there.
     pub(super) deployments: Option<Value>,
-    pub(super) aspects: [Aspect; 5],
+    pub(super) conditions: [Draft; 5],
     /// Whether a Deployment was compared at all.
     pub(super) compared: bool,
 }
 
-/// Derives the whole of it (contract 3.3 to 3.6 and section 10).
+/// Derives the whole of it (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     match observed.deployments.as_slice() {
         [] => absent(observed),
@@ -105,17 +96,17 @@ fn absent(observed: &Observed<'_>) -> Assessment {
         passed: true,
         issues: Vec::new(),
         deployments: None,
-        aspects: aspects(
+        conditions: conditions(
             observed,
-            ("False", "NoDeployment", missing.clone()),
-            ("True", "Skipped", "No Deployment to validate".to_owned()),
-            ("False", "NoDeployment", missing),
+            (Some(false), "NoDeployment", missing.clone()),
+            (Some(true), "Skipped", "No Deployment to validate".to_owned()),
+            (Some(false), "NoDeployment", missing),
         ),
         compared: false,
     }
 }
 
-/// Contract section 10, 0.8.0: naming them is of more use than an arbitrary first, which can flip.
+/// Contract 9: naming them is of more use than an arbitrary first, which can flip.
 fn ambiguous(observed: &Observed<'_>, deployments: &[(&str, &Running)]) -> Assessment {
     let names = quoted(deployments.iter().map(|(name, _)| *name));
     let message = format!(
@@ -131,15 +122,15 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[(&str, &Running)]) -> Asses
         passed: false,
         issues: Vec::new(),
         deployments: None,
-        aspects: aspects(
+        conditions: conditions(
             observed,
-            ("False", "AmbiguousDeployment", message.clone()),
+            (Some(false), "AmbiguousDeployment", message.clone()),
             (
-                "Unknown",
+                None,
                 "Skipped",
                 "Several Deployments match; none was validated".to_owned(),
             ),
-            ("False", "AmbiguousDeployment", message),
+            (Some(false), "AmbiguousDeployment", message),
         ),
         compared: false,
     }
@@ -155,26 +146,26 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
     let phase = phase(health, errors > 0 || !readable);
     let ready = match phase {
         Phase::Active => (
-            "True",
+            Some(true),
             "Active",
             "Deployment is healthy and passes all validations".to_owned(),
         ),
-        phase => ("False", "Issues", format!("Phase: {phase:?}")),
+        phase => (Some(false), "Issues", format!("Phase: {phase:?}")),
     };
     let validated = match (readable, errors) {
         (false, _) => (
-            "Unknown",
+            None,
             "Unreadable",
             "The Deployment could not be read; see validation.issues".to_owned(),
         ),
-        (true, 0) => ("True", "Passed", "All validations passed".to_owned()),
+        (true, 0) => (Some(true), "Passed", "All validations passed".to_owned()),
         (true, errors) => (
-            "False",
+            Some(false),
             "ValidationFailed",
             format!("{errors} validation error(s) found"),
         ),
     };
-    let found = ("True", "Found", format!("Deployment '{}'", Shown(name)));
+    let found = (Some(true), "Found", format!("Deployment '{}'", Shown(name)));
     Assessment {
         generation: observed.generation,
         phase,
@@ -186,7 +177,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
             "" => Value::Null,
             image => json!({"current": image}),
         }),
-        aspects: aspects(observed, ready, validated, found),
+        conditions: conditions(observed, ready, validated, found),
         compared: readable,
     }
 }
@@ -244,50 +235,51 @@ fn phase(health: HealthState, in_breach: bool) -> Phase {
     }
 }
 
-type Said = (&'static str, &'static str, String);
+/// Status, reason and message of a condition.
+type Parts = (Option<bool>, &'static str, String);
 
-fn aspects(observed: &Observed<'_>, ready: Said, validated: Said, found: Said) -> [Aspect; 5] {
-    let [a, b, c, d, e] = ASPECTS;
-    let aspect = |kind, (status, reason, message): Said| Aspect {
+fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
+    let [a, b, c, d, e] = CONDITIONS;
+    let draft = |kind, (status, reason, message): Parts| Draft {
         kind,
         status,
         reason,
         message: cut(message, LONGEST),
     };
     [
-        aspect(a, ready),
-        aspect(b, validated),
-        aspect(c, found),
-        aspect(d, spec_valid(observed.persona)),
-        aspect(e, name_unique(observed)),
+        draft(a, ready),
+        draft(b, validated),
+        draft(c, found),
+        draft(d, spec_valid(observed.persona)),
+        draft(e, name_unique(observed)),
     ]
 }
 
-fn spec_valid(persona: &Persona) -> Said {
+fn spec_valid(persona: &Persona) -> Parts {
     if persona.problems.is_empty() {
-        return ("True", "Valid", "Every value can be read".to_owned());
+        return (Some(true), "Valid", "Every value can be read".to_owned());
     }
     let told = persona.problems.iter().map(|problem| {
         let value = Shown(&problem.value);
         format!("{} '{value}' is not a quantity; its check is skipped", problem.field)
     });
-    ("False", "UnreadableValue", told.collect::<Vec<_>>().join("; "))
+    (Some(false), "UnreadableValue", told.collect::<Vec<_>>().join("; "))
 }
 
-fn name_unique(observed: &Observed<'_>) -> Said {
+fn name_unique(observed: &Observed<'_>) -> Parts {
     let others = observed.sharing.iter().filter(|name| **name != observed.persona.name);
     let others: Vec<&str> = others.copied().collect();
     let app = Shown(&observed.persona.app);
     if others.is_empty() {
         return (
-            "True",
+            Some(true),
             "Unique",
             format!("No other ApplicationPersona has spec.name '{app}'"),
         );
     }
     let names = quoted(others.into_iter());
     (
-        "False",
+        Some(false),
         "NameShared",
         format!("spec.name '{app}' is also that of {names}; all apply"),
     )

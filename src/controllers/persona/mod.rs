@@ -1,15 +1,14 @@
 //! Keeps the status of every ApplicationPersona what it should be (contract 3): observe, from the index; derive, pure;
 //! write, only when something other than a timestamp differs, and only where the Lease is held.
 //!
-//! Start reading at [`Controller::run`]; one look at one persona is `Term::look`. A look at a persona whose status is
-//! right already makes no call at all: the index holds a number for what each status says.
+//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is right already it makes
+//! no call at all: the index holds a fingerprint of each status.
 
 mod assess;
 mod events;
-mod queue;
 mod status;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,41 +16,45 @@ use kube::Client;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::assess::{Assessment, Observed, assess};
-use self::events::{Chronicle, News};
-use self::queue::{Key, Looked, PersonaKey, Queue};
+use self::events::notice;
 use self::status::CLOCKS;
 pub use self::status::print;
-use super::metrics::{self, Metrics, Reconciled};
+use super::metrics::{self, Metrics, ReconcileResult};
+use crate::api::ApplicationPersona;
+use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::{AppKey, Index, Kind, Snapshot};
-use crate::k8s::{CallError, Leadership, Name, Outcome, Resource, contained, write_if_changed};
+use crate::k8s::{
+    CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
+    catch_panic, write_if_changed,
+};
 use crate::policy::RuleSet;
 
-/// Who writes status (design 2).
-const MANAGER: &str = "dorgu-operator";
-const PERSONAS: Resource = Resource::new("dorgu.io", "v1", "applicationpersonas");
+fn personas() -> Resource {
+    Resource::of::<ApplicationPersona>()
+}
 
-/// What the process was told.
+/// The configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
     /// Whether a Deployment is found by more than its label (flag `--match chain`).
     pub chained: bool,
-    /// How often every persona is looked at again (flag `--requeue-interval`).
+    /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
     pub instance: String,
 }
 
-/// Where whoever fills the index tells what has changed. Costs nothing where no controller listens.
+/// Tells the controller what has changed in the index. Costs nothing where no controller listens.
 #[derive(Clone, Debug, Default)]
-pub struct Wakes(Option<UnboundedSender<Vec<AppKey>>>);
+pub struct Trigger(Option<UnboundedSender<Vec<AppKey>>>);
 
-impl Wakes {
+impl Trigger {
     /// These apps have changed; empty means that something was listed and nothing changed.
-    pub fn wake(&self, apps: Vec<AppKey>) {
+    pub fn send(&self, apps: Vec<AppKey>) {
         if let Some(sender) = &self.0 {
-            // A controller that has ended ends the process; that is told there.
+            // A controller that has ended ends the process, which says so.
             drop(sender.send(apps));
         }
     }
@@ -63,33 +66,38 @@ pub struct Controller {
     index: Arc<Index>,
     settings: Settings,
     metrics: Metrics,
-    wakes: UnboundedReceiver<Vec<AppKey>>,
+    changes: UnboundedReceiver<Vec<AppKey>>,
 }
 
-/// A controller over an index, and where it is woken.
-pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Wakes, Controller) {
-    let (sender, wakes) = unbounded_channel();
+/// A controller over an index, and its trigger.
+pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger, Controller) {
+    let (sender, changes) = unbounded_channel();
     let controller = Controller {
         index,
         settings,
         metrics,
-        wakes,
+        changes,
     };
-    (Wakes(Some(sender)), controller)
+    (Trigger(Some(sender)), controller)
 }
 
 impl Controller {
-    /// Keeps status, term by term: whoever comes to hold the Lease looks at everything once. Never returns.
+    /// Keeps status while the Lease is held; each new holder reconciles everything once. Never returns.
     pub async fn run(mut self, client: Client, mut leadership: Leadership) {
-        let chronicle = Chronicle::new(client.clone(), self.settings.instance.clone());
+        let reporter = Reporter {
+            controller: REPORTER,
+            instance: self.settings.instance.clone(),
+            manager: STATUS_MANAGER,
+        };
+        let events = EventRecorder::new(client.clone(), reporter);
         loop {
             {
                 let mut held = std::pin::pin!(leadership.until_held());
                 loop {
                     tokio::select! {
                         () = held.as_mut() => break,
-                        // Whoever holds the Lease is woken by the same; the next holder looks at everything.
-                        Some(_) = self.wakes.recv() => {}
+                        // The holder of the Lease sees the same changes; the next holder reconciles everything.
+                        Some(_) = self.changes.recv() => {}
                     }
                 }
             }
@@ -99,17 +107,28 @@ impl Controller {
                 metrics: &self.metrics,
                 client: &client,
                 leadership: leadership.clone(),
-                chronicle: &chronicle,
-                trouble: Mutex::default(),
+                events: &events,
+                trouble: Trouble::default(),
+                failing: Mutex::default(),
             };
             tokio::select! {
-                () = term.run(&mut self.wakes) => {}
+                () = term.run(&mut self.changes) => {}
                 () = leadership.until_lost() => {
                     tracing::info!("No longer the one who keeps the status of personas");
                 }
             }
         }
     }
+}
+
+/// A persona by its name; shared, since the queue names each several times.
+type Key = Arc<PersonaKey>;
+
+/// Namespace and name of a persona.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct PersonaKey {
+    namespace: Box<str>,
+    name: Box<str>,
 }
 
 /// What happens between winning the Lease and losing it.
@@ -119,22 +138,23 @@ struct Term<'c> {
     metrics: &'c Metrics,
     client: &'c Client,
     leadership: Leadership,
-    chronicle: &'c Chronicle,
-    /// The last failure that was told, and whose it was.
-    trouble: Mutex<Option<(String, Name)>>,
+    events: &'c EventRecorder,
+    trouble: Trouble,
+    /// The persona that `trouble` is about.
+    failing: Mutex<Option<Name>>,
 }
 
 impl Term<'_> {
-    /// Ends only when the wakes do.
-    async fn run(&self, wakes: &mut UnboundedReceiver<Vec<AppKey>>) {
-        // What was never listed would look as if it were not there.
+    /// Ends only when the trigger is gone.
+    async fn run(&self, changes: &mut UnboundedReceiver<Vec<AppKey>>) {
+        // A kind that was never listed looks as if it had no objects.
         while !(self.index.has(Kind::Persona) && self.index.has(Kind::Deployment)) {
-            if wakes.recv().await.is_none() {
+            if changes.recv().await.is_none() {
                 return;
             }
         }
         let depth = self.metrics.depth(metrics::Controller::Persona);
-        let mut queue = Queue::new(self.settings.interval, depth);
+        let mut queue = Queue::new(self.settings.interval, move |waiting| depth.set(waiting));
         {
             let snapshot = self.index.load();
             let keys: Vec<Key> = snapshot
@@ -144,62 +164,61 @@ impl Term<'_> {
             tracing::info!(personas = keys.len(), "Keeping the status of personas");
             queue.fill(keys.into_iter());
         }
-        let woken = async || match wakes.recv().await {
+        let changed = async || match changes.recv().await {
             Some(apps) => affected(&self.index.load(), &apps),
             None => std::future::pending().await,
         };
-        queue.run(woken, |key| self.timed(key)).await;
+        queue.run(changed, |key| self.timed(key)).await;
     }
 
-    async fn timed(&self, key: Key) -> Looked {
+    async fn timed(&self, key: Key) -> Reconciled {
         let (started, name) = (Instant::now(), name(&key));
-        let looked = self.look(&name).await;
-        let result = if looked.is_ok() {
-            Reconciled::Success
+        let reconciled = self.reconcile(&name).await;
+        let result = if reconciled.is_ok() {
+            ReconcileResult::Success
         } else {
-            Reconciled::Error
+            ReconcileResult::Error
         };
         self.metrics
             .reconciled(metrics::Controller::Persona, result, started.elapsed());
-        match looked {
-            Ok(looked) => looked,
+        match reconciled {
+            Ok(reconciled) => reconciled,
             Err(error) => {
                 self.failed(&name, &error);
-                Looked::Failed
+                Reconciled::Failed
             }
         }
     }
 
-    /// One look at one persona: observe, derive, write.
-    async fn look(&self, name: &Name) -> Result<Looked, CallError> {
-        let Some(assessment) = contained(|| self.assess(name))? else {
-            return Ok(Looked::Gone);
-        };
-        let Some(assessment) = assessment else {
-            return Ok(Looked::Settled);
+    /// Reconciles one persona: observe, derive, write.
+    async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
+        let assessment = match catch_panic(|| self.assess(name))? {
+            Assessed::Gone => return Ok(Reconciled::Gone),
+            Assessed::UpToDate => return Ok(Reconciled::Settled),
+            Assessed::Changed(assessment) => assessment,
         };
         if !self.leadership.held() {
-            // To be looked at again, by whoever may write then.
-            return Ok(Looked::Failed);
+            // The next holder of the Lease reconciles it.
+            return Ok(Reconciled::Failed);
         }
         let now = Timestamp::now();
-        let mut news = None;
-        let written = write_if_changed(self.client, PERSONAS, name, MANAGER, CLOCKS, |current| {
-            // It was read meanwhile, which takes time.
+        let mut changed = None;
+        let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
+            // Reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
             let status = assessment.status(&current.status, now);
-            news = News::between(&current.status, &status, &assessment).map(|news| (current.uid.clone(), news));
+            changed = notice(&current.status, &status, &assessment).map(|notice| (current.uid.clone(), notice));
             status
         })
         .await;
         self.metrics.status(&written);
         let written = written?;
-        self.well(name);
+        self.succeeded(name);
         match written {
-            Outcome::Gone => return Ok(Looked::Gone),
-            Outcome::Unchanged => return Ok(Looked::Settled),
+            Outcome::Gone => return Ok(Reconciled::Gone),
+            Outcome::Unchanged => return Ok(Reconciled::Settled),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -209,50 +228,68 @@ impl Term<'_> {
             health = ?assessment.health(),
             "Wrote a status"
         );
-        if let Some((uid, news)) = news
-            && let Err(error) = self.chronicle.tell(name, &uid, news, now).await
-        {
-            // The same stands in the status.
-            tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
+        if let Some((uid, notice)) = changed {
+            let regarding = Regarding {
+                resource: &personas(),
+                name,
+                uid: &uid,
+            };
+            if let Err(error) = self.events.record(regarding, notice, now).await {
+                // The same stands in the status.
+                tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
+            }
         }
-        Ok(Looked::Settled)
+        Ok(Reconciled::Settled)
     }
 
-    /// None when there is no such persona; nothing in it when its status says the same already.
-    #[expect(
-        clippy::option_option,
-        reason = "two different absences, told apart by the one caller"
-    )]
-    fn assess(&self, name: &Name) -> Option<Option<Assessment>> {
+    /// Observes and derives.
+    fn assess(&self, name: &Name) -> Assessed {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
-        let observed = Observed::of(&snapshot, namespace, name, self.settings.chained)?;
+        let observed = Observed::of(&snapshot, namespace, name, self.settings.chained);
+        let (Some(observed), Some(stored)) = (observed, snapshot.persona(namespace, name)) else {
+            return Assessed::Gone;
+        };
         let assessment = assess(self.settings.set, &observed);
-        let stored = snapshot.persona(namespace, name)?;
-        Some((!assessment.says(stored.status)).then_some(assessment))
-    }
-
-    /// Told once for each new reason, however many personas meet it and however often it is tried.
-    fn failed(&self, name: &Name, error: &CallError) {
-        let reason = error.text.replace(&name.name, "NAME");
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let (namespace, persona) = (&name.namespace, &name.name);
-        if error.is_conflict() || trouble.as_ref().is_some_and(|(told, _)| *told == reason) {
-            // Somebody else was faster: that is no trouble, and the next look sees what they wrote.
-            tracing::debug!(namespace, persona, %error, "Could not write a status");
+        if assessment.says(stored.status) {
+            Assessed::UpToDate
         } else {
-            tracing::warn!(namespace, persona, %error, "Cannot write the status of a persona; it is tried again");
-            *trouble = Some((reason, name.clone()));
+            Assessed::Changed(assessment)
         }
     }
 
-    /// Others that can be written say nothing of the one that could not.
-    fn well(&self, name: &Name) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if trouble.take_if(|(_, whose)| whose == name).is_some() {
+    /// Warns once for each new reason, however many personas meet it.
+    fn failed(&self, name: &Name, error: &CallError) {
+        let (namespace, persona) = (&name.namespace, &name.name);
+        // After a conflict, where another writer was faster, the next reconcile reads what it wrote.
+        if !error.is_conflict() && self.trouble.failed(&error.text.replace(persona, "NAME")) {
+            tracing::warn!(namespace, persona, %error, "Cannot write the status of a persona; it is tried again");
+            *self.failing() = Some(name.clone());
+        } else {
+            tracing::debug!(namespace, persona, %error, "Could not write a status");
+        }
+    }
+
+    /// The trouble is over when the persona that it is about can be written; others prove nothing.
+    fn succeeded(&self, name: &Name) {
+        if self.failing().take_if(|failing| failing == name).is_some() && self.trouble.over() {
             tracing::info!("The status of personas can be written again");
         }
     }
+
+    fn failing(&self) -> MutexGuard<'_, Option<Name>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is to be done about one status.
+enum Assessed {
+    /// There is no such persona.
+    Gone,
+    /// The stored status says the same already.
+    UpToDate,
+    /// This is to be written.
+    Changed(Assessment),
 }
 
 /// The personas of these apps.

@@ -3,11 +3,15 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::assess::{ASPECTS, Assessment, severity};
+use super::assess::{Assessment, CONDITIONS, severity};
+use crate::api::Condition;
 use crate::api::application_persona::status::{HealthState, Phase};
 use crate::index::StatusPrint;
+use crate::k8s::conditions::merge;
+use crate::k8s::time;
 use crate::policy::Severity;
 
 /// Keys that alone are no reason to write, at whatever depth.
@@ -20,7 +24,7 @@ impl Assessment {
     /// The whole status: what is decided here, and of `previous` what others contribute. `lastTransitionTime` moves only
     /// with the status of its condition.
     pub(super) fn status(&self, previous: &Value, now: Timestamp) -> Value {
-        let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let clock = json!(time::seconds(now));
         let mut status = previous.as_object().cloned().unwrap_or_default();
         let decided = self.decided();
         status.extend(decided);
@@ -29,22 +33,14 @@ impl Assessment {
             Some(deployments) => drop(status.insert("deployments".to_owned(), deployments.clone())),
             None => {}
         }
-        for (key, clock) in [("health", "lastCheck"), ("validation", "lastChecked")] {
+        for (key, of) in [("health", "lastCheck"), ("validation", "lastChecked")] {
             if let Some(Value::Object(fields)) = status.get_mut(key) {
-                fields.insert(clock.to_owned(), json!(now));
+                fields.insert(of.to_owned(), clock.clone());
             }
         }
-        status.insert("lastUpdated".to_owned(), json!(now));
+        status.insert("lastUpdated".to_owned(), clock);
         let before = previous["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-        let mut conditions: Vec<Value> = self.conditions();
-        for condition in &mut conditions {
-            let same = |old: &&Value| old["type"] == condition["type"] && old["status"] == condition["status"];
-            let since = before
-                .iter()
-                .find(same)
-                .and_then(|old| old["lastTransitionTime"].as_str());
-            condition["lastTransitionTime"] = json!(since.unwrap_or(&now));
-        }
+        let mut conditions = self.conditions(before, now);
         conditions.extend(before.iter().filter(|old| !is_ours(old)).cloned());
         status.insert("conditions".to_owned(), conditions.into());
         Value::Object(status)
@@ -53,7 +49,11 @@ impl Assessment {
     /// Equal to what [`print`] says of a status that says the same.
     pub(super) fn says(&self, stored: Option<StatusPrint>) -> bool {
         let mut status = self.decided();
-        status.insert("conditions".to_owned(), self.conditions().into());
+        // Times are not compared.
+        status.insert(
+            "conditions".to_owned(),
+            self.conditions(&[], Timestamp::UNIX_EPOCH).into(),
+        );
         let deployments = self.deployments.as_ref().map(hashed);
         stored.is_some_and(|stored| {
             stored.verdict == verdict(&Value::Object(status))
@@ -80,14 +80,14 @@ impl Assessment {
         DECIDED.map(str::to_owned).into_iter().zip(values).collect()
     }
 
-    fn conditions(&self) -> Vec<Value> {
-        let condition = |aspect: &super::assess::Aspect| {
-            json!({
-                "type": aspect.kind, "status": aspect.status, "reason": aspect.reason, "message": aspect.message,
-                "observedGeneration": self.generation,
-            })
-        };
-        self.aspects.iter().map(condition).collect()
+    /// Our conditions. One in `before` that is no condition counts for nothing.
+    fn conditions(&self, before: &[Value], now: Timestamp) -> Vec<Value> {
+        let before: Vec<Condition> = before
+            .iter()
+            .filter_map(|old| Condition::deserialize(old).ok())
+            .collect();
+        let merged = merge(&before, self.conditions.clone(), self.generation, now);
+        merged.iter().map(|condition| json!(condition)).collect()
     }
 
     /// The worst of what is to be acted on: its message, and how many there are.
@@ -143,7 +143,7 @@ fn verdict(status: &Value) -> u64 {
     }
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     // Whatever their order: the API server has its own.
-    for kind in ASPECTS {
+    for kind in CONDITIONS {
         let condition = conditions.iter().find(|condition| condition["type"] == kind);
         fold(condition.unwrap_or(&Value::Null), &mut hasher);
     }
@@ -151,7 +151,9 @@ fn verdict(status: &Value) -> u64 {
 }
 
 fn is_ours(condition: &Value) -> bool {
-    condition["type"].as_str().is_some_and(|kind| ASPECTS.contains(&kind))
+    condition["type"]
+        .as_str()
+        .is_some_and(|kind| CONDITIONS.contains(&kind))
 }
 
 fn hashed(value: &Value) -> u64 {

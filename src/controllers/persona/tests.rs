@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::assess::{Assessment, Observed, assess};
-use super::events::News;
+use super::events::notice;
 use super::print;
 use crate::index::Running;
 use crate::policy::{Persona, RuleSet};
@@ -323,7 +323,7 @@ fn people_are_told_when_the_set_of_issues_changes_and_only_then() {
     let none = assessed(Vec::new());
     let news = |before: &Value, after: &Assessment| {
         let status = after.status(before, at(0));
-        News::between(before, &status, after).map(|news| (news.reason, news.note))
+        notice(before, &status, after).map(|notice| (notice.reason, notice.note))
     };
     let (well, ill) = (good.status(&fresh, at(0)), bad.status(&fresh, at(0)));
     assert_eq!(news(&fresh, &good), None, "it never was otherwise");

@@ -6,7 +6,7 @@ use super::View;
 use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, Outcome, skip, unless};
 
-/// The oldest Kubernetes that is enough (design 2).
+/// The oldest Kubernetes that is enough.
 const OLDEST: (u32, u32) = (1, 32);
 /// Clocks that are kept by NTP are closer than this by far; certificates bear much more.
 const APART: SignedDuration = SignedDuration::from_secs(30);

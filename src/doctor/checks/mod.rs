@@ -12,7 +12,11 @@ mod process;
 mod registration;
 mod serving;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
 
 use super::commands::Commands;
 use super::facts::{Facts, Seen};
@@ -173,6 +177,11 @@ impl View<'_> {
     pub(super) fn logs(&self) -> String {
         self.commands.logs(self.setup)
     }
+}
+
+/// Whether a selector selects these labels. An empty one selects all; one that no API server would store selects none.
+pub(super) fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
 }
 
 /// A few names in one line, the rest counted.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::registration::{never, shipped};
-use super::{View, few};
+use super::{View, few, selects};
 use crate::api::labels::{MODE, VALIDATE};
 use crate::doctor::commands::word;
 use crate::doctor::facts::Namespace;
 use crate::doctor::finding::{Finding, Instead, Outcome, unless};
-use crate::doctor::selector::selects;
+
 use crate::policy::ModeWish;
 
 /// The namespaces whose Deployments are sent, by the selector that is stored, else by the one that is shipped.

@@ -8,10 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Entry, View, few};
+use super::{Entry, View, few, selects};
 use crate::api::labels::VALIDATE;
 use crate::doctor::finding::{Finding, Outcome, unless};
-use crate::doctor::selector::selects;
+
 use crate::doctor::setup::Setup;
 use crate::install::Matching;
 

@@ -6,10 +6,9 @@ use k8s_openapi::api::core::v1::{ContainerPort, PodTemplateSpec, ServicePort};
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{View, few};
+use super::{View, few, selects};
 use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, Instead, Outcome, skip};
-use crate::doctor::selector::selects;
 
 const BY_URL: &str = "the webhook configuration calls a URL, not a Service";
 

@@ -73,7 +73,7 @@ fn a_deployment_that_cannot_be_judged_still_names_its_app() {
 fn a_persona_that_cannot_be_read_is_told_by_its_field() {
     let odd = PERSONA.replace(r#""minReplicas":2"#, r#""minReplicas":"two""#);
     let reason = StoredPersona::decode(&odd).expect_err("unreadable");
-    assert!(reason.contains("spec.scaling.minReplicas"), "{reason}");
+    assert!(reason.as_str().contains("spec.scaling.minReplicas"), "{reason}");
 }
 
 #[test]
@@ -115,7 +115,10 @@ fn what_is_wrong_is_said_on_one_line_whatever_the_object_calls_its_fields() {
             Deployment::decode(json).expect_err("not JSON"),
         ];
         for reason in refused {
-            assert!(reason.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{reason:?}");
+            assert!(
+                reason.as_str().bytes().all(|byte| matches!(byte, b' '..=b'~')),
+                "{reason:?}"
+            );
         }
     }
 }

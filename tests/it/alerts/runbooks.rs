@@ -79,7 +79,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 #[test]
 fn every_runbook_says_what_it_means_how_to_see_it_what_to_type_and_when_it_is_over() {
     for (alert, body) in sections() {
-        for words in ["\n**Means** ", "\n**See** ", "\n**Do** ", "\n**Over** "] {
+        for words in ["\n**Means** ", "\n**See** ", "\n**Do** ", "\n**Resolved** "] {
             assert!(body.contains(words), "docs/runbooks.md, {alert}: no {}", words.trim());
         }
     }
@@ -129,14 +129,8 @@ fn every_alert_says_how_bad_it_is_and_in_words_what_is_wrong() {
 fn the_chart_leads_every_alert_to_its_runbook() {
     let Some(helm) = Helm::find() else { return };
     let anchors: BTreeSet<String> = sections().into_iter().map(|(title, _)| title.to_lowercase()).collect();
-    for (base, set) in [
-        ("docs/runbooks.md", ""),
-        (
-            "https://example.com/r",
-            ",metrics.prometheusRule.runbookUrl=https://example.com/r",
-        ),
-    ] {
-        let set = format!("metrics.prometheusRule.enabled=true{set}");
+    for base in ["", "https://example.com/r"] {
+        let set = format!("metrics.prometheusRule.enabled=true,metrics.prometheusRule.runbookUrl={base}");
         let rendered = chart::template(&helm, chart::NAMESPACE, &["--set", &set]).expect_success();
         let objects = chart::objects(&rendered);
         let rule = objects
@@ -152,7 +146,10 @@ fn the_chart_leads_every_alert_to_its_runbook() {
             .collect();
         assert_eq!(rules.len(), anchors.len());
         for rule in rules {
-            let url = rule["annotations"]["runbook_url"].as_str().expect("a runbook");
+            let url = rule["annotations"]["runbook_url"].as_str();
+            // A link that opens, or none.
+            assert_eq!(url.is_some(), !base.is_empty(), "{url:?}");
+            let Some(url) = url else { continue };
             let (page, anchor) = url.split_once('#').expect("an anchor");
             assert_eq!(page, base);
             assert!(anchors.contains(anchor), "docs/runbooks.md has no section {anchor}");

@@ -12,7 +12,7 @@ use super::{chart, manifests};
 
 /// Everything behind it in the README is made.
 const MARK: &str =
-    "<!-- Everything below is made from values.yaml: DORGU_REWRITE=1 cargo test --test it generated -->\n";
+    "<!-- Everything below is generated from values.yaml: DORGU_REWRITE=1 cargo test --test it generated -->\n";
 
 /// What of a default fits into a table.
 const SHORT: usize = 60;

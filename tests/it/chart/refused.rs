@@ -66,6 +66,10 @@ const BY_THE_SCHEMA: &[(&str, &[&str])] = &[
         "websocket.service.type=External",
         &["/websocket/service/type", "'ClusterIP'"],
     ),
+    (
+        "metrics.prometheusRule.runbookUrl=docs/runbooks.md",
+        &["/metrics/prometheusRule/runbookUrl", "'docs/runbooks.md'"],
+    ),
     ("logging.level=trace", &["/logging/level", "'error', 'info', 'debug'"]),
     (
         "topologySpreadConstraints[0].topologyKey=zone",

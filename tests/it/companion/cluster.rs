@@ -17,7 +17,7 @@ use anyhow::ensure;
 use dorgu::controllers::cluster::{ClusterController, Followed, Options};
 use dorgu::controllers::metrics::Metrics;
 use dorgu::index::{Change, Index, Namespace};
-use dorgu::k8s::{Leadership, LeaseName, Place, Timings, client, election, identity};
+use dorgu::k8s::{ClusterSource, Leadership, LeaseName, Timings, client, election, identity};
 use dorgu::policy::ModeWish;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -78,13 +78,16 @@ impl Companion {
         let metrics = Metrics::register(&mut registry);
         let (stop, stopped) = oneshot::channel::<()>();
         let run = async move {
-            let config = Place::Kubeconfig(kubeconfig).config().await.expect("a configuration");
+            let config = ClusterSource::Kubeconfig(kubeconfig)
+                .config()
+                .await
+                .expect("a configuration");
             let client = client(config).expect("a client");
             let lease = LeaseName {
                 namespace: "default".to_owned(),
-                name: LeaseName::UPSTREAM.to_owned(),
+                name: dorgu::api::names::LEASE.to_owned(),
             };
-            let (election, elected) = election(client.clone(), lease, identity());
+            let (election, elected) = election(client.clone(), lease, identity(dorgu::api::names::PROGRAM));
             let leadership = if timings.is_some() {
                 elected
             } else {

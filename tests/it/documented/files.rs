@@ -7,8 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
+use super::blocks::{of_page, read};
 use super::install::clone;
 use super::reader::Reader;
 use crate::bed::{Dorgu, Output};
@@ -82,4 +84,33 @@ fn path() -> std::ffi::OsString {
     let machines = std::env::var_os("PATH").unwrap_or_default();
     let all = [ours.to_owned()].into_iter().chain(std::env::split_paths(&machines));
     std::env::join_paths(all).expect("a path")
+}
+
+/// The first block of a page in this language.
+fn first_block(page: &str, language: &str) -> String {
+    let page = read(page);
+    let (_, rest) = page.split_once(&format!("```{language}\n")).expect("a block");
+    rest.split("```").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_persona_in_the_readme_gives_the_answer_that_is_printed_there() {
+    let clone = clone();
+    fs::create_dir(clone.path().join("personas")).unwrap();
+    fs::write(
+        clone.path().join("personas/orders.yaml"),
+        first_block("README.md", "yaml"),
+    )
+    .unwrap();
+    let mut reader = Files { serving: None, clone };
+    reader.types("dorgu serve --personas personas --write-ca ca.crt");
+    let asked = of_page("README.md")
+        .into_iter()
+        .flat_map(|block| block.steps)
+        .find(|step| step.command.starts_with("curl"))
+        .expect("a question");
+    let answer = reader.types(&asked.command);
+    let answer: Value = serde_json::from_str(&answer.expect_success()).unwrap();
+    let printed: Value = serde_json::from_str(&first_block("README.md", "json")).unwrap();
+    assert_eq!(answer, printed);
 }

@@ -10,6 +10,7 @@ mod gitops;
 mod install;
 mod links;
 mod reader;
+mod references;
 mod values;
 
 use std::collections::BTreeSet;
@@ -41,6 +42,7 @@ followed! {
     without_a_cluster_the_first_refusal_is_seconds_away by Files::start() => ["docs/quick-start.md#Without a cluster"];
     a_new_cluster_warns_refuses_and_goes_on_through_its_life by Cluster::start() => [
         "docs/quick-start.md#In a cluster",
+        "docs/personas.md",
         "docs/enforce-safely.md",
         "docs/high-availability.md",
         "docs/certificates.md#Own certificates",
@@ -62,8 +64,7 @@ followed! {
 
 /// Parts of pages that somebody else types in: which file.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("README.md#Run", ".ci/readme"),
-    ("README.md#Test", ".ci/run"),
+    ("README.md#Try it without a cluster", ".ci/readme"),
     ("docs/runbooks.md", "tests/it/installed/runbooks.rs"),
 ];
 

@@ -11,9 +11,9 @@ const INTRODUCTION: &str = "\
 
 <!-- Made from crates/api: DORGU_REWRITE=1 cargo test --test it generated -->
 
-Every field of both kinds, as the definitions have them (`dorgu crd`). `[]` is a list's element, `{}` a map's value. **bold**
-fields are required where what holds them is there. Files of `--personas` are held to the same. What the status fields mean:
-[status](status.md).
+Every field of both kinds, as in the definitions (`dorgu crd`). `[]` is a list's element, `{}` a map's value. **Bold** fields are
+required if their parent is present. Files of `--personas` are validated in the same way. Which fields are checked:
+[personas](personas.md#fields-that-are-checked). What the status fields mean: [status](status.md).
 ";
 
 /// One row a field, depth first.

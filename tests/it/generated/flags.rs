@@ -11,12 +11,13 @@ const INTRODUCTION: &str = "\
 
 <!-- Made from src/cli: DORGU_REWRITE=1 cargo test --test it generated -->
 
-Every command and every flag, as `--help` tells them. How the flags of `serve` work together: [operating](operating.md).
+Every command and every flag, as `--help` prints them. How the flags of `serve` work together: [operating](operating.md). The
+Go operator is [dorgu-operator](contract.md).
 
-A flag wins over its environment variable, that over the default. A flag that takes a BOOL may stand alone (`--x`) or with its
-value behind `=` (`--x=false`). What can be repeated may also be one value with commas. Durations are Go's: `90s`, `1m30s`. A
-value outside its set is refused at start, with the values there are. Exit codes: 0, 1 when something failed, 2 for a command
-line that cannot be understood.
+A flag takes precedence over its environment variable, and that over the default. A flag that takes a BOOL may stand alone
+(`--x`) or have a value after `=` (`--x=false`). Repeatable flags also accept one value with commas. Durations are Go's: `90s`,
+`1m30s`. An invalid value is rejected at start, with the values that are valid. Exit codes: 0, 1 when something failed, 2 for an
+invalid command line.
 ";
 
 /// What `serve` takes out of its arguments before they are parsed.
@@ -27,9 +28,9 @@ const OF_GO: &str = "
 |---|---|---|---|
 | `--zap-log-level LEVEL` | – | `info` | `debug`, `info`, `error`, `panic`, or a number above 0 for everything. `RUST_LOG` wins. |
 | `--zap-encoder FORMAT` | – | – | `json` or `console`, which wins over `--log-format`. |
-| `--zap-…` | – | – | All others are accepted, and named in the log as without effect. |
+| `--zap-…` | – | – | All others are accepted, and logged as without effect. |
 
-Long flags of the Go operator with one dash (`-webhook-mode=enforcing`) are understood, too.
+Long flags of the Go operator with one dash (`-webhook-mode=enforcing`) are accepted, too.
 ";
 
 /// A table for each heading of the command's help.

@@ -44,7 +44,7 @@ fn persona_and_breach(installed: &mut Installed) {
     for example in [
         "shop-namespace.yaml",
         "orders-persona.yaml",
-        "deployment-in-breach.yaml",
+        "deployment-violating.yaml",
     ] {
         installed.apply_example(example).expect_success();
     }
@@ -53,9 +53,9 @@ fn persona_and_breach(installed: &mut Installed) {
 /// The second time is a series of the first, which takes another verb.
 fn the_same_breach_again(installed: &mut Installed) {
     for (example, phase) in [
-        ("deployment-in-breach.yaml", "PersonaViolated"),
+        ("deployment-violating.yaml", "PersonaViolated"),
         ("deployment-compliant.yaml", "PersonaCompliant"),
-        ("deployment-in-breach.yaml", "PersonaViolated"),
+        ("deployment-violating.yaml", "PersonaViolated"),
     ] {
         installed.apply_example(example).expect_success();
         let told = wait_until(PATIENCE, "the event", || {

@@ -9,7 +9,7 @@ use super::{Installed, NAMESPACE, PATIENCE};
 use crate::alerts::runbooks::emergency_stop;
 use crate::bed::{Addresses, Options, Output, wait_until};
 
-const BREACH: &str = "deployment-in-breach.yaml";
+const BREACH: &str = "deployment-violating.yaml";
 
 #[test]
 fn the_process_becomes_ready_with_its_arguments_wholly_unchanged() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dorgu::k8s::{Client, Leadership, LeaseName, Place, Timings, client, election};
+use dorgu::k8s::{Client, ClusterSource, Leadership, LeaseName, Timings, client, election};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -49,12 +49,12 @@ impl<'b> Contest<'b> {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("kubeconfig");
         write_kubeconfig(&file, &bed.api_url(), &bed.ca_file(), token.expect_success().trim()).expect("written");
-        let config = Place::Kubeconfig(file).config().await.expect("a configuration");
+        let config = ClusterSource::Kubeconfig(file).config().await.expect("a configuration");
         Contest {
             bed,
             lease: LeaseName {
                 namespace,
-                name: LeaseName::UPSTREAM.to_owned(),
+                name: dorgu::api::names::LEASE.to_owned(),
             },
             client: client(config).expect("a client"),
             _folder: folder,

@@ -1,4 +1,4 @@
-//! ApplicationPersona: what a platform team wrote down about one application (contract 1.1, 1.2 and section 10).
+//! ApplicationPersona: what a platform team wrote down about one application (contract 1.1, 1.2 and 9).
 //!
 //! This file is `spec`, written by people and the CLI; [`status`] is what the operator observed.
 
@@ -30,8 +30,8 @@ pub use status::ApplicationPersonaStatus;
     namespaced,
     status = "ApplicationPersonaStatus",
     derive = "PartialEq",
-    doc = "The written identity of one application: what it is, who owns it, and the bounds that its Deployment is \
-           held against.",
+    doc = "The written identity of one application: what it is, who owns it, and the limits that its Deployment \
+           must meet.",
     selectable = ".spec.name",
     selectable = ".spec.tier",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
@@ -181,7 +181,7 @@ pub struct Dependency {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = true))]
     pub required: Option<bool>,
-    /// How to ask whether it is well: a URL or a command, free text.
+    /// How to check its health: a URL or a command, free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<String>,
 }

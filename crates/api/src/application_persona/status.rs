@@ -1,4 +1,4 @@
-//! `status` of an ApplicationPersona: what the operator observed, written by it alone (contract 1.2 and section 10).
+//! `status` of an ApplicationPersona: what the operator observed, written by it alone (contract 1.2 and 9).
 //!
 //! Fields that nothing fills yet stay declared, because other clients read or write them.
 

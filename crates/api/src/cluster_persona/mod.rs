@@ -1,4 +1,4 @@
-//! ClusterPersona: what a platform team wrote down about one cluster (contract 1.3, 1.4 and section 10).
+//! ClusterPersona: what a platform team wrote down about one cluster (contract 1.3, 1.4 and 9).
 //!
 //! This file is `spec`, written by people and the CLI; [`status`] is what the operator discovered. One per cluster is the
 //! custom; several may exist.

@@ -1,4 +1,4 @@
-//! `status` of a ClusterPersona: what the operator discovered, written by it alone (contract 1.4 and section 10).
+//! `status` of a ClusterPersona: what the operator discovered, written by it alone (contract 1.4 and 9).
 //!
 //! Quantities here are not validated: a status write with one bad value is refused whole by the API server, and a
 //! discovered oddity must not cost everything else.
@@ -21,7 +21,7 @@ pub struct ClusterPersonaStatus {
     /// The one-word summary that lists show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<ClusterPhase>,
-    /// When the cluster was last looked at, in UTC.
+    /// When the cluster was last discovered, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_discovery: Option<Time>,
     /// Nodes of the cluster, by name.

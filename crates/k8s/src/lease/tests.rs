@@ -454,7 +454,7 @@ async fn without_an_election_it_is_always_held() {
 
 #[test]
 fn two_starts_of_one_pod_have_two_names() {
-    let (one, two) = (identity(), identity());
+    let (one, two) = (identity("pod"), identity("pod"));
     assert_ne!(one, two);
     let (host, suffix) = one.rsplit_once('_').unwrap();
     assert!(!host.is_empty() && !host.contains(char::is_whitespace), "{one}");

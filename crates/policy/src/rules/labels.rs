@@ -1,4 +1,4 @@
-//! Leaving a persona by taking off or changing the label that names the app (design 3, bypass class 10).
+//! Leaving a persona by taking off or changing the label that names the app (class 10 of docs/bypass.md).
 
 use crate::finding::{Fact, Finding, Place, Rule};
 use crate::persona::Persona;

@@ -12,7 +12,7 @@ use super::finding::{ContainerKind, ContainerRef, Finding};
 use super::persona::Persona;
 use super::workload::{Container, PodSpec, Workload};
 
-/// Which set of rules is in force (flag `--rules`, design 3).
+/// Which set of rules is in force (flag `--rules`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RuleSet {
     /// The drop-in: contract 2.3 to 2.6 and nothing more, minus its crashes.

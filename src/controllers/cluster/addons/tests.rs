@@ -22,7 +22,7 @@ fn pod(namespace: &str, name: &str, labels: Value, owner: (&str, &str), image: &
 
 fn found(pods: &[Pod]) -> Vec<Addon> {
     let mut finds = Finds::default();
-    pods.iter().for_each(|pod| finds.look(pod));
+    pods.iter().for_each(|pod| finds.count(pod));
     finds.addons()
 }
 

@@ -1,7 +1,5 @@
 //! What counts as news.
 
-use std::sync::Arc;
-
 use super::{Known, Persona};
 use crate::controllers::cluster::node::SeenNode;
 use crate::k8s::{Decode, Event, Name};
@@ -38,7 +36,7 @@ fn listed<T>(objects: Vec<T>) -> Event<T> {
 /// Whether something is news; asking makes it old.
 fn is_news(known: &Known) -> bool {
     use futures_util::FutureExt;
-    known.news().now_or_never().is_some() || known.asked().now_or_never().is_some()
+    known.nodes_changed().now_or_never().is_some() || known.personas_changed().now_or_never().is_some()
 }
 
 #[test]
@@ -54,39 +52,6 @@ fn a_heartbeat_is_no_news_and_a_node_that_is_lost_is() {
     assert!(is_news(&known));
     known.node(Event::Deleted(name("a")));
     assert!(!is_news(&known));
-}
-
-#[test]
-fn a_relist_that_says_the_same_is_no_news_and_keeps_what_there_is() {
-    let known = Known::default();
-    known.node(listed(vec![node("a", "1", "True"), node("b", "1", "True")]));
-    assert!(is_news(&known));
-    let before = known.nodes().expect("listed");
-    known.node(listed(vec![node("b", "9", "True"), node("a", "9", "True")]));
-    assert!(!is_news(&known));
-    let after = known.nodes().expect("listed");
-    assert!(
-        before
-            .iter()
-            .zip(&after)
-            .all(|(before, after)| Arc::ptr_eq(before, after))
-    );
-    known.node(listed(vec![node("a", "9", "True")]));
-    assert!(is_news(&known));
-    assert_eq!(known.nodes().expect("listed").len(), 1);
-}
-
-#[test]
-fn a_node_that_cannot_be_read_any_more_stays_as_it_was() {
-    let known = Known::default();
-    known.node(listed(vec![node("a", "1", "True")]));
-    assert!(is_news(&known));
-    known.node(Event::Listed {
-        objects: Vec::new(),
-        unreadable: vec![name("a"), name("never-read")],
-    });
-    assert!(!is_news(&known));
-    assert_eq!(known.nodes().expect("listed").len(), 1);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{at, node, plain, seen, tally};
 use crate::api::cluster_persona::status::ClusterPhase;
 use crate::api::{ClusterPersonaStatus, Condition};
-use crate::controllers::cluster::derive::{MOST_NODES, Observed, derive};
+use crate::controllers::cluster::derive::derive;
+use crate::controllers::cluster::observed::{MOST_NODES, Missing, Observed};
 
 const NOON: &str = "2026-01-01T12:00:00.987654321Z";
 const LATER: &str = "2026-01-01T13:00:00Z";
@@ -177,7 +178,7 @@ fn a_fact_that_was_not_seen_keeps_its_value_and_is_named() {
     let mut whole = seen(vec![plain("a", true)]);
     whole.pods = Ok(tally(&[pod("a", "Running", "380m", "1Gi")]));
     let before = first(&whole);
-    let no = || "forbidden (403)".to_owned();
+    let no = || Missing::Watch("forbidden (403)".to_owned());
 
     let mut look = seen(vec![plain("a", true), plain("b", true)]);
     (look.pods, look.version, look.namespaces, look.applications) = (Err(no()), Err(no()), Err(no()), Err(no()));
@@ -204,7 +205,7 @@ fn a_fact_that_was_not_seen_keeps_its_value_and_is_named() {
 fn without_nodes_what_was_known_of_them_stays() {
     let before = first(&seen(vec![plain("a", true), plain("b", false)]));
     let mut blind = seen(vec![]);
-    blind.nodes = Err("the API server does not answer".to_owned());
+    blind.nodes = Err(Missing::Watch("the API server does not answer".to_owned()));
     blind.pods = Ok(tally(&[pod("a", "Running", "3800m", "1Gi")]));
     let after = derive(before.clone(), 9, &blind, at(LATER));
     assert_eq!(

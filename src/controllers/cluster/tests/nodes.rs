@@ -168,5 +168,5 @@ fn roles_and_readiness() {
 fn an_odd_node_is_told_by_its_field() {
     let odd = json!({"metadata": {"name": "n"}, "spec": {"taints": {}}});
     let reason = <SeenNode as crate::k8s::Decode>::decode(&odd.to_string()).expect_err("unreadable");
-    assert!(reason.contains("spec.taints"), "{reason}");
+    assert!(reason.as_str().contains("spec.taints"), "{reason}");
 }

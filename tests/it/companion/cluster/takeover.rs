@@ -114,7 +114,7 @@ fn whoever_has_lost_the_lease_neither_watches_nor_writes() {
 
 fn hand_over(bed: &Bed, holder: &str, seconds: u32) {
     let spec = json!({"spec": {"holderIdentity": holder, "leaseDurationSeconds": seconds}}).to_string();
-    let lease = dorgu::k8s::LeaseName::UPSTREAM;
+    let lease = dorgu::api::names::LEASE;
     let patch = [
         "patch",
         "lease",

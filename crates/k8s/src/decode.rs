@@ -1,0 +1,110 @@
+//! An object as it came over the wire, readable or not: one that is not must never end the watch that brought it.
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::error::{Panicked, catch_panic};
+use super::resource::Name;
+
+/// What is kept of an object.
+pub trait Decode: Clone + Sized + Send + 'static {
+    /// Reads the few fields that are needed from the object's JSON.
+    ///
+    /// # Errors
+    /// Which field cannot be read, and what is wrong with it.
+    fn decode(json: &str) -> Result<Self, Unreadable>;
+}
+
+/// Why an object cannot be read: the field and what is wrong with it, on one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
+
+impl Unreadable {
+    /// For this reason.
+    pub fn new(reason: impl Into<String>) -> Unreadable {
+        Unreadable(reason.into())
+    }
+
+    /// The reason.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Panicked> for Unreadable {
+    fn from(panicked: Panicked) -> Unreadable {
+        Unreadable(panicked.to_string())
+    }
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// The path of the field that is wrong, and serde's reason.
+pub fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
+        .map_err(|error| Unreadable(error.to_string()))
+}
+
+/// One object of a list or of a watch.
+#[derive(Clone, Debug)]
+pub(super) struct Decoded<T> {
+    pub(super) name: Name,
+    /// `metadata.resourceVersion`.
+    pub(super) version: String,
+    pub(super) object: Result<T, Unreadable>,
+}
+
+impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Decoded<T>, D::Error> {
+        // The text itself, not a tree: fields that nobody asks for (managedFields) are never built.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let head: Head = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Decoded {
+            name: Name {
+                namespace: head.metadata.namespace,
+                name: head.metadata.name,
+            },
+            version: head.metadata.resource_version,
+            // A decoder that panics would do so again after every restart; it costs one object instead.
+            object: catch_panic(|| T::decode(raw.get())).unwrap_or_else(|panicked| Err(panicked.into())),
+        })
+    }
+}
+
+/// What an API server itself wrote into every object.
+#[derive(serde::Deserialize)]
+struct Head {
+    metadata: Metadata,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    resource_version: String,
+}
+
+/// A page of a list. Read by hand: kube's own type buffers what it does not know.
+#[derive(serde::Deserialize)]
+#[serde(bound = "T: Decode")]
+pub(super) struct Page<T> {
+    #[serde(default)]
+    pub(super) metadata: PageMetadata,
+    /// Absent or null when empty.
+    pub(super) items: Option<Vec<Decoded<T>>>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageMetadata {
+    #[serde(default)]
+    pub(super) resource_version: String,
+    #[serde(default, rename = "continue")]
+    pub(super) more: Option<String>,
+}

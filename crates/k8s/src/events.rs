@@ -1,0 +1,158 @@
+//! Events about objects. They expire, so whatever matters stands elsewhere, too.
+//!
+//! Not kube's `Recorder`: of an event that is repeated it repeats the first note, and here two notes are two events.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::events::v1::Event;
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::error::CallError;
+use super::object::{create, merge};
+use super::resource::{Name, Resource};
+use super::time::micros;
+
+/// The same event within this time is one event that is counted, as client-go does it.
+const SERIES: Duration = Duration::from_secs(6 * 60);
+/// Of the 253 characters of a name some are kept for the time.
+const MAX_NAME: usize = 230;
+
+/// Who reports.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    /// `reportingController`.
+    pub controller: &'static str,
+    /// `reportingInstance`: the pod.
+    pub instance: String,
+    /// The field manager of the requests.
+    pub manager: &'static str,
+}
+
+/// The object that an event is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Regarding<'a> {
+    /// Its kind.
+    pub resource: &'a Resource,
+    /// Its name.
+    pub name: &'a Name,
+    /// `metadata.uid`.
+    pub uid: &'a str,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Notice {
+    /// Whether it is of type `Warning`; otherwise `Normal`.
+    pub warning: bool,
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// What was done when it happened, one CamelCase word.
+    pub action: &'static str,
+    /// A sentence of at most 1,024 bytes.
+    pub note: String,
+}
+
+/// An event that was sent.
+struct Sent {
+    name: Name,
+    last: Timestamp,
+    count: u32,
+}
+
+/// What is to be sent.
+#[derive(Debug, PartialEq)]
+enum Request {
+    /// A whole event.
+    Create(Value),
+    /// The count of one that is there.
+    Count(Name, Value),
+}
+
+/// Sends events, those that repeat as one that is counted.
+pub struct EventRecorder {
+    client: Client,
+    reporter: Reporter,
+    /// By uid.
+    sent: Mutex<HashMap<(String, Notice), Sent>>,
+}
+
+impl EventRecorder {
+    /// A recorder that has sent nothing.
+    pub fn new(client: Client, reporter: Reporter) -> EventRecorder {
+        EventRecorder {
+            client,
+            reporter,
+            sent: Mutex::default(),
+        }
+    }
+
+    /// Sends a notice about an object.
+    ///
+    /// # Errors
+    /// See [`CallError`]; nothing else depends on it.
+    pub async fn record(&self, regarding: Regarding<'_>, notice: Notice, now: Timestamp) -> Result<(), CallError> {
+        let key = (regarding.uid.to_owned(), notice);
+        let (events, manager) = (Resource::of::<Event>(), self.reporter.manager);
+        let sent = match self.request(regarding, &key, now) {
+            Request::Create(object) => create(&self.client, &events, &regarding.name.namespace, manager, &object).await,
+            Request::Count(name, series) => {
+                let patched = merge(&self.client, &events, &name, None, manager, &series).await;
+                patched.map(drop)
+            }
+        };
+        if sent.is_err() {
+            // An event that was never stored, or is gone, starts no series.
+            self.sent().remove(&key);
+        }
+        sent
+    }
+
+    fn sent(&self) -> MutexGuard<'_, HashMap<(String, Notice), Sent>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The event, or the count of the one that was sent a while ago.
+    fn request(&self, regarding: Regarding<'_>, key: &(String, Notice), now: Timestamp) -> Request {
+        let mut sent = self.sent();
+        sent.retain(|_, sent| now.duration_since(sent.last).unsigned_abs() < SERIES);
+        let time = micros(now);
+        if let Some(again) = sent.get_mut(key) {
+            again.count = again.count.saturating_add(1);
+            again.last = now;
+            let series = json!({"series": {"count": again.count, "lastObservedTime": time}});
+            return Request::Count(again.name.clone(), series);
+        }
+        let (uid, notice) = key;
+        let (kind, about, events) = (regarding.resource, regarding.name, Resource::of::<Event>());
+        let name = Name {
+            namespace: about.namespace.clone(),
+            name: format!("{:.MAX_NAME$}.{:x}", about.name, now.as_nanosecond()),
+        };
+        let object = json!({
+            "apiVersion": events.api_version(), "kind": events.kind,
+            "metadata": {"namespace": name.namespace, "name": name.name},
+            "eventTime": time,
+            "type": if notice.warning { "Warning" } else { "Normal" },
+            "reason": notice.reason, "action": notice.action, "note": notice.note,
+            "regarding": {
+                "apiVersion": kind.api_version(), "kind": kind.kind,
+                "namespace": about.namespace, "name": about.name, "uid": uid,
+            },
+            "reportingController": self.reporter.controller, "reportingInstance": self.reporter.instance,
+        });
+        let first = Sent {
+            name,
+            last: now,
+            count: 1,
+        };
+        sent.insert(key.clone(), first);
+        Request::Create(object)
+    }
+}
+
+#[cfg(test)]
+mod tests;
