@@ -220,7 +220,7 @@ async fn grow(hold: &mut Hold<'_>, bytes: usize, sender: &Sender) -> Result<Grow
 }
 
 /// Whether the sender, a stranger, would take more than its address's part of what is left. While less than half of the
-/// budget is in use nobody can.
+/// budget is in use none can.
 fn crowds(hold: &Hold<'_>, bytes: usize, sender: &Sender) -> bool {
     let (limit, held) = (hold.limit(bytes), hold.held_by_all());
     held + bytes - hold.bytes() > limit / 2 && sender.would_crowd(bytes, limit, held)
@@ -310,7 +310,7 @@ where
         let too_slow = self.period + RATE_PERIOD;
         let frame = poll_fn(|cx| match self.body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-            // Whoever asks us to make room has woken this task.
+            // A request to make room has woken this task.
             Poll::Pending if self.sender.is_ousted() => Poll::Ready(Err(BodyError::Busy)),
             Poll::Pending => Poll::Pending,
         });

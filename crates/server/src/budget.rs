@@ -33,7 +33,7 @@ pub struct Budget(Arc<Shared>);
 struct Shared {
     held: AtomicUsize,
     total: usize,
-    /// How many wait for room; nobody is told of room where none does.
+    /// How many wait for room; without any, giving back notifies no one.
     waiting: AtomicUsize,
     freed: Notify,
 }
@@ -133,7 +133,7 @@ impl<'b> Hold<'b> {
         }
     }
 
-    /// From now on room that others give back is told of.
+    /// From now on others notify when they give back room.
     pub(super) fn wait(&self) -> Waiting<'b> {
         self.budget.waiting.fetch_add(1, Ordering::SeqCst);
         Waiting(self.budget)

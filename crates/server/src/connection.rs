@@ -56,7 +56,7 @@ impl<A: App> Host<A> {
         }
     }
 
-    /// Lets a handshake compute when it is its turn; while it waits for the peer it takes nobody's.
+    /// Lets a handshake compute when it is its turn; while it waits for the peer it takes no turn.
     async fn in_turn<F: Future>(&self, handshake: F) -> F::Output {
         let mut handshake = pin!(handshake);
         let mut turn = pin!(None);
@@ -64,7 +64,7 @@ impl<A: App> Host<A> {
             if turn.is_none() {
                 turn.set(Some(self.handshakes.acquire()));
             }
-            // The semaphore is never closed; without a permit it would be everybody's turn.
+            // The semaphore is never closed.
             let _permit = match turn.as_mut().as_pin_mut() {
                 Some(turn) => Some(ready!(turn.poll(cx))),
                 None => None,

@@ -20,7 +20,7 @@ const STALLED: Duration = Duration::from_secs(1);
 /// Below so many bytes a second a body may have to make room, or below what brings all of it within its limit.
 const SLOW: u64 = 256 * 1024;
 
-/// How long a request that was asked to make room may stay in its body. Whoever reads the body answers at once.
+/// How long a request that was asked to make room may stay in its body. The reader of the body answers at once.
 const EVICTION_BACKSTOP: Duration = Duration::from_millis(100);
 
 /// What a connection is asked to make room for.

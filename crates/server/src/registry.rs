@@ -125,7 +125,7 @@ impl Registry {
                 continue;
             }
             let course = track.course();
-            // Whoever has shown something is never cut for its address.
+            // A connection that has shown something is never cut for its address.
             if let Some(rank) = course.body_rank(crowd.holds_too_much(track.address), now)
                 && (only.is_none() || !course.shown)
             {

@@ -11,7 +11,7 @@ use super::track::Track;
 pub struct Sender(Option<Arc<Track>>);
 
 impl Sender {
-    /// Nobody in particular: a body that came by no connection of ours. It neither makes room nor asks for any.
+    /// No known connection: a body that came by none of ours. It neither makes room nor asks for any.
     #[must_use]
     pub fn unknown() -> Sender {
         Sender(None)

@@ -79,7 +79,7 @@ impl Fared {
     }
 }
 
-/// Asks until told to end: on one connection, or by a new one each time.
+/// Asks until notified to end: on one connection, or by a new one each time.
 async fn ask(asked: Asked, kept: bool, until: Arc<Notify>) -> Fared {
     let mut fared = Fared::default();
     let mut tick = tokio::time::interval(PERIOD);

@@ -1,4 +1,4 @@
-//! Strangers take all places, or all memory for bodies, and whoever asks something sensible is answered all the same. A body
+//! Strangers take all places, or all memory for bodies, and a client that asks something sensible is answered all the same. A body
 //! has no least rate here, so that what makes room is what this is about: that others need it.
 
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ async fn assert_answered(client: &mut Client, body: &[u8]) {
 }
 
 #[tokio::test]
-async fn as_many_bodies_as_places_keep_nobody_out() {
+async fn as_many_bodies_as_places_keep_no_client_out() {
     let served = Served::start(plain_app(limits(16)), limits(16)).await;
     let mut known = served.connect().await;
     assert_answered(&mut known, b"known").await;
@@ -62,7 +62,7 @@ async fn as_many_bodies_as_places_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn half_heads_and_half_handshakes_by_the_hundred_keep_nobody_out() {
+async fn half_heads_and_half_handshakes_by_the_hundred_keep_no_client_out() {
     let served = Served::start(plain_app(limits(16)), limits(16)).await;
     let mut known = served.connect().await;
     assert_answered(&mut known, b"known").await;
@@ -90,7 +90,7 @@ async fn half_heads_and_half_handshakes_by_the_hundred_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_take_answers_makes_room() {
+async fn a_peer_that_does_not_take_its_answer_makes_room() {
     let served = Served::start(plain_app(limits(4)), limits(4)).await;
     let mut deaf = Vec::new();
     for _ in 0..4 {
@@ -128,7 +128,7 @@ async fn those_who_fill_the_memory_and_stop_make_room_and_may_try_again() {
 async fn small_bodies_are_answered_beside_large_ones_that_take_all_they_can() {
     let budget = Budget::new(8 * MIB);
     let served = Served::start(app(limits(64), budget.clone(), 4 * MIB), limits(64)).await;
-    // Known ones, whose place and memory nobody takes as long as they send.
+    // Known ones, whose place and memory are safe as long as they send.
     let mut large = JoinSet::new();
     for _ in 0..3 {
         let mut client = served.connect().await;

@@ -180,7 +180,7 @@ fn drip(sender: Sends, bytes: usize) {
 }
 
 /// What becomes of a body of 20 MiB that comes so quickly, and after how long.
-async fn told_of(bytes: usize) -> (BodyError, Duration) {
+async fn outcome_of(bytes: usize) -> (BodyError, Duration) {
     let (sender, body) = piecewise();
     let start = Instant::now();
     drip(sender, bytes);
@@ -192,11 +192,11 @@ async fn told_of(bytes: usize) -> (BodyError, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_has_a_least_rate_from_its_first_second_on_and_ten_seconds_in_all() {
-    let (error, after) = told_of(100).await;
+    let (error, after) = outcome_of(100).await;
     assert_eq!((error, after.as_secs()), (BodyError::TooSlow, 1));
     // Below and above 16 KiB a second.
-    assert_eq!(told_of(1_400).await.0, BodyError::TooSlow);
-    let (error, after) = told_of(2_000).await;
+    assert_eq!(outcome_of(1_400).await.0, BodyError::TooSlow);
+    let (error, after) = outcome_of(2_000).await;
     assert_eq!((error, after.as_secs()), (BodyError::TimedOut, 10));
 }
 

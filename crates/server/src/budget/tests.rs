@@ -51,7 +51,7 @@ fn a_quarter_is_left_to_small_bodies() {
     let budget = Budget::new(4 << 20);
     let mut large = budget.hold_nothing(Some(3 << 20));
     large.grow_to(3 << 20).unwrap();
-    // The first byte of a large one is as large as it will be; and what nobody announced grows to be one.
+    // The first byte of a large one is as large as it will be; and what was not announced grows to be one.
     budget.hold_nothing(Some(SMALL + 1)).grow_to(1).unwrap_err();
     budget.hold_nothing(None).grow_to(SMALL + 1).unwrap_err();
     let small: Vec<_> = (0..4)
@@ -68,7 +68,7 @@ fn a_quarter_is_left_to_small_bodies() {
 }
 
 #[tokio::test]
-async fn who_waits_is_told_of_room() {
+async fn a_waiting_body_is_notified_of_room() {
     let budget = Budget::new(100);
     let mut first = budget.hold_nothing(None);
     first.grow_to(100).unwrap();
