@@ -55,7 +55,7 @@ impl Dorgu {
     }
 
     /// The same with these limits on the files that it may open.
-    pub(crate) fn with_few_files(personas: &Path, args: &[&str], soft: u64, hard: u64) -> Self {
+    pub fn with_few_files(personas: &Path, args: &[&str], soft: u64, hard: u64) -> Self {
         let folder = TempDir::new().unwrap();
         let (personas, ca) = (personas.display().to_string(), ca_in(&folder).display().to_string());
         let args = [&["--personas", &personas, "--write-ca", &ca], args].concat();
