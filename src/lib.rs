@@ -23,6 +23,6 @@ pub use dorgu_policy as policy;
 pub use dorgu_api as api;
 pub mod install;
 
-pub mod metric;
+pub use dorgu_runtime::{self as runtime, metric};
 pub use dorgu_server as server;
 pub mod telemetry;

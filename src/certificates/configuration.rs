@@ -1,5 +1,6 @@
 //! The webhook configuration: what is read of it, and the one field of it that is written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
@@ -7,6 +8,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::bundle;
 use crate::k8s::{Decode, Resource, Unreadable, from_json};
 
 /// The kind.
@@ -41,15 +43,15 @@ pub(super) struct Called {
 }
 
 #[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
+struct ConfigurationObject {
+    metadata: ConfigurationMetadata,
     #[serde(default)]
     webhooks: Vec<Webhook>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct ConfigurationMetadata {
     #[serde(default)]
     uid: String,
     #[serde(default)]
@@ -58,7 +60,7 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
-impl Metadata {
+impl ConfigurationMetadata {
     fn is_injected(&self) -> bool {
         let mut annotations = self.annotations.iter();
         annotations.any(|(key, value)| key.starts_with(INJECTED) || (key == INJECTED_BY_OPENSHIFT && value == "true"))
@@ -75,13 +77,13 @@ struct Webhook {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClientConfig {
-    service: Option<Service>,
+    service: Option<ServiceReference>,
     url: Option<String>,
     ca_bundle: Option<ByteString>,
 }
 
 #[derive(Deserialize)]
-struct Service {
+struct ServiceReference {
     name: String,
     namespace: String,
 }
@@ -100,7 +102,7 @@ impl ClientConfig {
 
 impl Decode for Configuration {
     fn decode(json: &str) -> Result<Configuration, Unreadable> {
-        let object: Object = from_json(json)?;
+        let object: ConfigurationObject = from_json(json)?;
         Ok(Configuration {
             injected: object.metadata.is_injected(),
             uid: object.metadata.uid,
@@ -122,28 +124,50 @@ impl Webhook {
 
 impl Configuration {
     /// Without the entries of others.
-    pub(super) fn only(mut self, webhook: &str) -> Configuration {
-        self.entries.retain(|entry| entry.webhook == webhook);
+    pub(super) fn only(mut self, webhooks: &[String]) -> Configuration {
+        self.entries.retain(|entry| webhooks.contains(&entry.webhook));
         self
     }
 
-    /// Our entry, if there is one.
-    pub(super) fn called(&self) -> Option<&Called> {
-        self.entries.first()
+    /// How API servers call us, by the entry that trusts least: what all our entries trust, once they differ. None without
+    /// an entry of ours.
+    pub(super) fn called(&self) -> Option<Cow<'_, Called>> {
+        let (first, others) = self.entries.split_first()?;
+        if others.iter().all(|other| other.bundle == first.bundle) {
+            return Some(Cow::Borrowed(first));
+        }
+        let mut shared = bundle::certificates(&first.bundle);
+        for other in others {
+            let trusted = bundle::certificates(&other.bundle);
+            shared.retain(|certificate| trusted.contains(certificate));
+        }
+        Some(Cow::Owned(Called {
+            bundle: shared.concat().into_bytes(),
+            ..first.clone()
+        }))
+    }
+
+    /// Whether every entry of ours has exactly this caBundle.
+    pub(super) fn has_bundle(&self, bundle: &str) -> bool {
+        self.entries.iter().all(|entry| entry.bundle == bundle.as_bytes())
     }
 }
 
-/// What is applied: one field, and the identity. The uid makes the apply fail where the configuration was deleted, even if
+/// What is applied: one field of each of our entries, and the identity. The uid makes the apply fail where the configuration was deleted, even if
 /// it exists again: an emergency stop must not be undone. The version makes it fail where another holder was faster.
-pub(super) fn with_bundle(name: &str, webhook: &str, seen: &Configuration, bundle: &str) -> Value {
+pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
     let configurations = configurations();
+    let entry = |entry: &Called| {
+        let bundle = ByteString(bundle.as_bytes().to_vec());
+        json!({"name": entry.webhook, "clientConfig": {"caBundle": bundle}})
+    };
     json!({
         "apiVersion": configurations.api_version(),
         "kind": configurations.kind,
         "metadata": {"name": name, "uid": seen.uid, "resourceVersion": seen.version},
-        "webhooks": [{
-            "name": webhook,
-            "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},
-        }],
+        "webhooks": seen.entries.iter().map(entry).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests;

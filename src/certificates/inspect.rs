@@ -7,12 +7,12 @@ use rustls::pki_types::CertificateDer;
 use super::bundle;
 use super::secret::{Found, Secret};
 use crate::k8s::{Decode, Unreadable};
-use crate::server::tls::{CertificateFacts, Leaf, trusts};
+use crate::server::tls::{CertificateFacts, Leaf, Untrusted, trusts};
 
 /// What is in a Secret.
 #[derive(Clone, Debug)]
 pub struct Inspected {
-    /// The process makes it, and may replace it; otherwise somebody else does.
+    /// The process makes it, and may replace it; otherwise it is foreign.
     pub ours: bool,
     /// The certificate that is served from it, or why none can be.
     pub offered: Result<Offered, String>,
@@ -61,22 +61,22 @@ impl Offered {
     /// Whether an API server that trusts this bundle (PEM) and calls by this name accepts it at this time.
     ///
     /// # Errors
-    /// Why not, in one line.
-    pub fn is_trusted(&self, bundle: &[u8], server_name: &str, at: Timestamp) -> Result<(), String> {
+    /// Why not.
+    pub fn is_trusted(&self, bundle: &[u8], server_name: &str, at: Timestamp) -> Result<(), Untrusted> {
         trusts(bundle, &self.chain, server_name, at)
     }
 
     /// Whether it is for this name.
     ///
     /// # Errors
-    /// Why not, in one line.
-    pub fn is_for(&self, server_name: &str) -> Result<(), String> {
+    /// Why not.
+    pub fn is_for(&self, server_name: &str) -> Result<(), Untrusted> {
         names_it(&self.facts.names, server_name)
     }
 }
 
 /// A name that is there, or a wildcard for its first label.
-fn names_it(names: &[String], wanted: &str) -> Result<(), String> {
+fn names_it(names: &[String], wanted: &str) -> Result<(), Untrusted> {
     let wildcard = wanted.split_once('.').map(|(_, rest)| format!("*.{rest}"));
     let named = names
         .iter()
@@ -84,7 +84,10 @@ fn names_it(names: &[String], wanted: &str) -> Result<(), String> {
     if named {
         return Ok(());
     }
-    Err(format!("it is not for {wanted} but for {}", names.join(", ")))
+    Err(Untrusted::WrongName {
+        wanted: wanted.to_owned(),
+        names: names.to_vec(),
+    })
 }
 
 /// What each certificate of a bundle (PEM) says; whatever else stands there is passed over, as an API server does.
@@ -106,7 +109,7 @@ mod tests {
         assert_eq!(names_it(&names, "exact.other.svc"), Ok(()));
         let refused = names_it(&names, "a.b.guards.svc").unwrap_err();
         assert_eq!(
-            refused,
+            refused.to_string(),
             "it is not for a.b.guards.svc but for *.guards.svc, exact.other.svc"
         );
     }

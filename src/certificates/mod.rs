@@ -29,8 +29,8 @@ pub use state::State;
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// The entry in it that calls this process.
-    pub webhook: String,
+    /// The entries in it that call this process. Those that are there get one and the same caBundle.
+    pub webhooks: Vec<String>,
     /// The Secret; absent where users bring their certificate as files, and only the caBundle is checked.
     pub secret: Option<Name>,
     /// The Service in front of the webhook, in the Secret's namespace.

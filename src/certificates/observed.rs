@@ -22,7 +22,7 @@ pub(super) struct Observed {
     configuration: Option<Option<Configuration>>,
     /// Since when each certificate has been in the caBundle without interruption.
     since: BTreeMap<String, Instant>,
-    /// The `ca.crt` of somebody else's Secret, and since when it is this one.
+    /// The `ca.crt` of a foreign Secret, and since when it is this one.
     foreign: Option<(String, Instant)>,
     /// Our Secret as it was whole last, and what it had trusted before that.
     memory: Option<Stored>,

@@ -6,8 +6,8 @@
 //! 1. A leaf is published only when the CA that signs it was seen in the caBundle, and [`GRACE`] has passed since, so
 //!    that every API server has it too. Only where nothing is trusted anyway there is nothing to wait for.
 //! 2. A CA leaves the bundle only when the last leaf that it signed has expired (and [`SKEW`] has passed), and the
-//!    Secret says so already. At most [`MOST_PREVIOUS`] are kept.
-//! 3. What is in memory and not in the Secret is not lost when somebody changes the Secret.
+//!    Secret says so already. At most [`MAX_PREVIOUS`] are kept.
+//! 3. What is in memory and not in the Secret is not lost when the Secret is changed by others.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ const SKEW: SignedDuration = SignedDuration::from_hours(2 * 24);
 /// From a caBundle that we see to every API server that acts on it.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// The longest sleep. A timer set for a day of expiry would sleep through a clock that was set.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 /// Old CAs that are kept at most: a caBundle is sent to every API server whole.
-const MOST_PREVIOUS: usize = 10;
-/// How long a CA of somebody else's Secret is trusted after its successor came. Their leaves live longer; every replica
+const MAX_PREVIOUS: usize = 10;
+/// How long a CA of a foreign Secret is trusted after its successor came. Their leaves live longer; every replica
 /// has moved on within seconds.
 const FOREIGN_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -46,7 +46,7 @@ pub(super) struct View<'a> {
     pub(super) memory: Option<&'a Stored>,
     /// The webhook configuration; none when there is none.
     pub(super) configuration: Option<&'a Registered>,
-    /// For how long somebody else's Secret has had the `ca.crt` that it has.
+    /// For how long a foreign Secret has had its present `ca.crt`.
     pub(super) foreign_for: Duration,
     /// The certificate that this process serves, in PEM.
     pub(super) served: Option<&'a str>,
@@ -103,9 +103,9 @@ pub(super) enum Reason {
     CaRotated,
     /// A new leaf by the same CA.
     LeafRenewed,
-    /// CAs that nobody needs any more were dropped.
+    /// CAs that are no longer needed were dropped.
     PreviousDropped,
-    /// CAs that somebody's change had left out were taken in again.
+    /// CAs that another writer's change had left out were added again.
     PreviousKept,
     /// Somebody asks for something else than `leaf` or `ca`.
     NotUnderstood,
@@ -138,13 +138,13 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
         Some(Found::Foreign { ca, .. }) => {
             return Ok(Plan {
                 bundle: view.foreign_bundle(ca.as_deref()),
-                again: LONGEST,
+                again: MAX_SLEEP,
                 ..Plan::default()
             });
         }
         Some(Found::ForeignUnusable(_)) => {
             return Ok(Plan {
-                again: LONGEST,
+                again: MAX_SLEEP,
                 ..Plan::default()
             });
         }
@@ -164,9 +164,9 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
     let mut draft = Draft {
         stored,
         why: why.into_iter().collect(),
-        again: LONGEST,
+        again: MAX_SLEEP,
     };
-    // What callers are told to trust is what is stored, or was: what this plan changes must be stored first.
+    // The caBundle holds what is stored, or was: what this plan changes must be stored first.
     let base = (found.is_some() || view.memory.is_some()).then(|| draft.stored.bundle());
     let deleted = view.secret.is_none() && view.memory.is_some();
     view.stage(&mut draft, rotate == Some("ca") || deleted)?;
@@ -218,12 +218,12 @@ impl View<'_> {
     }
 
     fn make(&self) -> Result<KeyedCa, TlsError> {
-        // The name tells one from another in a bundle.
+        // The name distinguishes the CAs of a bundle.
         let name = format!("dorgu CA {}", self.now.strftime("%Y-%m-%d %H:%M:%S"));
         Ok(KeyedCa::of(&Authority::make(&name, self.now, CA_LIFETIME)?))
     }
 
-    /// Prepares the next CA, when it is time or somebody wants one.
+    /// Prepares the next CA, when it is time or when it was requested.
     fn stage(&self, draft: &mut Draft, wanted: bool) -> Result<(), TlsError> {
         // One that waited so long that it would itself be due is of no use.
         let due = |ca: &KeyedCa| draft_due(&ca.certificate, self.now, CA_RENEW_BEFORE);
@@ -292,7 +292,7 @@ impl View<'_> {
         let seen = self.configuration.iter().flat_map(|seen| &seen.trusted);
         let seen = seen.clone().find(|(certificate, _)| certificate == ca);
         // Not there yet: its coming wakes us.
-        seen.map_or(LONGEST, |(_, since)| GRACE.saturating_sub(*since))
+        seen.map_or(MAX_SLEEP, |(_, since)| GRACE.saturating_sub(*since))
     }
 
     /// Whether anything is trusted that a leaf of this CA could replace too early.
@@ -319,7 +319,7 @@ impl View<'_> {
                 && self.foreign_for < FOREIGN_OVERLAP
                 && bundle::is_valid(certificate, self.now)
         });
-        let old = old.map(|(certificate, _)| certificate.as_str()).take(MOST_PREVIOUS);
+        let old = old.map(|(certificate, _)| certificate.as_str()).take(MAX_PREVIOUS);
         let wanted: String = current.iter().map(String::as_str).chain(old).collect();
         (seen.bundle != wanted.as_bytes()).then_some(wanted)
     }
@@ -357,21 +357,21 @@ impl Draft {
             let expires = CertificateFacts::of_pem(&old.certificate).map_or(Timestamp::MIN, |facts| facts.not_after);
             now <= old.until && now <= expires && !current.contains(&old.certificate)
         });
-        self.stored.previous.truncate(MOST_PREVIOUS);
+        self.stored.previous.truncate(MAX_PREVIOUS);
         if self.stored.previous.len() < before && self.why.is_empty() {
             self.why.push(Reason::PreviousDropped);
         }
     }
 }
 
-/// What is stored, and what was trusted because of what is remembered, for as long as that is of use; invariant 3.
+/// What is stored, and what was trusted because of what is remembered, for as long as it matters; invariant 3.
 pub(super) fn merge(found: &Stored, memory: &Stored, now: Timestamp) -> Stored {
     let mut merged = found.clone();
     let remembered = memory.signing.iter().map(old_of).chain(memory.previous.iter().cloned());
     for old in remembered {
         let known = merged.trusted().contains(&old.certificate.as_str());
         let of_use = now <= old.until && bundle::is_valid(&old.certificate, now);
-        if !known && of_use && merged.previous.len() < MOST_PREVIOUS {
+        if !known && of_use && merged.previous.len() < MAX_PREVIOUS {
             merged.previous.push(old);
         }
     }

@@ -7,7 +7,7 @@ use super::bundle;
 use super::configuration::Called;
 use super::secret::Found;
 use super::state::State;
-use crate::server::tls::{CertificateFacts, trusts};
+use crate::server::tls::{CertificateFacts, Untrusted, trusts};
 
 impl State {
     /// Whether there is a certificate that is worth serving. A deleted Secret makes no replica unready: what is served
@@ -73,7 +73,7 @@ impl State {
         let Some(called) = seen.called() else {
             return Ok(format!(
                 "{name} has no webhook {}, so no reviews will come",
-                self.settings.webhook
+                self.settings.webhooks.join(", ")
             ));
         };
         let brought = self.settings.secret.is_none();
@@ -82,7 +82,7 @@ impl State {
                 "{name} has no caBundle, so API servers trust what their own system trusts, which is not checked here"
             ));
         }
-        match self.accepted(called, now) {
+        match self.accepted(&called, now) {
             Ok(()) => Ok(format!(
                 "{name} trusts the certificate served, for {}",
                 called.server_name
@@ -106,10 +106,10 @@ impl State {
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
         let observed = self.observed.borrow();
         let called = observed.configuration().flatten()?.called()?;
-        Some(self.accepted(called, now).is_ok())
+        Some(self.accepted(&called, now).is_ok())
     }
 
-    /// When the CA that signs expires; of somebody else's Secret, the first one in it.
+    /// When the CA that signs expires; of a foreign Secret, the first one in it.
     #[must_use]
     pub fn ca_expiry(&self) -> Option<Timestamp> {
         let observed = self.observed.borrow();
@@ -121,10 +121,10 @@ impl State {
         CertificateFacts::of_pem(certificate).ok().map(|facts| facts.not_after)
     }
 
-    fn accepted(&self, called: &Called, now: Timestamp) -> Result<(), String> {
+    fn accepted(&self, called: &Called, now: Timestamp) -> Result<(), Untrusted> {
         match self.resolver.current() {
             Some(current) => trusts(&called.bundle, &current.cert, &called.server_name, now),
-            None => Err("there is none yet".to_owned()),
+            None => Err(Untrusted::Other("there is none yet".to_owned())),
         }
     }
 

@@ -18,10 +18,10 @@ use crate::server::tls::TlsError;
 /// As `kubectl get --show-managed-fields` shows us.
 const MANAGER: &str = "dorgu-certs";
 /// How long a write may take to come back through the watch.
-const SEEN_WITHIN: Duration = Duration::from_secs(5);
+const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
 /// First pause after a failure.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why the certificates cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub(super) struct Reconciler {
 impl Reconciler {
     pub(super) async fn run(mut self) {
         let mut observed = self.state.observed.subscribe();
-        let mut backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
+        let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
         loop {
             if !self.leadership.held() {
                 // The next holder finds out by itself what prevents a write.
@@ -99,7 +99,7 @@ impl Reconciler {
         let (plan, version, configuration) = {
             let observed = self.state.observed.borrow();
             if !observed.is_synced() {
-                return Ok(SEEN_WITHIN);
+                return Ok(ECHO_TIMEOUT);
             }
             let version = observed.secret().flatten().map(|secret| secret.version.clone());
             (
@@ -137,13 +137,13 @@ impl Reconciler {
             // An apply creates what is missing and overwrites what is there, so check that it is missing.
             let there: Option<Value> = read(&self.client, &secrets(), &self.secret).await.map_err(failed)?;
             if there.is_some() {
-                return Ok(PAUSE);
+                return Ok(MIN_PAUSE);
             }
         }
         let object = write.stored.print(&self.secret, version.as_deref(), write.taken_up);
         let written = match apply(&self.client, &secrets(), &self.secret, None, MANAGER, &object).await {
             Ok(written) => written,
-            Err(error) if error.is_conflict() => return Ok(PAUSE),
+            Err(error) if error.is_conflict() => return Ok(MIN_PAUSE),
             Err(error) => return Err(failed(error)),
         };
         let now = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
@@ -163,30 +163,30 @@ impl Reconciler {
     /// Writes the caBundle, and nothing else, of the configuration as it was observed. How long to wait at most.
     async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, WriteError> {
         let name = Name::cluster_wide(&self.state.settings.configuration);
-        let object = with_bundle(&name.name, &self.state.settings.webhook, seen, bundle);
+        let object = with_bundle(&name.name, seen, bundle);
         match apply(&self.client, &configurations(), &name, None, MANAGER, &object).await {
             Ok(_) => {
                 tracing::info!(configuration = name.name, "Wrote the caBundle");
                 self.write_backoff.wrote(bundle, Instant::now());
             }
             // Changed or deleted since it was observed. The watch will report it.
-            Err(error) if error.is_conflict() || error.is_not_found() => return Ok(PAUSE),
+            Err(error) if error.is_conflict() || error.is_not_found() => return Ok(MIN_PAUSE),
             Err(error) => return Err(WriteError::Bundle { name: name.name, error }),
         }
         self.until(|observed| {
-            let called = observed.configuration().flatten().and_then(Configuration::called);
-            called.is_none_or(|called| called.bundle == bundle.as_bytes())
+            let seen = observed.configuration().flatten();
+            seen.is_none_or(|seen| seen.has_bundle(bundle))
         })
         .await;
         // What is observed meanwhile ends the wait.
-        Ok(LONGEST_PAUSE)
+        Ok(MAX_PAUSE)
     }
 
     /// Waits until a write has come back through the watch, so that the next step does not plan on older state.
     async fn until(&self, seen: impl FnMut(&Observed) -> bool) {
         let mut observed = self.state.observed.subscribe();
         // Not in time: the watch is behind or lost. A write on older state is a conflict.
-        drop(tokio::time::timeout(SEEN_WITHIN, observed.wait_for(seen)).await);
+        drop(tokio::time::timeout(ECHO_TIMEOUT, observed.wait_for(seen)).await);
     }
 }
 
@@ -201,7 +201,7 @@ async fn while_held<T>(mut leadership: Leadership, step: impl Future<Output = T>
 
 /// A write after this long without one is no contest: people may change the field by hand now and then, and that is
 /// reverted at once.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET_AFTER: Duration = Duration::from_secs(60);
 
 /// Backs off from a contest over one field: two controllers that each revert the other's write would update it in a tight
 /// loop.
@@ -242,7 +242,7 @@ impl WriteBackoff {
         let again = self
             .last
             .as_ref()
-            .is_some_and(|last| last.text == text && now.saturating_duration_since(last.at) < QUIET);
+            .is_some_and(|last| last.text == text && now.saturating_duration_since(last.at) < QUIET_AFTER);
         let pause = if again {
             self.backoff.next_pause()
         } else {
@@ -289,7 +289,7 @@ mod tests {
         let last = write_backoff.last.as_ref().unwrap().at;
         assert!(write_backoff.wait("ours", last) > Duration::ZERO);
         assert_eq!(write_backoff.wait("rotated", last), Duration::ZERO);
-        let later = last + QUIET;
+        let later = last + QUIET_AFTER;
         write_backoff.wrote("ours", later);
         assert_eq!(write_backoff.wait("ours", later), Duration::ZERO);
     }

@@ -5,11 +5,11 @@
 //! | `ca.crt` | every CA that is to be trusted: the signing one first, then the staged one, then the old ones |
 //! | `ca.key` | the key of the CA that signs |
 //! | `tls.crt`, `tls.key` | the leaf that every replica serves, and its key |
-//! | `next.crt`, `next.key` | a staged CA: callers are being told to trust it, and nothing is signed by it yet |
+//! | `next.crt`, `next.key` | a staged CA: callers learn to trust it, and nothing is signed by it yet |
 //! | `previous.crt` | CAs that sign no more, trusted until the last leaf they signed has expired |
 //!
 //! All of them are written always, empty where there is nothing: server-side apply takes away only what is ours, so a key
-//! left out would keep what somebody else's hands, or a backup, have put there. Empty is read as absent.
+//! left out would keep what another writer, or a backup, has put there. Empty is read as absent.
 //!
 //! The label `app.kubernetes.io/managed-by: dorgu` says that it is ours. A Secret of cert-manager's shape is not.
 
@@ -92,7 +92,7 @@ pub(super) enum Found {
     /// Ours.
     Ours {
         stored: Stored,
-        /// What somebody asks for by annotation.
+        /// What the annotation requests.
         rotate: Option<String>,
         /// It says what it holds as we would print it.
         tidy: bool,
@@ -105,7 +105,7 @@ pub(super) enum Found {
     },
     /// Somebody else's, and of no use as it is: why.
     ForeignUnusable(String),
-    /// Ours or nobody's, and of no use: why.
+    /// Ours or of unknown origin, and unusable: why.
     Unusable(String),
 }
 
@@ -200,7 +200,7 @@ impl Stored {
         ])
     }
 
-    fn parse(contents: &Contents) -> Result<Stored, String> {
+    fn parse(contents: &SecretContents) -> Result<Stored, String> {
         let text = |key: &str| contents.text(key);
         let (key, next_key) = (text("ca.key"), text("next.key"));
         let next = match (bundle::first(&text("next.crt")), next_key.is_empty()) {
@@ -226,7 +226,7 @@ impl Stored {
             .collect();
         let previous = bundle::certificates(text("previous.crt").as_bytes());
         let previous = previous.into_iter().enumerate().map(|(at, certificate)| {
-            // Without a date: as long as it could be of use at all.
+            // Without a date: as long as the certificate is valid.
             let expires = || CertificateFacts::of_pem(&certificate).map(|facts| facts.not_after);
             let until = until.get(at).copied().flatten();
             Ok(Old {
@@ -243,7 +243,7 @@ impl Stored {
 }
 
 /// The CA that `ca.key` belongs to, and the leaf, which it must have signed.
-fn signing(contents: &Contents, key: String) -> Result<Signing, String> {
+fn signing(contents: &SecretContents, key: String) -> Result<Signing, String> {
     if key.is_empty() {
         return Err("there is no ca.key".to_owned());
     }
@@ -274,8 +274,8 @@ fn signing(contents: &Contents, key: String) -> Result<Signing, String> {
 }
 
 #[derive(Deserialize)]
-struct Contents {
-    metadata: Metadata,
+struct SecretContents {
+    metadata: SecretMetadata,
     #[serde(default)]
     data: BTreeMap<String, ByteString>,
     #[serde(default, rename = "type")]
@@ -284,7 +284,7 @@ struct Contents {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct SecretMetadata {
     #[serde(default)]
     resource_version: String,
     #[serde(default)]
@@ -293,7 +293,7 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
-impl Contents {
+impl SecretContents {
     /// Empty when there is none, or no text.
     fn text(&self, key: &str) -> String {
         let bytes = self.data.get(key).map(|bytes| bytes.0.clone());
@@ -360,7 +360,7 @@ impl Contents {
 impl Decode for Secret {
     /// Fails only on what no API server sends: what is in the Secret is judged by [`Found`].
     fn decode(json: &str) -> Result<Secret, Unreadable> {
-        let contents: Contents = from_json(json)?;
+        let contents: SecretContents = from_json(json)?;
         Ok(Secret {
             found: contents.found(),
             version: contents.metadata.resource_version,

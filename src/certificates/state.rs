@@ -16,7 +16,7 @@ use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
 use crate::server::tls::{CertificateFacts, Resolver};
 
 /// How often a certificate that is held back is considered again.
-const TICK: Duration = Duration::from_secs(1);
+const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The certificate of this process, and what is known of its Secret and of the webhook configuration.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl State {
 
     /// The webhook configuration is this, or gone.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
-        let configuration = configuration.map(|seen| seen.only(&self.settings.webhook));
+        let configuration = configuration.map(|seen| seen.only(&self.settings.webhooks));
         self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 
@@ -148,7 +148,7 @@ pub(super) async fn follow_both(client: Client, state: Arc<State>) {
     );
     let ticks = async {
         loop {
-            tokio::time::sleep(TICK).await;
+            tokio::time::sleep(TICK_INTERVAL).await;
             state.look_again();
         }
     };

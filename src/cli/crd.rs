@@ -6,6 +6,8 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::api::crd::render;
+use crate::install::Installation;
+use crate::serve::parts;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -15,7 +17,8 @@ pub(super) struct Flags {
 }
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
-    let files = render().context("cannot write the CustomResourceDefinitions as YAML")?;
+    let definitions = Installation::of(parts::declared()).definitions();
+    let files = render(definitions).context("cannot write the CustomResourceDefinitions as YAML")?;
     let Some(folder) = &flags.output else {
         let documents: Vec<&str> = files.iter().map(|(_, yaml)| yaml.as_str()).collect();
         return super::print(&documents.join("---\n"));

@@ -10,6 +10,7 @@ use super::values;
 use crate::doctor::{Check, Commands, Examination, Report, Wanted, run as examine};
 use crate::install::{Installation, Matching};
 use crate::k8s::{ClusterSource, client};
+use crate::serve::parts;
 use crate::webhook::Match;
 
 /// An API server that takes longer to accept a connection is one that a person should be told about.
@@ -61,7 +62,7 @@ fn check(name: &str) -> Result<Check, String> {
 
 impl Flags {
     fn examination(&self, server: String) -> Examination {
-        let usual = Installation::default();
+        let usual = Installation::of(parts::declared());
         let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
         Examination {
             wanted: Wanted {
@@ -75,6 +76,7 @@ impl Flags {
                     Match::Chain => Matching::Chain,
                 }),
             },
+            parts: usual.parts,
             commands: Commands {
                 kubeconfig: given(&self.kubeconfig),
                 context: given(&self.context),

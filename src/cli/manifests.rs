@@ -8,6 +8,7 @@ use clap::Args;
 use super::values;
 use crate::install::{Installation, Matching, Mode};
 use crate::policy;
+use crate::serve::parts;
 use crate::webhook::Match;
 
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ pub(super) struct Flags {
 
 impl Flags {
     fn installation(&self) -> Installation {
-        let usual = Installation::default();
+        let usual = Installation::of(parts::declared());
         Installation {
             namespace: self.namespace.clone().unwrap_or(usual.namespace),
             image: self.image.clone().unwrap_or(usual.image),

@@ -17,6 +17,9 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::serve::parts::{self, Entry};
+use crate::telemetry;
+
 /// Checks every Deployment against its ApplicationPersona, and warns or denies.
 #[derive(Debug, Parser)]
 #[command(name = "dorgu", version, propagate_version = true, arg_required_else_help = true)]
@@ -46,6 +49,11 @@ pub fn command() -> clap::Command {
 
 /// Runs one command line and tells how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    main_with(args, parts::ALL)
+}
+
+/// The same for a process with other parts.
+pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entry]) -> ExitCode {
     // Before anything can ask for one: a client or a server made without would choose by itself, or panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return usage("a second crypto provider was installed, which is a defect of dorgu's");
@@ -67,7 +75,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Serve(flags) => match serve::config(*flags, zap) {
-            Ok(config) => crate::serve::run(config),
+            Ok(config) => crate::serve::run_with(config, parts),
             Err(mistake) => return usage(&mistake),
         },
         Command::Crd(flags) => crd::run(&flags),
@@ -123,7 +131,7 @@ fn usage(mistake: &str) -> ExitCode {
 
 /// What a person reads when a command could not start or go on. Where that cannot be written, the exit code says it.
 fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "dorgu: {line}");
+    telemetry::complain(&format!("dorgu: {line}"));
 }
 
 /// Prints data. A reader that went away (`| head`) is no failure.

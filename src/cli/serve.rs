@@ -180,7 +180,7 @@ impl ClusterFlags {
         if brought {
             return Ok(configuration.map(|configuration| Settings {
                 configuration,
-                webhook: WEBHOOK.to_owned(),
+                webhooks: vec![WEBHOOK.to_owned()],
                 secret: None,
                 service: service.unwrap_or_default(),
             }));
@@ -189,7 +189,7 @@ impl ClusterFlags {
             (None, None, None) => Ok(None),
             (Some(configuration), Some(service), Some(secret)) => Ok(Some(Settings {
                 configuration,
-                webhook: WEBHOOK.to_owned(),
+                webhooks: vec![WEBHOOK.to_owned()],
                 service,
                 secret: Some(Name {
                     namespace: namespace.to_owned(),

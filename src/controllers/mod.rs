@@ -1,5 +1,4 @@
-//! The companion of the webhook: what it found is kept in the status of our own kinds, where everybody can read it after
-//! the warnings of a terminal are gone.
+//! Controllers that keep the status of our own kinds, where it can be read after the warnings of a terminal are gone.
 //!
 //! Each controller has one shape: observe (IO) -> derive (pure, the time is an argument) -> write, only when something
 //! other than a timestamp changed. They run only where the Lease is held, apart from the webhook's threads, and write

@@ -17,30 +17,30 @@ use crate::policy::Persona;
 
 /// What came of looking at something.
 #[derive(Clone, Debug)]
-pub enum Seen<T> {
+pub enum Fetched<T> {
     /// It is this.
     Here(T),
     /// It does not exist.
     Absent,
     /// Nobody knows.
-    Unseen(Unseen),
+    Unavailable(Unavailable),
 }
 
 /// Why something was not seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unseen {
+pub struct Unavailable {
     /// In one line.
     pub reason: String,
     /// Whoever asked has no right to look, which is nobody's failure.
     pub forbidden: bool,
 }
 
-impl<T> Seen<T> {
+impl<T> Fetched<T> {
     /// It, if it is there.
     pub fn here(&self) -> Option<&T> {
         match self {
-            Seen::Here(seen) => Some(seen),
-            Seen::Absent | Seen::Unseen(_) => None,
+            Fetched::Here(seen) => Some(seen),
+            Fetched::Absent | Fetched::Unavailable(_) => None,
         }
     }
 }
@@ -55,32 +55,32 @@ pub struct Facts {
     /// How far our own clock is ahead of it; absent when it does not tell the time.
     pub ahead: Option<SignedDuration>,
     /// Each CustomResourceDefinition of ours by its name.
-    pub definitions: Vec<(String, Seen<Value>)>,
+    pub definitions: Vec<(String, Fetched<Value>)>,
     /// The process.
-    pub deployment: Seen<Deployment>,
+    pub deployment: Fetched<Deployment>,
     /// In front of the webhook.
-    pub service: Seen<Service>,
+    pub service: Fetched<Service>,
     /// Behind that Service.
-    pub slices: Seen<Vec<EndpointSlice>>,
+    pub slices: Fetched<Vec<EndpointSlice>>,
     /// All in the namespace of the installation.
-    pub policies: Seen<Vec<NetworkPolicy>>,
+    pub policies: Fetched<Vec<NetworkPolicy>>,
     /// What an API server sends.
-    pub configuration: Seen<ValidatingWebhookConfiguration>,
+    pub configuration: Fetched<ValidatingWebhookConfiguration>,
     /// The certificate.
-    pub secret: Seen<Sealed>,
+    pub secret: Fetched<SecretFacts>,
     /// Who writes.
-    pub lease: Seen<Beat>,
+    pub lease: Fetched<LeaseSample>,
     /// All of them.
-    pub namespaces: Seen<Vec<Namespace>>,
+    pub namespaces: Fetched<Vec<Namespace>>,
     /// All of them.
-    pub personas: Seen<Vec<Persona>>,
+    pub personas: Fetched<Vec<Persona>>,
     /// The rights among those that the process needs that its account lacks.
-    pub missing_rights: Seen<Vec<Right>>,
+    pub missing_rights: Fetched<Vec<Right>>,
 }
 
 /// A Secret, without what is private in it.
 #[derive(Clone, Debug)]
-pub struct Sealed {
+pub struct SecretFacts {
     /// What it holds.
     pub inspected: Inspected,
     /// cert-manager writes it.
@@ -89,7 +89,7 @@ pub struct Sealed {
 
 /// The Lease, looked at once, or twice where the first look left doubts.
 #[derive(Clone, Debug)]
-pub struct Beat {
+pub struct LeaseSample {
     /// As it was at the last look.
     pub spec: LeaseSpec,
     /// It was renewed between two looks, so its holder lives, whatever the times in it say.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use super::facts::{Seen, Unseen};
+use super::facts::{Fetched, Unavailable};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,22 +48,22 @@ impl Finding {
 }
 
 /// What a check says: one line about what is well, or what it says instead.
-pub(super) type Outcome = Result<String, Instead>;
+pub(super) type Outcome = Result<String, NotOk>;
 
 /// What a check says instead of "all is well".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Instead {
+pub(super) enum NotOk {
     /// Findings; never none.
     Found(Vec<Finding>),
     /// There is nothing to look at, and another check says why, or that is how it was set up.
     Skip(String),
     /// It could not be looked at.
-    Unseen(Unseen),
+    Unavailable(Unavailable),
 }
 
-impl From<Finding> for Instead {
-    fn from(finding: Finding) -> Instead {
-        Instead::Found(vec![finding])
+impl From<Finding> for NotOk {
+    fn from(finding: Finding) -> NotOk {
+        NotOk::Found(vec![finding])
     }
 }
 
@@ -72,28 +72,28 @@ pub(super) fn unless(findings: Vec<Finding>, well: impl Display) -> Outcome {
     if findings.is_empty() {
         Ok(well.to_string())
     } else {
-        Err(Instead::Found(findings))
+        Err(NotOk::Found(findings))
     }
 }
 
-pub(super) fn skip<T>(reason: impl Display) -> Result<T, Instead> {
-    Err(Instead::Skip(reason.to_string()))
+pub(super) fn skip<T>(reason: impl Display) -> Result<T, NotOk> {
+    Err(NotOk::Skip(reason.to_string()))
 }
 
-impl<T> Seen<T> {
+impl<T> Fetched<T> {
     /// It; or, for a check that cannot do without, what that check says. Of what is absent, some other check tells.
-    pub(super) fn needed(&self, absent: impl Display) -> Result<&T, Instead> {
+    pub(super) fn needed(&self, absent: impl Display) -> Result<&T, NotOk> {
         match self {
-            Seen::Here(seen) => Ok(seen),
-            Seen::Absent => skip(absent),
-            Seen::Unseen(unseen) => Err(Instead::Unseen(unseen.clone())),
+            Fetched::Here(seen) => Ok(seen),
+            Fetched::Absent => skip(absent),
+            Fetched::Unavailable(unseen) => Err(NotOk::Unavailable(unseen.clone())),
         }
     }
 
     /// It; or, for the check that is about its being there, `finding`.
-    pub(super) fn or_found(&self, finding: impl FnOnce() -> Finding) -> Result<&T, Instead> {
+    pub(super) fn or_found(&self, finding: impl FnOnce() -> Finding) -> Result<&T, NotOk> {
         match self {
-            Seen::Absent => Err(finding().into()),
+            Fetched::Absent => Err(finding().into()),
             other => other.needed(""),
         }
     }

@@ -18,7 +18,7 @@ mod setup;
 
 pub use checks::Check;
 pub use commands::Commands;
-pub use facts::{Beat, Facts, Namespace, Sealed, Seen, Unseen};
+pub use facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavailable};
 pub use finding::{Finding, Severity};
 pub use report::{Line, Report, Status};
 pub use rights::Right;

@@ -16,11 +16,11 @@ use serde_json::Value;
 
 use super::canary::Canary;
 use super::checks::{Call, View, shipped};
-use super::facts::{Beat, Facts, Namespace, Sealed, Seen, Unseen};
+use super::facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavailable};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
 use crate::api::names::LEASE;
-use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta, crds};
+use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta};
 use crate::certificates::Inspected;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
 use crate::policy::Persona;
@@ -33,8 +33,8 @@ const FRESH: SignedDuration = SignedDuration::from_secs(5);
 const SECOND_LOOK: Duration = Duration::from_millis(2_500);
 
 /// The API server's first words, and how far our clock is ahead of its.
-pub(super) struct Met {
-    server: ServerInfo,
+pub(super) struct Server {
+    info: ServerInfo,
     ahead: Option<SignedDuration>,
 }
 
@@ -42,20 +42,20 @@ pub(super) struct Met {
 ///
 /// # Errors
 /// It does not answer, or not as one.
-pub(super) async fn meet(client: &Client) -> Result<Met, CallError> {
+pub(super) async fn server(client: &Client) -> Result<Server, CallError> {
     let before = Timestamp::now();
-    let server = k8s::server_info(client).await?;
+    let info = k8s::server_info(client).await?;
     let after = Timestamp::now();
     // A header tells whole seconds, so half of one is what it leaves out on average.
     let middle = before + after.duration_since(before) / 2 - SignedDuration::from_millis(500);
-    Ok(Met {
-        ahead: server.date.map(|date| middle.duration_since(date)),
-        server,
+    Ok(Server {
+        ahead: info.date.map(|date| middle.duration_since(date)),
+        info,
     })
 }
 
 /// The Deployment, which says what else to look at.
-pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Seen<Deployment> {
+pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Fetched<Deployment> {
     let name = Name {
         namespace: wanted.namespace.clone(),
         name: wanted.name.clone(),
@@ -64,12 +64,12 @@ pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Seen<Deploym
 }
 
 /// Everything else.
-pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: Seen<Deployment>) -> Facts {
+pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deployment: Fetched<Deployment>) -> Facts {
     let at_home = |name: &str| Name {
         namespace: setup.namespace.clone(),
         name: name.to_owned(),
     };
-    let clock = Clock { ahead: met.ahead };
+    let clock = Clock { ahead: server.ahead };
     let service_of = format!("kubernetes.io/service-name={}", setup.service);
     let (lease, service, slices, policies, configuration, secret, namespaces, personas, definitions) = tokio::join!(
         lease(client, at_home(LEASE), &clock),
@@ -84,17 +84,17 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
         secret(client, setup.secret.as_deref().map(at_home)),
         all(client, Resource::of::<core::Namespace>()),
         all::<Read>(client, Resource::of::<ApplicationPersona>()),
-        definitions(client),
+        definitions(client, setup),
     );
-    let ours = secret.here().is_none_or(|sealed| sealed.inspected.ours);
+    let ours = secret.here().is_none_or(|held| held.inspected.ours);
     let missing_rights = match deployment {
-        Seen::Here(_) => missing_rights(client, setup, ours).await,
-        _ => Seen::Absent,
+        Fetched::Here(_) => missing_rights(client, setup, ours).await,
+        _ => Fetched::Absent,
     };
     Facts {
-        version: met.server.version,
+        version: server.info.version,
         now: clock.now(),
-        ahead: met.ahead,
+        ahead: server.ahead,
         definitions,
         deployment,
         service,
@@ -105,9 +105,9 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
         lease,
         namespaces,
         personas: match personas {
-            Seen::Here(personas) => Seen::Here(personas.into_iter().map(|Read(persona)| persona).collect()),
-            Seen::Absent => Seen::Absent,
-            Seen::Unseen(unseen) => Seen::Unseen(unseen),
+            Fetched::Here(personas) => Fetched::Here(personas.into_iter().map(|Read(persona)| persona).collect()),
+            Fetched::Absent => Fetched::Absent,
+            Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
         },
         missing_rights,
     }
@@ -119,8 +119,8 @@ pub(super) async fn facts(client: &Client, met: Met, setup: &Setup, deployment: 
 /// There was no answer at all.
 pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallError> {
     let Some(canary) = Canary::find(view) else {
-        let unseen = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
-        let why = if unseen {
+        let unavailable = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
+        let why = if unavailable {
             "namespaces and personas could not both be listed, so nobody knows what to try it with"
         } else {
             "no namespace that opted in has a persona that a Deployment could break, so there is nothing to try it with"
@@ -167,8 +167,8 @@ impl Clock {
     }
 }
 
-fn unseen(error: CallError, what: impl std::fmt::Display) -> Unseen {
-    Unseen {
+fn unavailable(error: CallError, what: impl std::fmt::Display) -> Unavailable {
+    Unavailable {
         forbidden: error.is_forbidden(),
         reason: if error.is_forbidden() {
             format!("you may not read {what}: {error}")
@@ -178,34 +178,39 @@ fn unseen(error: CallError, what: impl std::fmt::Display) -> Unseen {
     }
 }
 
-async fn one<T: DeserializeOwned>(client: &Client, resource: Resource, name: Name) -> Seen<T> {
+async fn one<T: DeserializeOwned>(client: &Client, resource: Resource, name: Name) -> Fetched<T> {
     match k8s::get(client, &resource, &name).await {
-        Ok(Some(object)) => Seen::Here(object),
-        Ok(None) => Seen::Absent,
-        Err(error) => Seen::Unseen(unseen(error, format_args!("{} {}", resource.plural, name.name))),
+        Ok(Some(object)) => Fetched::Here(object),
+        Ok(None) => Fetched::Absent,
+        Err(error) => Fetched::Unavailable(unavailable(error, format_args!("{} {}", resource.plural, name.name))),
     }
 }
 
-async fn many<T: DeserializeOwned>(client: &Client, resource: Resource, namespace: &str, labels: &str) -> Seen<Vec<T>> {
+async fn many<T: DeserializeOwned>(
+    client: &Client,
+    resource: Resource,
+    namespace: &str,
+    labels: &str,
+) -> Fetched<Vec<T>> {
     match k8s::list(client, &resource, namespace, labels).await {
-        Ok(objects) => Seen::Here(objects),
-        Err(error) => Seen::Unseen(unseen(error, format_args!("{} in {namespace}", resource.plural))),
+        Ok(objects) => Fetched::Here(objects),
+        Err(error) => Fetched::Unavailable(unavailable(error, format_args!("{} in {namespace}", resource.plural))),
     }
 }
 
 /// All objects of a kind; one that cannot be read is left out, as the process leaves it out and says so.
-async fn all<T: Decode>(client: &Client, resource: Resource) -> Seen<Vec<T>> {
+async fn all<T: Decode>(client: &Client, resource: Resource) -> Fetched<Vec<T>> {
     let mut found = Vec::new();
     match k8s::list_each(client, &resource, |one| found.push(one)).await {
-        Ok(_) => Seen::Here(found),
-        Err(error) if error.is_not_found() => Seen::Absent,
-        Err(error) => Seen::Unseen(unseen(error, resource.plural)),
+        Ok(_) => Fetched::Here(found),
+        Err(error) if error.is_not_found() => Fetched::Absent,
+        Err(error) => Fetched::Unavailable(unavailable(error, resource.plural)),
     }
 }
 
-async fn definitions(client: &Client) -> Vec<(String, Seen<Value>)> {
+async fn definitions(client: &Client, setup: &Setup) -> Vec<(String, Fetched<Value>)> {
     let mut seen = Vec::new();
-    for definition in crds() {
+    for definition in setup.installation().definitions() {
         let name = definition.metadata.name.unwrap_or_default();
         let read = one(
             client,
@@ -217,60 +222,60 @@ async fn definitions(client: &Client) -> Vec<(String, Seen<Value>)> {
     seen
 }
 
-async fn secret(client: &Client, name: Option<Name>) -> Seen<Sealed> {
-    let Some(name) = name else { return Seen::Absent };
+async fn secret(client: &Client, name: Option<Name>) -> Fetched<SecretFacts> {
+    let Some(name) = name else { return Fetched::Absent };
     let shown = format!("secrets {}", name.name);
     match one::<Value>(client, Resource::of::<core::Secret>(), name).await {
-        Seen::Here(object) => match Inspected::read(&object.to_string()) {
-            Ok(inspected) => Seen::Here(Sealed {
+        Fetched::Here(object) => match Inspected::read(&object.to_string()) {
+            Ok(inspected) => Fetched::Here(SecretFacts {
                 inspected,
                 by_cert_manager: object["metadata"]["annotations"][CERT_MANAGER].is_string(),
             }),
-            Err(reason) => Seen::Unseen(Unseen {
+            Err(reason) => Fetched::Unavailable(Unavailable {
                 reason: format!("cannot read {shown}: {reason}"),
                 forbidden: false,
             }),
         },
-        Seen::Absent => Seen::Absent,
-        Seen::Unseen(unseen) => Seen::Unseen(unseen),
+        Fetched::Absent => Fetched::Absent,
+        Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
     }
 }
 
 /// Looks once, and where the time in it is not that of a holder who renews, once more.
-async fn lease(client: &Client, name: Name, clock: &Clock) -> Seen<Beat> {
+async fn lease(client: &Client, name: Name, clock: &Clock) -> Fetched<LeaseSample> {
     let read = async || one::<Lease>(client, Resource::of::<Lease>(), name.clone()).await;
     let renewed = |spec: &LeaseSpec| spec.renew_time.clone();
     let first = match read().await {
-        Seen::Here(lease) => lease.spec.unwrap_or_default(),
-        Seen::Absent => return Seen::Absent,
-        Seen::Unseen(unseen) => return Seen::Unseen(unseen),
+        Fetched::Here(lease) => lease.spec.unwrap_or_default(),
+        Fetched::Absent => return Fetched::Absent,
+        Fetched::Unavailable(unavailable) => return Fetched::Unavailable(unavailable),
     };
     let at = clock.now();
     let fresh = renewed(&first).is_some_and(|time| at.duration_since(time.0).abs() <= FRESH);
     let held = first.holder_identity.as_ref().is_some_and(|holder| !holder.is_empty());
-    let once = Beat {
+    let once = LeaseSample {
         spec: first,
         renewed_meanwhile: false,
         at,
     };
     if fresh || !held {
-        return Seen::Here(once);
+        return Fetched::Here(once);
     }
     tokio::time::sleep(SECOND_LOOK).await;
     match read().await {
-        Seen::Here(lease) => {
+        Fetched::Here(lease) => {
             let spec = lease.spec.unwrap_or_default();
-            Seen::Here(Beat {
+            Fetched::Here(LeaseSample {
                 renewed_meanwhile: renewed(&spec) != renewed(&once.spec),
                 spec,
                 at: clock.now(),
             })
         }
-        Seen::Absent | Seen::Unseen(_) => Seen::Here(once),
+        Fetched::Absent | Fetched::Unavailable(_) => Fetched::Here(once),
     }
 }
 
-async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: bool) -> Seen<Vec<Right>> {
+async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: bool) -> Fetched<Vec<Right>> {
     let mut missing = Vec::new();
     for right in needed(setup, certificate_is_ours) {
         match k8s::can(client, right.question(setup)).await {
@@ -278,7 +283,7 @@ async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: boo
             Ok(false) => missing.push(right),
             Err(error) => {
                 let forbidden = error.is_forbidden();
-                return Seen::Unseen(Unseen {
+                return Fetched::Unavailable(Unavailable {
                     reason: format!(
                         "{} what the account may do: {error}",
                         if forbidden { "you may not ask" } else { "cannot ask" }
@@ -288,7 +293,7 @@ async fn missing_rights(client: &Client, setup: &Setup, certificate_is_ours: boo
             }
         }
     }
-    Seen::Here(missing)
+    Fetched::Here(missing)
 }
 
 impl Decode for Namespace {

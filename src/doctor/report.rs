@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::checks::Check;
-use super::finding::{Finding, Instead, Outcome, Severity};
+use super::finding::{Finding, NotOk, Outcome, Severity};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,12 +66,12 @@ impl Report {
     pub(super) fn add(&mut self, check: Check, outcome: Outcome) {
         let (status, seen, findings) = match outcome {
             Ok(seen) => (Status::Ok, seen, Vec::new()),
-            Err(Instead::Skip(reason)) => (Status::Skip, reason, Vec::new()),
-            Err(Instead::Unseen(unseen)) => {
-                self.incomplete |= !unseen.forbidden || check.is_indispensable();
-                (Status::Skip, unseen.reason, Vec::new())
+            Err(NotOk::Skip(reason)) => (Status::Skip, reason, Vec::new()),
+            Err(NotOk::Unavailable(unavailable)) => {
+                self.incomplete |= !unavailable.forbidden || check.is_indispensable();
+                (Status::Skip, unavailable.reason, Vec::new())
             }
-            Err(Instead::Found(findings)) => {
+            Err(NotOk::Found(findings)) => {
                 let worst = findings.iter().map(|finding| finding.severity).max();
                 let status = match worst {
                     Some(Severity::Fail) => Status::Fail,

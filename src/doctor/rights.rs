@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
-use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::setup::Setup;
+use crate::runtime::{Grant, Need, Object, Scope};
 
 /// One verb on one kind of object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,20 +57,11 @@ impl Right {
 /// it.
 pub(super) fn needed(setup: &Setup, certificate_is_ours: bool) -> Vec<Right> {
     let shipped = setup.installation();
-    let objects = shipped.objects();
-    let renamed = |name: &str| match () {
-        () if name == shipped.webhook_configuration() => setup.configuration.clone(),
-        () if name == shipped.webhook_secret() => setup.secret.clone().unwrap_or_default(),
-        () => name.to_owned(),
-    };
-    let everywhere = objects.cluster_role.rules.into_iter().flatten();
-    let at_home = objects.role.rules.into_iter().flatten();
-    let rules = everywhere
-        .map(|rule| (String::new(), rule))
-        .chain(at_home.map(|rule| (setup.namespace.clone(), rule)));
-    let mut rights: Vec<Right> = rules
-        .flat_map(|(namespace, rule)| granted(&namespace, &rule, renamed))
-        .filter(|right| is_used(right, setup, certificate_is_ours))
+    let mut rights: Vec<Right> = shipped
+        .grants()
+        .flat_map(|grant| granted(setup, grant))
+        .filter(|(grant, right)| is_used(grant.need, right, setup, certificate_is_ours))
+        .map(|(_, right)| right)
         .collect();
     if setup.makes_cluster_persona {
         rights.push(Right {
@@ -85,36 +76,38 @@ pub(super) fn needed(setup: &Setup, certificate_is_ours: bool) -> Vec<Right> {
 }
 
 /// What is shipped for all and used only by some.
-fn is_used(right: &Right, setup: &Setup, certificate_is_ours: bool) -> bool {
+fn is_used(need: Need, right: &Right, setup: &Setup, certificate_is_ours: bool) -> bool {
     let writes = !matches!(right.verb.as_str(), "list" | "watch");
-    match right.resource.as_str() {
-        "validatingwebhookconfigurations" => setup.webhook && (setup.secret.is_some() || !writes),
-        "secrets" => setup.webhook && setup.secret.is_some() && (certificate_is_ours || !writes),
-        "leases" => setup.elects,
-        _ => true,
+    match need {
+        Need::Always => true,
+        Need::Registration => setup.webhook && (setup.secret.is_some() || !writes),
+        Need::Certificates => setup.webhook && setup.secret.is_some() && (certificate_is_ours || !writes),
+        Need::Election => setup.elects,
+        Need::Metrics => setup.reviews_tokens,
     }
 }
 
-fn granted(namespace: &str, rule: &PolicyRule, renamed: impl Fn(&str) -> String) -> Vec<Right> {
-    let mut rights = Vec::new();
-    let any = vec![String::new()];
-    let names = rule.resource_names.as_ref().unwrap_or(&any);
-    for group in rule.api_groups.iter().flatten() {
-        for resource in rule.resources.iter().flatten() {
-            for name in names {
-                for verb in &rule.verbs {
-                    rights.push(Right {
-                        namespace: namespace.to_owned(),
-                        group: group.clone(),
-                        resource: resource.clone(),
-                        name: renamed(name),
-                        verb: verb.clone(),
-                    });
-                }
-            }
-        }
-    }
-    rights
+fn granted<'g>(setup: &Setup, grant: &'g Grant) -> impl Iterator<Item = (&'g Grant, Right)> {
+    let namespace = match grant.scope {
+        Scope::Cluster => String::new(),
+        Scope::Home => setup.namespace.clone(),
+    };
+    let name = match grant.object {
+        Object::Any => String::new(),
+        Object::Named(name) => name.to_owned(),
+        Object::WebhookConfiguration => setup.configuration.clone(),
+        Object::WebhookSecret => setup.secret.clone().unwrap_or_default(),
+    };
+    grant.verbs.iter().map(move |&verb| {
+        let right = Right {
+            namespace: namespace.clone(),
+            group: grant.group.to_owned(),
+            resource: grant.resource.to_owned(),
+            name: name.clone(),
+            verb: verb.to_owned(),
+        };
+        (grant, right)
+    })
 }
 
 /// Rights in one line, verbs of the same object together: `list, watch nodes; patch events.events.k8s.io`.

@@ -1,4 +1,4 @@
-//! The order of it all: meet, look, judge, and where nothing failed, try it out.
+//! The order of steps: reach the server, read, judge, and where nothing failed, try it out.
 
 use super::checks::{Call, Check, View};
 use super::commands::Commands;
@@ -7,12 +7,15 @@ use super::observe;
 use super::report::Report;
 use super::setup::{Setup, Wanted};
 use crate::k8s::{CallError, Client};
+use crate::runtime::About;
 
 /// What is to be looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Examination {
     /// Which installation.
     pub wanted: Wanted,
+    /// The parts of the process that is installed.
+    pub parts: Vec<&'static About>,
     /// How commands for this cluster are written.
     pub commands: Commands,
     /// Checks that are left out.
@@ -26,10 +29,10 @@ pub struct Examination {
 /// # Errors
 /// The API server does not answer, so nothing can be said.
 pub async fn run(client: &Client, examination: &Examination) -> Result<Report, CallError> {
-    let met = observe::meet(client).await?;
+    let server = observe::server(client).await?;
     let deployment = observe::deployment(client, &examination.wanted).await;
-    let setup = Setup::read(&examination.wanted, deployment.here());
-    let facts = observe::facts(client, met, &setup, deployment).await;
+    let setup = Setup::read(&examination.wanted, &examination.parts, deployment.here());
+    let facts = observe::facts(client, server, &setup, deployment).await;
     let view = View {
         facts: &facts,
         setup: &setup,

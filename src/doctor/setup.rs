@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Container;
 
 use crate::install::{Installation, Matching};
 use crate::policy::{Mode, RuleSet, Rulebook};
+use crate::runtime::About;
 
 /// What whoever asks says of the installation. Absent: find out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,11 +51,13 @@ pub struct Setup {
     pub makes_cluster_persona: bool,
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
+    /// The parts of the process.
+    pub parts: Vec<&'static About>,
 }
 
 impl Setup {
     /// The Deployment tells what the flags leave open; one that was not seen is taken to be as shipped.
-    pub fn read(wanted: &Wanted, deployment: Option<&Deployment>) -> Setup {
+    pub fn read(wanted: &Wanted, parts: &[&'static About], deployment: Option<&Deployment>) -> Setup {
         let pod = deployment
             .and_then(|deployment| deployment.spec.as_ref())
             .and_then(|spec| spec.template.spec.as_ref());
@@ -62,7 +65,7 @@ impl Setup {
         let shipped = Installation {
             namespace: wanted.namespace.clone(),
             fullname: wanted.name.clone(),
-            ..Installation::default()
+            ..Installation::of(parts.iter().copied())
         };
         let told = |flag: &str| arguments.value(flag).filter(|value| !value.is_empty());
         let named = |given: &Option<String>, flag: &str, shipped: String| {
@@ -106,6 +109,7 @@ impl Setup {
             },
             namespace: wanted.namespace.clone(),
             name: wanted.name.clone(),
+            parts: parts.to_vec(),
         }
     }
 
@@ -116,7 +120,7 @@ impl Setup {
             fullname: self.name.clone(),
             matching: self.matching,
             metrics: self.reviews_tokens,
-            ..Installation::default()
+            ..Installation::of(self.parts.iter().copied())
         }
     }
 }

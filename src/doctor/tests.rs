@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::checks::{Call, Check, View};
 use super::commands::Commands;
-use super::facts::{Beat, Facts, Namespace, Sealed, Seen, Unseen};
+use super::facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavailable};
 use super::report::{Report, Status};
 use super::run::Examination;
 use super::setup::{Setup, Wanted};
@@ -20,6 +20,7 @@ use crate::api::{ApplicationPersona, crds};
 use crate::certificates::Inspected;
 use crate::install::Installation;
 use crate::policy::Persona;
+use crate::runtime::About;
 use crate::server::tls::Authority;
 
 const NAMESPACE: &str = "dorgu-system";
@@ -61,8 +62,8 @@ fn foreign(mut secret: Value) -> Value {
     secret
 }
 
-fn sealed(secret: &Value) -> Seen<Sealed> {
-    Seen::Here(Sealed {
+fn held(secret: &Value) -> Fetched<SecretFacts> {
+    Fetched::Here(SecretFacts {
         inspected: Inspected::read(&secret.to_string()).expect("a Secret"),
         by_cert_manager: false,
     })
@@ -91,6 +92,11 @@ fn persona(namespace: &str, spec: Value) -> Persona {
     Persona::parse(&object)
 }
 
+/// The parts of the shipped process.
+fn parts() -> Vec<&'static About> {
+    crate::serve::parts::declared().collect()
+}
+
 /// What is seen of an installation that is well.
 struct Clinic {
     wanted: Wanted,
@@ -99,7 +105,7 @@ struct Clinic {
 
 impl Clinic {
     fn new() -> Clinic {
-        let objects = Installation::default().objects();
+        let objects = Installation::of(crate::serve::parts::declared()).objects();
         let authority = authority();
         let secret = secret(&authority, SERVER_NAME, "2026-02-27T00:00:00Z", "2026-03-06T00:00:00Z");
         let mut configuration = objects.validating_webhook;
@@ -111,7 +117,7 @@ impl Clinic {
         ));
         let definitions = crds().into_iter().map(|definition| {
             let name = definition.metadata.name.clone().expect("a name");
-            (name, Seen::Here(serde_json::to_value(definition).expect("JSON")))
+            (name, Fetched::Here(serde_json::to_value(definition).expect("JSON")))
         });
         let demands = json!({"name": "orders", "type": "api", "policies": {"security": {"runAsNonRoot": true}}});
         Clinic {
@@ -125,25 +131,25 @@ impl Clinic {
                 now: now(),
                 ahead: Some(jiff::SignedDuration::from_millis(300)),
                 definitions: definitions.collect(),
-                deployment: Seen::Here(deployment),
-                service: Seen::Here(objects.webhook_service),
-                slices: Seen::Here(vec![typed(json!({
+                deployment: Fetched::Here(deployment),
+                service: Fetched::Here(objects.webhook_service),
+                slices: Fetched::Here(vec![typed(json!({
                     "addressType": "IPv4", "metadata": {},
                     "endpoints": [
                         {"addresses": ["10.0.0.1"], "conditions": {"ready": true}},
                         {"addresses": ["10.0.0.2"], "conditions": {"ready": false}},
                     ],
                 }))]),
-                policies: Seen::Here(Vec::new()),
-                configuration: Seen::Here(configuration),
-                secret: sealed(&secret),
-                lease: Seen::Here(beat("a_1", "2026-03-01T11:59:58Z", false)),
-                namespaces: Seen::Here(vec![
+                policies: Fetched::Here(Vec::new()),
+                configuration: Fetched::Here(configuration),
+                secret: held(&secret),
+                lease: Fetched::Here(sample("a_1", "2026-03-01T11:59:58Z", false)),
+                namespaces: Fetched::Here(vec![
                     namespace("default", &[]),
                     namespace("shop", &[("dorgu.io/validate", "true")]),
                 ]),
-                personas: Seen::Here(vec![persona("shop", demands)]),
-                missing_rights: Seen::Here(Vec::new()),
+                personas: Fetched::Here(vec![persona("shop", demands)]),
+                missing_rights: Fetched::Here(Vec::new()),
             },
         }
     }
@@ -162,7 +168,7 @@ impl Clinic {
     }
 
     fn setup(&self) -> Setup {
-        Setup::read(&self.wanted, self.facts.deployment.here())
+        Setup::read(&self.wanted, &parts(), self.facts.deployment.here())
     }
 
     fn view<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
@@ -213,23 +219,23 @@ impl Clinic {
     }
 }
 
-fn edit<T: serde::Serialize + serde::de::DeserializeOwned>(seen: &mut Seen<T>, change: impl FnOnce(&mut Value)) {
+fn edit<T: serde::Serialize + serde::de::DeserializeOwned>(seen: &mut Fetched<T>, change: impl FnOnce(&mut Value)) {
     let mut object = serde_json::to_value(seen.here().expect("it is there")).expect("JSON");
     change(&mut object);
-    *seen = Seen::Here(typed(object));
+    *seen = Fetched::Here(typed(object));
 }
 
-fn beat(holder: &str, renewed: &str, renewed_meanwhile: bool) -> Beat {
+fn sample(holder: &str, renewed: &str, renewed_meanwhile: bool) -> LeaseSample {
     let micro = renewed.replace('Z', ".000000Z");
-    Beat {
+    LeaseSample {
         spec: typed(json!({"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": micro})),
         renewed_meanwhile,
         at: now(),
     }
 }
 
-fn forbidden<T>(reason: &str) -> Seen<T> {
-    Seen::Unseen(Unseen {
+fn forbidden<T>(reason: &str) -> Fetched<T> {
+    Fetched::Unavailable(Unavailable {
         reason: reason.to_owned(),
         forbidden: true,
     })
@@ -279,7 +285,7 @@ fn a_report_without_what_all_rests_on_is_incomplete_whoever_kept_it_away() {
 #[test]
 fn what_could_not_be_read_although_it_may_leaves_the_report_incomplete() {
     let clinic = Clinic::with(|clinic| {
-        clinic.facts.service = Seen::Unseen(Unseen {
+        clinic.facts.service = Fetched::Unavailable(Unavailable {
             reason: "cannot read services".to_owned(),
             forbidden: false,
         });

@@ -370,21 +370,6 @@ fn a_file_that_is_too_large_is_named() {
     );
 }
 
-#[test]
-fn refreshing_says_something_only_when_something_changed() {
-    let files = Files::new();
-    files.write("a.yaml", &persona("a", ""));
-    let mut folder = files.open();
-    folder.reload();
-    assert_eq!(folder.refresh(), None);
-    files.write("a.yaml", &persona("a", "# only a comment"));
-    assert_eq!(folder.refresh(), None);
-    files.write("a.yaml", &persona("a", &alive("/critical")));
-    assert_eq!(path(&folder.refresh().unwrap()), Some("/critical"));
-    files.write("b.yaml", "a: [");
-    assert_eq!(folder.refresh().unwrap().problems.len(), 1);
-}
-
 /// Whether the personas of one reading are, one after the other, those of another, and not merely equal to them.
 fn shared(before: &Loaded, after: &Loaded) -> Vec<bool> {
     let pairs = before.personas.iter().zip(&after.personas);

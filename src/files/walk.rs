@@ -2,34 +2,61 @@
 //!
 //! Names that begin with a dot are passed over: editors leave hidden files behind, and a mounted ConfigMap keeps its
 //! versions in `..data` and its like, which the visible names link to. So every document is read once.
+//!
+//! Links are followed, since mounts are made of them, but never into a file system of the kernel, whose files may block or
+//! be endless, nor to a folder above the one that holds the link. The number of entries visited is bounded.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
+use std::fs::{DirEntry, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use super::FileProblem;
+use super::problem::FileProblem;
+use super::rest::Stamp;
+
+/// Directory entries that one walk visits, hidden ones and other files included. A folder with more is one like `/`, named
+/// by mistake.
+pub(super) const MOST_ENTRIES: usize = 200_000;
+/// Levels of folders.
+const DEEPEST: usize = 64;
+/// The kernel's own file systems.
+const KERNEL: [&str; 2] = ["/proc", "/sys"];
 
 /// What stands under some folders.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     /// Manifest files, by folder and then by name, each once however many links lead to it.
-    pub(super) files: Vec<PathBuf>,
+    pub(super) files: Vec<Found>,
     /// Real folders in which a change can matter.
     pub(super) folders: BTreeSet<PathBuf>,
     /// Folders and links that could not be followed.
     pub(super) problems: Vec<FileProblem>,
     /// Folders whose files are unknown for now.
     pub(super) unreadable: Vec<PathBuf>,
+    /// There are more entries than are visited, so a file that was not found may exist.
+    pub(super) cut: bool,
     /// Changes when a file may have changed: its place, size, time or identity.
     pub(super) stamp: u64,
 }
 
-/// Looks at everything under `roots`, following links, without reading any file.
-pub(super) fn walk(roots: &[PathBuf]) -> Walk {
-    let mut walker = Walker::default();
+/// A manifest file.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// As it was reached.
+    pub(super) path: PathBuf,
+    /// None when its metadata cannot be read; reading it then says why.
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// Lists everything under `roots`, following links, without reading any file; visits at most `most` entries.
+pub(super) fn walk(roots: &[PathBuf], most: usize) -> Walk {
+    let mut walker = Walker {
+        left: most,
+        roots: roots.iter().filter_map(|root| root.canonicalize().ok()).collect(),
+        ..Walker::default()
+    };
     for root in roots {
         // A root that is a link is swapped in the folder that holds it.
         if let (true, Some(parent)) = (root.is_symlink(), root.parent()) {
@@ -39,73 +66,130 @@ pub(super) fn walk(roots: &[PathBuf]) -> Walk {
                 parent
             });
         }
-        walker.folder(root);
+        walker.folder(root, 0);
+    }
+    if let (true, Some(root)) = (walker.walk.cut, roots.first()) {
+        let reason =
+            format!("more than {most} entries below the persona folders; name folders that hold personas only");
+        walker.walk.problems.push(FileProblem::of_file(root, reason));
     }
     walker.walk.stamp = walker.hasher.finish();
     walker.walk
 }
 
+/// The kernel's file system that a real path is in.
+pub(super) fn of_the_kernel(real: &Path) -> Option<&'static str> {
+    KERNEL.into_iter().find(|place| real.starts_with(place))
+}
+
 #[derive(Default)]
 struct Walker {
     walk: Walk,
+    /// The real names of the folders given.
+    roots: HashSet<PathBuf>,
     seen: HashSet<PathBuf>,
+    /// Entries that may still be visited.
+    left: usize,
     hasher: DefaultHasher,
 }
 
 impl Walker {
-    fn folder(&mut self, folder: &Path) {
-        let entries = folder.canonicalize().and_then(|real| {
-            let entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, io::Error>>()?;
-            Ok((real, entries))
-        });
-        let (real, mut entries) = match entries {
-            Ok(found) => found,
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        let real = match folder.canonicalize() {
+            Ok(real) if self.seen.contains(&real) => return,
+            Ok(real) => real,
             Err(error) => return self.unreadable(folder, &error),
         };
-        if !self.seen.insert(real.clone()) {
-            return;
-        }
+        let mut entries = match self.entries(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(folder, &error),
+        };
+        self.seen.insert(real.clone());
         real.hash(&mut self.hasher);
-        self.walk.folders.insert(real);
-        entries.sort_by_key(std::fs::DirEntry::file_name);
+        self.walk.folders.insert(real.clone());
+        entries.sort_by_key(DirEntry::file_name);
         for entry in entries {
             if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                self.entry(&entry.path());
+                self.entry(&entry.path(), &real, depth);
             }
         }
     }
 
-    fn entry(&mut self, path: &Path) {
+    /// The entries of a folder, as many as may still be visited.
+    fn entries(&mut self, folder: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let Some(left) = self.left.checked_sub(1) else {
+                self.walk.cut = true;
+                break;
+            };
+            self.left = left;
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// One entry of the folder whose real name is `within`.
+    fn entry(&mut self, path: &Path, within: &Path, depth: usize) {
         let found = std::fs::metadata(path).and_then(|meta| Ok((path.canonicalize()?, meta)));
         let (real, meta) = match found {
             Ok(found) => found,
             // Removed since the folder was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return,
             // Whoever reads it will say what is wrong with it.
-            Err(_) if is_manifest(path) => return self.walk.files.push(path.to_owned()),
+            Err(_) if is_manifest(path) => return self.found(path, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.unreadable(path, &error),
         };
         if meta.is_dir() {
-            return self.folder(path);
+            self.below(path, &real, within, depth);
+        } else if meta.is_file() && is_manifest(path) {
+            self.file(path, &real, &meta);
         }
-        if !meta.is_file() || !is_manifest(path) {
+    }
+
+    /// A folder in the folder whose real name is `within`.
+    fn below(&mut self, path: &Path, real: &Path, within: &Path, depth: usize) {
+        if let Some(place) = of_the_kernel(real) {
+            self.not_followed(path, &format!("leads into {place}"));
+        } else if within.starts_with(real) {
+            // A folder that is walked anyway is no mistake.
+            if !self.seen.contains(real) && !self.roots.contains(real) {
+                self.not_followed(path, "leads to a folder above the one it is in");
+            }
+        } else if depth >= DEEPEST {
+            self.not_followed(path, &format!("more than {DEEPEST} folders deep"));
+        } else {
+            self.folder(path, depth + 1);
+        }
+    }
+
+    fn file(&mut self, path: &Path, real: &Path, meta: &Metadata) {
+        if let Some(place) = of_the_kernel(real) {
+            return self.not_followed(path, &format!("leads into {place}"));
+        }
+        if !self.seen.insert(real.to_owned()) {
             return;
         }
-        if !self.seen.insert(real.clone()) {
-            return;
-        }
-        (
-            path,
-            &real,
-            meta.len(),
-            meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-        )
-            .hash(&mut self.hasher);
+        let stamp = Stamp::of(meta);
+        (path, real, stamp.look).hash(&mut self.hasher);
         if path.is_symlink() {
-            self.watch(real.parent().unwrap_or(&real));
+            self.watch(real.parent().unwrap_or(real));
         }
-        self.walk.files.push(path.to_owned());
+        self.found(path, Some(stamp));
+    }
+
+    fn found(&mut self, path: &Path, stamp: Option<Stamp>) {
+        self.walk.files.push(Found {
+            path: path.to_owned(),
+            stamp,
+        });
+    }
+
+    fn not_followed(&mut self, path: &Path, why: &str) {
+        let reason = format!("{why}; it is not followed");
+        self.walk.problems.push(FileProblem::of_file(path, reason));
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
@@ -126,3 +210,6 @@ fn is_manifest(path: &Path) -> bool {
         .iter()
         .any(|known| extension.eq_ignore_ascii_case(known))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,20 +2,22 @@
 //!
 //! The watch is on folders, never on files: an editor and a kubelet replace files, and a watch on one sees only its
 //! first replacement. All folders are watched anew after every change, since new ones may have come and links may lead
-//! elsewhere; then the files are read, so that nothing can fall between. A slow look at sizes and times catches what a
-//! file system does not report. All of it happens on a thread of its own.
+//! elsewhere; then the files are looked at, so that nothing can fall between. One that is still changing is read when it
+//! has rested, which is what the thread then wakes for. A slow look at sizes and times catches what a file system does not
+//! report. All of it happens on a thread of its own.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::walk::walk;
+use super::folder::At;
+use super::rest::Arrivals;
 use super::{Folder, Loaded};
 
 /// How long nothing must happen before files are read: one save is several events.
@@ -35,11 +37,14 @@ pub struct Watch {
 }
 
 enum Message {
-    Changed,
+    Changed {
+        /// The target of a rename, and when it was reported.
+        renamed: Option<(PathBuf, SystemTime)>,
+    },
     Stop,
 }
 
-/// Keeps reading `folder` and hands over what it holds whenever that differs from what [`Folder::reload`] said last.
+/// Keeps reading `folder` and hands over what it holds whenever that differs from what its first reading said.
 /// `deliver` is called on the watch's own thread and may block it.
 ///
 /// # Errors
@@ -79,10 +84,14 @@ fn launch(
 /// Reports what happens in the folders it is given. Dropping it ends that.
 fn notifier(events: Sender<Message>) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // An error of the reporter may stand for lost events. The inbox is gone only when the watch has ended.
-        if event.map_or(true, |event| matters(event.kind)) {
-            let _ = events.send(Message::Changed);
-        }
+        let renamed = match event {
+            Ok(event) if !matters(event.kind) => return,
+            Ok(event) => renamed_to(event).map(|path| (path, SystemTime::now())),
+            // It may stand for lost events.
+            Err(_) => None,
+        };
+        // The inbox is gone only when the watch has ended.
+        let _ = events.send(Message::Changed { renamed });
     })
 }
 
@@ -108,16 +117,34 @@ struct Keeper {
     stamp: u64,
 }
 
+/// Why the thread woke.
+#[derive(PartialEq, Eq)]
+enum Woken {
+    /// Something may have happened.
+    Changed,
+    /// A file has rested, or is to be reported as unsettled.
+    Due,
+    /// It is to end.
+    Stop,
+}
+
 impl Keeper {
     fn run(mut self, inbox: &Receiver<Message>, mut deliver: impl FnMut(Loaded)) {
-        loop {
-            self.watch_folders();
-            if let Some(loaded) = self.folder.refresh() {
+        let mut arrivals = Arrivals::default();
+        let mut woken = Woken::Changed;
+        while woken != Woken::Stop {
+            if woken == Woken::Changed {
+                self.watch_folders();
+            }
+            let at = At {
+                now: Instant::now(),
+                arrivals: &arrivals,
+            };
+            if let Some(loaded) = self.folder.refresh(at) {
                 deliver(loaded);
             }
-            if !self.wait(inbox) {
-                return;
-            }
+            arrivals = Arrivals::default();
+            woken = self.wait(inbox, &mut arrivals);
         }
     }
 
@@ -126,7 +153,7 @@ impl Keeper {
     /// A folder may come between the look around and the watch on its parent, unreported. So it is looked again until
     /// that has not happened.
     fn watch_folders(&mut self) {
-        let mut now = walk(self.folder.roots());
+        let mut now = self.folder.walk();
         if let Some(notify) = &mut self.notify {
             for folder in std::mem::take(&mut self.watched) {
                 // A folder that is gone took its watch with it.
@@ -153,7 +180,7 @@ impl Keeper {
                         }
                     }
                 }
-                now = walk(self.folder.roots());
+                now = self.folder.walk();
                 if now.folders.is_subset(&before) {
                     break;
                 }
@@ -163,35 +190,56 @@ impl Keeper {
         self.hidden = !now.unreadable.is_empty();
     }
 
-    /// Waits until something may have changed; false when the watch should end.
-    fn wait(&self, inbox: &Receiver<Message>) -> bool {
+    /// Waits until a refresh is due.
+    fn wait(&self, inbox: &Receiver<Message>, arrivals: &mut Arrivals) -> Woken {
         let poll = if self.complete && !self.hidden {
             SLOW_POLL
         } else {
             FAST_POLL
         };
+        let mut looked = Instant::now();
         loop {
-            match inbox.recv_timeout(poll) {
-                Ok(Message::Changed) => return settle(inbox),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-                Err(RecvTimeoutError::Timeout) if walk(self.folder.roots()).stamp != self.stamp => return true,
-                Err(RecvTimeoutError::Timeout) => {}
+            let due = self.folder.due();
+            let next = due.map_or(looked + poll, |due| due.min(looked + poll));
+            match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Message::Changed { renamed }) => {
+                    record(renamed, arrivals);
+                    return settle(inbox, arrivals);
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Woken::Stop,
+                Err(RecvTimeoutError::Timeout) if due.is_some_and(|due| due <= Instant::now()) => return Woken::Due,
+                Err(RecvTimeoutError::Timeout) if self.folder.walk().stamp != self.stamp => return Woken::Changed,
+                Err(RecvTimeoutError::Timeout) => looked = Instant::now(),
             }
         }
     }
 }
 
-/// Lets a burst of events pass; false when the watch should end.
-fn settle(inbox: &Receiver<Message>) -> bool {
+/// Lets a burst of events pass.
+fn settle(inbox: &Receiver<Message>, arrivals: &mut Arrivals) -> Woken {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         match inbox.recv_timeout(QUIET) {
-            Ok(Message::Changed) => {}
-            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(Message::Changed { renamed }) => record(renamed, arrivals),
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Woken::Stop,
             Err(RecvTimeoutError::Timeout) => break,
         }
     }
-    true
+    Woken::Changed
+}
+
+fn record(renamed: Option<(PathBuf, SystemTime)>, arrivals: &mut Arrivals) {
+    if let Some((path, reported)) = renamed {
+        arrivals.record(path, reported);
+    }
+}
+
+/// The target of a rename. Where a system does not say which path that is, a rename is a change like any other.
+fn renamed_to(event: notify::Event) -> Option<PathBuf> {
+    match event.kind {
+        EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => event.paths.into_iter().next_back(),
+        _ => None,
+    }
 }
 
 /// Whether an event can mean new contents. That a file was opened or read does not, and reading it is what we do ourselves.

@@ -15,14 +15,14 @@ pub struct StoredPersona {
     /// `metadata.generation`; 0 where there is none.
     pub generation: i64,
     /// What its status says now; none without a status.
-    pub status: Option<StatusPrint>,
+    pub status: Option<StatusFingerprint>,
     /// The persona.
     pub persona: Arc<Persona>,
 }
 
 /// A status, as small as it can be and still be told from another. Numbers, since there may be 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusPrint {
+pub struct StatusFingerprint {
     /// Everything that a controller derives, without timestamps and without `deployments`.
     pub verdict: u64,
     /// `deployments`, which a controller derives only when there is a Deployment.

@@ -17,7 +17,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
 use entries::Claimants;
-pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusPrint, StoredPersona};
+pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};
 use table::{Keyed, Table};
 pub use tally::Tally;
 pub use touched::AppKey;

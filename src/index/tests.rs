@@ -56,7 +56,7 @@ fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPers
     let (demands, phase) = (version / 5 % 4, version % 5);
     let mut new = stored(NAMESPACES[place], NAMES[name], NAMES[app], &format!("{app}-{demands}"));
     Arc::get_mut(&mut new.persona).expect("ours alone").tier = Tier::ALL[usize::from(demands) % Tier::ALL.len()];
-    new.status = phase.checked_sub(1).map(|phase| StatusPrint {
+    new.status = phase.checked_sub(1).map(|phase| StatusFingerprint {
         verdict: u64::from(phase),
         deployments: 0,
         phase: Some(Phase::ALL[usize::from(phase)]),
@@ -288,7 +288,7 @@ fn a_status_that_was_written_wakes_nobody_and_keeps_the_persona() {
     let index = Index::default();
     let with = |status: u64, generation: i64| StoredPersona {
         generation,
-        status: Some(StatusPrint {
+        status: Some(StatusFingerprint {
             verdict: status,
             deployments: 0,
             phase: None,
@@ -388,7 +388,7 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
     // Read anew, as a list does: equal and not the same.
     let again = || stored("shop", "a", "orders", "1");
     assert!(Arc::ptr_eq(&index.known_persona(again()), there));
-    let status = Some(StatusPrint {
+    let status = Some(StatusFingerprint {
         verdict: 1,
         deployments: 1,
         phase: None,

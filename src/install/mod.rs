@@ -18,11 +18,14 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 pub use render::RenderError;
 
+use crate::runtime::{About, Grant};
+
 /// What may differ between installations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Installation {
     /// Where everything lives that has a namespace.
     pub namespace: String,
@@ -38,6 +41,8 @@ pub struct Installation {
     pub matching: Matching,
     /// Serve `/metrics`, to whoever the API server lets read them.
     pub metrics: bool,
+    /// The parts of the process, which say what kinds, rights and webhook entries they need.
+    pub parts: Vec<&'static About>,
 }
 
 /// `--webhook-mode` (contract 2.5).
@@ -60,9 +65,10 @@ pub enum Matching {
     Chain,
 }
 
-impl Default for Installation {
-    fn default() -> Self {
-        Self {
+impl Installation {
+    /// As it is shipped, of a process with these parts.
+    pub fn of(parts: impl IntoIterator<Item = &'static About>) -> Installation {
+        Installation {
             namespace: "dorgu-system".to_owned(),
             fullname: "dorgu-operator".to_owned(),
             replicas: 2,
@@ -70,12 +76,13 @@ impl Default for Installation {
             mode: Mode::default(),
             matching: Matching::default(),
             metrics: true,
+            parts: parts.into_iter().collect(),
         }
     }
 }
 
 impl Installation {
-    /// Every object of it, without the CustomResourceDefinitions, which are the same for all.
+    /// Every object of it.
     pub fn objects(&self) -> Objects {
         Objects {
             namespace: metadata::namespace(self),
@@ -90,7 +97,18 @@ impl Installation {
             webhook_service: network::webhook(self),
             metrics_service: self.metrics.then(|| network::metrics(self)),
             validating_webhook: registration::configuration(self),
+            definitions: self.definitions(),
         }
+    }
+
+    /// The CustomResourceDefinitions of all parts.
+    pub fn definitions(&self) -> Vec<CustomResourceDefinition> {
+        self.parts.iter().flat_map(|part| (part.definitions)()).collect()
+    }
+
+    /// Every right of the process, in the order of the roles.
+    pub fn grants(&self) -> impl Iterator<Item = &'static Grant> + '_ {
+        rbac::grants(&self.parts)
     }
 
     /// The Service that an API server calls (contract 2.1).
@@ -136,4 +154,6 @@ pub struct Objects {
     pub metrics_service: Option<Service>,
     /// What an API server sends.
     pub validating_webhook: ValidatingWebhookConfiguration,
+    /// The kinds of the process.
+    pub definitions: Vec<CustomResourceDefinition>,
 }

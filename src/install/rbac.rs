@@ -8,59 +8,63 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Ro
 use super::Installation;
 use super::metadata::{cluster_wide, namespaced};
 use crate::api::names::LEASE;
+use crate::runtime::{About, Grant, Need, Object, Scope};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-fn everywhere(installation: &Installation) -> Vec<PolicyRule> {
-    let mut rules = vec![
-        // The index: personas, the namespaces' modes, the Deployments behind a Scale.
-        rule("dorgu.io", "applicationpersonas", &["list", "watch"]),
-        rule("", "namespaces", &["list", "watch"]),
-        rule("apps", "deployments", &["list", "watch"]),
-        // The caBundle of the one configuration. Never created: deleting it is the emergency stop.
-        named(
-            &installation.webhook_configuration(),
-            rule(
-                "admissionregistration.k8s.io",
-                "validatingwebhookconfigurations",
-                &["list", "patch", "watch"],
-            ),
-        ),
-        // Status, and Events about it.
-        rule("dorgu.io", "applicationpersonas/status", &["patch"]),
-        rule("events.k8s.io", "events", &["create", "patch"]),
-        // What the status of a ClusterPersona is made of, and that status.
-        rule("dorgu.io", "clusterpersonas", &["list", "watch"]),
-        rule("dorgu.io", "clusterpersonas/status", &["patch"]),
-        rule("", "nodes", &["list", "watch"]),
-        rule("", "pods", &["list"]),
-    ];
-    if installation.metrics {
-        // Who may read them is for the API server to say.
-        rules.push(rule("authentication.k8s.io", "tokenreviews", &["create"]));
-        rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &["create"]));
-    }
-    rules
+/// The index: personas, the modes of namespaces, the Deployments behind a Scale.
+const INDEX: &[Grant] = &[
+    Grant::everywhere("dorgu.io", "applicationpersonas", &["list", "watch"]),
+    Grant::everywhere("", "namespaces", &["list", "watch"]),
+    Grant::everywhere("apps", "deployments", &["list", "watch"]),
+];
+
+/// The API server says who may read metrics.
+const METRICS: &[Grant] = &[
+    Grant {
+        need: Need::Metrics,
+        ..Grant::everywhere("authentication.k8s.io", "tokenreviews", &["create"])
+    },
+    Grant {
+        need: Need::Metrics,
+        ..Grant::everywhere("authorization.k8s.io", "subjectaccessreviews", &["create"])
+    },
+];
+
+/// Who writes.
+const ELECTION: &[Grant] = &[
+    // A create carries its name in the body, where authorization does not look.
+    Grant {
+        scope: Scope::Home,
+        need: Need::Election,
+        ..Grant::everywhere("coordination.k8s.io", "leases", &["create"])
+    },
+    Grant {
+        object: Object::Named(LEASE),
+        scope: Scope::Home,
+        need: Need::Election,
+        ..Grant::everywhere("coordination.k8s.io", "leases", &["get", "update"])
+    },
+];
+
+/// What a process with these parts uses.
+pub(super) fn grants(parts: &[&'static About]) -> impl Iterator<Item = &'static Grant> {
+    let of_parts = parts.iter().flat_map(|part| part.grants);
+    INDEX.iter().chain(of_parts).chain(METRICS).chain(ELECTION)
 }
 
-fn at_home(installation: &Installation) -> Vec<PolicyRule> {
-    vec![
-        // Our certificates and nobody else's Secret. Server-side apply asks for `create` under the object's name, so
-        // even that is limited to it.
-        named(
-            &installation.webhook_secret(),
-            rule("", "secrets", &["create", "list", "patch", "watch"]),
-        ),
-        // A create carries its name in the body, where authorization does not look.
-        rule("coordination.k8s.io", "leases", &["create"]),
-        named(LEASE, rule("coordination.k8s.io", "leases", &["get", "update"])),
-    ]
+fn rules(installation: &Installation, scope: Scope) -> Vec<PolicyRule> {
+    installation
+        .grants()
+        .filter(|grant| grant.scope == scope && (installation.metrics || grant.need != Need::Metrics))
+        .map(|grant| rule(installation, grant))
+        .collect()
 }
 
 pub(super) fn cluster_role(installation: &Installation) -> ClusterRole {
     ClusterRole {
         metadata: cluster_wide(installation, &role_name(installation)),
-        rules: Some(everywhere(installation)),
+        rules: Some(rules(installation, Scope::Cluster)),
         ..ClusterRole::default()
     }
 }
@@ -76,7 +80,7 @@ pub(super) fn cluster_role_binding(installation: &Installation) -> ClusterRoleBi
 pub(super) fn role(installation: &Installation) -> Role {
     Role {
         metadata: namespaced(installation, &role_name(installation)),
-        rules: Some(at_home(installation)),
+        rules: Some(rules(installation, Scope::Home)),
     }
 }
 
@@ -123,19 +127,18 @@ fn subject(installation: &Installation) -> Subject {
     }
 }
 
-fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
+/// A list or watch of an object by its name has to ask for it with a field selector, or it is refused.
+fn rule(installation: &Installation, grant: &Grant) -> PolicyRule {
     PolicyRule {
-        api_groups: Some(vec![group.to_owned()]),
-        resources: Some(vec![resource.to_owned()]),
-        verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
+        api_groups: Some(vec![grant.group.to_owned()]),
+        resources: Some(vec![grant.resource.to_owned()]),
+        resource_names: match grant.object {
+            Object::Any => None,
+            Object::Named(name) => Some(vec![name.to_owned()]),
+            Object::WebhookConfiguration => Some(vec![installation.webhook_configuration()]),
+            Object::WebhookSecret => Some(vec![installation.webhook_secret()]),
+        },
+        verbs: grant.verbs.iter().map(|&verb| verb.to_owned()).collect(),
         ..PolicyRule::default()
-    }
-}
-
-/// Only for the object of this name. A list or watch has to ask for it with a field selector, or it is refused.
-fn named(name: &str, rule: PolicyRule) -> PolicyRule {
-    PolicyRule {
-        resource_names: Some(vec![name.to_owned()]),
-        ..rule
     }
 }

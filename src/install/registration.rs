@@ -26,7 +26,27 @@ pub(super) fn configuration(installation: &Installation) -> ValidatingWebhookCon
     metadata.annotations = Some([(key.to_owned(), value.to_owned())].into());
     ValidatingWebhookConfiguration {
         metadata,
-        webhooks: Some(vec![webhook(installation)]),
+        webhooks: Some(entries(installation)),
+    }
+}
+
+/// The one for Deployments first, then those of parts.
+fn entries(installation: &Installation) -> Vec<ValidatingWebhook> {
+    let of_parts = installation.parts.iter().flat_map(|part| part.admission);
+    let of_parts = of_parts.map(|admission| (admission.entry)(client_config(installation, admission.path)));
+    [webhook(installation)].into_iter().chain(of_parts).collect()
+}
+
+/// How an API server finds the process.
+fn client_config(installation: &Installation, path: &str) -> WebhookClientConfig {
+    WebhookClientConfig {
+        service: Some(ServiceReference {
+            name: installation.webhook_service(),
+            namespace: installation.namespace.clone(),
+            path: Some(path.to_owned()),
+            port: Some(WEBHOOK_SERVICE_PORT),
+        }),
+        ..WebhookClientConfig::default()
     }
 }
 
@@ -38,15 +58,7 @@ fn webhook(installation: &Installation) -> ValidatingWebhook {
         failure_policy: Some("Ignore".to_owned()),
         match_policy: Some("Equivalent".to_owned()),
         timeout_seconds: Some(3),
-        client_config: WebhookClientConfig {
-            service: Some(ServiceReference {
-                name: installation.webhook_service(),
-                namespace: installation.namespace.clone(),
-                path: Some(WEBHOOK_PATH.to_owned()),
-                port: Some(WEBHOOK_SERVICE_PORT),
-            }),
-            ..WebhookClientConfig::default()
-        },
+        client_config: client_config(installation, WEBHOOK_PATH),
         rules: Some(vec![RuleWithOperations {
             api_groups: Some(texts(&["apps"])),
             api_versions: Some(texts(&["v1"])),

@@ -79,7 +79,7 @@ impl Objects {
     /// # Errors
     /// As [`Self::render`].
     pub fn folder(&self) -> Result<Vec<(String, String)>, RenderError> {
-        let crds = crd::render()?.into_iter();
+        let crds = crd::render(self.definitions.clone())?.into_iter();
         let mut files: Vec<_> = crds.map(|(name, text)| (format!("{CRDS}/{name}"), text)).collect();
         files.extend(self.render()?);
         let kustomization = Kustomization {
@@ -96,7 +96,7 @@ impl Objects {
     /// # Errors
     /// As [`Self::render`].
     pub fn single_file(&self) -> Result<String, RenderError> {
-        let files = crd::render()?.into_iter().chain(self.render()?);
+        let files = crd::render(self.definitions.clone())?.into_iter().chain(self.render()?);
         let documents: Vec<String> = files.map(|(_, text)| text).collect();
         Ok(documents.join("---\n"))
     }

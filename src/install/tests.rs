@@ -11,7 +11,7 @@ fn every_name_follows_the_installation_and_none_is_left_behind() {
         namespace: "guards".to_owned(),
         fullname: "east".to_owned(),
         image: "registry.example.com/x:1".to_owned(),
-        ..Installation::default()
+        ..Installation::of(crate::serve::parts::declared())
     };
     let text = text_of(&installation);
     assert!(!text.contains("dorgu-system"), "{text}");
@@ -26,32 +26,40 @@ fn every_name_follows_the_installation_and_none_is_left_behind() {
 fn a_single_replica_has_no_budget_that_would_keep_its_node_from_being_drained() {
     let installation = Installation {
         replicas: 1,
-        ..Installation::default()
+        ..Installation::of(crate::serve::parts::declared())
     };
     assert!(installation.objects().pod_disruption_budget.is_none());
     assert!(!text_of(&installation).contains("PodDisruptionBudget"));
-    assert!(Installation::default().objects().pod_disruption_budget.is_some());
+    assert!(
+        Installation::of(crate::serve::parts::declared())
+            .objects()
+            .pod_disruption_budget
+            .is_some()
+    );
 }
 
 #[test]
 fn the_chain_is_asked_for_by_flag_and_is_sent_unlabelled_objects() {
     let chain = Installation {
         matching: Matching::Chain,
-        ..Installation::default()
+        ..Installation::of(crate::serve::parts::declared())
     };
-    let (label, chain) = (text_of(&Installation::default()), text_of(&chain));
+    let (label, chain) = (
+        text_of(&Installation::of(crate::serve::parts::declared())),
+        text_of(&chain),
+    );
     assert!(label.contains("request.subResource") && !label.contains("--match"));
     assert!(!chain.contains("request.subResource") && chain.contains("--match=chain"));
 }
 
 #[test]
 fn nothing_but_the_process_writes_the_ca_bundle() {
-    assert!(!text_of(&Installation::default()).contains("caBundle"));
+    assert!(!text_of(&Installation::of(crate::serve::parts::declared())).contains("caBundle"));
 }
 
 #[test]
 fn a_secret_is_never_granted_without_its_name() {
-    let objects = Installation::default().objects();
+    let objects = Installation::of(crate::serve::parts::declared()).objects();
     let rules = [objects.cluster_role.rules, objects.role.rules]
         .into_iter()
         .flatten()
@@ -69,7 +77,10 @@ fn a_secret_is_never_granted_without_its_name() {
 
 #[test]
 fn the_kustomization_names_every_file_and_no_other() {
-    let files = Installation::default().objects().folder().unwrap();
+    let files = Installation::of(crate::serve::parts::declared())
+        .objects()
+        .folder()
+        .unwrap();
     let (name, kustomization) = files.last().unwrap();
     assert_eq!(name, "kustomization.yaml");
     let named = kustomization
@@ -90,7 +101,7 @@ fn metrics_bring_their_port_their_service_and_the_right_to_ask_about_tokens() {
     let with = |metrics| {
         text_of(&Installation {
             metrics,
-            ..Installation::default()
+            ..Installation::of(crate::serve::parts::declared())
         })
     };
     for sign in [

@@ -1,5 +1,7 @@
 //! Which certificate is served, whoever makes it, and what probes and metrics say of it.
 
+mod part;
+
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,7 +11,10 @@ use tokio::sync::watch;
 use super::Tasks;
 use crate::certificates::{Certificates, State};
 use crate::config::Serving;
+use crate::runtime::{Part, Task};
 use crate::server::admin::Checks;
+pub(super) use part::ABOUT;
+
 use crate::server::tls::{CertificateFacts, CertificateFiles, Resolver, SelfSigned};
 
 /// The certificate in use.
@@ -17,12 +22,20 @@ pub(super) struct Certificate {
     pub(super) resolver: Arc<Resolver>,
     pub(super) told: Told,
     /// What still has to be run with a cluster's client.
-    pub(super) in_cluster: Option<Certificates>,
+    in_cluster: Option<Certificates>,
     /// Made here, of a CA that nobody knows yet.
     in_memory: Option<Arc<SelfSigned>>,
 }
 
 impl Certificate {
+    /// What keeps it, as a part of the process; the work in the cluster is handed out once.
+    pub(super) fn part(&mut self) -> Part {
+        let kept = self.in_cluster.take().map(|certificates| -> Task {
+            Box::new(move |client, leadership| Box::pin(certificates.run(client, leadership)))
+        });
+        part::part(&self.told, kept)
+    }
+
     /// Tells callers whom to trust. Only once the listener is ours: a second process on the same address must not take the
     /// first one's callers from it.
     pub(super) fn hand_out(&self, serving: &Serving) -> anyhow::Result<()> {

@@ -10,32 +10,33 @@ use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 use tokio::sync::oneshot;
 
-use super::led::Led;
+use super::leader::LeaderTasks;
+use super::parts::Entry;
 use crate::api::ApplicationPersona;
-use crate::controllers::cluster;
 use crate::controllers::persona::Trigger;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
 use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchState, client, follow_many};
+use crate::runtime::Watched;
 use crate::webhook::Match;
+
+/// Says how a watch is doing.
+pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
 
 /// How each kind's watch is doing.
 #[derive(Clone, Debug)]
 pub(super) struct Watches {
     /// Of those that fill the index.
     filling: Vec<(Kind, Arc<WatchState>)>,
-    /// Of those that only the holder of the Lease follows.
-    followed: cluster::Followed,
+    /// Of the parts.
+    of_parts: Vec<Watched>,
 }
 
 impl Watches {
-    /// The kinds that [`Watches::all`] tells of.
-    pub(super) const KINDS: [&str; 5] = [
-        Kind::Persona.as_str(),
-        Kind::Namespace.as_str(),
-        Kind::Deployment.as_str(),
-        "Node",
-        "ClusterPersona",
-    ];
+    /// The kinds that a process with these parts watches.
+    pub(super) fn kinds(parts: &[Entry]) -> impl Iterator<Item = &'static str> {
+        let of_parts = parts.iter().flat_map(|part| part.about.kinds.iter().copied());
+        Kind::ALL.map(Kind::as_str).into_iter().chain(of_parts)
+    }
 
     /// The watches that fill the index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Kind, &WatchState)> {
@@ -44,20 +45,18 @@ impl Watches {
 
     /// All watches, by the kind's name in the API.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &WatchState)> {
-        let cluster::Followed { nodes, personas } = &self.followed;
-        let states = self.filling.iter().map(|(_, state)| state);
-        let states = states.chain([nodes, personas]).map(Arc::as_ref);
-        Watches::KINDS.into_iter().zip(states)
+        let filling = self.filling.iter().map(|(kind, state)| (kind.as_str(), &**state));
+        let of_parts = self.of_parts.iter().map(|watched| (watched.kind, &*watched.state));
+        filling.chain(of_parts)
     }
 
-    /// What `/readyz?verbose` says of nodes. Never a failure: no review is answered from them.
-    pub(super) fn told_of_nodes(&self, leadership: &Leadership) -> String {
-        followed(&self.followed.nodes, leadership.held())
-    }
-
-    /// The same of ClusterPersonas.
-    pub(super) fn told_of_cluster_personas(&self, leadership: &Leadership) -> String {
-        followed(&self.followed.personas, leadership.held())
+    /// What `/readyz?verbose` says of the watches of parts. Never a failure: no review is answered from them.
+    pub(super) fn notes(&self, leadership: &Leadership) -> impl Iterator<Item = (&'static str, Note)> {
+        self.of_parts.iter().cloned().map(|watched| {
+            let leadership = leadership.clone();
+            let note: Note = Box::new(move || followed(&watched.state, !watched.leading || leadership.held()));
+            (watched.check, note)
+        })
     }
 
     /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
@@ -113,7 +112,7 @@ pub(super) struct Running {
     pub(super) stop: oneshot::Sender<()>,
 }
 
-/// Starts the watches, and beside them on their thread what is `led`; `trigger` gets what really changed. An API
+/// Starts the watches, and beside them on their thread the tasks of parts; `triggers` get what really changed. An API
 /// server that is away, or does not know our kinds yet, is waited for.
 ///
 /// # Errors
@@ -122,8 +121,9 @@ pub(super) async fn watch(
     place: &ClusterSource,
     matching: Match,
     index: &Arc<Index>,
-    led: Led,
-    trigger: Trigger,
+    led: LeaderTasks,
+    of_parts: Vec<Watched>,
+    triggers: Vec<Trigger>,
 ) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
@@ -135,7 +135,7 @@ pub(super) async fn watch(
     let states = kinds.each_ref().map(|kind| Arc::new(WatchState::new(kind)));
     let watches = Watches {
         filling: Kind::ALL.into_iter().zip(states.iter().cloned()).collect(),
-        followed: led.clusters.followed.clone(),
+        of_parts,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -164,7 +164,9 @@ pub(super) async fn watch(
             let woken = |listed: bool, apps: Vec<AppKey>| {
                 // A first list is news even when it is empty.
                 if listed || !apps.is_empty() {
-                    trigger.send(apps);
+                    for trigger in &triggers {
+                        trigger.send(apps.clone());
+                    }
                 }
             };
             let known_deployment = |deployment| index.known_deployment(slim(deployment, matching));

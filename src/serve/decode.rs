@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
-use crate::controllers::persona::print;
+use crate::controllers::persona::fingerprint;
 use crate::index::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
@@ -72,7 +72,7 @@ impl Decode for StoredPersona {
             version: version.finish(),
             generation: metadata.generation,
             // One that cannot be read says nothing that we would.
-            status: status.and_then(|status| print(&from_json::<Value>(status.get()).ok()?)),
+            status: status.and_then(|status| fingerprint(&from_json::<Value>(status.get()).ok()?)),
             persona: Arc::new(Persona::parse(&object)),
         })
     }

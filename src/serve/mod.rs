@@ -5,9 +5,11 @@ mod certificate;
 mod cluster;
 mod decode;
 mod gauges;
-mod led;
+mod leader;
+pub mod parts;
 mod personas;
 pub mod reference;
+mod routed;
 mod scraped;
 mod served;
 
@@ -17,21 +19,21 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
+use prometheus_client::collector::Collector;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::certificate::Told;
-use self::led::{Clusters, Led};
+use self::leader::LeaderTasks;
+use self::parts::{Entry, Surroundings};
 pub use self::personas::fill;
 use self::served::Served;
-use crate::api::names::PROGRAM;
-use crate::certificates::Certificates;
 use crate::config::{Config, Source};
-use crate::controllers::{self, persona};
+use crate::controllers::persona::Trigger;
 use crate::files::Watch;
 use crate::index::{Index, Kind};
-use crate::k8s::{ClusterSource, Leadership, pod_name};
+use crate::k8s::{ClusterSource, Leadership};
+use crate::runtime::{Handler, Part, Task, Watched};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::descriptors::{self, Shares};
@@ -39,8 +41,7 @@ use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
-use crate::telemetry::{Exposition, start_logging};
-use crate::webhook::Match;
+use crate::telemetry::{self, Exposition, Output, announce};
 
 /// How long giving back the Lease may take.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -50,18 +51,30 @@ const RELEASE: Duration = Duration::from_secs(3);
 /// # Errors
 /// Whatever keeps it from starting, in one line; and a task that ended although it never should.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    start_logging(config.logging.format, config.logging.level);
+    run_with(config, parts::ALL)
+}
+
+/// The same with other parts.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
+    if let Some(kept) = config.serving.as_mut().and_then(|serving| serving.in_cluster.as_mut()) {
+        let entries = parts.iter().flat_map(|part| part.about.admission);
+        kept.webhooks.extend(entries.map(|entry| entry.webhook.to_owned()));
+    }
+    let output = telemetry::start(config.logging.format, config.logging.level).context("cannot start logging")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    let ended = runtime.block_on(serve(config));
+    let ended = runtime.block_on(serve(config, parts, &output));
     // A persona folder that is still being read, because somebody named the wrong one, must not hold up the end.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost.
     let mut signals = Signals::install().context("cannot listen for signals")?;
     if !config.ignored.is_empty() {
@@ -71,13 +84,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         );
     }
     let shares = share_out_descriptors();
-    let exposition = Exposition::new();
+    let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
     let index = Arc::new(Index::default());
     let mut certificate = match &config.serving {
         Some(serving) => Some(certificate::open(serving, &mut tasks)?),
         None => None,
     };
+    let mut surroundings = Surroundings::new(&config, &index, &exposition, certificate.as_mut());
+    let parts: Vec<Part> = parts
+        .iter()
+        .filter_map(|entry| (entry.build)(&mut surroundings))
+        .collect();
+    let triggers = surroundings.triggers;
+    let mut parts = Joined::of(parts);
     let feed = match &config.source {
         Source::Files(folders) => {
             let (folders, filled) = (folders.clone(), Arc::clone(&index));
@@ -91,12 +111,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             };
             Feed::Files { facts, _watch }
         }
-        Source::Cluster(place) => {
-            let certificates = certificate
-                .as_mut()
-                .and_then(|certificate| certificate.in_cluster.take());
-            follow_cluster(&config, place, &index, certificates, &exposition, &mut tasks).await?
-        }
+        Source::Cluster(place) => follow_cluster(&config, place, &index, &mut parts, triggers, &mut tasks).await?,
     };
     exposition.with(|registry| {
         let sources = gauges::Sources {
@@ -104,10 +119,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             feed: feed.facts(),
         };
         registry.register_collector(Box::new(sources));
+        for collector in parts.collectors {
+            registry.register_collector(collector);
+        }
     });
 
     let (drain, draining) = Drain::new();
-    let told = certificate.as_ref().map(|certificate| certificate.told.clone());
     let resolver = certificate
         .as_ref()
         .map(|certificate| Arc::clone(&certificate.resolver));
@@ -118,16 +135,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
                 serving,
                 certificate,
                 &index,
+                parts.admission,
                 &exposition,
                 &mut tasks,
-                shares.webhook,
             )
             .await?,
         ),
         _ => None,
     };
     // The probes outlive the drain: they say "not ready" until the last request is answered.
-    let ready = ready(&index, &feed, told.as_ref(), draining.clone());
+    let ready = ready(&index, &feed, parts.checks, draining.clone());
     let (_, never) = Drain::new();
     let probes = Beside {
         name: "probes",
@@ -173,41 +190,48 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
 }
 
+/// What all parts bring along.
+#[derive(Default)]
+struct Joined {
+    tasks: Vec<Task>,
+    watches: Vec<Watched>,
+    checks: Vec<Checks>,
+    collectors: Vec<Box<dyn Collector>>,
+    admission: Vec<Handler>,
+}
+
+impl Joined {
+    fn of(parts: Vec<Part>) -> Joined {
+        let mut joined = Joined::default();
+        for part in parts {
+            joined.tasks.extend(part.everywhere);
+            joined.tasks.extend(part.leading);
+            joined.watches.extend(part.watches);
+            joined.checks.push(part.checks);
+            joined.collectors.extend(part.collectors);
+            joined.admission.extend(part.admission);
+        }
+        joined
+    }
+}
+
 /// Starts what follows the cluster and what is written there.
 async fn follow_cluster(
     config: &Config,
     place: &ClusterSource,
     index: &Arc<Index>,
-    certificates: Option<Certificates>,
-    exposition: &Exposition,
+    parts: &mut Joined,
+    triggers: Vec<Trigger>,
     tasks: &mut Tasks,
 ) -> anyhow::Result<Feed> {
-    let counted = exposition.with(controllers::metrics::Metrics::register);
-    let settings = persona::Settings {
-        set: config.rulebook.set,
-        chained: config.matching == Match::Chain,
-        interval: config.requeue_interval,
-        instance: pod_name(PROGRAM),
-    };
-    let (trigger, personas) = persona::controller(Arc::clone(index), settings, counted.clone());
-    let clusters = Clusters {
-        index: Arc::clone(index),
-        metrics: counted,
-        followed: controllers::cluster::Followed::default(),
-        options: controllers::cluster::Options {
-            auto_create: config.auto_create_cluster_persona,
-            ..controllers::cluster::Options::default()
-        },
-    };
-    let led = Led {
+    let led = LeaderTasks {
         lease: config.lease.clone(),
-        certificates,
-        personas,
-        clusters,
+        tasks: std::mem::take(&mut parts.tasks),
     };
-    let (watches, running) = cluster::watch(place, config.matching, index, led, trigger).await?;
+    let of_parts = std::mem::take(&mut parts.watches);
+    let (watches, running) = cluster::watch(place, config.matching, index, led, of_parts, triggers).await?;
     tasks.spawn("watching the cluster", async {
-        // Nobody sends; it ends with the watches.
+        // Nothing is sent; it ends with the watches.
         let _ = running.ended.await;
     });
     Ok(Feed::Cluster {
@@ -252,7 +276,7 @@ impl Feed {
 }
 
 /// What `/readyz` asks.
-fn ready(index: &Arc<Index>, feed: &Feed, certificate: Option<&Told>, draining: Drain) -> Checks {
+fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
         Feed::Files { .. } => {
@@ -277,22 +301,15 @@ fn ready(index: &Arc<Index>, feed: &Feed, certificate: Option<&Told>, draining: 
                 let (index, watches) = (Arc::clone(index), watches.clone());
                 checks.with_note(name, move || watches.told(kind, &index))
             });
-            // None of these is ever a failure: who does not lead answers as well.
-            let [holder, nodes, clusters] = [leadership, leadership, leadership].map(Leadership::clone);
-            let [of_nodes, of_clusters] = [watches, watches].map(cluster::Watches::clone);
-            synced
-                .with_note("lease", move || Ok(holder.note()))
-                .with_note("nodes", move || Ok(of_nodes.told_of_nodes(&nodes)))
-                .with_note("cluster-personas", move || {
-                    Ok(of_clusters.told_of_cluster_personas(&clusters))
-                })
+            // None of these is ever a failure: a replica that does not lead answers as well.
+            let holder = leadership.clone();
+            let led = synced.with_note("lease", move || Ok(holder.note()));
+            let notes = watches.notes(leadership);
+            notes.fold(led, |checks, (name, note)| checks.with_note(name, move || Ok(note())))
         }
     };
-    let certified = match certificate {
-        Some(certificate) => certificate.checks(filled),
-        None => filled,
-    };
-    certified.with("not-draining", move || {
+    let all = of_parts.into_iter().fold(filled, Checks::and);
+    all.with("not-draining", move || {
         if draining.is_draining() {
             Err("shutting down".to_owned())
         } else {
@@ -335,7 +352,7 @@ impl Beside {
         let Some(address) = address else { return Ok(()) };
         let bound = Bound::bind(address).await?;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        say(&format!(
+        announce(&format!(
             "{} listening on {scheme}://{}{}",
             self.name,
             bound.local_addr(),
@@ -365,11 +382,4 @@ impl Tasks {
             None => std::future::pending().await,
         }
     }
-}
-
-/// For the person, or the script, that started us: where we listen.
-fn say(line: &str) {
-    use std::io::Write;
-    // Nobody reading is no failure.
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

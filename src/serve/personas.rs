@@ -17,6 +17,8 @@ use crate::policy::ModeWish;
 pub(super) struct FileFacts {
     /// Problems found at the last reading: each is a document that is not served as it stands.
     pub(super) problems: usize,
+    /// Files that have kept changing for long; their last good version is served.
+    pub(super) unsettled: usize,
     /// When a reading last changed something.
     pub(super) last_change: Timestamp,
 }
@@ -24,19 +26,20 @@ pub(super) struct FileFacts {
 /// Reads the folders, fills the index, and follows them until the watch is dropped.
 ///
 /// # Errors
-/// A folder cannot be read at all. A broken file in it is told and skipped.
+/// A folder cannot be read at all. A broken file in it is logged and skipped.
 pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(Watch, watch::Receiver<FileFacts>)> {
     let (facts, receiver) = watch::channel(FileFacts::default());
     let publish = move |loaded: Loaded| {
         tell(&loaded);
         facts.send_replace(FileFacts {
             problems: loaded.problems.len(),
+            unsettled: loaded.unsettled.len(),
             last_change: Timestamp::now(),
         });
         fill(&index, loaded);
     };
     let mut folder = Folder::open(folders)?;
-    publish(folder.reload());
+    publish(folder.first()?);
     let watch = crate::files::watch(folder, publish).context("cannot watch the persona folders")?;
     Ok((watch, receiver))
 }

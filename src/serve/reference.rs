@@ -1,6 +1,7 @@
 //! Every metric family that there is, in the order of docs/metrics.md, which is made of this.
 
 use super::gauges;
+use super::parts::Entry;
 use crate::controllers::metrics;
 use crate::metric::Described;
 use crate::telemetry;
@@ -15,19 +16,25 @@ pub struct Section {
     pub families: Vec<&'static Described>,
 }
 
-/// All of them. A test holds them against what processes serve.
+/// All of them, of a process with these parts. A test holds them against what processes serve.
 #[must_use]
-pub fn sections() -> Vec<Section> {
+pub fn sections(parts: &[Entry]) -> Vec<Section> {
     let section = |title, families: &[&[&'static Described]]| Section {
         title,
         families: families.concat(),
     };
-    vec![
+    let mut sections = vec![
         section("Reviews", &[&webhook::FAMILIES]),
         section("Personas and watches", &[&gauges::OF_INDEX]),
         section("Status", &[&gauges::OF_LEASE, &metrics::FAMILIES]),
-        section("Certificates", &[&gauges::OF_CERTIFICATE]),
-        section("Connections", &[&gauges::OF_LISTENER]),
-        section("The process", &[&telemetry::FAMILIES]),
-    ]
+    ];
+    for (title, families) in parts.iter().flat_map(|part| part.about.families) {
+        match sections.iter_mut().find(|section| section.title == *title) {
+            Some(section) => section.families.extend_from_slice(families),
+            None => sections.push(section(title, &[families])),
+        }
+    }
+    sections.push(section("Connections", &[&gauges::OF_LISTENER]));
+    sections.push(section("The process", &[&telemetry::FAMILIES]));
+    sections
 }

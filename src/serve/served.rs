@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use super::certificate::Certificate;
-use super::{Tasks, gauges, say};
+use super::routed::Routed;
+use super::{Tasks, gauges};
 use crate::config::{Config, Serving};
 use crate::index::Index;
+use crate::runtime::Handler;
 use crate::server::body::Budget;
+use crate::server::descriptors::{self, Shares};
 use crate::server::drain::Drain;
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::tls::{ClientAuth, server_config};
-use crate::telemetry::Exposition;
+use crate::telemetry::{Exposition, announce};
 use crate::webhook::{Metrics, PATH, Webhook};
 
 pub(super) struct Served {
     listener: Bound,
     tls: Arc<rustls::ServerConfig>,
-    app: Arc<Webhook>,
+    app: Arc<Routed>,
     limits: Limits,
     /// What the log says when it begins.
     settings: [&'static str; 3],
@@ -30,9 +33,9 @@ impl Served {
         serving: &Serving,
         certificate: Certificate,
         index: &Arc<Index>,
+        beside: Vec<Handler>,
         exposition: &Exposition,
         tasks: &mut Tasks,
-        limits: Limits,
     ) -> anyhow::Result<Served> {
         let clients = match &serving.clients {
             Some(clients) => Some(ClientAuth::open(&clients.authority, &clients.names)?),
@@ -42,6 +45,7 @@ impl Served {
         if let Some(clients) = clients {
             tasks.spawn("watching the client authorities", clients.run());
         }
+        let limits = Shares::of(descriptors::limit()).webhook;
         let metrics = exposition.with(Metrics::register);
         let budget = Budget::for_this_process();
         let webhook = Webhook {
@@ -56,9 +60,8 @@ impl Served {
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
-        say(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
-        let facts = gauges::Served {
-            certificate: certificate.told,
+        announce(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
+        let facts = gauges::Listener {
             stats: listener.stats(),
             limits,
             budget,
@@ -67,7 +70,7 @@ impl Served {
         Ok(Served {
             listener,
             tls,
-            app: Arc::new(webhook),
+            app: Arc::new(Routed::new(webhook, beside)),
             limits,
             settings: [
                 config.rulebook.mode.as_str(),

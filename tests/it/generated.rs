@@ -78,13 +78,16 @@ fn cell(text: &str) -> String {
 fn custom_resource_definitions_are_current() {
     assert_current(
         "manifests/crds",
-        dorgu::api::crd::render().unwrap().into_iter().collect(),
+        dorgu::api::crd::render(dorgu::api::crds())
+            .unwrap()
+            .into_iter()
+            .collect(),
     );
 }
 
 #[test]
 fn manifests_are_current() {
-    let objects = dorgu::install::Installation::default().objects();
+    let objects = dorgu::install::Installation::of(dorgu::serve::parts::declared()).objects();
     let files = objects.folder().unwrap();
     let (crds, mut own): (BTreeMap<_, _>, BTreeMap<_, _>) = files.into_iter().partition(|(file, _)| file.contains('/'));
     assert_eq!(crds.len(), 2, "held by the test above: {:?}", crds.keys());

@@ -16,6 +16,8 @@ mod cases;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod certs;
+#[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod cli;
@@ -39,6 +41,8 @@ mod image;
 mod installed;
 #[cfg(test)]
 mod lease;
+#[cfg(test)]
+mod part;
 #[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]

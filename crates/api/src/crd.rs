@@ -12,19 +12,21 @@ use super::{ApplicationPersona, ClusterPersona};
 
 /// The definitions of every kind of this group, ready to be applied, in a fixed order.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [ApplicationPersona::crd(), ClusterPersona::crd()]
-        .into_iter()
-        .map(put_right)
-        .collect()
+    vec![definition::<ApplicationPersona>(), definition::<ClusterPersona>()]
 }
 
-/// Every definition as a file: its name (`dorgu.io_applicationpersonas.yaml`) and its YAML. The same types give the same
+/// The definition of one kind, ready to be applied.
+pub fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
+    put_right(K::crd())
+}
+
+/// Each definition as a file: its name (`dorgu.io_applicationpersonas.yaml`) and its YAML. The same types give the same
 /// bytes.
 ///
 /// # Errors
 /// When a definition cannot be written as YAML, which would be a mistake in the types.
-pub fn render() -> Result<Vec<(String, String)>, RenderError> {
-    crds()
+pub fn render(definitions: Vec<CustomResourceDefinition>) -> Result<Vec<(String, String)>, RenderError> {
+    definitions
         .into_iter()
         .map(|crd| {
             let name = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);

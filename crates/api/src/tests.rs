@@ -200,7 +200,7 @@ fn columns_begin_with_upstreams_and_the_rest_shows_in_wide_lists_only() {
 
 #[test]
 fn nothing_is_nullable_so_a_null_means_absent() {
-    for (_, yaml) in crd::render().unwrap() {
+    for (_, yaml) in crd::render(crd::crds()).unwrap() {
         assert!(!yaml.contains("nullable"));
         assert!(!yaml.contains("anyOf") && !yaml.contains("oneOf"));
     }

@@ -1,5 +1,5 @@
-//! Who is behind a bearer token, and what they may do: TokenReview, then SubjectAccessReview, as controller-runtime does
-//! it for its metrics (contract 7.1). Needs `create` on tokenreviews and subjectaccessreviews.
+//! Whose a bearer token is, and what its user may do: TokenReview, then SubjectAccessReview, as controller-runtime does for
+//! its metrics. Needs `create` on tokenreviews and subjectaccessreviews.
 //!
 //! Owns the question and, for a while, its answer. Knows neither who asks nor what is behind the path.
 
@@ -19,11 +19,11 @@ use super::error::error_chain;
 use super::trouble::Trouble;
 
 /// Longest wait for both answers, below the 10 s after which a scrape gives up.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions that are asked at a time, so that made-up tokens cannot use us to overwhelm the API server.
-const AT_A_TIME: usize = 4;
+const CONCURRENCY: usize = 4;
 /// Tokens whose answers are remembered.
-const REMEMBERED: u64 = 1_000;
+const MAX_REMEMBERED: u64 = 1_000;
 
 /// How long an answer is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Default for Memory {
     }
 }
 
-/// Why the bearer of a token may not.
+/// Why the bearer of a token is denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// The API server does not know the token.
@@ -62,7 +62,7 @@ pub enum Denial {
         /// What was to be done with it.
         verb: &'static str,
     },
-    /// The API server could not be asked, so nobody knows.
+    /// The API server could not be asked.
     #[error("cannot ask the API server who this is: {0}")]
     Unavailable(String),
 }
@@ -87,8 +87,11 @@ impl Access {
             client,
             path,
             verb,
-            answers: Cache::builder().max_capacity(REMEMBERED).expire_after(memory).build(),
-            asking: Semaphore::new(AT_A_TIME),
+            answers: Cache::builder()
+                .max_capacity(MAX_REMEMBERED)
+                .expire_after(memory)
+                .build(),
+            asking: Semaphore::new(CONCURRENCY),
             trouble: Trouble::default(),
         }
     }
@@ -102,7 +105,7 @@ impl Access {
         if let Some(answer) = self.answers.get(&key) {
             return answer;
         }
-        let asked = timeout(ANSWER, self.ask_once(key, token)).await;
+        let asked = timeout(ANSWER_TIMEOUT, self.ask_once(key, token)).await;
         let answer = asked.unwrap_or_else(|_| Err(Denial::Unavailable("it does not answer in time".to_owned())));
         self.log(&answer);
         answer
@@ -152,7 +155,7 @@ impl Access {
         }
     }
 
-    /// Whose token it is; nobody's, when the API server does not know it.
+    /// The token's user; none when the API server does not know the token.
     async fn who(&self, token: &str) -> Result<Option<UserInfo>, Denial> {
         let review = TokenReview {
             spec: TokenReviewSpec {

@@ -58,7 +58,7 @@ pub(super) struct Decoded<T> {
 
 impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Decoded<T>, D::Error> {
-        // The text itself, not a tree: fields that nobody asks for (managedFields) are never built.
+        // The text itself, not a tree: fields that are not asked for (managedFields) are never built.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let head: Head = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
         Ok(Decoded {
@@ -76,12 +76,12 @@ impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
 /// What an API server itself wrote into every object.
 #[derive(serde::Deserialize)]
 struct Head {
-    metadata: Metadata,
+    metadata: HeadMetadata,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct HeadMetadata {
     #[serde(default)]
     namespace: String,
     #[serde(default)]

@@ -17,7 +17,7 @@ use super::resource::{Name, Resource};
 use super::time::micros;
 
 /// The same event within this time is one event that is counted, as client-go does it.
-const SERIES: Duration = Duration::from_secs(6 * 60);
+const SERIES_WINDOW: Duration = Duration::from_secs(6 * 60);
 /// Of the 253 characters of a name some are kept for the time.
 const MAX_NAME: usize = 230;
 
@@ -118,7 +118,7 @@ impl EventRecorder {
     /// The event, or the count of the one that was sent a while ago.
     fn request(&self, regarding: Regarding<'_>, key: &(String, Notice), now: Timestamp) -> Request {
         let mut sent = self.sent();
-        sent.retain(|_, sent| now.duration_since(sent.last).unsigned_abs() < SERIES);
+        sent.retain(|_, sent| now.duration_since(sent.last).unsigned_abs() < SERIES_WINDOW);
         let time = micros(now);
         if let Some(again) = sent.get_mut(key) {
             again.count = again.count.saturating_add(1);

@@ -26,10 +26,10 @@ use candidate::{Candidate, Step};
 pub use standing::Leadership;
 use standing::{Announcer, Standing};
 
-/// How often one attempt begins again because somebody else was quicker.
-const ROUNDS: usize = 3;
-/// An API server that is asked as fast as it answers would be asked too often.
-const BREATH: Duration = Duration::from_millis(100);
+/// How often one attempt starts again because another writer was faster.
+const MAX_ROUNDS: usize = 3;
+/// At least this long between two attempts, however fast the API server answers.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Which Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct LeaseName {
 /// The paces of an election. `lease > renew > retry`, or the holder is not sure to stop before its successor begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
-    /// What a holder promises: as long as nobody has seen the Lease unchanged for this long, it is taken. Whole seconds.
+    /// What a holder promises: others wait until they have seen the Lease unchanged for this long. Whole seconds.
     pub lease: Duration,
     /// After this long without a renewal the holder no longer is one.
     pub renew: Duration,
@@ -52,7 +52,7 @@ pub struct Timings {
 }
 
 impl Default for Timings {
-    /// client-go's 15 s, 10 s and 2 s (contract 7.2).
+    /// client-go's 15 s, 10 s and 2 s.
     fn default() -> Timings {
         Timings {
             lease: Duration::from_secs(15),
@@ -63,7 +63,7 @@ impl Default for Timings {
 }
 
 impl Timings {
-    /// How often a follower looks. What it does not see for a while it sees change late, and waits too long by that much;
+    /// How often a follower reads the Lease. It notices a renewal late by up to this much, and then waits that much too long;
     /// at half the pace of renewals a takeover stays within the lease's duration and one `retry`.
     fn look(self) -> Duration {
         self.retry / 2
@@ -90,7 +90,7 @@ pub fn identity(unnamed: &str) -> String {
     format!("{}_{:016x}{:016x}", pod_name(unnamed), random(), random())
 }
 
-/// One candidate, and what it tells the rest of the process. Nothing happens before [`Election::run`].
+/// One candidate, and what it reports to the rest of the process. Nothing happens before [`Election::run`].
 pub fn election(client: Client, lease: LeaseName, identity: String) -> (Election, Leadership) {
     let (announcer, leadership) = Announcer::new();
     let election = Election {
@@ -116,14 +116,14 @@ pub struct Election {
     announcer: Announcer,
     /// Whether the candidate knows the Lease as it is: only after a write of its own, until something goes wrong.
     sure: bool,
-    /// Present while we hold it; nobody else can before this.
+    /// Present while we hold it; no other candidate can before this.
     held_until: Option<Instant>,
     trouble: Trouble,
 }
 
 /// Why a request did not do what it was for.
 enum Missed {
-    /// Somebody else was quicker: look again.
+    /// Another writer was faster: read again.
     Outrun,
     /// It failed, in one line.
     Failed(String),
@@ -138,13 +138,13 @@ impl Election {
     }
 
     /// Stands for election until `release` resolves, then gives the Lease back, so that the next holder need not wait.
-    /// By then whatever needs the Lease should have stopped; it is told that it is lost before it is given back.
+    /// By then whatever needs the Lease should have stopped; it is announced as lost before it is given back.
     ///
-    /// No failure ends it: each is told once in the log and tried again.
+    /// No failure ends it: each is logged once and tried again.
     pub async fn run(mut self, release: impl Future<Output = ()>) {
         let mut release = pin!(release);
         loop {
-            // Not given up half-way: what is on its way to the API server may arrive there.
+            // Not cancelled half-way: a request that was sent may arrive.
             let next = self.attempt().await;
             tokio::select! {
                 biased;
@@ -155,7 +155,7 @@ impl Election {
         self.release().await;
     }
 
-    /// Looks, acts, and says when to do so again.
+    /// Reads and writes the Lease once. When to do so again.
     async fn attempt(&mut self) -> Instant {
         let started = Instant::now();
         self.stop_in_time(started);
@@ -175,7 +175,7 @@ impl Election {
         };
         self.stop_in_time(now);
         self.announce();
-        next.max(now + BREATH)
+        next.max(now + MIN_PAUSE)
     }
 
     /// [`Leadership::held`] stops by itself; this is for the log, and for what we believe of ourselves.
@@ -187,7 +187,7 @@ impl Election {
 
     /// When to try again.
     async fn try_for_it(&mut self) -> Result<Instant, Missed> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             if !self.sure {
                 self.look().await?;
             }
@@ -225,7 +225,7 @@ impl Election {
         };
         self.heard(Some(written));
         self.sure = true;
-        // Before it is announced, so that nobody sees a leader with a trouble that is over.
+        // Before it is announced, so that no observer sees a leader with a failure that is over.
         self.well_again();
         // From before the request: others cannot have seen it earlier.
         let taken = self.held_until.replace(started + self.timings.renew).is_none();
@@ -263,7 +263,7 @@ impl Election {
         self.held_until = None;
         self.announce();
         let mut known = self.sure;
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             // Also when we never held it: a request whose answer was lost may have made it ours.
             if !known && let Err(Missed::Failed(reason)) = self.look().await {
                 return self.log_failure(&reason);
@@ -307,7 +307,7 @@ impl Election {
         }
     }
 
-    /// The answer, waited for as long as it can be of use.
+    /// The answer, within the time in which it still matters.
     async fn answered<T>(&self, verb: &str, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Missed> {
         let patience = Instant::now() + self.timings.answer();
         let deadline = self.held_until.map_or(patience, |until| until.min(patience));

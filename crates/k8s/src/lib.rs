@@ -1,8 +1,8 @@
-//! The API server, as far as anyone here talks to it: where it is, and how a kind is followed.
+//! A client of a Kubernetes API server.
 //!
-//! Owns connections, lists, watches and their retries, how an object or its status is written, the election by a
-//! Lease, who is behind a token, and one look at things for a command that ends. Knows no persona: what an object says
-//! is for a [`Decode`], what happens to it for the closure that [`follow`] is given.
+//! Owns connections, lists, watches and their retries, requests about objects and their status, the work queue, events,
+//! the election by a Lease, and the review of bearer tokens. Knows no kind of ours: callers say how an object is read
+//! ([`Decode`]) and what happens to it (the closure that [`follow`] is given).
 
 mod access;
 mod backoff;

@@ -16,7 +16,7 @@ use super::error::{CallError, catch_panic};
 use super::resource::{Name, Resource};
 
 /// Longest wait for an answer.
-pub(super) const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends a request and reads the answer, within a deadline.
 ///
@@ -27,7 +27,7 @@ pub(super) async fn call<T: DeserializeOwned>(
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<T, CallError> {
     let request = request.map_err(|error| CallError::malformed(&error))?;
-    match tokio::time::timeout(ANSWER, client.request(request)).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, client.request(request)).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(CallError::no_answer()),
     }
@@ -86,8 +86,8 @@ pub async fn read<T: DeserializeOwned>(
     Ok(list.items.into_iter().flatten().next())
 }
 
-/// Objects a page, as client-go asks.
-const PAGE: u32 = 500;
+/// Objects a page of a list, as client-go asks.
+pub(super) const PAGE_SIZE: u32 = 500;
 
 /// What a pass could not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub async fn list_each<T: Decode>(
     mut each: impl FnMut(T),
 ) -> Result<Skipped, CallError> {
     let requests = Request::new(resource.collection(""));
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut skipped = Skipped::default();
     loop {
         let page: Page<T> = call(client, requests.list(&params)).await?;
@@ -157,7 +157,7 @@ pub async fn create(
 }
 
 /// Applies `object` server-side as `manager`, to the object itself or to a subresource, and returns the outcome. `force`
-/// takes fields over from other managers. With `metadata.resourceVersion` in it, a conflict when somebody was faster.
+/// takes fields over from other managers. With `metadata.resourceVersion` in it, a conflict when another writer was faster.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -180,7 +180,7 @@ pub async fn apply(
 }
 
 /// Merges `patch` into an object, or into a subresource of it, as `manager`. With `metadata.resourceVersion` in it, a
-/// conflict when somebody was faster.
+/// conflict when another writer was faster.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -238,7 +238,7 @@ pub async fn dry_run_create(
         let body = body.collect().await?.to_bytes();
         Ok::<_, CallError>((head, body))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked)
+    let (head, body) = tokio::time::timeout(ANSWER_TIMEOUT, asked)
         .await
         .map_err(|_| CallError::no_answer())??;
     let warnings = head.headers.get_all(http::header::WARNING).iter();

@@ -9,7 +9,7 @@ use kube::discovery::{self, ApiCapabilities, ApiResource, Scope as DiscoveredSco
 use kube::error::DiscoveryError;
 
 use super::error::CallError;
-use super::object::ANSWER;
+use super::object::ANSWER_TIMEOUT;
 
 /// An object's name; the namespace is empty where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +123,7 @@ pub async fn discover(
             }
         })
     };
-    let found = match tokio::time::timeout(ANSWER, asked).await {
+    let found = match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
         Err(_) => return Err(CallError::no_answer()),
         Ok(found) => found,
     };

@@ -9,7 +9,7 @@ use kube::client::Body;
 use serde::Deserialize;
 
 use super::error::{CallError, Failure};
-use super::object::{ANSWER, call};
+use super::object::{ANSWER_TIMEOUT, call};
 use super::resource::Resource;
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
         let (head, body) = client.send(request).await?.into_parts();
         Ok::<_, CallError>((head, body.collect().await?.to_bytes()))
     };
-    let (head, body) = tokio::time::timeout(ANSWER, asked)
+    let (head, body) = tokio::time::timeout(ANSWER_TIMEOUT, asked)
         .await
         .map_err(|_| CallError::no_answer())??;
     let failed = |kind, text: String| CallError { kind, text };
@@ -74,7 +74,7 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
     })
 }
 
-/// Whether somebody may do something, by the API server's word.
+/// Whether an account may do something, by a SubjectAccessReview.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -98,7 +98,7 @@ pub async fn raw_text(client: &Client, path: &str) -> Result<String, CallError> 
     let request = http::Request::get(path)
         .body(Vec::new())
         .map_err(|error| CallError::malformed(&error))?;
-    match tokio::time::timeout(ANSWER, client.request_text(request)).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, client.request_text(request)).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(CallError::no_answer()),
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::resource::Resource;
 use super::trouble::Trouble;
 
-/// What is known of one watch; written by it, read by whoever asks.
+/// The state of one watch: written by the watch, read by probes and metrics.
 #[derive(Debug)]
 pub struct WatchState {
     /// What is watched, in the plural.

@@ -35,20 +35,20 @@ pub enum Outcome {
 struct Stored {
     api_version: String,
     kind: String,
-    metadata: Metadata,
+    metadata: StoredMetadata,
     #[serde(default)]
     status: Value,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct StoredMetadata {
     uid: String,
     #[serde(default)]
     generation: i64,
 }
 
 /// Reads the object, asks `derive` for the whole status that it should have, and applies that as `manager`, unless the
-/// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out goes, whoever wrote
+/// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out is removed, whoever wrote
 /// it: an apply removes nothing but what its own manager once applied, so what is left of another writer (the Go
 /// operator, by PUT) is taken out after it.
 ///

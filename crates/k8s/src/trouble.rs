@@ -41,6 +41,6 @@ mod tests {
         assert_eq!(trouble.reason().as_deref(), Some("forbidden"));
         assert!(trouble.over());
         assert!(!trouble.over());
-        assert!(trouble.failed("forbidden"), "it is news again");
+        assert!(trouble.failed("forbidden"), "it counts again");
     }
 }

@@ -1,8 +1,9 @@
-//! One kind, followed for ever: listed in pages, then watched from there; listed again only when the API server has
-//! forgotten where we were.
+//! Follows one kind: lists it in pages, then watches from there; lists again only when the API server has forgotten the
+//! version that the watch had reached.
 //!
-//! Not kube's `watcher`: that one ends a page at the first object it cannot read, and does not tell when a watch stands
-//! again, which is what a probe has to know.
+//! Not kube's `watcher`: it ends a page at the first object it cannot read. Its `DeserializeGuard` avoids that, but clones
+//! each object, and a relist drops the last good version of one that cannot be read. It holds a whole relist in memory,
+//! and does not report when a watch stands again, which readiness needs.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,20 +16,18 @@ use kube::{Client, Error};
 use super::backoff::Backoff;
 use super::decode::{Decode, Decoded, Page};
 use super::error::error_chain;
+use super::object::PAGE_SIZE;
 use super::resource::{Followed, Name, Resource};
 use super::state::WatchState;
 
-/// Objects a page, as client-go asks.
-const PAGE: u32 = 500;
 /// For how long one watch is asked, in seconds; the API server ends it then.
 const WATCH_SECONDS: u32 = 290;
-/// Nothing heard for so long, although there is a bookmark about every minute: the connection is dead, and its end was
-/// lost.
-const SILENCE: Duration = Duration::from_secs(150);
+/// No event for this long, although a bookmark comes about every minute, means a dead connection.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
 /// Longest wait for the answer to a list or for the head of a watch.
-const ANSWER: Duration = Duration::from_secs(60);
-/// A watch that lived this long and was ended by the server is taken up again without a pause.
-const LIVED: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// A watch that the server ends after this long is started again without a pause.
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
 /// What happened; `L` is what a list is made of.
 #[derive(Clone, Debug)]
@@ -48,14 +47,14 @@ pub enum Event<T, L = T> {
 
 /// Why a list or a watch ended.
 enum Ended {
-    /// The connection, or the server behind it, for now: what we have heard still stands.
+    /// The connection, or the server behind it, failed for now: the reached version is still valid.
     Lost(String),
     /// The API server's answer: list again before watching.
     Refused(String),
 }
 
-/// Follows a kind, or one object of it, and never returns. Every failure is kept in `state` and tried again after a pause that grows
-/// ([`Backoff::for_api_server`]).
+/// Follows a kind, or a part of it, and never returns. Every failure is noted in `state` and tried again after a pause that
+/// grows ([`Backoff::for_api_server`]).
 pub async fn follow<T: Decode>(
     client: Client,
     followed: impl Into<Followed>,
@@ -66,8 +65,8 @@ pub async fn follow<T: Decode>(
 }
 
 /// As [`follow`], for a kind of which there may be very many objects: each of a list is given to `keep` as soon as it is
-/// read, and the list is made of what comes back. Whoever knows an object already gives back what is there, so that a
-/// relist does not hold all of them twice.
+/// read, and the list is made of what that returns. A `keep` that returns an equal object it already has saves holding all
+/// of them twice during a relist.
 pub async fn follow_many<T: Decode, L>(
     client: Client,
     followed: impl Into<Followed>,
@@ -96,9 +95,9 @@ pub async fn follow_many<T: Decode, L>(
         }
         let (started, from) = (Instant::now(), version.clone());
         let ended = watch(&client, &followed, &state, &mut version, &mut sink).await;
-        let lived = started.elapsed() >= LIVED;
+        let lived = started.elapsed() >= MIN_LIFETIME;
         if lived || version != from {
-            // It was a watch, however short: whatever ends the next one is not the same trouble going on.
+            // It was a watch, however short: what ends the next one is another failure.
             backoff.reset();
         }
         match ended {
@@ -125,7 +124,7 @@ async fn list<T: Decode, L>(
     let resource = &followed.resource;
     let requests = Request::new(followed.path());
     let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = ListParams::default().limit(PAGE_SIZE);
     params.field_selector = followed.field_selector();
     params.label_selector = followed.label_selector();
     loop {
@@ -177,7 +176,7 @@ async fn watch<T: Decode, L>(
     state.connected();
     let mut events = pin!(events);
     loop {
-        let event = match tokio::time::timeout(SILENCE, events.try_next()).await {
+        let event = match tokio::time::timeout(SILENCE_TIMEOUT, events.try_next()).await {
             Err(_) => return Err(Ended::Lost("the API server has fallen silent".to_owned())),
             Ok(Err(error)) => return Err(Ended::of(&error, resource)),
             Ok(Ok(None)) => return Ok(()),
@@ -189,7 +188,7 @@ async fn watch<T: Decode, L>(
                     sink(Event::Applied(object));
                     at
                 }
-                // The last version that could be read goes on being used.
+                // The last version that could be read stays in use.
                 Err((_, at)) => at,
             },
             WatchEvent::Deleted(decoded) => {
@@ -228,7 +227,7 @@ fn read<T>(decoded: Decoded<T>, resource: &Resource, state: &WatchState) -> Resu
 }
 
 async fn answered<T>(resource: &Resource, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
-    match tokio::time::timeout(ANSWER, asked).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
         Ok(answer) => answer.map_err(|error| Ended::of(&error, resource)),
         Err(_) => Err(Ended::Lost("the API server does not answer".to_owned())),
     }
@@ -251,7 +250,7 @@ impl Ended {
             Error::Api(status) if status.code == 404 => Ended::Refused(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
-            // It has too much to do, or is not itself: where we were is still where we are. A list would be more to do.
+            // It is overloaded or failing: the reached version is still valid, and a list would add to its load.
             Error::Api(status) if status.code == 429 || status.code >= 500 => {
                 Ended::Lost(format!("{} ({})", status.message, status.code))
             }

@@ -45,6 +45,13 @@ impl Checks {
         self
     }
 
+    /// These checks, then those of `other`.
+    #[must_use]
+    pub fn and(mut self, other: Checks) -> Checks {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Runs the checks that are not excluded.
     fn report(&self, probe: &str, query: &Query<'_>) -> Report {
         let mut failed = false;

@@ -90,6 +90,29 @@ impl Dorgu {
         )
     }
 
+    /// Another program than `dorgu` that serves the cluster of this kubeconfig: `command` makes its arguments and its
+    /// environment of those of `serve`.
+    pub fn of_program(
+        program: &Path,
+        kubeconfig: &Path,
+        command: impl FnOnce(Vec<String>) -> (Vec<String>, Vec<(String, String)>),
+    ) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (kubeconfig, ca) = (kubeconfig.display().to_string(), ca_in(&folder).display().to_string());
+        let flags = [
+            "--kubeconfig",
+            &kubeconfig,
+            "--write-ca",
+            &ca,
+            "--enable-webhook",
+            "--metrics-secure=false",
+        ];
+        let (arguments, environment) = command(serve(&flags).into_iter().map(str::to_owned).collect());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+        Self::launch(program, &arguments, &environment, folder)
+    }
+
     /// A command line that begins with `dorgu serve`, as a document has it, typed in in this folder. Where it names no
     /// addresses, they are of the kernel's choice.
     pub fn typed(folder: &Path, command: &str) -> Self {

@@ -288,7 +288,7 @@ impl World {
         let stored = self.stored().expect("a Secret of ours");
         let signing = stored.signing.as_ref().expect("a leaf");
         assert_eq!(stored.next, None, "nothing is under way");
-        assert!(stored.previous.len() <= MOST_PREVIOUS);
+        assert!(stored.previous.len() <= MAX_PREVIOUS);
         if self.configuration.is_some() {
             assert_eq!(String::from_utf8_lossy(self.bundle()), stored.bundle());
         }

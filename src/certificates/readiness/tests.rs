@@ -41,7 +41,7 @@ fn told(secret: &Value) -> String {
 fn told_with(secret: &Value, annotations: &Value) -> String {
     let settings = Settings {
         configuration: "dorgu".to_owned(),
-        webhook: "validate-deployment.dorgu.io".to_owned(),
+        webhooks: vec!["validate-deployment.dorgu.io".to_owned()],
         secret: Some(Name {
             namespace: "dorgu-system".to_owned(),
             name: "theirs".to_owned(),

@@ -10,7 +10,7 @@ struct Known {
     name: &'static str,
     namespace: &'static str,
     addon_type: AddonType,
-    /// The workloads that it may be told by; the first that is found decides.
+    /// The workloads that show it is installed; the first that is found decides.
     workloads: &'static [Workload],
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::observed::{MOST_NODES, Observed};
+use super::observed::{MAX_NODES, Observed};
 use crate::api::Condition;
 use crate::k8s::conditions::{Draft, merge};
 
@@ -43,10 +43,10 @@ fn discovered(seen: &Observed) -> Draft {
         );
     }
     if let Ok(nodes) = &seen.nodes
-        && nodes.len() > MOST_NODES
+        && nodes.len() > MAX_NODES
     {
         message.push_str(&format!(
-            "; status.nodes lists the first {MOST_NODES} of {}",
+            "; status.nodes lists the first {MAX_NODES} of {}",
             nodes.len()
         ));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::node::SeenNode;
-use super::observed::{MOST_NODES, Observed};
+use super::observed::{MAX_NODES, Observed};
 use super::resources::{count_nodes, count_pods, number};
 use super::{conditions, platform};
 use crate::api::ClusterPersonaStatus;
@@ -31,7 +31,7 @@ pub(super) fn derive(
     let summary = status.resource_summary.get_or_insert_default();
     if let Ok(nodes) = &seen.nodes {
         count_nodes(summary, nodes);
-        status.nodes = nodes.iter().take(MOST_NODES).map(|seen| seen.node.clone()).collect();
+        status.nodes = nodes.iter().take(MAX_NODES).map(|seen| seen.node.clone()).collect();
         status.platform = Some(platform::platform(nodes).to_owned());
         status.phase = Some(phase(nodes));
     }

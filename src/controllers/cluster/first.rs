@@ -7,10 +7,10 @@ use crate::api::names::STATUS_MANAGER;
 use crate::index::{Index, Namespace};
 use crate::k8s::{CallError, Client, create};
 
-/// Its name, and what it calls the cluster until somebody knows better.
+/// Its name, and the cluster's until a person changes it.
 const NAME: &str = "dorgu-cluster";
 
-/// Makes it. One that somebody else made meanwhile is as good.
+/// Creates it. One that exists by now is as good.
 ///
 /// # Errors
 /// See [`CallError`].

@@ -31,10 +31,12 @@ use self::observe::observe;
 use self::observed::Observed;
 use self::pace::Pace;
 use super::metrics::{Controller, Metrics, ReconcileResult};
+use crate::api::crd::definition;
 use crate::api::names::STATUS_MANAGER;
 use crate::api::{ClusterPersona, ClusterPersonaStatus};
 use crate::index::Index;
 use crate::k8s::{Client, Leadership, Name, Resource, WatchState, follow, write_if_changed};
+use crate::runtime::{About, Grant, Part, Watched};
 
 fn cluster_personas() -> Resource {
     Resource::of::<ClusterPersona>()
@@ -74,6 +76,41 @@ impl Default for Options {
             settle: Duration::from_secs(2),
             auto_create: false,
         }
+    }
+}
+
+/// What this part of the process needs: nodes and pods, of which the status is made, and the kind with that status.
+pub static ABOUT: About = About {
+    kinds: &["Node", "ClusterPersona"],
+    definitions: || vec![definition::<ClusterPersona>()],
+    grants: &[
+        Grant::everywhere("dorgu.io", "clusterpersonas", &["list", "watch"]),
+        Grant::everywhere("dorgu.io", "clusterpersonas/status", &["patch"]),
+        Grant::everywhere("", "nodes", &["list", "watch"]),
+        Grant::everywhere("", "pods", &["list"]),
+    ],
+    ..About::named("cluster")
+};
+
+/// The controller as a part of the process.
+pub fn part(index: Arc<Index>, metrics: Metrics, options: Options) -> Part {
+    let followed = Followed::default();
+    let watched = |check, kind, state: &Arc<WatchState>| Watched {
+        check,
+        kind,
+        state: Arc::clone(state),
+        leading: true,
+    };
+    Part {
+        watches: vec![
+            watched("nodes", "Node", &followed.nodes),
+            watched("cluster-personas", "ClusterPersona", &followed.personas),
+        ],
+        leading: vec![Box::new(move |client, leadership| {
+            let controller = ClusterController::new(client, leadership, index, metrics, followed, options);
+            Box::pin(controller.run())
+        })],
+        ..Part::new(&ABOUT)
     }
 }
 
@@ -316,7 +353,7 @@ fn previous(name: &str, status: &Value) -> ClusterPersonaStatus {
         return ClusterPersonaStatus::default();
     }
     serde_json::from_value(status.clone()).unwrap_or_else(|error| {
-        tracing::warn!(name, %error, "Cannot read the status of a ClusterPersona; it is written anew");
+        tracing::warn!(name, %error, "Cannot read the status of a ClusterPersona; it is written again");
         ClusterPersonaStatus::default()
     })
 }

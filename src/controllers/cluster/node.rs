@@ -1,5 +1,5 @@
 //! One node, read into what status says of it (contract 4.2). Nothing else of it is kept in memory: of the labels only
-//! those that status shows, of all others which platform they give away.
+//! those that status shows, of all others which platform they indicate.
 
 use std::collections::BTreeMap;
 
@@ -22,22 +22,22 @@ pub(super) struct SeenNode {
 }
 
 #[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
+struct NodeObject {
+    metadata: NodeMetadata,
     #[serde(default)]
-    spec: Spec,
+    spec: NodeSpec,
     #[serde(default)]
-    status: Status,
+    status: NodeStatus,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct NodeMetadata {
     name: String,
     labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Default, Deserialize)]
-struct Spec {
+struct NodeSpec {
     #[serde(rename = "providerID")]
     provider_id: Option<String>,
     taints: Option<Vec<Taint>>,
@@ -52,9 +52,9 @@ struct Taint {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
-    capacity: Option<Amounts>,
-    allocatable: Option<Amounts>,
+struct NodeStatus {
+    capacity: Option<NodeAmounts>,
+    allocatable: Option<NodeAmounts>,
     conditions: Option<Vec<NodeCondition>>,
     node_info: Option<NodeInfo>,
 }
@@ -62,7 +62,7 @@ struct Status {
 /// Quantities as an API server writes them: always text.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Amounts {
+struct NodeAmounts {
     cpu: Option<String>,
     memory: Option<String>,
     pods: Option<String>,
@@ -84,7 +84,7 @@ struct NodeInfo {
 
 impl Decode for SeenNode {
     fn decode(json: &str) -> Result<SeenNode, Unreadable> {
-        let Object { metadata, spec, status } = from_json(json)?;
+        let NodeObject { metadata, spec, status } = from_json(json)?;
         let labels = metadata.labels.unwrap_or_default();
         let info = status.node_info.unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();
@@ -122,7 +122,7 @@ impl Taint {
     }
 }
 
-impl Amounts {
+impl NodeAmounts {
     /// As they print; what is missing, or no quantity, is nothing to count on.
     fn canonical(self) -> NodeResources {
         let canonical = |amount: Option<String>| {

@@ -13,7 +13,7 @@ use crate::index::{Index, Kind};
 use crate::k8s::{Client, Resource, WatchState, list_each, version};
 
 /// For how long nodes count as known although their watch fails, so that a restart of the API server changes nothing.
-const STALE: Duration = Duration::from_secs(120);
+const STALE_AFTER: Duration = Duration::from_secs(120);
 
 /// Reads everything. What fails is part of the result.
 pub(super) async fn observe(client: &Client, known: &Known, watch: &WatchState, index: &Index) -> Observed {
@@ -36,7 +36,7 @@ fn stale(watch: &WatchState) -> Option<String> {
     let trouble = watch.trouble()?;
     let heard = watch.last_event();
     let age = heard.map(|heard| Timestamp::now().duration_since(heard).unsigned_abs());
-    age.is_none_or(|age| age > STALE).then_some(trouble)
+    age.is_none_or(|age| age > STALE_AFTER).then_some(trouble)
 }
 
 /// One pass over all pods, of which nothing is kept but the tally.

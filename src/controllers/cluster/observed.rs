@@ -11,7 +11,7 @@ use crate::k8s::CallError;
 
 /// How many nodes are listed one by one; sums and readiness count all of them. An object that etcd takes has room for
 /// about twice as many.
-pub(super) const MOST_NODES: usize = 1000;
+pub(super) const MAX_NODES: usize = 1000;
 
 /// Why a fact could not be read.
 #[derive(Clone, Debug, thiserror::Error)]

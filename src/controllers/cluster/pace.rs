@@ -1,28 +1,28 @@
-//! When to look again: pure, asked with durations.
+//! When to reconcile again after a change or a failure. Reads no clock: durations are arguments.
 
 use std::time::Duration;
 
 use crate::k8s::Backoff;
 
-/// The longest that news wait, however fast they come.
-const LONGEST_SETTLE: Duration = Duration::from_secs(30);
-/// News that come sooner than this after a look are of one series with those before.
-const SERIES: Duration = Duration::from_secs(10);
-/// So many looks of a series wait the shortest.
-const PROMPT: u32 = 5;
-/// The longest pause after a failure.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// The pause after the first failure.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest delay after a change, however fast changes come.
+const MAX_SETTLE: Duration = Duration::from_secs(30);
+/// A change sooner than this after a reconcile belongs to the same burst.
+const BURST: Duration = Duration::from_secs(10);
+/// The first reconciles of a burst, this many, use the base delay.
+const PROMPT_COUNT: u32 = 5;
+/// Longest pause after a failure.
+const MAX_RETRY: Duration = Duration::from_secs(60);
+/// Pause after the first failure.
+const MIN_RETRY: Duration = Duration::from_secs(1);
 
-/// How long news wait for more of them, and failures for another try.
+/// How long a change waits for more of its kind, and a failure for another try.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// How long the first news wait.
+    /// The base delay.
     settle: Duration,
     now: Duration,
-    /// Looks of this series.
-    series: u32,
+    /// Reconciles of this burst.
+    burst: u32,
     retry: Backoff,
 }
 
@@ -31,30 +31,30 @@ impl Pace {
         Pace {
             settle,
             now: settle,
-            series: 0,
-            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY),
+            burst: 0,
+            retry: Backoff::new(MIN_RETRY, MAX_RETRY),
         }
     }
 
-    /// News came `quiet` after the last look. Where they go on coming, as when a pool of nodes is replaced, the wait
-    /// doubles, so that looks at all pods become rare.
+    /// A change came `quiet` after the last reconcile. While changes continue, as when a pool of nodes is replaced, the delay
+    /// doubles, so that listing all pods becomes rare.
     pub(super) fn settle(&mut self, quiet: Duration) -> Duration {
-        if quiet > SERIES.max(self.now) {
-            (self.series, self.now) = (0, self.settle);
+        if quiet > BURST.max(self.now) {
+            (self.burst, self.now) = (0, self.settle);
         }
-        self.series += 1;
-        if self.series > PROMPT {
-            self.now = (self.now * 2).min(LONGEST_SETTLE);
+        self.burst += 1;
+        if self.burst > PROMPT_COUNT {
+            self.now = (self.now * 2).min(MAX_SETTLE);
         }
         self.now
     }
 
-    /// A look failed; how long to wait before the next.
+    /// A reconcile failed. How long to wait before the next.
     pub(super) fn failed(&mut self) -> Duration {
         self.retry.next_pause()
     }
 
-    /// A look went well.
+    /// A reconcile succeeded.
     pub(super) fn succeeded(&mut self) {
         self.retry.reset();
     }

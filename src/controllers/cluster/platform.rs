@@ -1,10 +1,10 @@
-//! Where a cluster runs, as its nodes give it away (contract 4.4, with the labels that status does not show, too).
+//! Where a cluster runs, derived from its nodes (contract 4.4; labels that status does not show count, too).
 
 use std::sync::Arc;
 
 use super::node::SeenNode;
 
-/// In the order in which they are looked for.
+/// In the order in which they are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Platform {
     Eks,

@@ -5,12 +5,12 @@ use serde::Deserialize;
 use crate::k8s::{Decode, Unreadable, from_json};
 use crate::policy::quantity::{Quantity, Sum};
 
-/// What is looked at of a pod; it lives only until it is counted.
+/// What is read of a pod; it lives only until it is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
     pub(super) namespace: String,
     pub(super) name: String,
-    pub(super) labels: Labels,
+    pub(super) labels: PodLabels,
     /// The workload that made it, by name; empty for none.
     pub(super) workload: String,
     /// Whether a Job made it.
@@ -29,9 +29,9 @@ pub(super) struct Pod {
     pub(super) memory: Quantity,
 }
 
-/// Of the labels, those that tell what runs in it.
+/// The labels that say what runs in it.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Labels {
+pub(super) struct PodLabels {
     #[serde(rename = "app.kubernetes.io/name", default)]
     name: String,
     #[serde(default)]
@@ -50,7 +50,7 @@ pub(super) struct Labels {
     template_hash: String,
 }
 
-impl Labels {
+impl PodLabels {
     /// The application, by the recommended label or by one of its forerunners; empty for none.
     pub(super) fn app(&self) -> &str {
         first([&self.name, &self.app, &self.k8s_app])
@@ -67,25 +67,25 @@ fn first(values: [&str; 3]) -> &str {
 }
 
 #[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
+struct PodObject {
+    metadata: PodMetadata,
     #[serde(default)]
-    spec: Spec,
+    spec: PodSpec,
     #[serde(default)]
-    status: Status,
+    status: PodStatus,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct PodMetadata {
     namespace: String,
     name: String,
-    labels: Option<Labels>,
-    owner_references: Option<Vec<Owner>>,
+    labels: Option<PodLabels>,
+    owner_references: Option<Vec<PodOwner>>,
 }
 
 #[derive(Deserialize)]
-struct Owner {
+struct PodOwner {
     kind: String,
     name: String,
     #[serde(default)]
@@ -94,36 +94,36 @@ struct Owner {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+struct PodSpec {
     node_name: Option<String>,
-    containers: Option<Vec<Container>>,
-    init_containers: Option<Vec<Container>>,
-    resources: Option<Resources>,
-    overhead: Option<Amounts>,
+    containers: Option<Vec<PodContainer>>,
+    init_containers: Option<Vec<PodContainer>>,
+    resources: Option<PodResources>,
+    overhead: Option<PodAmounts>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Container {
+struct PodContainer {
     image: Option<String>,
     restart_policy: Option<String>,
-    resources: Option<Resources>,
+    resources: Option<PodResources>,
 }
 
 #[derive(Default, Deserialize)]
-struct Resources {
-    requests: Option<Amounts>,
+struct PodResources {
+    requests: Option<PodAmounts>,
 }
 
 /// Quantities as an API server writes them: always text.
 #[derive(Default, Deserialize)]
-struct Amounts {
+struct PodAmounts {
     cpu: Option<String>,
     memory: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
-struct Status {
+struct PodStatus {
     #[serde(default)]
     phase: String,
     conditions: Option<Vec<PodCondition>>,
@@ -137,7 +137,7 @@ struct PodCondition {
 
 impl Decode for Pod {
     fn decode(json: &str) -> Result<Pod, Unreadable> {
-        let Object { metadata, spec, status } = from_json(json)?;
+        let PodObject { metadata, spec, status } = from_json(json)?;
         let labels = metadata.labels.unwrap_or_default();
         let owners = metadata.owner_references.unwrap_or_default();
         let owner = owners.into_iter().find(|owner| owner.controller);
@@ -166,9 +166,9 @@ impl Decode for Pod {
     }
 }
 
-impl Owner {
+impl PodOwner {
     /// A ReplicaSet is its Deployment's, whose name is followed by the hash of the template.
-    fn workload(self, labels: &Labels) -> String {
+    fn workload(self, labels: &PodLabels) -> String {
         if self.kind == "ReplicaSet" && !labels.template_hash.is_empty() {
             let deployment = self.name.strip_suffix(&labels.template_hash);
             if let Some(deployment) = deployment.and_then(|name| name.strip_suffix('-')) {
@@ -179,15 +179,15 @@ impl Owner {
     }
 }
 
-impl Spec {
+impl PodSpec {
     /// What a scheduler reserves of one resource: all containers that go on running together, or the most that the
     /// start needs, whichever is more; the pod level's own request in their place where there is one; and the overhead.
-    fn requested(&self, of: fn(&Amounts) -> Option<&str>) -> Quantity {
-        let read = |amounts: Option<&Amounts>| {
+    fn requested(&self, of: fn(&PodAmounts) -> Option<&str>) -> Quantity {
+        let read = |amounts: Option<&PodAmounts>| {
             let text = amounts.and_then(of)?;
             Quantity::parse(text).ok()
         };
-        let asked = |resources: &Option<Resources>| read(resources.as_ref().and_then(|all| all.requests.as_ref()));
+        let asked = |resources: &Option<PodResources>| read(resources.as_ref().and_then(|all| all.requests.as_ref()));
         let mut running = Sum::default();
         let mut most = Sum::default().total();
         for init in self.init_containers.iter().flatten() {

@@ -18,9 +18,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::status::CLOCKS;
-pub use self::status::print;
+pub use self::status::fingerprint;
 use super::metrics::{self, Metrics, ReconcileResult};
 use crate::api::ApplicationPersona;
+use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
@@ -28,9 +29,32 @@ use crate::k8s::{
     catch_panic, write_if_changed,
 };
 use crate::policy::RuleSet;
+use crate::runtime::{About, Grant, Part};
 
 fn personas() -> Resource {
     Resource::of::<ApplicationPersona>()
+}
+
+/// What this part of the process needs: the kind whose status it keeps, and Events about it.
+pub static ABOUT: About = About {
+    definitions: || vec![definition::<ApplicationPersona>()],
+    grants: &[
+        Grant::everywhere("dorgu.io", "applicationpersonas/status", &["patch"]),
+        Grant::everywhere("events.k8s.io", "events", &["create", "patch"]),
+    ],
+    ..About::named("personas")
+};
+
+/// The controller as a part of the process, and its trigger.
+pub fn part(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger, Part) {
+    let (trigger, controller) = controller(index, settings, metrics);
+    let part = Part {
+        leading: vec![Box::new(move |client, leadership| {
+            Box::pin(controller.run(client, leadership))
+        })],
+        ..Part::new(&ABOUT)
+    };
+    (trigger, part)
 }
 
 /// The configuration.
@@ -195,7 +219,7 @@ impl Term<'_> {
         let assessment = match catch_panic(|| self.assess(name))? {
             Assessed::Gone => return Ok(Reconciled::Gone),
             Assessed::UpToDate => return Ok(Reconciled::Settled),
-            Assessed::Changed(assessment) => assessment,
+            Assessed::Changed(assessment) => *assessment,
         };
         if !self.leadership.held() {
             // The next holder of the Lease reconciles it.
@@ -254,7 +278,7 @@ impl Term<'_> {
         if assessment.says(stored.status) {
             Assessed::UpToDate
         } else {
-            Assessed::Changed(assessment)
+            Assessed::Changed(Box::new(assessment))
         }
     }
 
@@ -289,7 +313,7 @@ enum Assessed {
     /// The stored status says the same already.
     UpToDate,
     /// This is to be written.
-    Changed(Assessment),
+    Changed(Box<Assessment>),
 }
 
 /// The personas of these apps.

@@ -1,4 +1,4 @@
-//! An assessment as the status that is written, and a status as the number by which another is told from it.
+//! An assessment as the status that is written, and a status as the fingerprint by which another is compared with it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::assess::{Assessment, CONDITIONS, severity};
 use crate::api::Condition;
 use crate::api::application_persona::status::{HealthState, Phase};
-use crate::index::StatusPrint;
+use crate::index::StatusFingerprint;
 use crate::k8s::conditions::merge;
 use crate::k8s::time;
 use crate::policy::Severity;
@@ -17,7 +17,7 @@ use crate::policy::Severity;
 /// Keys that alone are no reason to write, at whatever depth.
 pub(super) const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
 
-/// What an assessment decides; everything else in a status is somebody's contribution and is restated.
+/// What an assessment decides; everything else in a status comes from other writers and is kept.
 const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
 
 impl Assessment {
@@ -46,8 +46,8 @@ impl Assessment {
         Value::Object(status)
     }
 
-    /// Equal to what [`print`] says of a status that says the same.
-    pub(super) fn says(&self, stored: Option<StatusPrint>) -> bool {
+    /// Whether the status with this fingerprint says the same.
+    pub(super) fn says(&self, stored: Option<StatusFingerprint>) -> bool {
         let mut status = self.decided();
         // Times are not compared.
         status.insert(
@@ -63,13 +63,13 @@ impl Assessment {
 
     fn decided(&self) -> Map<String, Value> {
         let issues = self.issues.iter().map(|issue| {
-            let mut told = json!({"severity": severity(issue.severity), "message": issue.message});
+            let mut entry = json!({"severity": severity(issue.severity), "message": issue.message});
             for (key, text) in [("field", &issue.field), ("suggestion", &issue.suggestion)] {
                 if !text.is_empty() {
-                    told[key] = json!(text);
+                    entry[key] = json!(text);
                 }
             }
-            told
+            entry
         });
         let mut validation = json!({"passed": self.passed});
         if !self.issues.is_empty() {
@@ -110,7 +110,7 @@ impl Assessment {
     }
 }
 
-/// What somebody has to act on, of a status: each issue that is an error or a warning.
+/// The issues of a status that have to be acted on: errors and warnings.
 pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
     let issues = status["validation"]["issues"].as_array().map_or(&[][..], Vec::as_slice);
     let mut told: Vec<(&str, &str)> = issues
@@ -128,8 +128,8 @@ pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
 }
 
 /// A status as an index keeps it; none for an object without one.
-pub fn print(status: &Value) -> Option<StatusPrint> {
-    status.is_object().then(|| StatusPrint {
+pub fn fingerprint(status: &Value) -> Option<StatusFingerprint> {
+    status.is_object().then(|| StatusFingerprint {
         verdict: verdict(status),
         deployments: hashed(&status["deployments"]),
         phase: status["phase"].as_str().and_then(Phase::read),

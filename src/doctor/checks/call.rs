@@ -2,7 +2,7 @@
 
 use crate::doctor::canary::Canary;
 use crate::doctor::commands::word;
-use crate::doctor::finding::{Finding, Instead, Outcome, skip};
+use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 use crate::k8s::Verdict;
 
 use super::View;
@@ -90,7 +90,7 @@ impl Call {
     }
 }
 
-fn unreachable(view: &View<'_>, seen: String) -> Instead {
+fn unreachable(view: &View<'_>, seen: String) -> NotOk {
     let (namespace, service) = (&view.setup.namespace, &view.setup.service);
     Finding::fail(
         seen,

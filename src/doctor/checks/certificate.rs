@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use super::{Entry, View};
 use crate::certificates::{Offered, authorities};
 use crate::doctor::commands::word;
-use crate::doctor::facts::{Sealed, Seen};
-use crate::doctor::finding::{Finding, Instead, Outcome, skip};
+use crate::doctor::facts::{Fetched, SecretFacts};
+use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 
 /// Whoever renews does so when a third of the life is left (ours is dated back, which makes it a bit less than a quarter);
 /// a fifth means that it did not happen.
@@ -21,32 +21,32 @@ pub(super) fn secret(view: &View<'_>) -> Outcome {
     };
     let namespace = &view.setup.namespace;
     view.unless_uninstalled(&view.facts.secret)?;
-    let sealed = view.facts.secret.or_found(|| {
+    let held = view.facts.secret.or_found(|| {
         Finding::fail(
             format!("Secret {namespace}/{name} does not exist"),
             "whoever holds the Lease makes it, or cert-manager does; until then pods that start have no certificate",
             view.logs(),
         )
     })?;
-    match &sealed.inspected.offered {
+    match &held.inspected.offered {
         Ok(offered) => Ok(format!(
             "{name} holds a certificate and its key, serial {}, {}",
             offered.facts.serial,
-            kept_by(sealed)
+            kept_by(held)
         )),
         Err(reason) => Err(Finding::fail(
             format!("Secret {namespace}/{name} is of no use: {reason}"),
-            format!("{}; the pods go on with what they had", kept_by(sealed)),
-            another(view, sealed, name),
+            format!("{}; the pods go on with what they had", kept_by(held)),
+            another(view, held, name),
         )
         .into()),
     }
 }
 
 pub(super) fn certificate(view: &View<'_>) -> Outcome {
-    let (sealed, offered, name) = offered(view)?;
+    let (held, offered, name) = offered(view)?;
     let (now, facts) = (view.facts.now, &offered.facts);
-    let cure = || renewed(view, sealed, name);
+    let cure = || renewed(view, held, name);
     if now > facts.not_after {
         return Err(Finding::fail(
             format!(
@@ -54,7 +54,7 @@ pub(super) fn certificate(view: &View<'_>) -> Outcome {
                 ago(now.duration_since(facts.not_after)),
                 facts.not_after
             ),
-            format!("it was not renewed; {}", kept_by(sealed)),
+            format!("it was not renewed; {}", kept_by(held)),
             cure(),
         )
         .into());
@@ -71,8 +71,8 @@ pub(super) fn certificate(view: &View<'_>) -> Outcome {
         && let Err(reason) = offered.is_for(&server_name(view, &entry))
     {
         return Err(Finding::fail(
-            reason,
-            format!("API servers call by that name and accept no other; {}", kept_by(sealed)),
+            reason.to_string(),
+            format!("API servers call by that name and accept no other; {}", kept_by(held)),
             cure(),
         )
         .into());
@@ -84,7 +84,7 @@ pub(super) fn certificate(view: &View<'_>) -> Outcome {
     if left < (life / LATE).min(SOON) {
         return Err(Finding::warn(
             format!("expires in {}, at {}", ago(left), facts.not_after),
-            format!("it should have been renewed by now; {}", kept_by(sealed)),
+            format!("it should have been renewed by now; {}", kept_by(held)),
             cure(),
         )
         .into());
@@ -100,7 +100,7 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
     }
     let trusted = authorities(bundle);
     let cause = "whoever holds the Lease, or cert-manager, writes it; where it stays so, the pods' log says why";
-    if bundle.is_empty() && view.setup.secret.is_some() && matches!(view.facts.secret, Seen::Absent) {
+    if bundle.is_empty() && view.setup.secret.is_some() && matches!(view.facts.secret, Fetched::Absent) {
         return skip("there is no Secret that its CA could come from");
     }
     if bundle.is_empty() {
@@ -126,7 +126,7 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
 }
 
 pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
-    let (sealed, offered, _) = offered(view)?;
+    let (held, offered, _) = offered(view)?;
     let entry = view.entry()?;
     let bundle = bundle(&entry);
     if authorities(bundle).is_empty() {
@@ -143,7 +143,7 @@ pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
         Ok(()) => Ok(format!("API servers accept the certificate for {name}")),
         Err(reason) => Err(Finding::fail(
             format!("API servers refuse the certificate: {reason}"),
-            format!("caBundle and Secret are not of one CA; {}", kept_by(sealed)),
+            format!("caBundle and Secret are not of one CA; {}", kept_by(held)),
             copied(view, &entry),
         )
         .into()),
@@ -151,14 +151,14 @@ pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
 }
 
 /// The certificate that is to be looked at.
-fn offered<'a>(view: &'a View<'_>) -> Result<(&'a Sealed, &'a Offered, &'a str), Instead> {
+fn offered<'a>(view: &'a View<'_>) -> Result<(&'a SecretFacts, &'a Offered, &'a str), NotOk> {
     view.webhook_is_wanted()?;
     let Some(name) = &view.setup.secret else {
         return skip("the certificate lies in files of the pods (--webhook-cert-path)");
     };
-    let sealed = view.facts.secret.needed("there is no Secret")?;
-    match &sealed.inspected.offered {
-        Ok(offered) => Ok((sealed, offered, name)),
+    let held = view.facts.secret.needed("there is no Secret")?;
+    match &held.inspected.offered {
+        Ok(offered) => Ok((held, offered, name)),
         Err(_) => skip("the Secret holds no certificate that can be used"),
     }
 }
@@ -180,8 +180,8 @@ fn server_name(view: &View<'_>, entry: &Entry<'_>) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
-fn kept_by(sealed: &Sealed) -> &'static str {
-    match (sealed.inspected.ours, sealed.by_cert_manager) {
+fn kept_by(held: &SecretFacts) -> &'static str {
+    match (held.inspected.ours, held.by_cert_manager) {
         (true, _) => "kept by whoever holds the Lease",
         (false, true) => "kept by cert-manager",
         (false, false) => "kept by whoever made the Secret",
@@ -189,19 +189,19 @@ fn kept_by(sealed: &Sealed) -> &'static str {
 }
 
 /// Has a certificate renewed that is whole.
-fn renewed(view: &View<'_>, sealed: &Sealed, name: &str) -> String {
-    if sealed.inspected.ours {
+fn renewed(view: &View<'_>, held: &SecretFacts, name: &str) -> String {
+    if held.inspected.ours {
         let rest = format!("annotate secret {} dorgu.io/rotate=leaf --overwrite", word(name));
         return view.commands.kubectl_in(&view.setup.namespace, rest);
     }
-    another(view, sealed, name)
+    another(view, held, name)
 }
 
 /// Has a Secret written anew.
-fn another(view: &View<'_>, sealed: &Sealed, name: &str) -> String {
+fn another(view: &View<'_>, held: &SecretFacts, name: &str) -> String {
     let namespace = &view.setup.namespace;
-    let made_here = sealed.inspected.ours || *name == view.setup.installation().webhook_secret();
-    if made_here || sealed.by_cert_manager {
+    let made_here = held.inspected.ours || *name == view.setup.installation().webhook_secret();
+    if made_here || held.by_cert_manager {
         // Its keeper makes it again.
         return view
             .commands

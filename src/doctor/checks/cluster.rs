@@ -54,12 +54,12 @@ pub(super) fn clock(view: &View<'_>) -> Outcome {
         ));
     }
     // Only of a holder that is seen to live: the times of a dead one are old, not wrong.
-    let beat = view.facts.lease.here().filter(|beat| beat.renewed_meanwhile);
-    let renewed = beat.and_then(|beat| Some((beat, beat.spec.renew_time.as_ref()?.0)));
-    if let Some((beat, renewed)) = renewed {
-        let ahead = renewed.duration_since(beat.at);
+    let sample = view.facts.lease.here().filter(|sample| sample.renewed_meanwhile);
+    let renewed = sample.and_then(|sample| Some((sample, sample.spec.renew_time.as_ref()?.0)));
+    if let Some((sample, renewed)) = renewed {
+        let ahead = renewed.duration_since(sample.at);
         if ahead.abs() > APART {
-            let holder = beat.spec.holder_identity.as_deref().unwrap_or_default();
+            let holder = sample.spec.holder_identity.as_deref().unwrap_or_default();
             let pod = holder.split('_').next().unwrap_or_default();
             findings.push(Finding::warn(
                 format!(

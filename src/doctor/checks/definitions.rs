@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{View, few};
-use crate::api::{VERSION, crds};
-use crate::doctor::facts::Seen;
-use crate::doctor::finding::{Finding, Instead, Outcome, unless};
+use crate::api::VERSION;
+use crate::doctor::facts::Fetched;
+use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
 pub(super) fn definitions(view: &View<'_>) -> Outcome {
     let mut findings = Vec::new();
-    for definition in crds() {
+    for definition in view.setup.installation().definitions() {
         let name = definition.metadata.name.clone().unwrap_or_default();
         // A definition of ours always serialises; one that did not would differ from everything.
         let ours = serde_json::to_value(&definition).unwrap_or_default();
         let found = view.facts.definitions.iter().find(|(found, _)| *found == name);
         match found.map(|(_, seen)| seen) {
-            Some(Seen::Here(stored)) => findings.extend(compared(view, &name, &ours, stored)),
-            Some(Seen::Unseen(unseen)) => return Err(Instead::Unseen(unseen.clone())),
-            Some(Seen::Absent) | None => findings.push(Finding::fail(
+            Some(Fetched::Here(stored)) => findings.extend(compared(view, &name, &ours, stored)),
+            Some(Fetched::Unavailable(unavailable)) => return Err(NotOk::Unavailable(unavailable.clone())),
+            Some(Fetched::Absent) | None => findings.push(Finding::fail(
                 format!("{name} does not exist"),
                 "it was not installed, or deleted, and every object of its kind with it",
                 cure(view),

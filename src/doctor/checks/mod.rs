@@ -19,8 +19,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
 use super::commands::Commands;
-use super::facts::{Facts, Seen};
-use super::finding::{Instead, Outcome, skip};
+use super::facts::{Facts, Fetched};
+use super::finding::{NotOk, Outcome, skip};
 use super::setup::Setup;
 
 pub(super) use call::Call;
@@ -142,7 +142,7 @@ pub(super) struct Entry<'a> {
 
 impl View<'_> {
     /// Skips what is about the webhook where none is served.
-    pub(super) fn webhook_is_wanted(&self) -> Result<(), Instead> {
+    pub(super) fn webhook_is_wanted(&self) -> Result<(), NotOk> {
         if self.setup.webhook {
             Ok(())
         } else {
@@ -151,15 +151,15 @@ impl View<'_> {
     }
 
     /// Skips what is missing together with the Deployment: that dorgu is not there is told once.
-    pub(super) fn unless_uninstalled<T>(&self, seen: &Seen<T>) -> Result<(), Instead> {
+    pub(super) fn unless_uninstalled<T>(&self, seen: &Fetched<T>) -> Result<(), NotOk> {
         match (seen, &self.facts.deployment) {
-            (Seen::Absent, Seen::Absent) => skip("there is no Deployment"),
+            (Fetched::Absent, Fetched::Absent) => skip("there is no Deployment"),
             _ => Ok(()),
         }
     }
 
     /// Our entry in the webhook configuration, for checks that are about what stands in it.
-    pub(super) fn entry(&self) -> Result<Entry<'_>, Instead> {
+    pub(super) fn entry(&self) -> Result<Entry<'_>, NotOk> {
         self.webhook_is_wanted()?;
         let configuration = self.facts.configuration.needed("there is no webhook configuration")?;
         let name = registration::shipped(self.setup).name;

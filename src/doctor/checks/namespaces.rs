@@ -7,12 +7,12 @@ use super::{View, few, selects};
 use crate::api::labels::{MODE, VALIDATE};
 use crate::doctor::commands::word;
 use crate::doctor::facts::Namespace;
-use crate::doctor::finding::{Finding, Instead, Outcome, unless};
+use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
 use crate::policy::ModeWish;
 
 /// The namespaces whose Deployments are sent, by the selector that is stored, else by the one that is shipped.
-pub(in crate::doctor) fn sent<'a>(view: &'a View<'_>) -> Result<Vec<&'a Namespace>, Instead> {
+pub(in crate::doctor) fn sent<'a>(view: &'a View<'_>) -> Result<Vec<&'a Namespace>, NotOk> {
     let namespaces = view.facts.namespaces.needed("there are none")?;
     let stored = view.entry().ok().map(|entry| entry.webhook.clone());
     let selector = stored.unwrap_or_else(|| shipped(view.setup)).namespace_selector;

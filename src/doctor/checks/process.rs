@@ -77,21 +77,21 @@ pub(super) fn lease(view: &View<'_>) -> Outcome {
     }
     view.facts.deployment.needed("there is no Deployment")?;
     let cause = "no pod writes: statuses stand still, and certificates are not renewed; the pods' log says why";
-    let beat = view
+    let sample = view
         .facts
         .lease
         .or_found(|| Finding::fail("there is no Lease", cause, view.logs()))?;
-    let holder = beat.spec.holder_identity.as_deref().unwrap_or_default();
+    let holder = sample.spec.holder_identity.as_deref().unwrap_or_default();
     if holder.is_empty() {
         return Err(Finding::fail("nobody holds the Lease", cause, view.logs()).into());
     }
-    let lasts = SignedDuration::from_secs(beat.spec.lease_duration_seconds.unwrap_or(LEASE).into());
-    let age = beat
+    let lasts = SignedDuration::from_secs(sample.spec.lease_duration_seconds.unwrap_or(LEASE).into());
+    let age = sample
         .spec
         .renew_time
         .as_ref()
-        .map(|renewed| beat.at.duration_since(renewed.0));
-    let alive = beat.renewed_meanwhile || age.is_some_and(|age| age.abs() <= lasts);
+        .map(|renewed| sample.at.duration_since(renewed.0));
+    let alive = sample.renewed_meanwhile || age.is_some_and(|age| age.abs() <= lasts);
     if !alive {
         let age = age.map_or_else(|| "ever".to_owned(), |age| format!("for {} s", age.as_secs()));
         return Err(Finding::fail(

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{View, few, selects};
 use crate::doctor::commands::word;
-use crate::doctor::finding::{Finding, Instead, Outcome, skip};
+use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 
 const BY_URL: &str = "the webhook configuration calls a URL, not a Service";
 
@@ -71,7 +71,7 @@ pub(super) fn endpoints(view: &View<'_>) -> Outcome {
     is_called(view)?;
     let (namespace, name) = (&view.setup.namespace, &view.setup.service);
     view.facts.service.needed("there is no Service")?;
-    if matches!(service(view), Err(Instead::Found(_))) {
+    if matches!(service(view), Err(NotOk::Found(_))) {
         return skip("the Service does not lead to the pods");
     }
     let slices = view.facts.slices.needed("there is no Service")?;
@@ -137,7 +137,7 @@ pub(super) fn network_policy(view: &View<'_>) -> Outcome {
 }
 
 /// Skips where no Service is called.
-fn is_called(view: &View<'_>) -> Result<(), Instead> {
+fn is_called(view: &View<'_>) -> Result<(), NotOk> {
     view.webhook_is_wanted()?;
     match view.entry() {
         Ok(entry) if entry.webhook.client_config.service.is_none() => skip(BY_URL),
@@ -145,7 +145,7 @@ fn is_called(view: &View<'_>) -> Result<(), Instead> {
     }
 }
 
-fn template<'a>(view: &'a View<'_>) -> Result<&'a PodTemplateSpec, Instead> {
+fn template<'a>(view: &'a View<'_>) -> Result<&'a PodTemplateSpec, NotOk> {
     let deployment = view.facts.deployment.needed("there is no Deployment")?;
     match &deployment.spec {
         Some(spec) => Ok(&spec.template),

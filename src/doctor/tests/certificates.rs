@@ -3,14 +3,14 @@
 use k8s_openapi::ByteString;
 use serde_json::json;
 
-use super::{Check, Clinic, SERVER_NAME, Seen, Status, at, authority, foreign, sealed, secret};
+use super::{Check, Clinic, Fetched, SERVER_NAME, Status, at, authority, foreign, held, secret};
 
 /// A certificate for this name and time, and a caBundle that trusts its CA.
 fn certified(name: &str, from: &str, until: &str, theirs: bool) -> Clinic {
     Clinic::with(|clinic| {
         let authority = authority();
         let ours = secret(&authority, name, from, until);
-        clinic.facts.secret = sealed(&if theirs { foreign(ours) } else { ours });
+        clinic.facts.secret = held(&if theirs { foreign(ours) } else { ours });
         let bundle = ByteString(authority.pem().as_bytes().to_vec());
         clinic.entry(|entry| entry["clientConfig"]["caBundle"] = json!(bundle));
     })
@@ -22,7 +22,7 @@ fn an_empty_bundle_is_told_only_where_there_is_a_ca_to_fill_it_with() {
     Clinic::with(empty).tells(Check::CaBundle, Status::Fail, &["caBundle is empty", "get secret"]);
     let without_secret = Clinic::with(|clinic| {
         empty(clinic);
-        clinic.facts.secret = Seen::Absent;
+        clinic.facts.secret = Fetched::Absent;
     });
     without_secret.tells(Check::CertificateSecret, Status::Fail, &["does not exist"]);
     without_secret.skips(Check::CaBundle, "no Secret that its CA could come from");
@@ -94,7 +94,7 @@ fn a_bundle_of_another_ca_is_told_with_a_command_that_mends_it() {
             "2026-02-27T00:00:00Z",
             "2026-03-06T00:00:00Z",
         );
-        clinic.facts.secret = sealed(&other);
+        clinic.facts.secret = held(&other);
     });
     clinic.tells(
         Check::CaTrust,
@@ -122,7 +122,7 @@ fn a_bundle_that_has_run_out_is_told() {
 
 #[test]
 fn a_secret_that_is_missing_or_of_no_use_is_told_and_its_certificate_is_not() {
-    let missing = Clinic::with(|clinic| clinic.facts.secret = Seen::Absent);
+    let missing = Clinic::with(|clinic| clinic.facts.secret = Fetched::Absent);
     missing.tells(
         Check::CertificateSecret,
         Status::Fail,
@@ -137,7 +137,7 @@ fn a_secret_that_is_missing_or_of_no_use_is_told_and_its_certificate_is_not() {
             "2026-03-06T00:00:00Z",
         );
         half["data"]["tls.key"] = json!("");
-        clinic.facts.secret = sealed(&half);
+        clinic.facts.secret = held(&half);
     });
     half.tells(
         Check::CertificateSecret,
@@ -151,7 +151,7 @@ fn a_secret_that_is_missing_or_of_no_use_is_told_and_its_certificate_is_not() {
 fn files_of_the_pods_are_not_looked_for_in_a_secret() {
     let clinic = Clinic::with(|clinic| {
         super::installation::argument(clinic, "--webhook-cert-path=/certificates");
-        clinic.facts.secret = Seen::Absent;
+        clinic.facts.secret = Fetched::Absent;
     });
     assert!(clinic.report().is_clean(), "{}", clinic.report().text());
     clinic.skips(Check::CertificateSecret, "files of the pods");

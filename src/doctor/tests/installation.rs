@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Check, Clinic, Seen, Status, beat, edit, namespace, persona};
+use super::{Check, Clinic, Fetched, Status, edit, namespace, persona, sample};
 use crate::doctor::rights::Right;
 
 #[test]
@@ -33,7 +33,7 @@ fn clocks_that_disagree_are_told() {
 #[test]
 fn a_holder_that_lives_with_another_clock_has_a_clock_problem_and_a_dead_one_does_not_hold() {
     let behind = Clinic::with(|clinic| {
-        clinic.facts.lease = Seen::Here(beat("pod-a_1", "2026-03-01T11:00:00Z", true));
+        clinic.facts.lease = Fetched::Here(sample("pod-a_1", "2026-03-01T11:00:00Z", true));
     });
     behind.tells(
         Check::Clock,
@@ -41,7 +41,7 @@ fn a_holder_that_lives_with_another_clock_has_a_clock_problem_and_a_dead_one_doe
         &["pod-a_1", "3600 s behind", "get pod pod-a"],
     );
     let dead = Clinic::with(|clinic| {
-        clinic.facts.lease = Seen::Here(beat("pod-a_1", "2026-03-01T11:59:00Z", false));
+        clinic.facts.lease = Fetched::Here(sample("pod-a_1", "2026-03-01T11:59:00Z", false));
     });
     dead.tells(
         Check::Lease,
@@ -52,11 +52,12 @@ fn a_holder_that_lives_with_another_clock_has_a_clock_problem_and_a_dead_one_doe
 
 #[test]
 fn a_lease_that_nobody_holds_is_told_where_there_is_an_election() {
-    let given_back = Clinic::with(|clinic| clinic.facts.lease = Seen::Here(beat("", "2026-03-01T11:59:58Z", false)));
+    let given_back =
+        Clinic::with(|clinic| clinic.facts.lease = Fetched::Here(sample("", "2026-03-01T11:59:58Z", false)));
     given_back.tells(Check::Lease, Status::Fail, &["nobody holds the Lease"]);
-    Clinic::with(|clinic| clinic.facts.lease = Seen::Absent).tells(Check::Lease, Status::Fail, &["no Lease"]);
+    Clinic::with(|clinic| clinic.facts.lease = Fetched::Absent).tells(Check::Lease, Status::Fail, &["no Lease"]);
     let alone = Clinic::with(|clinic| {
-        clinic.facts.lease = Seen::Absent;
+        clinic.facts.lease = Fetched::Absent;
         argument(clinic, "--leader-elect=false");
     });
     alone.skips(Check::Lease, "without --leader-elect");
@@ -112,7 +113,7 @@ fn a_definition_that_is_missing_older_newer_or_edited_is_told_by_its_fields() {
         Status::Fail,
         &["is not served as v1"],
     );
-    Clinic::with(|clinic| clinic.facts.definitions[1].1 = Seen::Absent).tells(
+    Clinic::with(|clinic| clinic.facts.definitions[1].1 = Fetched::Absent).tells(
         Check::Definitions,
         Status::Fail,
         &["clusterpersonas.dorgu.io does not exist"],
@@ -121,15 +122,15 @@ fn a_definition_that_is_missing_older_newer_or_edited_is_told_by_its_fields() {
 
 #[test]
 fn a_deployment_that_does_not_run_is_told_and_what_rests_on_it_is_not() {
-    let absent = Clinic::with(|clinic| clinic.facts.deployment = Seen::Absent);
+    let absent = Clinic::with(|clinic| clinic.facts.deployment = Fetched::Absent);
     absent.tells(Check::Deployment, Status::Fail, &["does not exist", "--all-namespaces"]);
     absent.skips(Check::Rights, "there is no Deployment");
     let nothing = Clinic::with(|clinic| {
-        clinic.facts.deployment = Seen::Absent;
-        clinic.facts.configuration = Seen::Absent;
-        clinic.facts.service = Seen::Absent;
-        clinic.facts.secret = Seen::Absent;
-        clinic.facts.lease = Seen::Absent;
+        clinic.facts.deployment = Fetched::Absent;
+        clinic.facts.configuration = Fetched::Absent;
+        clinic.facts.service = Fetched::Absent;
+        clinic.facts.secret = Fetched::Absent;
+        clinic.facts.lease = Fetched::Absent;
     });
     nothing.tells(Check::Deployment, Status::Fail, &["not installed"]);
     let off = Clinic::with(|clinic| {
@@ -137,7 +138,7 @@ fn a_deployment_that_does_not_run_is_told_and_what_rests_on_it_is_not() {
             object["spec"]["replicas"] = json!(0);
             object["status"] = json!({});
         });
-        clinic.facts.slices = Seen::Here(Vec::new());
+        clinic.facts.slices = Fetched::Here(Vec::new());
     });
     off.tells(
         Check::Deployment,
@@ -177,7 +178,7 @@ fn each_missing_right_is_named() {
         right("watch", "", "nodes"),
         right("patch", "dorgu.io", "applicationpersonas/status"),
     ];
-    Clinic::with(|clinic| clinic.facts.missing_rights = Seen::Here(missing)).tells(
+    Clinic::with(|clinic| clinic.facts.missing_rights = Fetched::Here(missing)).tells(
         Check::Rights,
         Status::Fail,
         &[
@@ -189,7 +190,7 @@ fn each_missing_right_is_named() {
 
 #[test]
 fn a_service_that_leads_nowhere_is_told() {
-    Clinic::with(|clinic| clinic.facts.service = Seen::Absent).tells(
+    Clinic::with(|clinic| clinic.facts.service = Fetched::Absent).tells(
         Check::Service,
         Status::Fail,
         &["Service dorgu-system/dorgu-operator-webhook does not exist"],
@@ -211,7 +212,7 @@ fn a_service_that_leads_nowhere_is_told() {
         &["leads to port 'web', which no container"],
     );
     let unready = json!({"addressType": "IPv4", "metadata": {}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": false}}]});
-    Clinic::with(|clinic| clinic.facts.slices = Seen::Here(vec![super::typed(unready)])).tells(
+    Clinic::with(|clinic| clinic.facts.slices = Fetched::Here(vec![super::typed(unready)])).tells(
         Check::Endpoints,
         Status::Fail,
         &["1 endpoints, of which none is ready"],
@@ -223,7 +224,7 @@ fn a_policy_that_keeps_api_servers_out_is_told() {
     let policy = |spec: Value| {
         Clinic::with(|clinic| {
             let policy = json!({"metadata": {"name": "fence"}, "spec": spec});
-            clinic.facts.policies = Seen::Here(vec![super::typed(policy)]);
+            clinic.facts.policies = Fetched::Here(vec![super::typed(policy)]);
         })
     };
     let closed = |ingress: Value| policy(json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}));
@@ -255,7 +256,7 @@ fn a_policy_that_keeps_api_servers_out_is_told() {
 
 #[test]
 fn namespaces_that_have_not_opted_in_or_cannot_are_told() {
-    let namespaces = |list: Vec<super::Namespace>| Clinic::with(|clinic| clinic.facts.namespaces = Seen::Here(list));
+    let namespaces = |list: Vec<super::Namespace>| Clinic::with(|clinic| clinic.facts.namespaces = Fetched::Here(list));
     let yes = ("dorgu.io/validate", "true");
     namespaces(vec![namespace("shop", &[])]).tells(
         Check::OptIn,
@@ -306,7 +307,7 @@ fn a_persona_whose_mode_is_no_mode_is_told() {
     let clinic = Clinic::with(|clinic| {
         let mut persona = persona("shop", json!({"name": "orders", "type": "api"}));
         persona.mode = crate::policy::ModeWish::read(Some("strict"));
-        clinic.facts.personas = Seen::Here(vec![persona]);
+        clinic.facts.personas = Fetched::Here(vec![persona]);
     });
     clinic.tells(
         Check::Modes,

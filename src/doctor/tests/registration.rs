@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::installation::argument;
-use super::{Check, Clinic, Seen, Status, edit};
+use super::{Check, Clinic, Fetched, Status, edit};
 
 fn changed(change: impl FnOnce(&mut Value)) -> Clinic {
     Clinic::with(|clinic| clinic.entry(change))
@@ -11,7 +11,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Clinic {
 
 #[test]
 fn a_configuration_that_is_missing_or_not_ours_is_told_and_nothing_in_it_is() {
-    let missing = Clinic::with(|clinic| clinic.facts.configuration = Seen::Absent);
+    let missing = Clinic::with(|clinic| clinic.facts.configuration = Fetched::Absent);
     missing.tells(
         Check::Configuration,
         Status::Fail,
@@ -55,9 +55,9 @@ fn a_webhook_that_is_not_served_must_not_be_called_and_needs_nothing() {
     );
     let alone = Clinic::with(|clinic| {
         off(clinic);
-        clinic.facts.configuration = Seen::Absent;
-        clinic.facts.secret = Seen::Absent;
-        clinic.facts.service = Seen::Absent;
+        clinic.facts.configuration = Fetched::Absent;
+        clinic.facts.secret = Fetched::Absent;
+        clinic.facts.service = Fetched::Absent;
     });
     assert!(alone.report().is_clean(), "{}", alone.report().text());
     alone.skips(Check::CaBundle, "only status is kept");
@@ -162,7 +162,7 @@ fn every_field_that_matters_is_held_against_what_is_shipped() {
         let mut clinic = changed(change);
         if check == Check::NamespaceSelector {
             // Not what this is about: every namespace would be sent then.
-            clinic.facts.namespaces = Seen::Here(vec![super::namespace("shop", &[("dorgu.io/validate", "true")])]);
+            clinic.facts.namespaces = Fetched::Here(vec![super::namespace("shop", &[("dorgu.io/validate", "true")])]);
         }
         clinic.tells(check, status, &[words]);
     }
@@ -175,7 +175,7 @@ fn a_selector_that_asks_for_another_label_is_told() {
             {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "kube-node-lease", "dorgu-system"]},
         ]}));
         let shop = super::namespace("shop", &[("team", "x")]);
-        clinic.facts.namespaces = Seen::Here(vec![shop]);
+        clinic.facts.namespaces = Fetched::Here(vec![shop]);
     });
     clinic.tells(
         Check::NamespaceSelector,
@@ -227,8 +227,8 @@ fn a_url_needs_no_service() {
             let url = format!("https://{}:9443/validate-deployment", super::SERVER_NAME);
             entry["clientConfig"] = json!({"url": url, "caBundle": bundle});
         });
-        clinic.facts.service = Seen::Absent;
-        clinic.facts.slices = Seen::Here(Vec::new());
+        clinic.facts.service = Fetched::Absent;
+        clinic.facts.slices = Fetched::Here(Vec::new());
     });
     assert!(clinic.report().is_clean(), "{}", clinic.report().text());
     clinic.skips(Check::Service, "calls a URL");

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::json;
 
-use super::{Clinic, Wanted, typed};
+use super::{Clinic, Wanted, parts, typed};
 use crate::doctor::rights::{Listed, needed};
 use crate::doctor::setup::Setup;
 use crate::install::Matching;
@@ -26,7 +26,7 @@ fn read(args: &[&str], env: &[(&str, &str)]) -> Setup {
         name: "g".to_owned(),
         ..Wanted::default()
     };
-    Setup::read(&wanted, Some(&deployment))
+    Setup::read(&wanted, &parts(), Some(&deployment))
 }
 
 #[test]

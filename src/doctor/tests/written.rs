@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Check, Clinic, Commands, Report, Seen, Status, edit, namespace, persona};
+use super::{Call, Check, Clinic, Commands, Fetched, Report, Status, edit, namespace, persona};
 use crate::doctor::canary::Canary;
 use crate::doctor::checks::shipped;
 use crate::doctor::commands::word;
-use crate::doctor::finding::{Finding, Instead, Outcome, skip};
+use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 use crate::k8s::Verdict;
 
 #[test]
@@ -102,13 +102,13 @@ fn a_canary_is_made_for_a_persona_that_it_breaks_where_it_is_sent() {
     assert!(!found.refused);
     let enforcing = Clinic::with(|clinic| {
         let labels = [("dorgu.io/validate", "true"), ("dorgu.io/mode", "enforcing")];
-        clinic.facts.namespaces = Seen::Here(vec![namespace("shop", &labels)]);
+        clinic.facts.namespaces = Fetched::Here(vec![namespace("shop", &labels)]);
     });
     assert!(canary(&enforcing).is_some_and(|canary| canary.refused));
-    let elsewhere = Clinic::with(|clinic| clinic.facts.namespaces = Seen::Here(vec![namespace("shop", &[])]));
+    let elsewhere = Clinic::with(|clinic| clinic.facts.namespaces = Fetched::Here(vec![namespace("shop", &[])]));
     assert_eq!(canary(&elsewhere), None);
     let lax = Clinic::with(|clinic| {
-        clinic.facts.personas = Seen::Here(vec![persona("shop", json!({"name": "orders", "type": "api"}))]);
+        clinic.facts.personas = Fetched::Here(vec![persona("shop", json!({"name": "orders", "type": "api"}))]);
     });
     assert_eq!(canary(&lax), None, "nothing to break");
 }
@@ -134,7 +134,7 @@ fn only_our_own_words_prove_that_we_were_asked() {
     let denied = r#"admission webhook "validate-deployment.dorgu.io" denied the request: no"#;
     assert!(judged(403, &[], denied, None).is_ok());
     let finding = |outcome: Outcome| match outcome {
-        Err(Instead::Found(mut findings)) => findings.remove(0),
+        Err(NotOk::Found(mut findings)) => findings.remove(0),
         other => panic!("{other:?}"),
     };
     let unseen = finding(judged(201, &["somebody else's"], "", None));
@@ -152,7 +152,7 @@ fn only_our_own_words_prove_that_we_were_asked() {
     ] {
         let skipped = judged(code, &[], message, None);
         assert!(
-            matches!(&skipped, Err(Instead::Skip(reason)) if reason.contains(message)),
+            matches!(&skipped, Err(NotOk::Skip(reason)) if reason.contains(message)),
             "{skipped:?}"
         );
     }
@@ -160,7 +160,7 @@ fn only_our_own_words_prove_that_we_were_asked() {
 
 #[test]
 fn the_canary_waits_for_what_comes_first() {
-    let report = Clinic::with(|clinic| clinic.facts.configuration = Seen::Absent).report();
+    let report = Clinic::with(|clinic| clinic.facts.configuration = Fetched::Absent).report();
     assert_eq!(report.first_failure(), Some("webhook-configuration"));
     assert!(report.checks.iter().all(|line| line.check != "webhook-call"));
     let setup = Clinic::new().setup();

@@ -154,12 +154,13 @@ fn reading_is_no_change_and_nothing_is_delivered_twice() {
 fn a_burst_of_changes_is_read_when_it_has_passed() {
     let (messages, inbox) = channel();
     for _ in 0..100 {
-        messages.send(Message::Changed).unwrap();
+        messages.send(Message::Changed { renamed: None }).unwrap();
     }
-    assert!(settle(&inbox));
+    let mut arrivals = Arrivals::default();
+    assert!(settle(&inbox, &mut arrivals) == Woken::Changed);
     assert!(inbox.try_recv().is_err(), "the burst was not taken whole");
     messages.send(Message::Stop).unwrap();
-    assert!(!settle(&inbox));
+    assert!(settle(&inbox, &mut arrivals) == Woken::Stop);
 }
 
 #[test]
@@ -201,4 +202,21 @@ fn watching_and_reading_report_nothing_themselves() {
     assert!(keeper.complete && keeper.watched.len() == 2);
     // Else the thread would never rest. Events come within a millisecond or so; the quiet time is what it waits itself.
     assert!(inbox.recv_timeout(QUIET * 4).is_err());
+}
+
+#[test]
+fn a_rename_is_reported_with_its_target() {
+    let files = Files::new();
+    files.write("a.yaml", &persona("a", ""));
+    let (messages, inbox) = channel();
+    let mut notify = notifier(messages).unwrap();
+    let folder = files.path("").canonicalize().unwrap();
+    notify.watch(&folder, RecursiveMode::NonRecursive).unwrap();
+    files.rename("a.yaml", "b.yaml");
+    let renamed = |message| match message {
+        Message::Changed { renamed } => renamed.map(|(path, _)| path),
+        Message::Stop => None,
+    };
+    let found = std::iter::from_fn(|| inbox.recv_timeout(SLOW_POLL).ok()).find_map(renamed);
+    assert_eq!(found, Some(folder.join("b.yaml")));
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use dorgu::metric::{Described, Label};
-use dorgu::serve::reference::sections;
+use dorgu::serve::{parts, reference::sections};
 use prometheus_client::metrics::MetricType;
 
 use super::root;
@@ -25,7 +25,7 @@ cluster (`--webhook-secret`).
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    for section in sections() {
+    for section in sections(parts::ALL) {
         write!(page, "\n## {}\n\n", section.title).unwrap();
         page.push_str("| metric | type | unit | labels | with | meaning |\n|---|---|---|---|---|---|\n");
         for family in &section.families {

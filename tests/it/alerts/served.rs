@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use dorgu::metric::Described;
-use dorgu::serve::reference::sections;
+use dorgu::serve::{parts, reference::sections};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -156,7 +156,10 @@ pub(super) fn api_servers() -> Option<Exposition> {
 
 /// Every family of the reference.
 pub(super) fn described() -> Vec<&'static Described> {
-    sections().into_iter().flat_map(|section| section.families).collect()
+    sections(parts::ALL)
+        .into_iter()
+        .flat_map(|section| section.families)
+        .collect()
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn the_readme_explains_every_value() {
 
 #[test]
 fn the_custom_resource_definitions_are_those_of_the_manifests() {
-    let crds = dorgu::api::crd::render().unwrap();
+    let crds = dorgu::api::crd::render(dorgu::api::crds()).unwrap();
     for (name, text) in &crds {
         assert_current(&format!("files/crds/{name}"), text);
     }
@@ -175,7 +175,7 @@ const OCCASIONS: [(&str, &str); 5] = [
 
 /// The rules of the manifests' roles, each with its place, its occasion, and the chart's words for names.
 fn rights() -> String {
-    let installation = Installation::default();
+    let installation = Installation::of(dorgu::serve::parts::declared());
     let names = [
         (
             installation.webhook_secret(),

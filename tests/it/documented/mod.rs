@@ -85,7 +85,7 @@ fn blocks_of(part: &str) -> Vec<Block> {
 /// Where commands are for users. What contributors type is in `tests/bed/README.md` and `loadtest/README.md`, and needs
 /// machines of its own.
 fn pages() -> Vec<String> {
-    ["", "docs", "charts/dorgu-operator", "manifests"]
+    ["", "certs", "docs", "charts/dorgu-operator", "manifests"]
         .into_iter()
         .flat_map(pages_in)
         .collect()

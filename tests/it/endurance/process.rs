@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 use rustls::ClientConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -18,6 +18,13 @@ use crate::server::support::{Answer, Client, trusting};
 /// An API server that waits longer for an answer admits unseen.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
+
+/// A persona that the Deployment which is asked about violates.
+const PERSONA: &str = "apiVersion: dorgu.io/v1
+kind: ApplicationPersona
+metadata: {name: orders, namespace: shop}
+spec: {name: orders, type: api, scaling: {minReplicas: 2, maxReplicas: 6}}
+";
 
 /// It enforces, and knows at most one persona.
 pub(super) struct Served {
@@ -32,16 +39,7 @@ pub(super) struct Asked {
     pub(super) addr: SocketAddr,
     pub(super) config: Arc<ClientConfig>,
     request: Arc<[u8]>,
-    /// What every answer must say.
-    said: &'static str,
 }
-
-/// A persona that the Deployment which is asked about violates.
-const PERSONA: &str = "apiVersion: dorgu.io/v1
-kind: ApplicationPersona
-metadata: {name: orders, namespace: shop}
-spec: {name: orders, type: api, scaling: {minReplicas: 2, maxReplicas: 6}}
-";
 
 impl Served {
     pub(super) fn start() -> Served {
@@ -64,26 +62,12 @@ impl Served {
             std::fs::write(personas.path().join("orders.yaml"), persona).expect("written");
         }
         let dorgu = launch(personas.path(), &["--webhook-mode=enforcing"]);
-        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
         let object = json!({"metadata": {"labels": {"app.kubernetes.io/name": "orders"}}, "spec": {"replicas": 1}});
         let review = json!({
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
             "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": object},
         });
-        let body = review.to_string();
-        let head = format!(
-            "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let asked = Asked {
-            addr: addr.expect("an address"),
-            config: trusting(dorgu.ca_pem().as_bytes()),
-            request: [head.as_bytes(), body.as_bytes()].concat().into(),
-            said: match persona {
-                None => "\"allowed\":true",
-                Some(_) => "\"allowed\":false",
-            },
-        };
+        let asked = Asked::new(&dorgu, &dorgu.ca_pem(), &review);
         Served {
             dorgu,
             asked,
@@ -101,19 +85,40 @@ pub(super) fn processor_time(dorgu: &Dorgu) -> Duration {
 }
 
 impl Asked {
+    /// This review, of this process with this CA.
+    pub(super) fn new(dorgu: &Dorgu, ca: &str, review: &Value) -> Asked {
+        let addr = dorgu.webhook_url().split('/').nth(2).and_then(|addr| addr.parse().ok());
+        let body = review.to_string();
+        let head = format!(
+            "POST {PATH}?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Asked {
+            addr: addr.expect("an address"),
+            config: trusting(ca.as_bytes()),
+            request: [head.as_bytes(), body.as_bytes()].concat().into(),
+        }
+    }
+
     pub(super) async fn connect(&self) -> io::Result<Client> {
         Client::connect(self.addr, &self.config).await
     }
 
     /// One answer with status 200, on this connection or on a new one, which is then kept for the next time.
     pub(super) async fn ask(&self, kept: &mut Option<Client>) -> io::Result<()> {
+        self.verdict(kept).await.map(drop)
+    }
+
+    /// The same, and whether it allows.
+    pub(super) async fn verdict(&self, kept: &mut Option<Client>) -> io::Result<bool> {
         let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
         let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        if answer.status != 200 || !answer.text().contains(self.said) {
+        if answer.status != 200 {
             return Err(io::Error::other(format!("{answer:?}")));
         }
         *kept = (!answer.closes()).then_some(client);
-        Ok(())
+        let review: Value = serde_json::from_slice(&answer.body)?;
+        Ok(review["response"]["allowed"] == true)
     }
 
     async fn answer(&self, client: Option<Client>) -> io::Result<(Client, Answer)> {

@@ -95,8 +95,9 @@ async fn ask(asked: Asked, kept: bool, until: Arc<Notify>) -> Fared {
             if !kept {
                 connection = None;
             }
-            match asked.ask(&mut connection).await {
-                Ok(()) => break fared.times.push(began.elapsed()),
+            match asked.verdict(&mut connection).await {
+                Ok(false) => break fared.times.push(began.elapsed()),
+                Ok(true) => break fared.lost.push("admitted".to_owned()),
                 Err(error) if error.to_string().contains("status: 503") && began.elapsed() < TIMEOUT => {
                     // `Retry-After: 1`
                     tokio::time::sleep(Duration::from_secs(1).min(TIMEOUT.saturating_sub(began.elapsed()))).await;

@@ -65,7 +65,7 @@ async fn many_questions_about_one_token_are_asked_once_with_all_that_is_known_of
     }
     let asked = asked.lock().unwrap();
     // As many as may ask at a time; the others find the answer.
-    assert!(asked.len() <= 2 * AT_A_TIME, "asked {} times", asked.len());
+    assert!(asked.len() <= 2 * CONCURRENCY, "asked {} times", asked.len());
     assert_eq!(asked[0], json!({"token": "t"}));
     let review = asked.iter().find(|spec| spec["user"] == "jane").unwrap();
     for field in ["uid", "groups", "extra"] {
@@ -130,5 +130,5 @@ async fn an_api_server_that_says_nothing_is_waited_for_some_seconds() {
     let access = Access::new(Client::new(service, "default"), "get", "/metrics", Memory::default());
     let started = tokio::time::Instant::now();
     assert!(matches!(access.check("t").await, Err(Denial::Unavailable(_))));
-    assert!(started.elapsed() <= ANSWER + Duration::from_millis(10));
+    assert!(started.elapsed() <= ANSWER_TIMEOUT + Duration::from_millis(10));
 }

@@ -1,4 +1,4 @@
-//! What a candidate knows of a Lease and what follows from it. Pure: it is told what the API server said, and when.
+//! What a candidate knows of a Lease and what follows from it. Pure: answers of the API server and times are arguments.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) enum Step {
     Create,
     /// It is ours to renew, free, or expired.
     Update,
-    /// It is somebody else's, at least until then.
+    /// Another candidate holds it, at least until then.
     Wait(Instant),
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Candidate {
 #[derive(Clone, Debug)]
 struct Seen {
     lease: Lease,
-    /// Since when, by our clock, nobody has renewed it.
+    /// Since when, by our clock, it has not been renewed.
     since: Instant,
     /// It was deleted since.
     gone: bool,
@@ -47,10 +47,10 @@ impl Seen {
         holder.unwrap_or_default()
     }
 
-    /// Until when somebody may act as the holder.
+    /// Until when its holder may act.
     ///
     /// A holder that gives its Lease back says so by a duration of at most a second. An emptied name with the old
-    /// duration is somebody's edit, and the holder, who does not know of it yet, is given its time.
+    /// duration is an edit by hand. The holder may not know of it yet and is given its time.
     fn promised_until(&self) -> Instant {
         let seconds = self.spec().and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
         let given_back = self.holder().is_empty() && seconds <= 1;
@@ -73,7 +73,7 @@ impl Candidate {
     /// What the API server says the Lease is, just now.
     pub(super) fn heard(&mut self, lease: Option<Lease>, now: Instant) {
         match (lease, &mut self.seen) {
-            // Deleting it ends nobody's term: whoever held it may not have noticed.
+            // Deleting it ends no term: its holder may not have noticed.
             (None, seen) => {
                 if let Some(seen) = seen {
                     seen.gone = true;
@@ -94,7 +94,7 @@ impl Candidate {
         }
     }
 
-    /// Who holds it, as far as we know; empty for nobody.
+    /// Who holds it, as far as we know; empty for none.
     pub(super) fn holder(&self) -> &str {
         self.seen.as_ref().map_or("", Seen::holder)
     }
@@ -104,7 +104,7 @@ impl Candidate {
         self.holder() == self.identity
     }
 
-    /// Whether there is a Lease in our name. Without one, a write would not be held against anybody else's.
+    /// Whether there is a Lease in our name. Without one, a write would not conflict with that of another candidate.
     pub(super) fn can_give_back(&self) -> bool {
         self.is_ours() && self.seen.as_ref().is_some_and(|seen| !seen.gone)
     }
@@ -149,7 +149,7 @@ impl Candidate {
         })
     }
 
-    /// The Lease with nobody as its holder, as client-go leaves it.
+    /// The Lease without a holder, as client-go leaves it.
     pub(super) fn given_back(&self, wall: Timestamp) -> Lease {
         self.with_spec(LeaseSpec {
             acquire_time: Some(MicroTime(wall)),
@@ -164,7 +164,7 @@ impl Candidate {
         self.seen.as_ref().and_then(Seen::spec).cloned().unwrap_or_default()
     }
 
-    /// With the labels and the version of the one that was seen, so that it is stored only if nobody was quicker.
+    /// With the labels and the version of the one that was seen, so that it is stored only if no other writer was faster.
     fn with_spec(&self, spec: LeaseSpec) -> Lease {
         let seen = self.seen.as_ref().filter(|seen| !seen.gone);
         let metadata = seen.map(|seen| seen.lease.metadata.clone());

@@ -1,4 +1,4 @@
-//! What an election tells the rest of the process.
+//! What an election reports to the rest of the process.
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -47,7 +47,7 @@ impl Drop for Announcer {
 
 /// Whether this process may write; cheap to clone.
 ///
-/// To be asked before each write, and again after each wait: a holder that cannot renew its Lease is told by its own
+/// To be asked before each write, and again after each wait: a holder that cannot renew its Lease stops by its own
 /// clock, before anyone else can hold it.
 #[derive(Clone, Debug)]
 pub struct Leadership(Option<watch::Receiver<Standing>>);

@@ -77,11 +77,11 @@ fn a_schema_that_says_more_than_the_engine_applies_is_refused() {
     let text = |keyword: &str, value: Value| json!({ "type": "object", "properties": { "a": { "type": "string", keyword: value } } });
     assert_eq!(
         refused(text("x-kubernetes-validations", json!([{ "rule": "self != 'x'" }]))),
-        r#"schema at 'a': rule "self != 'x'" has no twin in dorgu_api::rules::ALL"#
+        r#"schema at 'a': rule "self != 'x'" has no twin in api::rules::ALL"#
     );
     assert_eq!(
         refused(text("pattern", json!("^x$"))),
-        "schema at 'a': pattern '^x$' has no twin in dorgu_api::rules::PATTERNS"
+        "schema at 'a': pattern '^x$' has no twin in api::rules::PATTERNS"
     );
     assert_eq!(
         refused(text("format", json!("uri"))),

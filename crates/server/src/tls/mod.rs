@@ -22,7 +22,7 @@ pub use config::server_config;
 pub use files::CertificateFiles;
 pub use resolver::Resolver;
 pub use self_signed::SelfSigned;
-pub use trust::trusts;
+pub use trust::{Untrusted, trusts};
 
 #[cfg(test)]
 mod tests;

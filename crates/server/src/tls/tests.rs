@@ -287,7 +287,7 @@ fn what_an_api_server_refuses_is_refused_and_why_is_said() {
         (trusts(bundle.as_bytes(), &[], name, now), "there is no certificate"),
     ];
     for (answer, word) in refused {
-        let said = answer.expect_err(word);
+        let said = answer.expect_err(word).to_string();
         assert!(said.contains(word), "{said}");
     }
 }

@@ -192,7 +192,7 @@ fn a_test_on_a_machine_with_nothing_is_seen_to_skip_or_fails_where_it_must_not()
     let skipped = run("0");
     let said = String::from_utf8(skipped.stderr).unwrap();
     assert!(skipped.status.success(), "{said}");
-    let line = "skipped: bed::tests::objects_are_admitted_stored_and_counted because there is no control plane: ";
+    let line = "skipped: tests::objects_are_admitted_stored_and_counted because there is no control plane: ";
     assert!(said.starts_with(line), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 

@@ -1,4 +1,4 @@
-//! News wait for their like, failures for better times.
+//! Changes are batched, failures are retried ever more rarely.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
-fn a_pool_of_nodes_that_is_replaced_for_ten_minutes_is_looked_at_some_thirty_times() {
+fn a_pool_of_nodes_that_is_replaced_for_ten_minutes_is_reconciled_some_thirty_times() {
     let mut pace = Pace::new(seconds(2));
-    let (mut spent, mut looks) = (Duration::ZERO, 0);
+    let (mut spent, mut reconciles) = (Duration::ZERO, 0);
     while spent < seconds(600) {
         spent += pace.settle(seconds(1));
-        looks += 1;
+        reconciles += 1;
     }
-    assert_eq!(looks, 27);
+    assert_eq!(reconciles, 27);
 }
 
 #[test]
-fn news_after_a_quiet_time_wait_the_shortest() {
+fn a_change_after_a_quiet_time_uses_the_base_delay() {
     let mut pace = Pace::new(seconds(2));
     assert_eq!(pace.settle(seconds(300)), seconds(2));
     let series: Vec<u64> = (0..9).map(|_| pace.settle(seconds(3)).as_secs()).collect();

@@ -6,7 +6,7 @@ use super::{at, node, plain, seen, tally};
 use crate::api::cluster_persona::status::ClusterPhase;
 use crate::api::{ClusterPersonaStatus, Condition};
 use crate::controllers::cluster::derive::derive;
-use crate::controllers::cluster::observed::{MOST_NODES, Missing, Observed};
+use crate::controllers::cluster::observed::{MAX_NODES, Missing, Observed};
 
 const NOON: &str = "2026-01-01T12:00:00.987654321Z";
 const LATER: &str = "2026-01-01T13:00:00Z";
@@ -244,11 +244,11 @@ fn conditions_that_others_left_behind_go() {
 
 #[test]
 fn beyond_a_thousand_nodes_they_are_counted_and_no_longer_listed() {
-    let nodes = (0..=MOST_NODES)
+    let nodes = (0..=MAX_NODES)
         .map(|number| plain(&format!("node-{number:04}"), number > 0))
         .collect();
     let status = first(&seen(nodes));
-    assert_eq!(status.nodes.len(), MOST_NODES);
+    assert_eq!(status.nodes.len(), MAX_NODES);
     assert_eq!(
         status.resource_summary.as_ref().and_then(|summary| summary.node_count),
         Some(1001)

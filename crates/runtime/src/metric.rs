@@ -41,6 +41,38 @@ pub struct Label {
 }
 
 impl Described {
+    /// A gauge of something that is counted.
+    #[must_use]
+    pub const fn gauge(
+        name: &'static str,
+        labels: &'static [Label],
+        help: &'static str,
+        with: &'static str,
+    ) -> Described {
+        Described {
+            name,
+            of_type: MetricType::Gauge,
+            unit: None,
+            labels,
+            help,
+            with,
+        }
+    }
+
+    /// A counter of something that has no unit.
+    #[must_use]
+    pub const fn counter(
+        name: &'static str,
+        labels: &'static [Label],
+        help: &'static str,
+        with: &'static str,
+    ) -> Described {
+        Described {
+            of_type: MetricType::Counter,
+            ..Described::gauge(name, labels, help, with)
+        }
+    }
+
     /// The family's name, as it stands behind `# TYPE`.
     #[must_use]
     pub fn family(&self) -> String {

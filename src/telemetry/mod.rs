@@ -1,6 +1,8 @@
 //! Logs and metrics of the process: how they are set up, and the families that belong to no module.
 
-use std::io::IsTerminal;
+mod lines;
+mod log;
+
 use std::sync::{Arc, Mutex};
 
 use prometheus_client::collector::Collector;
@@ -8,61 +10,10 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use tracing_subscriber::EnvFilter;
 
+use self::lines::Lines;
+pub use self::log::{LogFormat, Output, announce, complain, start};
 use crate::metric::{ALONE, BYTES, Described, Label, SECONDS};
-
-/// How log lines look (flag `--log-format`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    #[default]
-    Auto,
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// Starts logging to stderr. `RUST_LOG` wins over `level`.
-pub fn start_logging(format: LogFormat, level: tracing::Level) {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
-        // kube tells of every failed request as an error; whoever asked tells it once, and with what it means.
-        _ => EnvFilter::new(format!("{level},kube_client::client::builder=off")),
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // A line that cannot be written (a full disk, a reader that went away) is lost. To complain of it on stderr as well
-        // would be a panic, told by another line that cannot be written, and the end of the process.
-        .log_internal_errors(false)
-        .with_target(false);
-    let json = match format {
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-    };
-    // Fails only when a logger is there already, as in tests: that one then serves.
-    let _ = if json {
-        subscriber.json().flatten_event(true).try_init().map_err(drop)
-    } else {
-        subscriber
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init()
-            .map_err(drop)
-    };
-    // A contained panic is a log line like any other; its payload is a message of ours, never an object.
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let payload = info.payload();
-        let message = payload.downcast_ref::<&str>().copied();
-        let message = message
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
-        tracing::error!(place, message, "Panicked");
-    }));
-}
 
 /// The registry of all metric families, filled at start and read by `/metrics`.
 #[derive(Clone)]
@@ -70,11 +21,12 @@ pub struct Exposition(Arc<Mutex<Registry>>);
 
 impl Exposition {
     /// A registry that already holds build and process facts.
-    pub fn new() -> Exposition {
+    pub fn new(output: &Output) -> Exposition {
         let mut registry = Registry::default();
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         BUILD.register(&mut registry, build);
         registry.register_collector(Box::new(Process::new()));
+        registry.register_collector(Box::new(LogLines(output.lines())));
         Exposition(Arc::new(Mutex::new(registry)))
     }
 
@@ -92,12 +44,6 @@ impl Exposition {
             tracing::error!(%error, "Could not encode the metrics");
         }
         text
-    }
-}
-
-impl Default for Exposition {
-    fn default() -> Self {
-        Exposition::new()
     }
 }
 
@@ -140,9 +86,31 @@ static THREADS: Described = of_process("process_threads", None, "Threads");
 static OPEN_FDS: Described = of_process("process_open_fds", None, "Open file descriptors");
 static MAX_FDS: Described = of_process("process_max_fds", None, "File descriptors that may be open at once");
 
+static LOST_LINES: Described = Described {
+    name: "dorgu_log_lines_lost",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[Label {
+        name: "reason",
+        values: || LOST.to_vec(),
+    }],
+    help: "Log lines that were dropped because the reader of the log was too slow, or that could not be written",
+    with: "",
+};
+/// Why a log line is lost.
+const LOST: [&str; 2] = ["queue_full", "not_written"];
+
 /// The families that every process has, whatever it does.
-pub static FAMILIES: [&Described; 8] = [
-    &BUILD, &CPU, &RESIDENT, &VIRTUAL, &STARTED, &THREADS, &OPEN_FDS, &MAX_FDS,
+pub static FAMILIES: [&Described; 9] = [
+    &BUILD,
+    &LOST_LINES,
+    &CPU,
+    &RESIDENT,
+    &VIRTUAL,
+    &STARTED,
+    &THREADS,
+    &OPEN_FDS,
+    &MAX_FDS,
 ];
 
 /// The conventional `process_*` families, read from `/proc` when asked; silent where there is none.
@@ -189,5 +157,20 @@ impl Collector for Process {
             MAX_FDS.gauges(encoder, [(ALONE, most)])?;
         }
         Ok(())
+    }
+}
+
+/// Counts of lines that the log has lost.
+#[derive(Debug)]
+struct LogLines(Lines);
+
+impl Collector for LogLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let [queue_full, not_written] = LOST;
+        let lost = [
+            ([queue_full], self.0.queue_full()),
+            ([not_written], self.0.not_written()),
+        ];
+        LOST_LINES.counters(&mut encoder, lost)
     }
 }

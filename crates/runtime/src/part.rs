@@ -1,0 +1,187 @@
+//! One part of the process: what it declares before anything runs ([`About`]) and what it brings along when it runs
+//! ([`Part`]).
+//!
+//! Values, not traits: `serve` joins the tasks, shows the checks and registers the collectors of every part, and an
+//! installation, `dorgu doctor` and docs/metrics.md read what each declares. A part that is switched off is absent.
+
+use std::sync::Arc;
+
+use axum::routing::MethodRouter;
+use dorgu_k8s::{Client, Leadership, WatchState};
+use dorgu_server::admin::Checks;
+use futures_util::future::LocalBoxFuture;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use prometheus_client::collector::Collector;
+
+use crate::metric::Described;
+
+/// What a part declares. The same for every process, whether or not the part runs there.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its name in logs, lower case.
+    pub name: &'static str,
+    /// The kinds that it watches, by their names in the API: values of the label `kind` of `dorgu_watch_*`.
+    pub kinds: &'static [&'static str],
+    /// Its metric families, each under the heading of docs/metrics.md where it stands.
+    pub families: &'static [(&'static str, &'static [&'static Described])],
+    /// The kinds that it brings into a cluster.
+    pub definitions: fn() -> Vec<CustomResourceDefinition>,
+    /// What its process has to be allowed to do.
+    pub grants: &'static [Grant],
+    /// What it answers API servers.
+    pub admission: &'static [Admission],
+}
+
+impl About {
+    /// A part that declares nothing but its name.
+    pub const fn named(name: &'static str) -> About {
+        About {
+            name,
+            kinds: &[],
+            families: &[],
+            definitions: Vec::new,
+            grants: &[],
+            admission: &[],
+        }
+    }
+}
+
+/// Verbs on one kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// API group; empty for the core one.
+    pub group: &'static str,
+    /// Plural, with its subresource after a slash.
+    pub resource: &'static str,
+    /// What is done.
+    pub verbs: &'static [&'static str],
+    /// Which objects.
+    pub object: Object,
+    /// Where.
+    pub scope: Scope,
+    /// Which processes use it.
+    pub need: Need,
+}
+
+impl Grant {
+    /// Of every object of a kind, in all namespaces, for every process with a cluster.
+    pub const fn everywhere(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Grant {
+        Grant {
+            group,
+            resource,
+            verbs,
+            object: Object::Any,
+            scope: Scope::Cluster,
+            need: Need::Always,
+        }
+    }
+}
+
+/// Which objects a [`Grant`] is about. The names of an installation's own objects are known to the installation only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// All of the kind.
+    Any,
+    /// The one of this name.
+    Named(&'static str),
+    /// The ValidatingWebhookConfiguration of the installation.
+    WebhookConfiguration,
+    /// The Secret with the certificates that the process makes.
+    WebhookSecret,
+}
+
+/// Where a [`Grant`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In all namespaces, and for kinds without one.
+    Cluster,
+    /// In the namespace of the process.
+    Home,
+}
+
+/// Which processes use a [`Grant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Every one with a cluster.
+    Always,
+    /// Those that serve the webhook; those that also keep its certificates write.
+    Registration,
+    /// Those that read the certificates of the webhook from a Secret; those whose Secret is their own write.
+    Certificates,
+    /// Those that stand for election.
+    Election,
+    /// Those that serve metrics.
+    Metrics,
+}
+
+/// An entry of the ValidatingWebhookConfiguration, beside the one for Deployments.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// The entry's name, such as `validate-persona.dorgu.io`.
+    pub webhook: &'static str,
+    /// Where API servers send their reviews.
+    pub path: &'static str,
+    /// The entry, once it is known where API servers find the process.
+    pub entry: fn(WebhookClientConfig) -> ValidatingWebhook,
+}
+
+/// Work that starts when the process has a client and ends with the process. It shares a thread with the watches, apart
+/// from the threads of the webhook, so it must not block; it ends before the Lease is given back.
+pub type Task = Box<dyn FnOnce(Client, Leadership) -> LocalBoxFuture<'static, ()> + Send>;
+
+/// A watch of a part, for `/readyz` and metrics.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The name of its line in `/readyz?verbose`, such as `cluster-personas`.
+    pub check: &'static str,
+    /// The kind's name in the API; one of [`About::kinds`].
+    pub kind: &'static str,
+    /// How it is doing.
+    pub state: Arc<WatchState>,
+    /// It is followed only where the Lease is held.
+    pub leading: bool,
+}
+
+/// What answers the reviews of one [`Admission`].
+#[derive(Debug)]
+pub struct Handler {
+    /// The path of the [`Admission`].
+    pub path: &'static str,
+    /// The answers. They are made off the hot path and share the listener's limits.
+    pub answers: MethodRouter,
+}
+
+/// A part that is about to run.
+pub struct Part {
+    /// What it declares.
+    pub about: &'static About,
+    /// What runs on every replica that has a cluster. One that ends, which none should, ends the process.
+    pub everywhere: Vec<Task>,
+    /// What writes, and so works only while the Lease is held: each waits for [`Leadership`] by itself.
+    pub leading: Vec<Task>,
+    /// Its watches. None of them makes a replica unready: no review waits for them.
+    pub watches: Vec<Watched>,
+    /// What may make the replica unready.
+    pub checks: Checks,
+    /// Families that are read when metrics are asked for.
+    pub collectors: Vec<Box<dyn Collector>>,
+    /// What answers its [`Admission`]s.
+    pub admission: Vec<Handler>,
+}
+
+impl Part {
+    /// One that brings nothing along yet.
+    #[must_use]
+    pub fn new(about: &'static About) -> Part {
+        Part {
+            about,
+            everywhere: Vec::new(),
+            leading: Vec::new(),
+            watches: Vec::new(),
+            checks: Checks::new(),
+            collectors: Vec::new(),
+            admission: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The parts of the process. A new one is one line in [`ALL`]; everything else reads that list.
+
+use std::sync::Arc;
+
+use super::certificate::{self, Certificate};
+use crate::api::names::PROGRAM;
+use crate::config::{Config, Source};
+use crate::controllers::metrics::Metrics;
+use crate::controllers::persona::Trigger;
+use crate::controllers::{cluster, persona};
+use crate::index::Index;
+use crate::k8s::pod_name;
+use crate::runtime::{About, Part};
+use crate::telemetry::Exposition;
+use crate::webhook::Match;
+
+/// A part, before it is known whether this process has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// What it declares.
+    pub about: &'static About,
+    /// Makes it; none where the configuration leaves it out.
+    pub build: fn(&mut Surroundings<'_>) -> Option<Part>,
+}
+
+/// All parts, in the order of roles and metrics.
+pub const ALL: &[Entry] = &[
+    Entry {
+        about: &certificate::ABOUT,
+        build: certificates,
+    },
+    Entry {
+        about: &persona::ABOUT,
+        build: personas,
+    },
+    Entry {
+        about: &cluster::ABOUT,
+        build: clusters,
+    },
+];
+
+/// What all parts declare.
+pub fn declared() -> impl Iterator<Item = &'static About> {
+    ALL.iter().map(|entry| entry.about)
+}
+
+/// What a part is made from.
+pub struct Surroundings<'a> {
+    /// What the process is to do.
+    pub config: &'a Config,
+    /// Who governs what.
+    pub index: &'a Arc<Index>,
+    /// Where metrics are registered that are counted while things happen.
+    pub exposition: &'a Exposition,
+    /// Gets the apps that have changed in the index: one for each part that asks.
+    pub triggers: Vec<Trigger>,
+    certificate: Option<&'a mut Certificate>,
+    /// What controllers count, all in the same families.
+    counted: Option<Metrics>,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        index: &'a Arc<Index>,
+        exposition: &'a Exposition,
+        certificate: Option<&'a mut Certificate>,
+    ) -> Surroundings<'a> {
+        Surroundings {
+            config,
+            index,
+            exposition,
+            triggers: Vec::new(),
+            certificate,
+            counted: None,
+        }
+    }
+
+    fn counted(&mut self) -> Metrics {
+        let exposition = self.exposition;
+        let counted = self.counted.get_or_insert_with(|| exposition.with(Metrics::register));
+        counted.clone()
+    }
+
+    fn has_cluster(&self) -> bool {
+        matches!(self.config.source, Source::Cluster(_))
+    }
+}
+
+fn certificates(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+    surroundings.certificate.as_mut().map(|certificate| certificate.part())
+}
+
+fn personas(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+    if !surroundings.has_cluster() {
+        return None;
+    }
+    let config = surroundings.config;
+    let settings = persona::Settings {
+        set: config.rulebook.set,
+        chained: config.matching == Match::Chain,
+        interval: config.requeue_interval,
+        instance: pod_name(PROGRAM),
+    };
+    let (trigger, part) = persona::part(Arc::clone(surroundings.index), settings, surroundings.counted());
+    surroundings.triggers.push(trigger);
+    Some(part)
+}
+
+fn clusters(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+    if !surroundings.has_cluster() {
+        return None;
+    }
+    let options = cluster::Options {
+        auto_create: surroundings.config.auto_create_cluster_persona,
+        ..cluster::Options::default()
+    };
+    Some(cluster::part(
+        Arc::clone(surroundings.index),
+        surroundings.counted(),
+        options,
+    ))
+}
