@@ -10,6 +10,7 @@ use crate::config::{Config, Serving};
 use crate::index::Index;
 use crate::runtime::Handler;
 use crate::server::body::Budget;
+use crate::server::descriptors::{self, Shares};
 use crate::server::drain::Drain;
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
@@ -52,7 +53,7 @@ impl Served {
         if let Some(clients) = clients {
             tasks.spawn("watching the client authorities", clients.run());
         }
-        let limits = Limits::for_this_process();
+        let limits = Shares::of(descriptors::limit()).webhook;
         let metrics = exposition.with(Metrics::register);
         let budget = Budget::for_this_process();
         let Known {
@@ -62,13 +63,23 @@ impl Served {
         let webhook = Webhook {
             limits,
             deployments_come,
-            ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
+            ..Webhook::new(
+                config.rulebook,
+                config.matching,
+                Arc::clone(index),
+                metrics,
+                budget.clone(),
+            )
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
         announce(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
-        let stats = gauges::Listener(listener.stats());
-        exposition.with(|registry| registry.register_collector(Box::new(stats)));
+        let facts = gauges::Listener {
+            stats: listener.stats(),
+            limits,
+            budget,
+        };
+        exposition.with(|registry| registry.register_collector(Box::new(facts)));
         Ok(Served {
             listener,
             tls,

@@ -18,6 +18,11 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Whether what was answered is no review that an API server would send, as far as can be told.
+    pub(super) fn is_senseless(&self) -> bool {
+        self.verdict == Verdict::Unchecked && self.operation == Operation::Other
+    }
+
     /// A line for a denial, and one for every other answer where debugging is on.
     pub(super) fn log(&self, namespace: &str, name: &str, uid: &str) {
         let shown = |text: &str| cut(Shown(text), NAME);
