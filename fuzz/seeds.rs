@@ -44,7 +44,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
 
 fn made(target: &str) -> Vec<Vec<u8>> {
     match target {
-        "review" | "reply" | "scan" => reviews(),
+        "review" | "reply" | "opening" => reviews(),
         "watched" => {
             let object = |review: &Value| review["request"]["object"].to_string().into_bytes();
             let reviews = reviews();

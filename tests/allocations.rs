@@ -8,7 +8,11 @@ mod held;
 #[path = "../benches/support.rs"]
 mod support;
 
+use std::sync::Arc;
+
 use allocation_counter::measure;
+use dorgu::index::Snapshot;
+use dorgu::policy::{Mode, ModeWish, Persona};
 use dorgu::webhook::Webhook;
 use support::payloads::{SHAPES, Shape, VARIANTS, Variant, fingerprint, review};
 
@@ -55,31 +59,87 @@ fn a_denial_asks_the_allocator_a_few_times_for_each_container() {
     });
 }
 
-/// Memory grows with what is judged and not with what is sent. What costs most is ten thousand containers in three bytes
-/// each, all of them wrong; beyond that nothing is judged.
+/// The most bytes that are held while a review is answered, beyond its own.
+fn most(webhook: &Webhook, body: &str) -> u64 {
+    measure(|| drop(webhook.reply(body.as_bytes()))).bytes_max
+}
+
 #[test]
-fn a_review_takes_little_memory_whatever_stands_in_it() {
+fn a_review_of_the_usual_kind_takes_less_memory_than_its_size() {
     let webhook = support::webhook(100);
-    let most = |body: &str| measure(|| drop(webhook.reply(body.as_bytes()))).bytes_max;
     for shape in SHAPES {
         for variant in VARIANTS {
             let body = review(shape, variant, 7);
-            let memory = most(&body);
-            assert!(
-                memory <= body.len() as u64,
-                "{} {}: {memory}",
-                shape.name,
-                variant.name()
-            );
+            let memory = most(&webhook, &body);
+            let name = variant.name();
+            assert!(memory <= body.len() as u64, "{} {name}: {memory}", shape.name);
         }
     }
-    let body = review(SHAPES[0], Variant::Compliant, 7);
-    let (before, after) = body.split_once(r#""containers":["#).expect("containers");
-    for (count, bound) in [(9_999, 64), (100_000, 16)] {
-        let body = format!(r#"{before}"containers":[{}{after}"#, "{},".repeat(count));
-        let memory = most(&body);
-        assert!(memory <= bound << 20, "{count} containers: {memory}");
+}
+
+/// A container as small as JSON can write it, one of which everything is wrong, and one as an API server stores it.
+const CONTAINERS: [&str; 3] = [
+    "{}",
+    r#"{"name":"c#","securityContext":{"allowPrivilegeEscalation":true,"privileged":true,"runAsUser":0,"procMount":"Unmasked"}}"#,
+    r#"{"name":"c#","image":"registry.example.com/orders@sha256:52c1","resources":{},"terminationMessagePath":"/dev/log",
+        "terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent","securityContext":{"privileged":true}}"#,
+];
+
+/// A review of so many containers; of an update, both objects have them.
+fn crowded(count: usize, container: impl Fn(usize) -> String, update: bool) -> String {
+    let shape = SHAPES
+        .into_iter()
+        .find(|shape| shape.update == update)
+        .unwrap_or(SHAPES[0]);
+    let containers: String = (0..count).map(|number| container(number) + ",").collect();
+    let list = r#""containers":["#;
+    review(shape, Variant::Compliant, 7).replace(list, &(list.to_owned() + &containers))
+}
+
+/// A webhook whose apps have two personas each, of different modes.
+fn twins() -> Webhook {
+    let webhook = support::webhook(0);
+    let twin = |number| Persona {
+        name: format!("{}-twin", support::payloads::app(number)),
+        mode: ModeWish::Set(Mode::Enforcing),
+        ..support::persona(number)
+    };
+    let personas = (0..100).flat_map(|number| [support::persona(number), twin(number)]);
+    webhook.index.replace(Snapshot::build(personas.map(Arc::new), []));
+    webhook
+}
+
+/// Memory is bounded by what is sent, whatever is written there: a container takes three bytes to send and thousands to
+/// judge, and a list of capabilities in each of many containers is the square of either.
+#[test]
+fn a_review_takes_at_most_four_times_its_size_or_eight_mebibytes() {
+    let (webhook, twins) = (support::webhook(100), twins());
+    let mut too_much = Vec::new();
+    let mut hold = |what: String, body: String| {
+        let memory = most(&webhook, &body).max(most(&twins, &body));
+        let bound = (4 * body.len() as u64).max(8 << 20);
+        println!("{what}: {} KiB of {} KiB", memory >> 10, bound >> 10);
+        if memory > bound {
+            too_much.push(format!("{what}: {memory} of {bound}"));
+        }
+    };
+    for update in [false, true] {
+        for container in CONTAINERS {
+            for count in [100, 410, 500, 820, 900, 1_000, 1_300, 2_000, 9_999] {
+                let what = format!("{count} of {container:.20}, update: {update}");
+                let numbered = |number: usize| container.replace('#', &number.to_string());
+                hold(what, crowded(count, numbered, update));
+            }
+        }
+        for (containers, added, capability) in [(1, 10_000, "ALL"), (100, 100, "ALL"), (600, 10_000, "")] {
+            let list = vec![format!("\"{capability}\""); added].join(",");
+            let crowd =
+                |number| format!(r#"{{"name":"c{number}","securityContext":{{"capabilities":{{"add":[{list}]}}}}}}"#);
+            let what = format!("{containers} with {added} capabilities, update: {update}");
+            hold(what, crowded(containers, crowd, update));
+        }
     }
+    assert!(too_much.is_empty(), "{}", too_much.join("\n"));
 }
 
 #[test]

@@ -18,4 +18,4 @@ pub use objects::{certificate, persona_file, watched};
 pub use quantities::quantity;
 pub use remedies::remedy;
 pub use replies::{answered, invented, reply};
-pub use reviews::{ignored, review, scan};
+pub use reviews::{ignored, opening, review};

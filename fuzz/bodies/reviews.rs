@@ -2,7 +2,9 @@
 
 use serde::de::IgnoredAny;
 
-use dorgu::webhook::review::{Malformed, Review, Stored, scan as scanned};
+use dorgu::webhook::review::{Malformed, Opening, Review, Stored};
+
+use super::invent::{self, Choices};
 
 /// Both readers take the same bodies for the same; what the careful one reads, the quick one never refuses.
 pub fn review(body: &[u8]) {
@@ -36,7 +38,9 @@ pub fn ignored(value: &[u8]) {
     }
     let (with, without) = (around(value), around(b"{}"));
     let read = |body: &[u8]| match Review::read(body) {
-        Ok(Review { outline, object, old }) => {
+        Ok(Review {
+            outline, object, old, ..
+        }) => {
             let old = old.map(|old| format!("{:?} {:?}", old.metadata, old.workload()));
             format!("{outline:?} {object:?} {old:?}")
         }
@@ -55,32 +59,63 @@ fn around(value: &[u8]) -> Vec<u8> {
     pieces.join(value)
 }
 
-/// What the scanner of a review's first bytes finds is a plain word that stands there as that field; cut anywhere, a review
-/// of an API server's gives its own uid or none.
-pub fn scan(bytes: &[u8]) {
-    for key in ["uid", "namespace"] {
-        let Some(found) = scanned(bytes, key) else { continue };
-        assert!((1..=253).contains(&found.len()), "{found:?}");
-        assert!(
-            found
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
-            "{found:?}"
-        );
-        let quoted = format!("\"{found}\"");
-        assert!(
-            bytes.windows(quoted.len()).any(|window| window == quoted.as_bytes()),
-            "{found:?}"
+/// What the first bytes of a review say is what the whole of it says, wherever they end and however it is written; and
+/// when all bytes are there, nothing is missed.
+pub fn opening(bytes: &[u8]) {
+    opens_as_it_is_read(bytes);
+    let choices = &mut Choices::of(bytes);
+    let mut review = invent::review(choices);
+    // Text that looks like what is asked for, where it is something else.
+    let decoy = choices.one(&[
+        "namespace",
+        "uid",
+        "\"uid\":\"other\"",
+        "request\":{\"namespace\":\"other\"",
+        "name",
+    ]);
+    if let Some(request) = review["request"].as_object_mut() {
+        request.insert("name".to_owned(), decoy.into());
+        request.insert(
+            "userInfo".to_owned(),
+            serde_json::json!({"uid": "other", "username": decoy, "extra": {"namespace": ["other"], decoy: []}}),
         );
     }
-    // An API server writes the uid first of the request, so whatever follows is another's.
-    let written = [
-        br#"{"kind":"AdmissionReview","request":{"uid":"own-1","namespace":"shop",""#,
-        bytes,
-    ]
-    .concat();
-    assert_eq!(scanned(&written, "uid"), Some("own-1"));
-    assert_eq!(scanned(&written, "namespace"), Some("shop"));
-    let cut = &written[..bytes.len().min(written.len())];
-    assert!(matches!(scanned(cut, "uid"), None | Some("own-1")));
+    opens_as_it_is_read(&invent::alike(&review, choices));
+}
+
+fn opens_as_it_is_read(body: &[u8]) {
+    let whole = Opening::read(body);
+    let Ok(review) = Review::read(body) else { return };
+    let outline = &review.outline;
+    let stated = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let whole = whole.expect("a review has a uid");
+    assert_eq!(whole.version, outline.version);
+    assert_eq!(whole.uid, outline.uid);
+    assert_eq!(
+        whole.namespace.as_deref().map(str::to_owned),
+        stated(&outline.namespace)
+    );
+    assert_eq!(whole.name.as_deref().map(str::to_owned), stated(&outline.name));
+    let mut known: Option<Opening<'_>> = None;
+    for end in (0..body.len()).step_by(body.len() / 150 + 1) {
+        let opening = Opening::read(body.get(..end).unwrap_or_default());
+        if let Some(opening) = &opening {
+            assert_eq!(opening.uid, whole.uid);
+            assert!(
+                opening.namespace.is_none() || opening.namespace == whole.namespace,
+                "{opening:?}"
+            );
+            assert!(opening.name.is_none() || opening.name == whole.name, "{opening:?}");
+        }
+        // What was read of fewer bytes is read of more.
+        if let Some(before) = known {
+            let now = opening.as_ref().expect("a uid was there before");
+            assert!(
+                before.namespace.is_none() || before.namespace == now.namespace,
+                "{now:?}"
+            );
+            assert!(before.name.is_none() || before.name == now.name, "{now:?}");
+        }
+        known = opening;
+    }
 }

@@ -4,6 +4,7 @@
 //! Start reading at [`Index::load`] for answering, at [`Change`] for filling. Knows no cluster and no file: both feed it
 //! through the same three writers, one a kind.
 
+mod arrivals;
 mod basis;
 mod entries;
 mod shared;
@@ -18,6 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
+use arrivals::Arrivals;
+pub use arrivals::{Arrival, MOST_WAITING};
 pub use basis::Basis;
 use entries::Claimants;
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};
@@ -107,6 +110,15 @@ impl Snapshot {
             .map(|persona| persona.mode.or_stricter(Mode::Advisory))
             .max()
             .unwrap_or_default()
+    }
+
+    /// The strictest mode that any persona or namespace asks for: for an object of which not even the namespace can be
+    /// read. Reads all of them.
+    pub fn strictest_mode(&self) -> Mode {
+        let personas = self.personas.iter().map(|stored| &stored.persona.mode);
+        let namespaces = self.namespaces.iter().map(|namespace| &namespace.mode);
+        let modes = personas.chain(namespaces).map(|wish| wish.or_stricter(Mode::Advisory));
+        modes.max().unwrap_or_default()
     }
 
     /// By what that Deployment names its app; none when it is not known.
@@ -300,6 +312,8 @@ pub struct Index {
     /// until the next turn: a review must not be the one that takes ten thousand entries apart.
     writing: Mutex<Option<Arc<Snapshot>>>,
     synced: [AtomicBool; Kind::ALL.len()],
+    /// Requests that wait for a Deployment to be known.
+    arrivals: Arrivals,
 }
 
 impl Index {
@@ -425,18 +439,22 @@ impl Index {
     pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
         let mut touched = Touched::default();
         match change {
-            Change::Put(object) => self.publish(|now| {
-                let (namespace, name) = object.key();
-                let before = now.deployments.get(namespace, name).cloned();
-                if before.as_ref().is_some_and(|there| there.same(&object)) {
-                    return;
-                }
+            Change::Put(object) => {
                 let object = Arc::new(object);
-                touched.claimed(before.as_deref());
-                touched.claimed(Some(&object));
-                reclaim(now, before.as_ref(), Some(&object));
-                now.deployments.put(object);
-            }),
+                self.publish(|now| {
+                    let (namespace, name) = object.key();
+                    let before = now.deployments.get(namespace, name).cloned();
+                    if before.as_ref().is_some_and(|there| there.same(&object)) {
+                        return;
+                    }
+                    touched.claimed(before.as_deref());
+                    touched.claimed(Some(&object));
+                    reclaim(now, before.as_ref(), Some(&object));
+                    now.deployments.put(Arc::clone(&object));
+                });
+                let (namespace, name) = object.key();
+                self.arrivals.came(namespace, name);
+            }
             Change::Remove { namespace, name } => self.publish(|now| {
                 let before = now.deployments.get(&namespace, &name).cloned();
                 touched.claimed(before.as_deref());
@@ -455,6 +473,9 @@ impl Index {
                     now.claimants = claimants;
                 });
                 self.sync(Kind::Deployment);
+                let now = self.load();
+                self.arrivals
+                    .listed(|namespace, name| now.deployment(namespace, name).is_some());
             }
         }
         touched.into_keys()

@@ -4,6 +4,7 @@
 //! a review.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -48,6 +49,12 @@ impl Watches {
         let filling = self.filling.iter().map(|(kind, state)| (kind.as_str(), &**state));
         let of_parts = self.of_parts.iter().map(|watched| (watched.kind, &*watched.state));
         filling.chain(of_parts)
+    }
+
+    /// Whether the watch of that kind is connected; kept up by the watch.
+    pub(super) fn live(&self, kind: Kind) -> Arc<AtomicBool> {
+        let state = self.filling.iter().find(|(of, _)| *of == kind);
+        state.map(|(_, state)| state.live()).unwrap_or_default()
     }
 
     /// What `/readyz?verbose` says of the watches of parts. Never a failure: no review is answered from them.

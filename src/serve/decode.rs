@@ -15,6 +15,7 @@ use crate::controllers::persona::fingerprint;
 use crate::index::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
+use crate::policy::room::{Room, within};
 use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Labels, Metadata, Selector, Spec};
 use crate::policy::{ModeWish, Persona};
@@ -178,7 +179,11 @@ impl Decode for Deployment {
         let spec = object.spec.map_or("{}", RawValue::get);
         let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(in_spec)?;
         // One whose fields cannot be judged still names its app to whoever scales it.
-        let judged = from_json::<Object<Spec<'_>>>(spec).map(|spec| spec.0.to_json().into());
+        let judged = match within(Room::of_review(spec.len()), || from_json::<Object<Spec<'_>>>(spec)) {
+            (Ok(Object(spec)), left) if !left.is_exceeded() => Ok(spec.to_json().into()),
+            (Ok(_), left) => Err(Unreadable::new(format!("template.spec: {}", left.reason()))),
+            (Err(reason), _) => Err(reason),
+        };
         let containers = slim.0.template.0.spec.0.containers.unwrap_or_default();
         let labels = |labels: &Labels<'_>| AppLabels {
             name: labels.name.as_str().into(),

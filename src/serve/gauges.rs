@@ -13,7 +13,9 @@ use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
 use crate::index::{Index, Kind, Snapshot};
 use crate::k8s::{Leadership, WatchState};
-use crate::metric::{ALONE, Described, Label, SECONDS};
+use crate::metric::{ALONE, BYTES, Described, Label, SECONDS};
+use crate::server::body::Budget;
+use crate::server::limits::Limits;
 use crate::server::stats::{CloseReason, Stats};
 
 /// A kind that the index holds.
@@ -133,8 +135,43 @@ static PANICS: Described = Described::counter(
     WEBHOOK,
 );
 
+static PLACES: Described = Described::gauge(
+    "dorgu_connection_places",
+    &[],
+    "Connections that the webhook can have open at once",
+    WEBHOOK,
+);
+static WAITED: Described = Described::counter(
+    "dorgu_connections_waited",
+    &[],
+    "Connections of the webhook that found every place taken, so that another one had to go or to be waited for",
+    WEBHOOK,
+);
+static BODIES: Described = Described {
+    unit: Some(&BYTES),
+    ..Described::gauge("dorgu_bodies", &[], "Request bodies in memory", WEBHOOK)
+};
+static BODIES_LIMIT: Described = Described {
+    unit: Some(&BYTES),
+    ..Described::gauge(
+        "dorgu_bodies_limit",
+        &[],
+        "Request bodies that may be in memory at once; those of more than 256 KiB leave a quarter of it to smaller ones",
+        WEBHOOK,
+    )
+};
+
 /// The webhook's listener.
-pub(super) static OF_LISTENER: [&Described; 4] = [&CONNECTIONS, &CLOSED, &ACCEPT_ERRORS, &PANICS];
+pub(super) static OF_LISTENER: [&Described; 8] = [
+    &CONNECTIONS,
+    &PLACES,
+    &CLOSED,
+    &WAITED,
+    &ACCEPT_ERRORS,
+    &PANICS,
+    &BODIES,
+    &BODIES_LIMIT,
+];
 
 /// What fills the index.
 #[derive(Debug)]
@@ -168,7 +205,11 @@ impl Sources {
 
 /// Reads the listener of the webhook.
 #[derive(Debug)]
-pub(super) struct Listener(pub(super) Arc<Stats>);
+pub(super) struct Listener {
+    pub(super) stats: Arc<Stats>,
+    pub(super) limits: Limits,
+    pub(super) budget: Budget,
+}
 
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -212,10 +253,14 @@ fn personas(index: &Snapshot) -> impl Iterator<Item = ([&'static str; 2], usize)
 impl Collector for Listener {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let encoder = &mut encoder;
-        CONNECTIONS.gauges(encoder, [(ALONE, self.0.open())])?;
-        let closed = CloseReason::ALL.map(|reason| ([reason.name()], self.0.closed(reason)));
+        CONNECTIONS.gauges(encoder, [(ALONE, self.stats.open())])?;
+        let closed = CloseReason::ALL.map(|reason| ([reason.name()], self.stats.closed(reason)));
         CLOSED.counters(encoder, closed)?;
-        ACCEPT_ERRORS.counters(encoder, [(ALONE, self.0.accept_errors())])?;
-        PANICS.counters(encoder, [(ALONE, self.0.panics())])
+        ACCEPT_ERRORS.counters(encoder, [(ALONE, self.stats.accept_errors())])?;
+        PANICS.counters(encoder, [(ALONE, self.stats.panics())])?;
+        PLACES.gauges(encoder, [(ALONE, self.limits.max_connections)])?;
+        WAITED.counters(encoder, [(ALONE, self.stats.waited())])?;
+        BODIES.gauges(encoder, [(ALONE, self.budget.held())])?;
+        BODIES_LIMIT.gauges(encoder, [(ALONE, self.budget.total())])
     }
 }

@@ -15,6 +15,7 @@ mod served;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 use self::leader::LeaderTasks;
 use self::parts::{Entry, Surroundings};
 pub use self::personas::fill;
-use self::served::Served;
+use self::served::{Known, Served};
 use crate::config::{Config, Source};
 use crate::controllers::persona::Trigger;
 use crate::files::Watch;
@@ -36,6 +37,7 @@ use crate::k8s::{ClusterSource, Leadership};
 use crate::runtime::{Handler, Part, Task, Watched};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
+use crate::server::descriptors::{self, Shares};
 use crate::server::drain::{self, Drain};
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
@@ -82,6 +84,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
             "Flags that have no effect here, or none yet"
         );
     }
+    let shares = share_out_descriptors();
     let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
     let index = Arc::new(Index::default());
@@ -132,7 +135,10 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
                 &config,
                 serving,
                 certificate,
-                &index,
+                Known {
+                    index: &index,
+                    deployments_come: feed.deployments_come(),
+                },
                 parts.admission,
                 &exposition,
                 &mut tasks,
@@ -144,28 +150,26 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     // The probes outlive the drain: they say "not ready" until the last request is answered.
     let ready = ready(&index, &feed, parts.checks, draining.clone());
     let (_, never) = Drain::new();
-    admin_listener(
-        &mut tasks,
-        "probes",
-        config.admin.probes.as_ref(),
-        None,
-        &never,
-        "",
-        admin::probes(Checks::new(), ready),
-    )
-    .await?;
+    let probes = Beside {
+        name: "probes",
+        path: "",
+        tls: None,
+        limits: shares.probes,
+        app: admin::probes(Checks::new(), ready),
+    };
+    probes.listen(&mut tasks, config.admin.probes.as_ref(), &never).await?;
     let (metrics_tls, metrics) =
         scraped::behind(&config, resolver, admin::metrics(move || exposition.text()), &mut tasks).await?;
-    admin_listener(
-        &mut tasks,
-        "metrics",
-        config.admin.metrics.as_ref(),
-        metrics_tls,
-        &never,
-        "/metrics",
-        metrics,
-    )
-    .await?;
+    let metrics = Beside {
+        name: "metrics",
+        path: "/metrics",
+        tls: metrics_tls,
+        limits: shares.metrics,
+        app: metrics,
+    };
+    metrics
+        .listen(&mut tasks, config.admin.metrics.as_ref(), &never)
+        .await?;
 
     let served = async {
         match webhook {
@@ -264,6 +268,14 @@ impl Feed {
         }
     }
 
+    /// Whether a Deployment that is not known may still come: never from files.
+    fn deployments_come(&self) -> Arc<AtomicBool> {
+        match self {
+            Feed::Files { .. } => Arc::default(),
+            Feed::Cluster { watches, .. } => watches.live(Kind::Deployment),
+        }
+    }
+
     /// What writes stops, and then the Lease is given back, so that the next holder need not wait.
     async fn stop(self, tasks: &mut Tasks) {
         if let Feed::Cluster { stop, .. } = self {
@@ -318,22 +330,49 @@ fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain
     })
 }
 
-/// Binds and serves one of the listeners beside the webhook; nothing when it has no address.
-async fn admin_listener(
-    tasks: &mut Tasks,
+/// As many files as the process may have, shared out among its listeners.
+fn share_out_descriptors() -> Shares {
+    let files = descriptors::raise().unwrap_or_else(|error| {
+        tracing::warn!(%error, "The limit on open files could not be raised");
+        descriptors::limit()
+    });
+    let shares = Shares::of(files);
+    if shares.webhook.max_connections < Limits::default().max_connections {
+        tracing::warn!(
+            files,
+            webhook = shares.webhook.max_connections,
+            probes = shares.probes.max_connections,
+            metrics = shares.metrics.max_connections,
+            "Few files may be open at once (ulimit -Hn), so fewer connections are served than could be"
+        );
+    }
+    shares
+}
+
+/// One of the listeners beside the webhook.
+struct Beside {
     name: &'static str,
-    address: Option<&BindAddress>,
+    path: &'static str,
     tls: Option<Arc<rustls::ServerConfig>>,
-    drain: &Drain,
-    path: &str,
+    limits: Limits,
     app: Router,
-) -> anyhow::Result<()> {
-    let Some(address) = address else { return Ok(()) };
-    let bound = Bound::bind(address).await?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    announce(&format!("{name} listening on {scheme}://{}{path}", bound.local_addr()));
-    tasks.spawn(name, bound.serve(tls, app, Limits::for_this_process(), drain.clone()));
-    Ok(())
+}
+
+impl Beside {
+    /// Binds and serves it; nothing when it has no address.
+    async fn listen(self, tasks: &mut Tasks, address: Option<&BindAddress>, drain: &Drain) -> anyhow::Result<()> {
+        let Some(address) = address else { return Ok(()) };
+        let bound = Bound::bind(address).await?;
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        announce(&format!(
+            "{} listening on {scheme}://{}{}",
+            self.name,
+            bound.local_addr(),
+            self.path
+        ));
+        tasks.spawn(self.name, bound.serve(self.tls, self.app, self.limits, drain.clone()));
+        Ok(())
+    }
 }
 
 /// Tasks that live as long as the process: one that ends early ends the process, which says which.

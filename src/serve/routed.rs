@@ -38,7 +38,8 @@ impl App for Routed {
     async fn respond(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
         match &self.beside {
             Some(router) if request.uri().path() != PATH => whole(App::respond(router, request).await).await,
-            _ => self.webhook.respond(request).await,
+            // As an app, which knows the connection that a request came by.
+            _ => App::respond(&self.webhook, request).await,
         }
     }
 }

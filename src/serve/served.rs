@@ -1,6 +1,7 @@
 //! The webhook with its listener bound, before it answers and while it does.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::certificate::Certificate;
 use super::routed::Routed;
@@ -9,6 +10,7 @@ use crate::config::{Config, Serving};
 use crate::index::Index;
 use crate::runtime::Handler;
 use crate::server::body::Budget;
+use crate::server::descriptors::{self, Shares};
 use crate::server::drain::Drain;
 use crate::server::limits::Limits;
 use crate::server::listen::Bound;
@@ -25,13 +27,20 @@ pub(super) struct Served {
     settings: [&'static str; 3],
 }
 
+/// What the webhook answers from.
+pub(super) struct Known<'i> {
+    pub(super) index: &'i Arc<Index>,
+    /// Whether a Deployment that the index does not hold may still become known.
+    pub(super) deployments_come: Arc<AtomicBool>,
+}
+
 impl Served {
     /// Binds the listener and says where. Nothing is answered yet.
     pub(super) async fn bind(
         config: &Config,
         serving: &Serving,
         certificate: Certificate,
-        index: &Arc<Index>,
+        known: Known<'_>,
         beside: Vec<Handler>,
         exposition: &Exposition,
         tasks: &mut Tasks,
@@ -44,18 +53,33 @@ impl Served {
         if let Some(clients) = clients {
             tasks.spawn("watching the client authorities", clients.run());
         }
-        let limits = Limits::for_this_process();
+        let limits = Shares::of(descriptors::limit()).webhook;
         let metrics = exposition.with(Metrics::register);
         let budget = Budget::for_this_process();
+        let Known {
+            index,
+            deployments_come,
+        } = known;
         let webhook = Webhook {
             limits,
-            ..Webhook::new(config.rulebook, config.matching, Arc::clone(index), metrics, budget)
+            deployments_come,
+            ..Webhook::new(
+                config.rulebook,
+                config.matching,
+                Arc::clone(index),
+                metrics,
+                budget.clone(),
+            )
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;
         announce(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
-        let stats = gauges::Listener(listener.stats());
-        exposition.with(|registry| registry.register_collector(Box::new(stats)));
+        let facts = gauges::Listener {
+            stats: listener.stats(),
+            limits,
+            budget,
+        };
+        exposition.with(|registry| registry.register_collector(Box::new(facts)));
         Ok(Served {
             listener,
             tls,

@@ -11,39 +11,50 @@ use http_body_util::Full;
 use super::metrics::Unchecked;
 use super::{BODY_LIMIT, PATH, Webhook};
 use crate::policy::text::{Shown, cut};
-use crate::server::app::{App, RequestBody, not_now, plain};
+use crate::server::app::{App, RequestBody, Senseless, not_now, plain};
 use crate::server::body::{self, BodyError};
+use crate::server::sender::Sender;
 
 impl App for Webhook {
     type Body = Full<Bytes>;
 
     async fn respond(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
-        Webhook::respond(self, request).await
+        let sender = request.body().sender();
+        self.respond_to(&sender, request).await
     }
 }
 
 impl Webhook {
+    /// Answers one request that came by no connection of a listener.
+    pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        self.respond_to(&Sender::unknown(), request).await
+    }
+
     /// Answers one request. There is one route: any method is answered there and the query is ignored, as upstream does;
     /// other paths are 404.
-    pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+    async fn respond_to<B: Body<Data = Bytes>>(&self, sender: &Sender, request: Request<B>) -> Response<Full<Bytes>> {
         if request.uri().path() != PATH {
             return plain(
                 StatusCode::NOT_FOUND,
                 "nothing here; reviews go to /validate-deployment\n",
             );
         }
-        validate(self, request).await
+        validate(self, sender, request).await
     }
 }
 
-async fn validate<B: Body<Data = Bytes>>(webhook: &Webhook, request: Request<B>) -> Response<Full<Bytes>> {
+async fn validate<B: Body<Data = Bytes>>(
+    webhook: &Webhook,
+    sender: &Sender,
+    request: Request<B>,
+) -> Response<Full<Bytes>> {
     let _in_flight = webhook.metrics.enter();
     let (head, body) = request.into_parts();
     let length = head
         .headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    let read = body::read(body, length, &webhook.limits, &webhook.budget, BODY_LIMIT).await;
+    let read = body::read(body, length, sender, &webhook.limits, &webhook.budget, BODY_LIMIT).await;
     let started = Instant::now();
     // Until the index was filled once, "no persona" would be a guess.
     if !webhook.index.is_synced() {
@@ -56,16 +67,21 @@ async fn validate<B: Body<Data = Bytes>>(webhook: &Webhook, request: Request<B>)
         }
         Ok(body) => match wrong_content_type(&head.headers) {
             Some(reason) => (body.len(), (webhook.broken(400, reason), false)),
-            None => (body.len(), (webhook.answer(body), false)),
+            None => (body.len(), (webhook.answer_when_known(body).await, false)),
         },
         // What was not read stands in the way of the next request on this connection.
         Err(BodyError::TooLarge { length, prefix }) => (prefix.len(), (webhook.too_large(*length, prefix), true)),
         Err(BodyError::Busy) => return uncheckable_now(webhook, Unchecked::Overloaded),
+        Err(BodyError::TooSlow) => return too_slow(webhook),
         Err(BodyError::TimedOut) => return interrupted(webhook, StatusCode::REQUEST_TIMEOUT),
         Err(BodyError::Broken) => return interrupted(webhook, StatusCode::BAD_REQUEST),
     };
     webhook.metrics.answered(&record, started.elapsed(), bytes);
-    reply(answer, close)
+    let mut response = reply(answer, close);
+    if close || record.is_senseless() {
+        response.extensions_mut().insert(Senseless);
+    }
+    response
 }
 
 /// Upstream wants exactly this, so that a form of a browser never counts as a review.
@@ -84,6 +100,12 @@ fn wrong_content_type(headers: &HeaderMap) -> Option<String> {
 fn uncheckable_now(webhook: &Webhook, reason: Unchecked) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(reason);
     not_now("not ready; try again\n")
+}
+
+/// An API server sends it again, by a new connection, and within its own timeout.
+fn too_slow(webhook: &Webhook) -> Response<Full<Bytes>> {
+    webhook.metrics.unchecked(Unchecked::Interrupted);
+    not_now("the request body arrived too slowly; try again\n")
 }
 
 fn interrupted(webhook: &Webhook, status: StatusCode) -> Response<Full<Bytes>> {

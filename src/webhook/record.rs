@@ -1,7 +1,7 @@
 //! What is known of an answered review, for metrics and the log. Names only: what an object holds is never logged.
 
 use super::metrics::Verdict;
-use super::review::{Operation, Outline};
+use super::review::Operation;
 use crate::policy::Mode;
 use crate::policy::text::{Shown, cut};
 
@@ -18,15 +18,20 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Whether what was answered is no review that an API server would send, as far as can be told.
+    pub(super) fn is_senseless(&self) -> bool {
+        self.verdict == Verdict::Unchecked && self.operation == Operation::Other
+    }
+
     /// A line for a denial, and one for every other answer where debugging is on.
-    pub(super) fn log(&self, outline: &Outline<'_>) {
+    pub(super) fn log(&self, namespace: &str, name: &str, uid: &str) {
         let shown = |text: &str| cut(Shown(text), NAME);
         let (operation, mode, dry_run) = (self.operation.as_str(), self.mode.as_str(), self.dry_run);
         if self.verdict == Verdict::Denied {
             tracing::info!(
-                namespace = shown(&outline.namespace),
-                name = shown(&outline.name),
-                uid = shown(&outline.uid),
+                namespace = shown(namespace),
+                name = shown(name),
+                uid = shown(uid),
                 operation,
                 mode,
                 dry_run,
@@ -34,9 +39,9 @@ impl Record {
             );
         } else {
             tracing::debug!(
-                namespace = shown(&outline.namespace),
-                name = shown(&outline.name),
-                uid = shown(&outline.uid),
+                namespace = shown(namespace),
+                name = shown(name),
+                uid = shown(uid),
                 operation,
                 mode,
                 dry_run,

@@ -3,12 +3,20 @@
 //! Owns the wire format of the request, v1 and v1beta1 alike (they differ in nothing that is read here). What the
 //! answer looks like is in `answer`.
 
+mod opening;
+mod target;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+pub use opening::Opening;
+use target::Kind;
+pub use target::Target;
+
 use super::skim;
 use crate::policy::json::Object;
+use crate::policy::room::{Room, within};
 use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Metadata, Spec, Workload};
 
@@ -23,6 +31,14 @@ pub enum Version {
 }
 
 impl Version {
+    fn read(text: &str) -> Option<Version> {
+        match text {
+            "admission.k8s.io/v1" => Some(Version::V1),
+            "admission.k8s.io/v1beta1" => Some(Version::V1Beta1),
+            _ => None,
+        }
+    }
+
     /// The `apiVersion` on the wire.
     pub fn api_version(self) -> &'static str {
         match self {
@@ -78,10 +94,8 @@ pub struct Outline<'a> {
     pub namespace: Text<'a>,
     /// The object's name; empty on a create by `generateName`.
     pub name: Text<'a>,
-    /// The kind of the object as asked; empty where a caller leaves it out.
-    pub kind: Text<'a>,
-    /// Whether it is about `deployments/scale`.
-    pub scale: bool,
+    /// Which resource it is about.
+    pub target: Target<'a>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
 }
@@ -95,6 +109,8 @@ pub struct Review<'a> {
     pub object: Option<Workload<'a>>,
     /// The stored object; none on a create.
     pub old: Option<Stored<'a>>,
+    /// What the object left of the room for its containers.
+    left: Room,
 }
 
 /// `oldObject`: its labels at once, its spec only when a finding makes it matter.
@@ -105,22 +121,33 @@ pub struct Stored<'a> {
     pub metadata: Object<Metadata<'a>>,
     #[serde(borrow, default)]
     spec: Option<&'a RawValue>,
+    /// How much of the spec is read; what is beyond it excuses nothing.
+    #[serde(skip)]
+    room: Room,
 }
 
 impl<'a> Stored<'a> {
     /// Reads the spec. `None` when it is not what a Deployment or a Scale holds.
     pub fn workload(&self) -> Option<Workload<'a>> {
         let spec: Spec<'a> = match self.spec {
-            Some(spec) => match skim::from_slice::<Object<Spec<'a>>>(spec.get().as_bytes()) {
-                Ok(Object(spec)) => spec,
-                Err(_) => serde_json::from_str::<Object<Spec<'a>>>(spec.get()).ok()?.0,
-            },
+            Some(spec) => self.within_room(spec.get())?,
             None => Spec::default(),
         };
         Some(Workload {
             spec,
             ..Workload::default()
         })
+    }
+}
+
+impl<'a> Stored<'a> {
+    fn within_room(&self, spec: &'a str) -> Option<Spec<'a>> {
+        let (read, _) = within(self.room, || skim::from_slice::<Object<Spec<'a>>>(spec.as_bytes()));
+        if let Ok(Object(spec)) = read {
+            return Some(spec);
+        }
+        let (read, _) = within(self.room, || serde_json::from_str::<Object<Spec<'a>>>(spec));
+        Some(read.ok()?.0)
     }
 }
 
@@ -164,6 +191,8 @@ struct Request<'a, New, Old> {
     #[serde(borrow, default)]
     kind: Object<Kind<'a>>,
     #[serde(borrow, default)]
+    resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     sub_resource: Text<'a>,
     #[serde(borrow, default)]
     name: Text<'a>,
@@ -179,22 +208,17 @@ struct Request<'a, New, Old> {
     dry_run: Option<bool>,
 }
 
-#[derive(Default, Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow, default)]
-    kind: Text<'a>,
-}
-
 /// A body in which everything that rules look at is read.
 type Whole<'a> = Object<Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>>;
 
 impl<'a, New, Old> Envelope<'a, New, Old> {
     fn open(self) -> Result<(Outline<'a>, Option<New>, Option<Old>), String> {
-        let version = match self.api_version.as_str() {
-            "admission.k8s.io/v1" => Version::V1,
-            "admission.k8s.io/v1beta1" => Version::V1Beta1,
-            "" => return Err("apiVersion is missing; send an admission.k8s.io/v1 AdmissionReview".to_owned()),
-            _ => return Err("apiVersion is not admission.k8s.io/v1 or admission.k8s.io/v1beta1".to_owned()),
+        let Some(version) = Version::read(&self.api_version) else {
+            let reason = match self.api_version.is_empty() {
+                true => "apiVersion is missing; send an admission.k8s.io/v1 AdmissionReview",
+                false => "apiVersion is not admission.k8s.io/v1 or admission.k8s.io/v1beta1",
+            };
+            return Err(reason.to_owned());
         };
         if self.kind.as_str() != "AdmissionReview" {
             return Err("kind is not AdmissionReview".to_owned());
@@ -211,8 +235,11 @@ impl<'a, New, Old> Envelope<'a, New, Old> {
             operation: Operation::read(&request.operation),
             namespace: request.namespace,
             name: request.name,
-            scale: request.kind.0.kind.as_str() == "Scale" || request.sub_resource.as_str() == "scale",
-            kind: request.kind.0.kind,
+            target: Target {
+                kind: request.kind.0,
+                resource: request.resource,
+                sub_resource: request.sub_resource,
+            },
             dry_run: request.dry_run.unwrap_or(false),
         };
         Ok((outline, request.object, request.old_object))
@@ -220,14 +247,55 @@ impl<'a, New, Old> Envelope<'a, New, Old> {
 }
 
 impl<'a> Review<'a> {
+    /// Namespace and name of the object. Contract 2.3: the object's own, and the request's where the object has none: some
+    /// clients leave the name of a Scale to the URL.
+    pub fn identity_of<'r>(&'r self, object: &'r Workload<'_>) -> (&'r str, &'r str) {
+        let first = |own: &'r Text<'_>, of_request: &'r Text<'_>| match own.as_str() {
+            "" => of_request.as_str(),
+            own => own,
+        };
+        let Outline { namespace, name, .. } = &self.outline;
+        let Metadata {
+            namespace: own_namespace,
+            name: own_name,
+            ..
+        } = &object.metadata;
+        (first(own_namespace, namespace), first(own_name, name))
+    }
+
+    /// The object that an update replaces.
+    pub fn replaced(&self) -> Option<&Stored<'a>> {
+        self.old
+            .as_ref()
+            .filter(|_| self.outline.operation == Operation::Update)
+    }
+
+    /// Why the object is not judged, where it has more containers than there was room for. An update needs room for the
+    /// stored object, too.
+    pub fn excess(&self) -> Option<String> {
+        let exceeded = match self.replaced() {
+            Some(_) => self.left.is_exceeded_by_another(),
+            None => self.left.is_exceeded(),
+        };
+        exceeded.then(|| self.left.reason())
+    }
+
     /// Reads a body.
     ///
     /// # Errors
     /// [`Malformed`]: with the outline where only an object is unreadable.
     pub fn read(body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
-        match skim::from_slice::<Whole<'a>>(body) {
-            Ok(whole) => Self::open(whole),
-            Err(_) => Self::read_every_byte(body),
+        Self::read_within(Room::of_review(body.len()), body)
+    }
+
+    /// As [`Review::read`], with this much room for containers.
+    ///
+    /// # Errors
+    /// As [`Review::read`].
+    pub fn read_within(room: Room, body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
+        match within(room, || skim::from_slice::<Whole<'a>>(body)) {
+            (Ok(whole), left) => Self::open(whole, left),
+            (Err(_), _) => Self::by_serde_json(room, body),
         }
     }
 
@@ -237,18 +305,27 @@ impl<'a> Review<'a> {
     /// # Errors
     /// As [`Review::read`].
     pub fn read_every_byte(body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
-        match serde_json::from_slice::<Whole<'a>>(body) {
-            Ok(whole) => Self::open(whole),
-            Err(_) => Err(Self::malformed(body)),
+        Self::by_serde_json(Room::of_review(body.len()), body)
+    }
+
+    fn by_serde_json(room: Room, body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
+        match within(room, || serde_json::from_slice::<Whole<'a>>(body)) {
+            (Ok(whole), left) => Self::open(whole, left),
+            (Err(_), _) => Err(within(room, || Self::malformed(body)).0),
         }
     }
 
-    fn open(Object(envelope): Whole<'a>) -> Result<Review<'a>, Malformed<'a>> {
+    fn open(Object(envelope): Whole<'a>, left: Room) -> Result<Review<'a>, Malformed<'a>> {
         let (outline, object, old) = envelope.open().map_err(Malformed::Envelope)?;
+        let stored = |Object(old)| Stored {
+            room: left.of_stored(),
+            ..old
+        };
         Ok(Review {
             outline,
-            object: object.map(|new| new.0),
-            old: old.map(|old| old.0),
+            object: object.map(|Object(new)| new),
+            old: old.map(stored),
+            left,
         })
     }
 
@@ -320,25 +397,6 @@ fn object_reason(body: &[u8]) -> String {
         .replace("expected i32", "expected a 32-bit integer")
         .replace("expected i64", "expected a 64-bit integer");
     cut(format_args!("{}: {}", Shown(&path), Shown(&text)), 200)
-}
-
-/// Finds a string field in the first bytes of a review that is too large or too odd to read. An API server writes
-/// `uid` and `namespace` before the objects.
-pub fn scan<'a>(prefix: &'a [u8], key: &str) -> Option<&'a str> {
-    let text = match std::str::from_utf8(prefix) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(prefix.get(..error.valid_up_to())?).ok()?,
-    };
-    let quoted = format!("\"{key}\"");
-    let after = text
-        .get(text.find(&quoted)? + quoted.len()..)?
-        .trim_start()
-        .strip_prefix(':')?
-        .trim_start();
-    let value = after.strip_prefix('"')?;
-    let value = value.get(..value.find('"')?)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (!value.is_empty() && value.len() <= 253 && value.bytes().all(plain)).then_some(value)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How one watch is doing, for probes and metrics.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
@@ -17,6 +18,8 @@ pub struct WatchState {
     errors: AtomicU64,
     unreadable: AtomicU64,
     trouble: Trouble,
+    /// Whether it is connected, for readers that may not wait for a lock.
+    live: Arc<AtomicBool>,
 }
 
 impl WatchState {
@@ -28,6 +31,7 @@ impl WatchState {
             errors: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             trouble: Trouble::default(),
+            live: Arc::default(),
         }
     }
 
@@ -55,18 +59,25 @@ impl WatchState {
         self.trouble.reason()
     }
 
+    /// Whether the last list or watch succeeded. Never waits.
+    pub fn live(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.live)
+    }
+
     pub(super) fn heard(&self) {
         self.last_event.store(Timestamp::now().as_second(), Ordering::Relaxed);
         self.connected();
     }
 
     pub(super) fn connected(&self) {
+        self.live.store(true, Ordering::Relaxed);
         if self.trouble.over() {
             tracing::info!(resource = self.plural, "Watching again");
         }
     }
 
     pub(super) fn failed(&self, reason: &str) {
+        self.live.store(false, Ordering::Relaxed);
         self.errors.fetch_add(1, Ordering::Relaxed);
         if self.trouble.failed(reason) {
             tracing::warn!(

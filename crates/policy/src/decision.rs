@@ -136,7 +136,7 @@ impl<'a> Decision<'a> {
         Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// The persona that a denial's first line names: the one of the first refusal. The others' refusals name their own.
+    /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
         self.refusals().first().map(Charge::persona)
     }

@@ -1,7 +1,8 @@
 //! What a rule found, as data: which rule, where, what was observed and what the persona allows. Words are in `render`.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+pub use super::place::{ContainerKind, ContainerRef, Place};
 
 use super::persona::{Persona, Problem};
 use super::quantity::Quantity;
@@ -144,89 +145,6 @@ impl Rule {
             Rule::PersonaDuplicate => 7,
             Rule::ModeUnknown => 8,
             Rule::ObjectUnreadable => 9,
-        }
-    }
-}
-
-/// Which of the two lists a container stands in, and what it is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ContainerKind {
-    /// `containers`.
-    App,
-    /// `initContainers` with `restartPolicy: Always`: runs beside the app.
-    Sidecar,
-    /// `initContainers` that run once, before the app.
-    Init,
-}
-
-impl ContainerKind {
-    /// The list it stands in.
-    pub fn list(self) -> &'static str {
-        match self {
-            ContainerKind::App => "containers",
-            ContainerKind::Sidecar | ContainerKind::Init => "initContainers",
-        }
-    }
-}
-
-/// A container, by where it stands and what it is called.
-#[derive(Clone, Copy, Debug)]
-pub struct ContainerRef<'a> {
-    /// List and purpose.
-    pub kind: ContainerKind,
-    /// Position in its list.
-    pub index: usize,
-    /// Its name.
-    pub name: &'a str,
-}
-
-/// Where in the object a finding is. Two findings are about the same thing when rule and place are equal; the
-/// position of a container does not count, its list and name do.
-#[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
-    /// A field of the object itself, such as `spec.replicas`; empty for findings about no field.
-    Object(&'static str),
-    /// A field below `spec.template.spec`.
-    Pod(&'static str),
-    /// A field of a container.
-    Container(ContainerRef<'a>, &'static str),
-}
-
-impl PartialEq for Place<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Place::Object(a), Place::Object(b)) | (Place::Pod(a), Place::Pod(b)) => a == b,
-            (Place::Container(a, field), Place::Container(b, other_field)) => {
-                field == other_field && a.name == b.name && a.kind.list() == b.kind.list()
-            }
-            _ => false,
-        }
-    }
-}
-
-/// As equality sees it.
-impl Hash for Place<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        std::mem::discriminant(self).hash(state);
-        match self {
-            Place::Object(field) | Place::Pod(field) => field.hash(state),
-            Place::Container(container, field) => (field, container.name, container.kind.list()).hash(state),
-        }
-    }
-}
-
-impl Eq for Place<'_> {}
-
-impl Place<'_> {
-    /// The order in which places are told: the object, then app containers, then init containers, the pod level last.
-    pub(super) fn ordinal(&self, rule: Rule) -> (u8, usize) {
-        match self {
-            Place::Object(_) => (0, 0),
-            // E2 speaks of the pod before its containers; pod-level limits come after the containers'.
-            Place::Pod(_) if rule == Rule::RunAsNonRoot => (0, 0),
-            Place::Container(c, _) if c.kind == ContainerKind::App => (1, c.index),
-            Place::Container(c, _) => (2, c.index),
-            Place::Pod(_) => (3, 0),
         }
     }
 }

@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::room::{self, Item};
+
 /// A value read from a JSON object, or the default for null.
 #[derive(Debug, Default)]
 pub struct Object<T>(pub T);
@@ -43,36 +45,45 @@ pub(super) fn optional<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
     Ok(Option::<Object<T>>::deserialize(d)?.map(|Object(value)| value))
 }
 
-/// How many items of one list are kept, so that a few megabytes of `{},{},…` do not become gigabytes. One more than
-/// [`super::workload::MOST_PARTS`]: a list that is longer can be told from one that is not.
-const MOST_ITEMS: usize = super::workload::MOST_PARTS + 1;
-
-/// A field that is a list of objects; null reads as the empty list, and beyond [`MOST_ITEMS`] items are skipped.
-pub(super) fn objects<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+/// A field that is a list of objects; null reads as the empty list. Items that find no [`room`] are passed over.
+pub(super) fn objects<'de, D: Deserializer<'de>, T: Item + Default + Deserialize<'de>>(
+    d: D,
+) -> Result<Vec<T>, D::Error> {
     list(d, |Object(value)| value)
 }
 
 /// A field that is a list of anything else; otherwise as [`objects`].
-pub(super) fn values<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn values<'de, D: Deserializer<'de>, T: Item + Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
     list(d, |value: T| value)
 }
 
-fn list<'de, D: Deserializer<'de>, E: Deserialize<'de>, T>(d: D, open: fn(E) -> T) -> Result<Vec<T>, D::Error> {
+/// From this length on a list grows by a quarter: by doubling, it would need three times its size for a moment.
+const LONG: usize = 64;
+
+fn list<'de, D, E, T>(d: D, open: fn(E) -> T) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    E: Deserialize<'de>,
+    T: Item,
+{
     struct Reader<E, T>(fn(E) -> T);
-    impl<'de, E: Deserialize<'de>, T> Visitor<'de> for Reader<E, T> {
+    impl<'de, E: Deserialize<'de>, T: Item> Visitor<'de> for Reader<E, T> {
         type Value = Vec<T>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list")
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
             let mut read = Vec::new();
-            while read.len() < MOST_ITEMS {
-                match list.next_element()? {
-                    Some(item) => read.push(self.0(item)),
-                    None => return Ok(read),
+            while let Some(item) = list.next_element()? {
+                if !room::take::<T>() {
+                    while list.next_element::<IgnoredAny>()?.is_some() {}
+                    break;
                 }
+                if read.len() == read.capacity() && read.len() >= LONG {
+                    read.reserve_exact(read.len() / 4);
+                }
+                read.push(self.0(item));
             }
-            while list.next_element::<IgnoredAny>()?.is_some() {}
             Ok(read)
         }
         fn visit_unit<F>(self) -> Result<Vec<T>, F> {

@@ -19,8 +19,8 @@ pub(super) fn of_persona<'a>(
         Subject::Scale => &[],
     };
     // Upstream takes a fraction of a byte for what it is.
-    let told = move |problem: &&Problem| set == RuleSet::Complete || problem.flaw == Flaw::Unreadable;
-    let unreadable = problems.iter().filter(told).map(|problem| {
+    let shown = move |problem: &&Problem| set == RuleSet::Complete || problem.flaw == Flaw::Unreadable;
+    let unreadable = problems.iter().filter(shown).map(|problem| {
         let fact = Fact::Unreadable {
             persona: &persona.name,
             problem,

@@ -48,7 +48,7 @@ pub struct Persona {
     pub read_only_root_filesystem: bool,
     /// `spec.policies.security.allowPrivilegeEscalation` is false.
     pub forbids_privilege_escalation: bool,
-    /// Values that are no good: they are named to whoever deploys.
+    /// Values that are no good: they are named in every answer.
     pub problems: Vec<Problem>,
 }
 

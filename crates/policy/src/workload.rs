@@ -10,11 +10,8 @@ use serde_json::value::RawValue;
 use super::finding::{ContainerKind, ContainerRef};
 use super::json;
 use super::quantity::Quantity;
+use super::room::Item;
 use super::text::Text;
-
-/// How many parts ([`Workload::parts`]) an object may have to be judged: far more than any pod that runs, and few enough
-/// to be judged in milliseconds and megabytes.
-pub const MOST_PARTS: usize = 10_000;
 
 /// A Deployment as the rules see it. A Scale is read by the same type: it has `spec.replicas` and `status.selector`.
 #[derive(Debug, Default, Deserialize)]
@@ -28,17 +25,6 @@ pub struct Workload<'a> {
     /// Of a Scale only: how its pods are selected.
     #[serde(borrow, default, deserialize_with = "json::object")]
     pub status: ScaleStatus<'a>,
-}
-
-impl Workload<'_> {
-    /// Containers of both kinds and the capabilities they add: what the work of judging grows with.
-    pub fn parts(&self) -> usize {
-        let pod = &self.spec.template.spec;
-        let containers = pod.containers.iter().chain(&pod.init_containers);
-        containers
-            .map(|container| 1 + container.security_context.capabilities.add.len())
-            .sum()
-    }
 }
 
 /// `metadata` of the object.
@@ -197,6 +183,12 @@ pub struct Container<'a> {
     pub restart_policy: Text<'a>,
 }
 
+impl Item for Container<'_> {
+    /// Two limits, requests, two probes, the user, three ways to gain privileges besides capabilities, and the root
+    /// filesystem.
+    const FINDINGS: usize = 10;
+}
+
 /// A probe of any kind.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -301,6 +293,11 @@ pub struct Capabilities<'a> {
     /// Capabilities added to the runtime's default set.
     #[serde(borrow, default, deserialize_with = "json::values", skip_serializing_if = "unset")]
     pub add: Vec<Text<'a>>,
+}
+
+/// A capability.
+impl Item for Text<'_> {
+    const FINDINGS: usize = 1;
 }
 
 /// `status` of a Scale.

@@ -31,7 +31,11 @@ impl App for Router {
     type Body = RouterBody;
 
     async fn respond(&self, request: Request<RequestBody>) -> Response<RouterBody> {
-        match self.clone().oneshot(request.map(RouterBody::new)).await {
+        let sender = request.body().sender();
+        let mut request = request.map(RouterBody::new);
+        // Behind a router's body nobody sees whose it is.
+        request.extensions_mut().insert(sender);
+        match self.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -46,6 +50,11 @@ impl<A: App> App for Arc<A> {
         A::respond(self, request)
     }
 }
+
+/// Marks, among an answer's extensions, a request that no caller of ours would send. Any other answer with a status of
+/// success says that its request was sensible, and connections that carried such a request are the last to make room.
+#[derive(Clone, Copy, Debug)]
+pub struct Senseless;
 
 /// An answer in words.
 pub fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {

@@ -1,24 +1,40 @@
-//! Reading one request body: at most so large, in so much time, out of a budget that all requests share. Knows no
-//! content; the first bytes of a body that was too large are kept for a caller who can still answer from them.
+//! Reading one request body: at most so large, in so much time and so quickly, out of a budget that all requests share. Knows
+//! no content; the first bytes of a body that was too large are kept for a caller who can still answer from them.
+//!
+//! Where the budget is short the slowest bodies are asked to make room, those of connections that have shown nothing first
+//! (`eviction`), and what is read here waits for it a little.
 
 use std::future::poll_fn;
 use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
 
-pub use super::budget::Budget;
 use super::budget::Hold;
+pub use super::budget::{Budget, SMALL};
 use super::limits::Limits;
+use super::sender::Sender;
 
 /// How much of a body that is too large is kept.
 pub const PREFIX: usize = 4 * 1024;
 
-/// What is held for a body before its bytes come. What a client announces costs nothing until it is sent; otherwise a
-/// few connections that announce 20 MiB and send nothing would use up the budget.
+/// The least that is held for a body whose sender is serious: who has sent [`SERIOUS`] of it gets that at once, so that most
+/// bodies are joined in one piece of memory. What a client announces costs nothing until it is sent; otherwise a few
+/// connections that announce 20 MiB and send nothing would use up the budget.
 const FIRST_HOLD: usize = 64 * 1024;
+const SERIOUS: usize = 8 * 1024;
+
+/// How long a second is in [`Limits::body_rate`].
+const RATE_PERIOD: Duration = Duration::from_secs(1);
+
+/// How long a body waits for those that were asked to make room for it.
+const ROOM_PATIENCE: Duration = Duration::from_millis(250);
+
+/// After so long others are asked, too.
+const ROOM_TICK: Duration = Duration::from_millis(10);
 
 /// A whole request body. Holds its part of the budget until dropped.
 #[derive(Debug)]
@@ -46,9 +62,13 @@ pub enum BodyError {
         /// Its first [`PREFIX`] bytes.
         prefix: Bytes,
     },
-    /// The budget has no room now: answer 503 with `Retry-After: 1`.
+    /// The budget has no room now, or this body was slow where others needed its room: answer 503 with `Retry-After: 1`.
     #[error("too many request bodies at once")]
     Busy,
+    /// It came at less than [`Limits::body_rate`]: answer 503 with `Retry-After: 1`, since a network that loses packets looks
+    /// like this, too, and an API server then has time for another try.
+    #[error("the request body arrived too slowly")]
+    TooSlow,
     /// It did not come within [`Limits::body`].
     #[error("the request body did not arrive in time")]
     TimedOut,
@@ -60,15 +80,16 @@ pub enum BodyError {
 /// Reads a body of at most `max` bytes within [`Limits::body`] from now, which is the end of the request's head when it is
 /// the first thing a handler does.
 ///
-/// `content_length` is what the request announced. Beyond `max` the rest is read and dropped, up to [`Limits::discard`]
-/// bytes and within the same time, so that a client that reads only after it has written gets its answer. A body that
-/// arrived in one piece is not copied.
+/// `content_length` is what the request announced, `sender` who sends it. Beyond `max` the rest is read and dropped, up to
+/// [`Limits::discard`] bytes and within the same time, so that a client that reads only after it has written gets its
+/// answer. A body that arrived in one piece is not copied.
 ///
 /// # Errors
 /// See [`BodyError`].
 pub async fn read<'b, B>(
     body: B,
     content_length: Option<u64>,
+    sender: &Sender,
     limits: &Limits,
     budget: &'b Budget,
     max: usize,
@@ -76,10 +97,30 @@ pub async fn read<'b, B>(
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let deadline = Instant::now() + limits.body;
+    let read = read_all(body, content_length, sender, limits, budget, max).await;
+    sender.holds(0);
+    read
+}
+
+async fn read_all<'b, B>(
+    body: B,
+    content_length: Option<u64>,
+    sender: &Sender,
+    limits: &Limits,
+    budget: &'b Budget,
+    max: usize,
+) -> Result<Body<'b>, BodyError>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let began = Instant::now();
     let mut frames = Frames {
         body: pin!(body),
-        deadline,
+        sender,
+        deadline: began + limits.body,
+        rate: limits.body_rate,
+        period: began,
+        counted: 0,
     };
 
     if content_length.is_some_and(|length| length > max as u64) {
@@ -92,16 +133,13 @@ where
         return Err(too_large(frames, prefix, content_length, 0, limits.discard).await);
     }
 
-    let mut hold = budget.hold_nothing();
     let announced = content_length.and_then(|length| usize::try_from(length).ok());
-    hold.grow_to(announced.unwrap_or(FIRST_HOLD).min(FIRST_HOLD).min(max))
-        .map_err(|_| BodyError::Busy)?;
-
+    let mut hold = budget.hold_nothing(announced);
     let Some(first) = frames.next().await? else {
-        return whole(Bytes::new(), hold);
+        return whole(Bytes::new(), hold, sender).await;
     };
     if first.len() <= max && (announced == Some(first.len()) || frames.at_end()) {
-        return whole(first, hold);
+        return whole(first, hold, sender).await;
     }
     let mut bytes = Vec::new();
     let mut piece = first;
@@ -112,11 +150,15 @@ where
             take_prefix(&mut prefix, &bytes);
             take_prefix(&mut prefix, &piece);
             drop((bytes, piece, hold));
+            sender.holds(0);
             return Err(too_large(frames, prefix, content_length, needed as u64, limits.discard).await);
         }
         if needed > hold.bytes() {
-            let roomy = hold.bytes().saturating_mul(2).min(announced.unwrap_or(max)).max(needed);
-            hold.grow_to(roomy).map_err(|_| BodyError::Busy)?;
+            let roomy = roomy(hold.bytes(), needed).min(announced.unwrap_or(max)).max(needed);
+            if grow(&mut hold, roomy, sender).await? == Grown::Later {
+                // What it could not send meanwhile is not held against it.
+                frames.resume();
+            }
         }
         if needed > bytes.capacity() {
             bytes.reserve_exact(hold.bytes() - bytes.len());
@@ -124,15 +166,64 @@ where
         bytes.extend_from_slice(&piece);
         match frames.next().await? {
             Some(next) => piece = next,
-            None => return whole(Bytes::from(bytes), hold),
+            None => return whole(Bytes::from(bytes), hold, sender).await,
         }
     }
 }
 
-fn whole(bytes: Bytes, mut hold: Hold<'_>) -> Result<Body<'_>, BodyError> {
-    hold.grow_to(bytes.len()).map_err(|_| BodyError::Busy)?;
+/// How much to hold for a body of which so much is there and more is to come.
+fn roomy(held: usize, needed: usize) -> usize {
+    let first = if needed >= SERIOUS { FIRST_HOLD } else { 2 * needed };
+    first.max(held.saturating_mul(2))
+}
+
+async fn whole<'b>(bytes: Bytes, mut hold: Hold<'b>, sender: &Sender) -> Result<Body<'b>, BodyError> {
+    grow(&mut hold, bytes.len(), sender).await?;
     hold.shrink_to(bytes.len());
     Ok(Body { bytes, _hold: hold })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grown {
+    AtOnce,
+    Later,
+}
+
+/// Holds `bytes` in all: at once where there is room, or as soon as others have made some.
+async fn grow(hold: &mut Hold<'_>, bytes: usize, sender: &Sender) -> Result<Grown, BodyError> {
+    if !crowds(hold, bytes, sender) && hold.grow_to(bytes).is_ok() {
+        sender.holds(bytes);
+        return Ok(Grown::AtOnce);
+    }
+    let waiting = hold.wait();
+    sender.waits_for_room(true);
+    let deadline = Instant::now() + ROOM_PATIENCE;
+    let mut asked = false;
+    let grown = loop {
+        let freed = waiting.freed();
+        let crowded = crowds(hold, bytes, sender);
+        if !crowded && hold.grow_to(bytes).is_ok() {
+            break Ok(Grown::Later);
+        }
+        let now = Instant::now();
+        // Those that were asked before may still be on their way out.
+        asked |= sender.ask_for_room(bytes - hold.bytes(), hold.limit(bytes), crowded);
+        if sender.is_ousted() || now >= deadline || !asked {
+            break Err(BodyError::Busy);
+        }
+        // Passing is no failure: others are asked then.
+        let _passed = timeout_at(deadline.min(now + ROOM_TICK), freed).await;
+    };
+    sender.waits_for_room(false);
+    sender.holds(hold.bytes());
+    grown
+}
+
+/// Whether the sender, a stranger, would take more than its address's part of what is left. While less than half of the
+/// budget is in use none can.
+fn crowds(hold: &Hold<'_>, bytes: usize, sender: &Sender) -> bool {
+    let (limit, held) = (hold.limit(bytes), hold.held_by_all());
+    held + bytes - hold.bytes() > limit / 2 && sender.would_crowd(bytes, limit, held)
 }
 
 fn take_prefix(prefix: &mut BytesMut, data: &[u8]) {
@@ -173,10 +264,16 @@ where
     BodyError::TooLarge { length, prefix }
 }
 
-/// The data of a body, piece by piece, until a deadline.
+/// The data of a body, piece by piece, until a deadline, and as long as it comes quickly enough.
 struct Frames<'a, B> {
     body: Pin<&'a mut B>,
+    sender: &'a Sender,
     deadline: Instant,
+    /// See [`Limits::body_rate`].
+    rate: usize,
+    /// The second that is being counted began here, and brought so much.
+    period: Instant,
+    counted: usize,
 }
 
 impl<B> Frames<'_, B>
@@ -190,22 +287,44 @@ where
             let there = poll_fn(|cx| Poll::Ready(self.body.as_mut().poll_frame(cx))).await;
             let frame = match there {
                 Poll::Ready(frame) => frame,
-                Poll::Pending => {
-                    let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx));
-                    let in_time = timeout_at(self.deadline, frame).await;
-                    in_time.map_err(|_elapsed| BodyError::TimedOut)?
-                }
+                Poll::Pending => self.wait().await?,
             };
             match frame {
                 None => return Ok(None),
                 Some(Err(_broken)) => return Err(BodyError::Broken),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        self.counted += data.len();
                         return Ok(Some(data));
                     }
                 }
             }
         }
+    }
+
+    /// Waits for what is not there yet.
+    async fn wait(&mut self) -> Result<Option<Result<http_body::Frame<Bytes>, B::Error>>, BodyError> {
+        if self.counted >= self.rate {
+            self.resume();
+        }
+        let too_slow = self.period + RATE_PERIOD;
+        let frame = poll_fn(|cx| match self.body.as_mut().poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            // A request to make room has woken this task.
+            Poll::Pending if self.sender.is_ousted() => Poll::Ready(Err(BodyError::Busy)),
+            Poll::Pending => Poll::Pending,
+        });
+        match timeout_at(self.deadline.min(too_slow), frame).await {
+            Ok(frame) => frame,
+            Err(_elapsed) if too_slow < self.deadline => Err(BodyError::TooSlow),
+            Err(_elapsed) => Err(BodyError::TimedOut),
+        }
+    }
+
+    /// A new second begins.
+    fn resume(&mut self) {
+        self.period = Instant::now();
+        self.counted = 0;
     }
 
     fn at_end(&self) -> bool {

@@ -1,12 +1,22 @@
 //! How many bytes of request bodies may be buffered at once, over all connections and listeners that share the budget.
-//! It bounds the one part of our memory whose size strangers decide.
+//! It bounds the one part of our memory whose size strangers decide. A quarter of it is for bodies up to [`SMALL`] alone,
+//! which nearly all reviews are: no number of large ones keeps them out.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 const MIB: u64 = 1024 * 1024;
+
+/// Bodies up to this size may use all of the budget, larger ones leave the reserve alone.
+pub const SMALL: usize = 256 * 1024;
+
+/// The part of the budget that is the reserve.
+const RESERVED_PART: usize = 4;
 
 /// The budget where memory is not scarce.
 const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
@@ -17,20 +27,27 @@ const SMALL_LIMIT: u64 = 128 * MIB;
 
 /// A share of memory for request bodies. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Budget {
-    // Nobody waits for room, so a number is enough.
-    held: Arc<AtomicUsize>,
+pub struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    held: AtomicUsize,
     total: usize,
+    /// How many wait for room; without any, giving back notifies no one.
+    waiting: AtomicUsize,
+    freed: Notify,
 }
 
 impl Budget {
     /// A budget of `bytes`.
     #[must_use]
     pub fn new(bytes: usize) -> Budget {
-        Budget {
-            held: Arc::default(),
+        Budget(Arc::new(Shared {
+            held: AtomicUsize::new(0),
             total: bytes,
-        }
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+        }))
     }
 
     /// 64 MiB; 48 MiB where the cgroup's memory limit is 128 MiB or less.
@@ -43,42 +60,60 @@ impl Budget {
     /// The whole budget in bytes.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.total
+        self.0.total
     }
 
     /// Bytes held now.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.0.held.load(Ordering::Relaxed)
     }
 
-    /// Holds nothing yet, and can be made to hold more.
-    pub(super) fn hold_nothing(&self) -> Hold<'_> {
-        Hold { budget: self, bytes: 0 }
+    /// Holds nothing yet, and can be made to hold more, for a body of which so much was announced.
+    pub(super) fn hold_nothing(&self, announced: Option<usize>) -> Hold<'_> {
+        Hold {
+            budget: &self.0,
+            bytes: 0,
+            large: announced.is_some_and(|bytes| bytes > SMALL),
+        }
     }
 }
 
 /// A part of a budget, given back on drop.
 #[derive(Debug)]
 pub(super) struct Hold<'b> {
-    budget: &'b Budget,
+    budget: &'b Shared,
     bytes: usize,
+    large: bool,
 }
 
-impl Hold<'_> {
+impl<'b> Hold<'b> {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that all may hold for one more of this body's size.
+    pub(super) fn limit(&self, bytes: usize) -> usize {
+        let total = self.budget.total;
+        if self.large || bytes > SMALL {
+            total - total / RESERVED_PART
+        } else {
+            total
+        }
+    }
+
+    /// Bytes that all hold now.
+    pub(super) fn held_by_all(&self) -> usize {
+        self.budget.held.load(Ordering::Relaxed)
     }
 
     /// Holds `bytes` in all, or says no at once.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
-            let fits = |held: usize| held.checked_add(more).filter(|held| *held <= self.budget.total);
-            let grown = self
-                .budget
-                .held
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+            let limit = self.limit(bytes);
+            let fits = |held: usize| held.checked_add(more).filter(|held| *held <= limit);
+            let grown = self.budget.held.fetch_update(Ordering::SeqCst, Ordering::Relaxed, fits);
             grown.map_err(|_| Exhausted)?;
             self.bytes = bytes;
         }
@@ -89,9 +124,36 @@ impl Hold<'_> {
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {
-            self.budget.held.fetch_sub(surplus, Ordering::Relaxed);
+            self.budget.held.fetch_sub(surplus, Ordering::SeqCst);
             self.bytes = bytes;
+            // Ordered with `Waiting`: either this sees who waits, or they see the room.
+            if self.budget.waiting.load(Ordering::SeqCst) > 0 {
+                self.budget.freed.notify_waiters();
+            }
         }
+    }
+
+    /// From now on others notify when they give back room.
+    pub(super) fn wait(&self) -> Waiting<'b> {
+        self.budget.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(self.budget)
+    }
+}
+
+/// Somebody waits for room, until dropped.
+#[derive(Debug)]
+pub(super) struct Waiting<'b>(&'b Shared);
+
+impl<'b> Waiting<'b> {
+    /// Resolves when room was given back after this call.
+    pub(super) fn freed(&self) -> Notified<'b> {
+        self.0.freed.notified()
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -1,13 +1,16 @@
 //! One connection from accept to close: handshake, requests, and the deadline that is due at each moment.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::ready;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -25,6 +28,9 @@ pub(super) struct Host<A> {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     http: http1::Builder,
+    /// Who may compute a handshake: half of the threads at once. A handshake takes as long as many answers, and a thousand
+    /// strangers that come at the same time would stand before every request that is there already.
+    handshakes: Semaphore,
 }
 
 impl<A: App> Host<A> {
@@ -44,7 +50,29 @@ impl<A: App> Host<A> {
             tls,
             limits,
             http,
+            handshakes: Semaphore::new(
+                std::thread::available_parallelism().map_or(1, |threads| threads.get().div_ceil(2)),
+            ),
         }
+    }
+
+    /// Lets a handshake compute when it is its turn; while it waits for the peer it takes no turn.
+    async fn in_turn<F: Future>(&self, handshake: F) -> F::Output {
+        let mut handshake = pin!(handshake);
+        let mut turn = pin!(None);
+        poll_fn(|cx| {
+            if turn.is_none() {
+                turn.set(Some(self.handshakes.acquire()));
+            }
+            // The semaphore is never closed.
+            let _permit = match turn.as_mut().as_pin_mut() {
+                Some(turn) => Some(ready!(turn.poll(cx))),
+                None => None,
+            };
+            turn.set(None);
+            handshake.as_mut().poll(cx)
+        })
+        .await
     }
 
     /// Serves one accepted connection to its end, and says what ended it.
@@ -54,7 +82,7 @@ impl<A: App> Host<A> {
             Some(acceptor) => {
                 let agreed = tokio::select! {
                     biased;
-                    agreed = acceptor.accept(ReadAhead::new(tcp)).into_fallible() => agreed,
+                    agreed = self.in_turn(acceptor.accept(ReadAhead::new(tcp)).into_fallible()) => agreed,
                     reason = track.overdue() => return reason,
                 };
                 match agreed {
@@ -78,7 +106,7 @@ impl<A: App> Host<A> {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => return asked.unwrap_or(match ended {
-                    Ok(()) => CloseReason::Finished,
+                    Ok(()) => track.course().end(),
                     Err(error) => {
                         tracing::debug!(%peer, %error, "connection broken");
                         CloseReason::Broken

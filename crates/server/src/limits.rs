@@ -2,11 +2,6 @@
 
 use std::time::Duration;
 
-use procfs::process::{LimitValue, Process};
-
-/// File descriptors that are not connections: listeners, logs, file watches, Kubernetes watches, and room to spare.
-const RESERVED_DESCRIPTORS: usize = 128;
-
 /// The smallest head buffer that hyper works with.
 const LEAST_HEADER_BYTES: usize = 8 * 1024;
 
@@ -21,6 +16,8 @@ pub struct Limits {
     /// From the end of a request's head to the end of its body. Longer than any webhook timeout is of no use: the API
     /// server has given up by then (`timeoutSeconds` is 3 in our registration, 10 by default, 30 at most).
     pub body: Duration,
+    /// Bytes that each second of a body must bring, from its first one on, unless they are its last.
+    pub body_rate: usize,
     /// How long a write may wait for a peer that does not read, until everything written so far is taken.
     pub write: Duration,
     /// How long a connection may be silent between requests, or before its first one. Twice the 90 s after which
@@ -32,11 +29,16 @@ pub struct Limits {
     /// How long a drain waits for requests in flight before it cuts them off. With the default shutdown delay of 10 s it
     /// stays inside `terminationGracePeriodSeconds: 30`.
     pub drain: Duration,
-    /// Connections open at once. At the cap a new connection is accepted and another one goes: first one that has
-    /// been in its handshake or its head for over a second, then one that never carried a request, then the one idle
-    /// longest; the new one waits while all of them carry a request, and while others that are new might take the place of
-    /// one that has carried some. Three API servers with 200 calls in flight each make 600.
+    /// Connections open at once. At the cap a new connection is accepted and another one goes, in this order: one that we
+    /// are closing; one that has shown nothing yet, first those of an address that holds more than half of what is left;
+    /// one that carried a sensible request. Within each: a handshake, a head or a write that has been stalled for over a
+    /// second; a slow body, the slowest first; the one idle longest. The new one waits while all of them are being answered,
+    /// and while others that are new might take the place of one that has carried a sensible request. Three API servers
+    /// with 200 calls in flight each make 600.
     pub max_connections: usize,
+    /// How old a handshake, a head or a body must be, on a connection that has shown nothing, before it can make room; and
+    /// after how long a silence a body has stopped. A body of one that has shown something has twice as long.
+    pub patience: Duration,
     /// Size of a request's head, and of the buffer a body is read through. Beyond it hyper answers 431. API servers send
     /// under 1 KiB, or a few KiB with a token.
     pub max_header_bytes: usize,
@@ -51,11 +53,13 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             header: Duration::from_secs(10),
             body: Duration::from_secs(10),
+            body_rate: 16 * 1024,
             write: Duration::from_secs(10),
             idle: Duration::from_secs(180),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(15),
             max_connections: 1024,
+            patience: Duration::from_millis(250),
             max_header_bytes: 64 * 1024,
             discard: 64 * 1024 * 1024,
         }
@@ -63,42 +67,19 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults, with fewer connections where the process may open only few files (`ulimit -n`).
-    #[must_use]
-    pub fn for_this_process() -> Limits {
-        let limits = Limits::default();
-        match open_files() {
-            Some(files) => limits.within(files),
-            None => limits,
-        }
-    }
-
-    /// The same limits for a process that may open `files` descriptors.
-    fn within(self, files: u64) -> Limits {
-        let files = usize::try_from(files).unwrap_or(usize::MAX);
-        let room = files.saturating_sub(RESERVED_DESCRIPTORS).max(files / 2).max(1);
+    /// The defaults of a listener beside the webhook's: few connections, and little patience, since a probe comes from near
+    /// by and whole.
+    pub(super) fn beside(max_connections: usize) -> Limits {
         Limits {
-            max_connections: self.max_connections.min(room),
-            ..self
+            max_connections,
+            patience: Duration::from_millis(50),
+            ..Limits::default()
         }
     }
 
     /// The head buffer to ask of hyper, which refuses one below 8 KiB.
     pub(super) fn head_buffer(&self) -> usize {
         self.max_header_bytes.max(LEAST_HEADER_BYTES)
-    }
-}
-
-/// The soft limit on open files, where it can be read and is not infinite.
-fn open_files() -> Option<u64> {
-    match Process::myself()
-        .and_then(|me| me.limits())
-        .ok()?
-        .max_open_files
-        .soft_limit
-    {
-        LimitValue::Value(files) => Some(files),
-        LimitValue::Unlimited => None,
     }
 }
 

@@ -223,7 +223,7 @@ impl<A: App> Doorman<A> {
                     Err(error) => {
                         // Out of descriptors or memory: neither is mended by ending the process. One connection less helps.
                         Stats::count(&self.stats.accept_errors);
-                        let made_room = self.registry.evict_one();
+                        let made_room = self.registry.evict_one(false);
                         tracing::warn!(%error, made_room, "cannot accept connections; trying again");
                         sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -263,7 +263,8 @@ impl<A: App> Doorman<A> {
         if let Err(error) = set_options(&tcp) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
-        let track = Arc::new(Track::new(self.host.limits, accepted));
+        let others = Arc::downgrade(&self.registry);
+        let track = Arc::new(Track::new(self.host.limits, accepted, peer.ip().into(), others));
         let place = self.registry.enter(Arc::clone(&track), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
         self.connections.spawn(async move {

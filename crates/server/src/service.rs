@@ -16,8 +16,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::app::{App, not_now, plain};
+use super::app::{App, Senseless, not_now, plain};
 use super::drain::{Drain, State};
+use super::sender::Sender;
 use super::stats::Stats;
 use super::track::Track;
 
@@ -36,7 +37,8 @@ impl<A: App> Application<A> {
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody<A::Body>>, Infallible> {
         let has_body = !request.body().is_end_stream();
-        track.course().head_read(has_body, Instant::now());
+        let announced = request.body().size_hint().exact();
+        track.course().head_read(has_body, announced, Instant::now());
 
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
@@ -55,9 +57,11 @@ impl<A: App> Application<A> {
                 }
             }
         };
+        let sensible = response.status().is_success() && response.extensions().get::<Senseless>().is_none();
+        let unread = track.course().handled(sensible);
         // The connection ends with this answer when the drain wants its callers to let go, and when the rest of the
         // request stands between this answer and the next head.
-        if self.drain.is_draining() || track.course().body_is_unread() {
+        if self.drain.is_draining() || unread {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -94,6 +98,14 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 pub struct RequestBody {
     incoming: Incoming,
     track: Arc<Track>,
+}
+
+impl RequestBody {
+    /// Whose it is.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender::of(Arc::clone(&self.track))
+    }
 }
 
 impl Body for RequestBody {

@@ -9,27 +9,29 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::eviction::{Address, Eviction};
 use super::limits::Limits;
+use super::pace::Pace;
+use super::registry::Registry;
 use super::stats::CloseReason;
 
 /// How much longer than [`Limits::body`] a request may stay in its body. Whoever reads the body answers at the limit
 /// itself; this bound is for handlers that wait for a body without one.
 const BODY_BACKSTOP: Duration = Duration::from_secs(1);
 
-/// How old a handshake or a head must be before it counts as stalled when room is needed.
-const STALLED: Duration = Duration::from_secs(1);
-
 /// How long the end of a drain waits for the request of a connection that was only just opened.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a connection is doing.
+/// What a connection is doing. A protocol that takes over after an upgrade becomes a phase of its own: what is due in it,
+/// and whether it may make room, is asked in [`Course::due`] and in `eviction`, which name every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Accepted; TLS is not agreed yet.
@@ -58,22 +60,34 @@ pub(super) struct Due {
 /// The state of one connection; every change is told its `now`.
 #[derive(Debug)]
 pub(super) struct Course {
-    limits: Limits,
-    phase: Phase,
+    pub(super) limits: Limits,
+    pub(super) phase: Phase,
     /// When `phase` began.
-    since: Instant,
+    pub(super) since: Instant,
     /// Counts phases, so that a decision taken about an earlier one is recognised as stale.
-    turn: u64,
+    pub(super) turn: u64,
     /// Whether a request was ever read here.
     carried: bool,
+    /// Whether the application ever called a request sensible that was read here.
+    pub(super) shown: bool,
+    /// The length of the current request's body, where its head says it.
+    pub(super) announced: Option<u64>,
+    /// How quickly that body comes.
+    pub(super) pace: Pace,
+    /// Whether that body is not read on because it waits for memory.
+    pub(super) waits_for_room: bool,
     /// Whether the current request's body was read to its end.
     body_read: bool,
     /// Whether bytes of the next request came before this one's answer was out.
     early: bool,
     /// Since when a write waits for the peer.
-    blocked: Option<Instant>,
-    /// The turn in which this connection was chosen to make room.
-    evicted: Option<u64>,
+    pub(super) blocked: Option<Instant>,
+    /// The choice of this connection to make room; void once its turn is over.
+    pub(super) evicted: Option<Eviction>,
+    /// A request was given up to make room for others.
+    pub(super) ousted: bool,
+    /// Its place is wanted, and it has shown nothing: nothing is read from it any more.
+    pub(super) hurried: bool,
     /// When the drain asked idle connections to end.
     leaving: Option<Instant>,
 }
@@ -86,10 +100,16 @@ impl Course {
             since: accepted,
             turn: 0,
             carried: false,
+            shown: false,
+            announced: None,
+            pace: Pace::new(accepted),
+            waits_for_room: false,
             body_read: false,
             early: false,
             blocked: None,
             evicted: None,
+            ousted: false,
+            hurried: false,
             leaving: None,
         }
     }
@@ -106,20 +126,31 @@ impl Course {
 
     /// Bytes arrived. Those of a next request that came together with the end of a body are not told apart from it: such
     /// a connection is idle until one more byte comes, and costs what an idle one costs.
-    pub(super) fn received(&mut self, now: Instant) {
+    pub(super) fn received(&mut self, bytes: usize, now: Instant) {
         match self.phase {
             Phase::Idle => self.enter(Phase::Head, now),
+            Phase::Body => self.pace.came(bytes, now),
             Phase::Handling | Phase::Flushing if self.body_read => self.early = true,
             _ => {}
         }
     }
 
-    /// A request's head is complete.
-    pub(super) fn head_read(&mut self, has_body: bool, now: Instant) {
+    /// A request's head is complete. `announced`: the length of its body, where the head says it.
+    pub(super) fn head_read(&mut self, has_body: bool, announced: Option<u64>, now: Instant) {
         self.carried = true;
         self.early = false;
         self.body_read = !has_body;
+        self.announced = announced;
+        self.pace = Pace::new(now);
+        self.waits_for_room = false;
         self.enter(if has_body { Phase::Body } else { Phase::Handling }, now);
+    }
+
+    /// The reader of the body begins, or ends, to wait for memory.
+    pub(super) fn wait_for_room(&mut self, waits: bool, now: Instant) {
+        self.waits_for_room = waits;
+        // What it could not send meanwhile is not held against it.
+        self.pace.resume(now);
     }
 
     /// The request's body was read to its end.
@@ -135,8 +166,10 @@ impl Course {
         }
     }
 
-    /// Whether the request's body is still, wholly or partly, on its way.
-    pub(super) fn body_is_unread(&self) -> bool {
+    /// The application has answered, and says whether the request was a sensible one. Whether the request's body is still,
+    /// wholly or partly, on its way.
+    pub(super) fn handled(&mut self, sensible: bool) -> bool {
+        self.shown |= sensible;
         !self.body_read
     }
 
@@ -164,6 +197,9 @@ impl Course {
     /// We are closing.
     pub(super) fn closing(&mut self, now: Instant) {
         if self.phase != Phase::Closing {
+            if self.is_evicted() {
+                self.give_way();
+            }
             self.enter(Phase::Closing, now);
         }
     }
@@ -173,42 +209,20 @@ impl Course {
         self.leaving.get_or_insert(now);
     }
 
-    /// Asks this connection to make room, unless it has moved on since `turn`.
-    pub(super) fn evict(&mut self, turn: u64) {
-        self.evicted = Some(turn);
-    }
-
     /// Whether a request is being read, handled or answered. A head that is still incomplete is none: it will be
     /// answered 503.
     pub(super) fn in_flight(&self) -> bool {
         matches!(self.phase, Phase::Body | Phase::Handling | Phase::Flushing)
     }
 
-    /// Whether it has yet to show what it is here for: within [`STALLED`] it does, or becomes dispensable.
+    /// Whether it is about to show what it is here for: within moments it does, or becomes dispensable.
     pub(super) fn is_unproven(&self) -> bool {
-        !self.carried && matches!(self.phase, Phase::Handshake | Phase::Head)
+        !self.shown && matches!(self.phase, Phase::Handshake | Phase::Head | Phase::Body)
     }
 
     /// Whether it is between two requests, where nobody minds an orderly end.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
-    }
-
-    /// How dispensable this connection is when room is needed: the smallest goes first. `None`: not at all.
-    pub(super) fn eviction_rank(&self, now: Instant) -> Option<EvictionRank> {
-        let class = match self.phase {
-            Phase::Closing => 0,
-            Phase::Handshake | Phase::Head if now.duration_since(self.since) >= STALLED => 1,
-            Phase::Idle if !self.carried => 2,
-            Phase::Idle => LAST_TO_GO,
-            _ => return None,
-        };
-        // Chosen already, and on its way out.
-        (self.evicted != Some(self.turn)).then_some(EvictionRank {
-            class,
-            since: self.since,
-            turn: self.turn,
-        })
     }
 
     /// When this connection must end if nothing happens until then; `None` while the handler has the word.
@@ -225,7 +239,8 @@ impl Course {
             Phase::Head => after(self.limits.header, CloseReason::HeaderTimeout),
             Phase::Body => after(self.limits.body + BODY_BACKSTOP, CloseReason::BodyTimeout),
             Phase::Handling | Phase::Flushing => None,
-            Phase::Closing => after(self.limits.linger, CloseReason::Finished),
+            Phase::Closing if self.hurried => after(Duration::ZERO, CloseReason::Evicted),
+            Phase::Closing => after(self.limits.linger, self.end()),
         };
         let write = self.blocked.map(|at| Due {
             at: at + self.limits.write,
@@ -235,17 +250,6 @@ impl Course {
             .into_iter()
             .flatten()
             .min_by_key(|due| due.at)
-    }
-
-    fn eviction_due(&self) -> Option<Due> {
-        let dispensable = matches!(
-            self.phase,
-            Phase::Handshake | Phase::Idle | Phase::Head | Phase::Closing
-        );
-        (dispensable && self.evicted == Some(self.turn)).then_some(Due {
-            at: self.since,
-            reason: CloseReason::Evicted,
-        })
     }
 
     fn drain_due(&self) -> Option<Due> {
@@ -264,37 +268,31 @@ impl Course {
     }
 }
 
-/// See [`Course::eviction_rank`]: by class first, then by age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct EvictionRank {
-    class: u8,
-    since: Instant,
-    pub(super) turn: u64,
-}
-
-impl EvictionRank {
-    /// Whether its connection has carried a request and will, most likely, carry the next one.
-    pub(super) fn is_of_use(&self) -> bool {
-        self.class == LAST_TO_GO
-    }
-}
-
-/// The class of those that have carried a request.
-const LAST_TO_GO: u8 = 3;
-
 /// A [`Course`] that several parts of one connection's task, and the listener, can see.
 #[derive(Debug)]
 pub(super) struct Track {
     course: Mutex<Course>,
     /// Wakes the connection's task when somebody else changed its course.
     kick: Notify,
+    /// Whose it is.
+    pub(super) address: Address,
+    /// The other connections of the listener, asked where memory is short.
+    pub(super) others: Weak<Registry>,
+    /// Bytes of the budget held for the body that is being read.
+    held: AtomicUsize,
+    /// Somebody changed the course from outside since the body's reader last asked.
+    nudged: AtomicBool,
 }
 
 impl Track {
-    pub(super) fn new(limits: Limits, accepted: Instant) -> Track {
+    pub(super) fn new(limits: Limits, accepted: Instant, address: Address, others: Weak<Registry>) -> Track {
         Track {
             course: Mutex::new(Course::new(limits, accepted)),
             kick: Notify::new(),
+            address,
+            others,
+            held: AtomicUsize::new(0),
+            nudged: AtomicBool::new(false),
         }
     }
 
@@ -307,7 +305,23 @@ impl Track {
     /// Changes the course from outside the connection's task.
     pub(super) fn nudge(&self, change: impl FnOnce(&mut Course)) {
         change(&mut self.course());
+        self.nudged.store(true, Ordering::Release);
         self.kick.notify_one();
+    }
+
+    /// Whether the request whose body is being read must make room: to be asked whenever it waits. Takes a lock only
+    /// after a nudge, which also wakes the task.
+    pub(super) fn is_ousted(&self) -> bool {
+        self.nudged.load(Ordering::Relaxed) && self.nudged.swap(false, Ordering::Acquire) && self.course().ousted()
+    }
+
+    /// Says how many bytes of the budget are held for the body that is being read.
+    pub(super) fn holds(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Waits until the connection has been where it is for too long. The course may change at every poll of the
@@ -338,4 +352,4 @@ impl Track {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -62,8 +62,9 @@ impl AsyncRead for TrackedWire {
             Wire::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Wire::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         };
-        if buf.filled().len() > before {
-            self.track.course().received(Instant::now());
+        let received = buf.filled().len() - before;
+        if received > 0 {
+            self.track.course().received(received, Instant::now());
         }
         result
     }

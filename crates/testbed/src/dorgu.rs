@@ -54,6 +54,17 @@ impl Dorgu {
         Self::launch(program(), &serve(&args), &[], folder)
     }
 
+    /// The same with these limits on the files that it may open.
+    pub fn with_few_files(personas: &Path, args: &[&str], soft: u64, hard: u64) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (personas, ca) = (personas.display().to_string(), ca_in(&folder).display().to_string());
+        let args = [&["--personas", &personas, "--write-ca", &ca], args].concat();
+        let line = format!("ulimit -S -n {soft}; ulimit -H -n {hard}; exec \"$0\" \"$@\"");
+        let program = program().display().to_string();
+        let all = [&["-ec", &line, &program], serve(&args).as_slice()].concat();
+        Self::launch(Path::new("sh"), &all, &[], folder)
+    }
+
     /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open unless the arguments
     /// say otherwise.
     pub fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {

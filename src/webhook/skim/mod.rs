@@ -32,6 +32,14 @@ pub(super) fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T,
     }
 }
 
+/// Reads from the beginning of a text whose end may be missing: what the seed keeps before the error stays kept.
+///
+/// # Errors
+/// As [`from_slice`], and where the text ends within the value.
+pub(super) fn start<'de, S: DeserializeSeed<'de>>(text: &'de [u8], seed: S) -> Result<S::Value, Unusual> {
+    seed.deserialize(&mut Reader { text, at: 0 })
+}
+
 /// Not read here. Carries nothing, so that saying so costs nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unusual;

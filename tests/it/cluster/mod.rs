@@ -5,6 +5,7 @@ mod bypasses;
 mod corpus;
 mod fixed;
 mod kubectl;
+mod other_kinds;
 mod padded;
 mod replaced;
 mod rollout;

@@ -16,6 +16,7 @@ mod process;
 mod report;
 mod stalled;
 mod storm;
+mod strangers;
 mod stuck_log;
 mod unseen;
 mod worst;

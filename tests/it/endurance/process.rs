@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,14 @@ use crate::server::support::{Answer, Client, trusting};
 /// An API server that waits longer for an answer admits unseen.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
+
+const NAMESPACE: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
+/// A persona that the Deployment which is asked about violates.
+const PERSONA: &str = "apiVersion: dorgu.io/v1
+kind: ApplicationPersona
+metadata: {name: orders, namespace: shop}
+spec: {name: orders, type: api, scaling: {minReplicas: 2, maxReplicas: 6}}
+";
 
 /// It enforces, and unless it is given personas it knows none.
 pub(super) struct Served {
@@ -35,17 +44,32 @@ pub(super) struct Asked {
 
 impl Served {
     pub(super) fn start() -> Served {
-        Served::with(r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#)
+        Served::launch(&[NAMESPACE], Dorgu::with_personas)
     }
 
     /// One that reads these documents.
     pub(super) fn with(documents: &str) -> Served {
+        Served::launch(&[documents], Dorgu::with_personas)
+    }
+
+    /// It denies what it is asked about, and may open so many files, by its soft and its hard limit.
+    pub(super) fn denying(files: Option<(u64, u64)>) -> Served {
+        Served::launch(&[NAMESPACE, PERSONA], |personas, args| match files {
+            None => Dorgu::with_personas(personas, args),
+            Some((soft, hard)) => Dorgu::with_few_files(personas, args, soft, hard),
+        })
+    }
+
+    fn launch(documents: &[&str], launch: impl FnOnce(&Path, &[&str]) -> Dorgu) -> Served {
         let personas = TempDir::new().expect("a folder");
-        std::fs::write(personas.path().join("shop.yaml"), documents).expect("written");
-        let dorgu = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
+        for (number, document) in documents.iter().enumerate() {
+            std::fs::write(personas.path().join(format!("{number}.yaml")), document).expect("written");
+        }
+        let dorgu = launch(personas.path(), &["--webhook-mode=enforcing"]);
+        let object = json!({"metadata": {"labels": {"app.kubernetes.io/name": "orders"}}, "spec": {"replicas": 1}});
         let review = json!({
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": {"spec": {"replicas": 1}}},
+            "request": {"uid": "u-1", "operation": "CREATE", "namespace": "shop", "object": object},
         });
         let asked = Asked::new(&dorgu, &dorgu.ca_pem(), &review);
         Served {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::post;
-use dorgu::server::body::{self, Budget};
+use dorgu::server::body::{self, Budget, SMALL};
 use dorgu::server::limits::Limits;
+use dorgu::server::sender::Sender;
 use dorgu::server::stats::CloseReason;
 use http::Request;
 use tokio::sync::Notify;
@@ -87,35 +88,44 @@ async fn a_body_is_asked_for_where_the_client_waits_to_be_asked() {
 }
 
 #[tokio::test]
-async fn an_exhausted_budget_answers_503_at_once_and_recovers() {
+async fn an_exhausted_budget_answers_503_at_once_but_to_small_bodies_and_recovers() {
     let limits = Limits::default();
-    let budget = Budget::new(2 * MIB);
+    let budget = Budget::new(4 * MIB);
     let release = Arc::new(Notify::new());
     let hold = {
         let (budget, release) = (budget.clone(), Arc::clone(&release));
         async move |request: Request<Body>| {
-            let body = body::read(request.into_body(), None, &limits, &budget, 2 * MIB)
-                .await
-                .unwrap();
+            let body = body::read(
+                request.into_body(),
+                None,
+                &Sender::unknown(),
+                &limits,
+                &budget,
+                3 * MIB - 1000,
+            )
+            .await
+            .unwrap();
             release.notified().await;
             body.len().to_string()
         }
     };
-    let router: Router = app(limits, budget.clone(), 2 * MIB).route("/hold", post(hold));
+    let router: Router = app(limits, budget.clone(), 4 * MIB).route("/hold", post(hold));
     let served = Served::start(router, limits).await;
 
+    // All that there is for large bodies, but for a little.
+    let held = 3 * MIB - 1000;
     let mut holder = served.connect().await;
-    let holding = tokio::spawn(async move { holder.post("/hold", &vec![0; 2 * MIB - 1000]).await.unwrap() });
-    super::support::until("the budget is held", || budget.held() == 2 * MIB - 1000).await;
+    let holding = tokio::spawn(async move { holder.post("/hold", &vec![0; held]).await.unwrap() });
+    super::support::until("the budget is held", || budget.held() == held).await;
 
     let mut client = served.connect().await;
-    let answer = client.post("/echo", &vec![0; 1001]).await.unwrap();
+    let answer = client.post("/echo", &vec![0; SMALL + 1]).await.unwrap();
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     let mut client = served.connect().await;
-    assert_eq!(client.post("/echo", &vec![0; 1000]).await.unwrap().status, 200);
+    assert_eq!(client.post("/echo", &vec![0; SMALL]).await.unwrap().status, 200);
 
     release.notify_one();
-    assert_eq!(holding.await.unwrap().text(), (2 * MIB - 1000).to_string());
+    assert_eq!(holding.await.unwrap().text(), held.to_string());
     super::support::until("the budget is free", || budget.held() == 0).await;
     let mut client = served.connect().await;
     assert_eq!(client.post("/echo", &vec![0; MIB]).await.unwrap().status, 200);
@@ -151,7 +161,7 @@ async fn a_handler_that_waits_for_a_body_without_a_limit_has_one_nevertheless() 
 
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_gives_its_budget_back() {
-    let budget = Budget::new(MIB);
+    let budget = Budget::new(2 * MIB);
     let served = Served::start(app(Limits::default(), budget.clone(), MIB), Limits::default()).await;
     let mut client = served.connect().await;
     client.send(head("/echo", MIB)).await.unwrap();

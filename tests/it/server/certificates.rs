@@ -149,7 +149,7 @@ async fn fifty_certificate_changes_under_load_lose_no_request_and_are_all_seen()
         "50 changes in {seconds:.1} s, the slowest seen after {slowest:?}; {made} calls, {on_new} on new connections, {} lost",
         lost.len()
     );
-    assert!(lost.is_empty(), "{:?}", &lost[..lost.len().min(5)]);
+    assert!(lost.is_empty(), "{:?}; {:?}", &lost[..lost.len().min(5)], served.stats);
     assert!(made as f64 / seconds >= 200.0, "only {made} calls in {seconds:.1} s");
     assert!(
         on_new * 2 >= made,

@@ -10,4 +10,5 @@ mod listening;
 mod requests;
 mod signals;
 mod stalled;
+mod strangers;
 pub(crate) mod support;

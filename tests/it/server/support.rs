@@ -16,6 +16,7 @@ use dorgu::server::body::{self, BodyError, Budget};
 use dorgu::server::drain::{Drain, DrainHandle};
 use dorgu::server::limits::Limits;
 use dorgu::server::listen::Bound;
+use dorgu::server::sender::Sender;
 use dorgu::server::stats::{CloseReason, Stats};
 use dorgu::server::tls::{SelfSigned, server_config};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -112,7 +113,8 @@ pub(crate) fn app(limits: Limits, budget: Budget, max: usize) -> Router {
 async fn echo(request: Request<Body>, limits: Limits, budget: Budget, max: usize) -> Response<Body> {
     let length = content_length(request.headers());
     let answer = |status: StatusCode, text: String| Response::builder().status(status).body(Body::from(text)).unwrap();
-    match body::read(request.into_body(), length, &limits, &budget, max).await {
+    let sender = request.extensions().get::<Sender>().cloned().unwrap_or_default();
+    match body::read(request.into_body(), length, &sender, &limits, &budget, max).await {
         Ok(body) => Response::new(Body::from(body.to_vec())),
         Err(BodyError::TooLarge { length, prefix }) => {
             let text = format!(
@@ -127,6 +129,7 @@ async fn echo(request: Request<Body>, limits: Limits, budget: Budget, max: usize
             response.headers_mut().insert("retry-after", "1".parse().unwrap());
             response
         }
+        Err(BodyError::TooSlow) => answer(StatusCode::SERVICE_UNAVAILABLE, "too slow".into()),
         Err(BodyError::TimedOut) => answer(StatusCode::REQUEST_TIMEOUT, "timed out".into()),
         Err(BodyError::Broken) => answer(StatusCode::BAD_REQUEST, "broken".into()),
     }
@@ -250,6 +253,13 @@ impl Client {
             read: Vec::new(),
             serial: String::new(),
         })
+    }
+
+    /// A client that comes from this address of the loopback network.
+    pub(crate) async fn connect_from(host: u8, addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Client> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, host], 0)))?;
+        Client::handshake(socket.connect(addr).await?, config).await
     }
 
     /// A client over a TCP connection that is there already.

@@ -1,5 +1,6 @@
 //! What is written into the cluster decides the next verdict.
 
+use http::Method;
 use serde_json::json;
 
 use super::{PATIENCE, Stage, run};
@@ -107,6 +108,38 @@ fn a_scale_is_judged_by_the_labels_of_its_deployment() {
         before,
         "a Deployment that is known to name no app is no riddle"
     );
+}
+
+/// The watch is some milliseconds behind whoever creates a Deployment and scales it at once.
+#[test]
+fn a_scale_right_after_its_deployment_was_created_is_judged() {
+    const TIMES: usize = 100;
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let stage = Stage::new(bed, "at-once", &["--webhook-mode=enforcing"]);
+    bed.apply(&stage.persona("orders", 2).to_string()).expect_success();
+    stage.until_told("orders", BREACH, true);
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments", stage.namespace);
+    let admitted = run(async {
+        let mut api_server = crate::https::Connection::open(&bed.proxy_url()).await?;
+        let mut admitted = Vec::new();
+        for number in 0..TIMES {
+            let name = format!("front{number}");
+            let object = stage.deployment(&name, Some("orders"), 3).to_string();
+            let made = api_server.ask(Method::POST, &path, object).await?;
+            anyhow::ensure!(made.status == 201, "{name}: {:?}", made.body);
+            let (scale, patch) = (format!("{path}/{name}/scale"), r#"{"spec":{"replicas":1}}"#.to_owned());
+            let kind = "application/merge-patch+json";
+            let scaled = api_server.ask_with(Method::PATCH, &scale, kind, patch).await?;
+            if scaled.status != 403 {
+                admitted.push(format!("{name}: {} {:?}", scaled.status, scaled.body));
+            }
+        }
+        anyhow::Ok(admitted)
+    });
+    let admitted = admitted.expect("an API server");
+    assert!(admitted.is_empty(), "{} of {TIMES}: {admitted:#?}", admitted.len());
 }
 
 #[test]

@@ -23,9 +23,9 @@ impl http_body::Body for Piecewise {
     }
 }
 
-type Sender = mpsc::UnboundedSender<Result<Vec<u8>, ()>>;
+type Sends = mpsc::UnboundedSender<Result<Vec<u8>, ()>>;
 
-fn piecewise() -> (Sender, Piecewise) {
+fn piecewise() -> (Sends, Piecewise) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (sender, Piecewise(receiver))
 }
@@ -47,6 +47,7 @@ async fn read_all<B: http_body::Body<Data = Bytes>>(
     read(
         body,
         content_length,
+        &Sender::unknown(),
         &Limits {
             discard: 5000,
             ..Limits::default()
@@ -169,22 +170,45 @@ async fn what_is_far_too_large_is_not_read_to_its_end() {
     assert!(body.0.len() > 900);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slow_body_times_out_ten_seconds_after_its_head_however_much_it_drips() {
-    let (sender, body) = piecewise();
-    let start = Instant::now();
+/// Sends so much every 100 ms, for as long as somebody reads.
+fn drip(sender: Sends, bytes: usize) {
     tokio::spawn(async move {
-        while sender.send(Ok(vec![1])).is_ok() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        while sender.send(Ok(vec![1; bytes])).is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
-    let budget = Budget::new(MAX);
-    assert_eq!(
-        read_all(body, Some(500), &budget).await.unwrap_err(),
-        BodyError::TimedOut
-    );
-    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+/// What becomes of a body of 20 MiB that comes so quickly, and after how long.
+async fn outcome_of(bytes: usize) -> (BodyError, Duration) {
+    let (sender, body) = piecewise();
+    let start = Instant::now();
+    drip(sender, bytes);
+    let (limits, budget, max) = (Limits::default(), Budget::new(64 << 20), 20 << 20);
+    let read = read(body, Some(max as u64), &Sender::unknown(), &limits, &budget, max).await;
     assert_eq!(budget.held(), 0);
+    (read.unwrap_err(), start.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_has_a_least_rate_from_its_first_second_on_and_ten_seconds_in_all() {
+    let (error, after) = outcome_of(100).await;
+    assert_eq!((error, after.as_secs()), (BodyError::TooSlow, 1));
+    // Below and above 16 KiB a second.
+    assert_eq!(outcome_of(1_400).await.0, BodyError::TooSlow);
+    let (error, after) = outcome_of(2_000).await;
+    assert_eq!((error, after.as_secs()), (BodyError::TimedOut, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_quickly_and_stops_is_given_up_after_a_second() {
+    let (sender, body) = piecewise();
+    sender.send(Ok(vec![1; 17 << 20])).unwrap();
+    let (start, limits, budget) = (Instant::now(), Limits::default(), Budget::new(64 << 20));
+    let read = read(body, Some(20 << 20), &Sender::unknown(), &limits, &budget, 20 << 20).await;
+    assert_eq!(read.unwrap_err(), BodyError::TooSlow);
+    assert_eq!(start.elapsed().as_secs(), 1);
+    drop(sender);
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +238,8 @@ async fn a_broken_body_is_told_from_a_slow_one() {
 async fn an_exhausted_budget_says_busy_at_once_and_a_dropped_body_makes_room() {
     let budget = Budget::new(1500);
     let first = read_all(pieces(10, 100), Some(1000), &budget).await.unwrap();
-    let (_sender, never) = piecewise();
+    let (sender, never) = piecewise();
+    sender.send(Ok(vec![1; 501])).unwrap();
     assert_eq!(read_all(never, Some(1000), &budget).await.unwrap_err(), BodyError::Busy);
     assert_eq!(budget.held(), 1000);
     drop(first);
@@ -225,27 +250,35 @@ async fn an_exhausted_budget_says_busy_at_once_and_a_dropped_body_makes_room() {
 }
 
 #[tokio::test]
-async fn an_announcement_costs_little_until_it_is_sent() {
+async fn an_announcement_costs_nothing_until_it_is_sent() {
     let max = 20 << 20;
     let budget = Budget::new(64 << 20);
     let (sender, body) = piecewise();
     let reading = tokio::spawn({
         let budget = budget.clone();
         async move {
-            let read = read(body, Some(max as u64), &Limits::default(), &budget, max).await;
+            let read = read(
+                body,
+                Some(max as u64),
+                &Sender::unknown(),
+                &Limits::default(),
+                &budget,
+                max,
+            )
+            .await;
             read.map(|body| body.len())
         }
     });
-    while budget.held() == 0 {
-        tokio::task::yield_now().await;
+    let mut sent = 0;
+    for (piece, most) in [(1, 2), (1, 4), (8 << 10, FIRST_HOLD), (10 << 20, max)] {
+        sender.send(Ok(vec![1; piece])).unwrap();
+        sent += piece;
+        while budget.held() < sent {
+            tokio::task::yield_now().await;
+        }
+        assert!(budget.held() <= most, "{} of {sent}", budget.held());
     }
-    assert_eq!(budget.held(), FIRST_HOLD);
-    sender.send(Ok(vec![1; 10 << 20])).unwrap();
-    while budget.held() == FIRST_HOLD {
-        tokio::task::yield_now().await;
-    }
-    assert!(budget.held() >= 10 << 20 && budget.held() <= max, "{}", budget.held());
-    sender.send(Ok(vec![1; 10 << 20])).unwrap();
+    sender.send(Ok(vec![1; max - sent])).unwrap();
     drop(sender);
     assert_eq!(reading.await.unwrap(), Ok(max));
 }
@@ -253,7 +286,15 @@ async fn an_announcement_costs_little_until_it_is_sent() {
 #[tokio::test]
 async fn running_out_of_budget_half_way_gives_everything_back() {
     let budget = Budget::new(FIRST_HOLD + 100);
-    let body = read(pieces(10, FIRST_HOLD / 2), None, &Limits::default(), &budget, 1 << 20).await;
+    let body = read(
+        pieces(10, FIRST_HOLD / 2),
+        None,
+        &Sender::unknown(),
+        &Limits::default(),
+        &budget,
+        1 << 20,
+    )
+    .await;
     assert_eq!(body.unwrap_err(), BodyError::Busy);
     assert_eq!(budget.held(), 0);
 }

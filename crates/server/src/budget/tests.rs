@@ -3,11 +3,11 @@ use super::*;
 #[test]
 fn a_hold_grows_shrinks_and_gives_everything_back() {
     let budget = Budget::new(100);
-    let mut first = budget.hold_nothing();
+    let mut first = budget.hold_nothing(None);
     first.grow_to(60).unwrap();
     first.grow_to(30).unwrap();
     assert_eq!((first.bytes(), budget.held()), (60, 60));
-    let mut second = budget.hold_nothing();
+    let mut second = budget.hold_nothing(None);
     second.grow_to(41).unwrap_err();
     assert_eq!(second.bytes(), 0);
     second.grow_to(40).unwrap();
@@ -22,9 +22,9 @@ fn a_hold_grows_shrinks_and_gives_everything_back() {
 #[test]
 fn what_no_number_can_hold_does_not_fit() {
     let budget = Budget::new(usize::MAX);
-    let mut first = budget.hold_nothing();
+    let mut first = budget.hold_nothing(None);
     first.grow_to(1).unwrap();
-    budget.hold_nothing().grow_to(usize::MAX).unwrap_err();
+    budget.hold_nothing(None).grow_to(usize::MAX).unwrap_err();
     assert_eq!((budget.held(), budget.total()), (1, usize::MAX));
 }
 
@@ -35,7 +35,7 @@ fn what_many_hold_at_once_is_never_more_than_there_is() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for bytes in 0..10_000 {
-                    let mut hold = budget.hold_nothing();
+                    let mut hold = budget.hold_nothing(None);
                     let grown = hold.grow_to(bytes % 700).is_ok() && hold.grow_to(bytes % 900).is_ok();
                     assert!(budget.held() <= 1000);
                     assert!(grown || hold.bytes() <= bytes % 700);
@@ -44,6 +44,40 @@ fn what_many_hold_at_once_is_never_more_than_there_is() {
         }
     });
     assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn a_quarter_is_left_to_small_bodies() {
+    let budget = Budget::new(4 << 20);
+    let mut large = budget.hold_nothing(Some(3 << 20));
+    large.grow_to(3 << 20).unwrap();
+    // The first byte of a large one is as large as it will be; and what was not announced grows to be one.
+    budget.hold_nothing(Some(SMALL + 1)).grow_to(1).unwrap_err();
+    budget.hold_nothing(None).grow_to(SMALL + 1).unwrap_err();
+    let small: Vec<_> = (0..4)
+        .map(|_| {
+            let mut small = budget.hold_nothing(Some(SMALL));
+            small.grow_to(SMALL).unwrap();
+            small
+        })
+        .collect();
+    assert_eq!(budget.held(), budget.total());
+    budget.hold_nothing(Some(1)).grow_to(1).unwrap_err();
+    drop((large, small));
+    assert_eq!(budget.held(), 0);
+}
+
+#[tokio::test]
+async fn a_waiting_body_is_notified_of_room() {
+    let budget = Budget::new(100);
+    let mut first = budget.hold_nothing(None);
+    first.grow_to(100).unwrap();
+    let mut second = budget.hold_nothing(None);
+    let waiting = second.wait();
+    let freed = waiting.freed();
+    first.shrink_to(40);
+    freed.await;
+    second.grow_to(60).unwrap();
 }
 
 fn write(root: &Path, file: &str, text: &str) {

@@ -20,16 +20,6 @@ fn delay_and_drain_fit_into_the_grace_period() {
 }
 
 #[test]
-fn few_file_descriptors_mean_fewer_connections() {
-    let cap = |files| Limits::default().within(files).max_connections;
-    assert_eq!(cap(1_048_576), 1024);
-    assert_eq!(cap(u64::MAX), 1024);
-    assert_eq!(cap(1024), 896);
-    assert_eq!(cap(64), 32);
-    assert_eq!(cap(0), 1);
-}
-
-#[test]
 fn the_head_buffer_is_one_that_hyper_accepts() {
     assert_eq!(
         Limits {

@@ -1,35 +1,147 @@
+use std::net::IpAddr;
+
 use super::*;
 use crate::limits::Limits;
 
-fn track(accepted: Instant) -> Arc<Track> {
-    Arc::new(Track::new(Limits::default(), accepted))
+/// The connections of a test, which moves them by hand.
+struct Crowded {
+    registry: Arc<Registry>,
+    now: Instant,
+    places: Vec<Place>,
+}
+
+impl Crowded {
+    fn new(places: usize) -> Crowded {
+        Crowded {
+            registry: Arc::new(Registry::new(places)),
+            now: Instant::now(),
+            places: Vec::new(),
+        }
+    }
+
+    /// One that has agreed on TLS some time ago and has asked nothing.
+    fn idle(&mut self, host: u8) -> Arc<Track> {
+        let accepted = self.now - Duration::from_secs(10);
+        let address = IpAddr::from([10, 0, 0, host]).into();
+        let track = Arc::new(Track::new(
+            Limits::default(),
+            accepted,
+            address,
+            Arc::downgrade(&self.registry),
+        ));
+        track.course().handshaken(accepted);
+        let slot = self.registry.try_slot().expect("a slot");
+        self.places
+            .push(self.registry.enter(Arc::clone(&track), slot, Arc::default()));
+        track
+    }
+
+    /// One that has asked something sensible.
+    fn used(&mut self, host: u8) -> Arc<Track> {
+        let track = self.idle(host);
+        {
+            let mut course = track.course();
+            course.head_read(false, None, self.now);
+            course.handled(true);
+            course.answered(self.now);
+            course.flushed(self.now);
+        }
+        track
+    }
+
+    /// One in a body that has stopped, for which so much is held.
+    fn stopped(&mut self, host: u8, held: usize) -> Arc<Track> {
+        let track = self.idle(host);
+        track
+            .course()
+            .head_read(true, None, self.now - Duration::from_millis(900));
+        track.holds(held);
+        track
+    }
+}
+
+fn is_chosen(track: &Track) -> bool {
+    track.course().is_evicted()
 }
 
 #[tokio::test]
 async fn those_who_have_shown_nothing_yet_push_out_nobody_who_has() {
-    let registry = Arc::new(Registry::new(2));
-    let now = Instant::now();
-    let (used, young) = (track(now), track(now));
-    {
-        let mut used = used.course();
-        used.handshaken(now);
-        used.head_read(false, now);
-        used.answered(now);
-        used.flushed(now);
-    }
-    let _places = [&used, &young].map(|track| {
-        let slot = registry.try_slot().expect("a slot");
-        registry.enter(Arc::clone(track), slot, Arc::default())
-    });
-    let is_chosen = |track: &Track| track.course().eviction_rank(now).is_none();
-
-    assert!(!registry.evict_one(), "the young one gets its second");
+    let mut crowded = Crowded::new(2);
+    let used = crowded.used(1);
+    let young = crowded.idle(2);
+    let now = crowded.now;
+    young.course().received(1, now);
+    assert!(!crowded.registry.evict_one(false), "the young one gets its moment");
     assert!(!is_chosen(&used));
 
-    young.course().handshaken(now);
-    assert!(registry.evict_one(), "it has agreed and asks nothing");
-    assert!(is_chosen(&young) && !is_chosen(&used));
-
-    assert!(registry.evict_one(), "nobody else is left");
+    let mut crowded = Crowded::new(2);
+    let (used, idle) = (crowded.used(1), crowded.idle(2));
+    assert!(crowded.registry.evict_one(false), "it has agreed and asks nothing");
+    assert!(is_chosen(&idle) && !is_chosen(&used));
+    assert!(!crowded.registry.evict_one(true), "that one is on its way out");
+    assert!(crowded.registry.evict_one(false), "nobody else is left");
     assert!(is_chosen(&used));
+}
+
+#[tokio::test]
+async fn an_address_that_holds_more_than_half_of_what_is_left_makes_room_first() {
+    let mut crowded = Crowded::new(8);
+    // Four of its connections are known, which leaves four places; by them it is not measured.
+    for _ in 0..4 {
+        crowded.used(1);
+    }
+    let other = crowded.idle(2);
+    let many: Vec<_> = (0..3).map(|_| crowded.idle(3)).collect();
+    assert!(crowded.registry.evict_one(false));
+    assert!(!is_chosen(&other) && many.iter().filter(|track| is_chosen(track)).count() == 1);
+}
+
+#[tokio::test]
+async fn the_slowest_bodies_make_room_and_only_as_many_as_it_takes() {
+    let mut crowded = Crowded::new(8);
+    let asking = crowded.idle(1);
+    let (known, small, large) = (crowded.used(4), crowded.stopped(2, 100), crowded.stopped(3, 1000));
+    known
+        .course()
+        .head_read(true, None, crowded.now - Duration::from_millis(900));
+    known.holds(5000);
+    assert!(crowded.registry.evict_bodies(1000, 10_000, None, &asking));
+    assert!(is_chosen(&large) && !is_chosen(&small) && !is_chosen(&known));
+    assert!(crowded.registry.evict_bodies(5000, 10_000, None, &asking));
+    assert!(is_chosen(&small) && is_chosen(&known));
+    assert!(
+        !crowded.registry.evict_bodies(1, 10_000, None, &asking),
+        "all are asked"
+    );
+}
+
+#[tokio::test]
+async fn for_an_address_only_its_strangers_make_room() {
+    let mut crowded = Crowded::new(8);
+    let asking = crowded.idle(1);
+    let (other, known) = (crowded.stopped(2, 1000), crowded.used(1));
+    known
+        .course()
+        .head_read(true, None, crowded.now - Duration::from_millis(900));
+    known.holds(1000);
+    let only = Some(asking.address);
+    assert!(!crowded.registry.evict_bodies(1, 10_000, only, &asking));
+    let same = crowded.stopped(1, 10);
+    assert!(crowded.registry.evict_bodies(1, 10_000, only, &asking));
+    assert!(is_chosen(&same) && !is_chosen(&other) && !is_chosen(&known));
+}
+
+#[tokio::test]
+async fn half_of_what_is_left_is_counted_without_those_who_are_known() {
+    let mut crowded = Crowded::new(8);
+    let asking = crowded.idle(1);
+    let known = crowded.used(1);
+    known.course().head_read(true, None, crowded.now);
+    known.holds(400);
+    crowded.stopped(1, 100);
+    crowded.stopped(2, 200);
+    // 1,000 in all, of which 400 are held by one that is known: 600 are left for strangers, 300 for those of an address.
+    let held = 700;
+    assert!(!crowded.registry.would_crowd(&asking, 200, 1000, held));
+    assert!(crowded.registry.would_crowd(&asking, 201, 1000, held));
 }

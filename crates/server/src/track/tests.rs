@@ -2,14 +2,18 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+fn here() -> Address {
+    std::net::IpAddr::from([127, 0, 0, 1]).into()
+}
+
 /// A course and a clock that only this test moves.
-struct Told {
-    course: Course,
-    now: Instant,
+pub(crate) struct Told {
+    pub(crate) course: Course,
+    pub(crate) now: Instant,
 }
 
 impl Told {
-    fn accepted() -> Told {
+    pub(crate) fn accepted() -> Told {
         let now = Instant::now();
         Told {
             course: Course::new(Limits::default(), now),
@@ -17,37 +21,38 @@ impl Told {
         }
     }
 
-    fn idle() -> Told {
+    pub(crate) fn idle() -> Told {
         let mut told = Told::accepted();
         told.course.handshaken(told.now);
         told
     }
 
     /// Idle again after one request.
-    fn used() -> Told {
+    pub(crate) fn used() -> Told {
         let mut told = Told::idle();
         told.request(false);
         told.answer();
         told
     }
 
-    fn request(&mut self, has_body: bool) {
-        self.course.received(self.now);
-        self.course.head_read(has_body, self.now);
+    pub(crate) fn request(&mut self, has_body: bool) {
+        self.course.received(1, self.now);
+        self.course.head_read(has_body, None, self.now);
     }
 
-    fn answer(&mut self) {
+    pub(crate) fn answer(&mut self) {
+        self.course.handled(true);
         self.course.answered(self.now);
         self.course.flushed(self.now);
     }
 
-    fn pass(&mut self, seconds: u64) -> &mut Told {
+    pub(crate) fn pass(&mut self, seconds: u64) -> &mut Told {
         self.now += Duration::from_secs(seconds);
         self
     }
 
     /// In how many seconds it is due, and why.
-    fn due(&self) -> Option<(u64, CloseReason)> {
+    pub(crate) fn due(&self) -> Option<(u64, CloseReason)> {
         let due = self.course.due()?;
         Some((due.at.saturating_duration_since(self.now).as_secs(), due.reason))
     }
@@ -58,7 +63,7 @@ fn a_handshake_has_five_seconds_from_accept() {
     let mut told = Told::accepted();
     assert_eq!(told.pass(2).due(), Some((3, CloseReason::HandshakeTimeout)));
     // What arrives meanwhile buys no time.
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     assert_eq!(told.due(), Some((3, CloseReason::HandshakeTimeout)));
 }
 
@@ -71,23 +76,23 @@ fn a_silent_finished_handshake_is_idle_and_not_stalled() {
 fn the_header_deadline_runs_from_the_first_byte_and_later_bytes_do_not_move_it() {
     let mut told = Told::used();
     told.pass(170);
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     assert_eq!(told.due(), Some((10, CloseReason::HeaderTimeout)));
     told.pass(9);
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     assert_eq!(told.due(), Some((1, CloseReason::HeaderTimeout)));
 }
 
 #[test]
 fn the_body_deadline_runs_from_the_end_of_the_head() {
     let mut told = Told::idle();
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     told.pass(8);
-    told.course.head_read(true, told.now);
+    told.course.head_read(true, None, told.now);
     // The reader answers at 10 s; a second later nobody has.
     assert_eq!(told.due(), Some((11, CloseReason::BodyTimeout)));
     told.pass(5);
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     assert_eq!(told.due(), Some((6, CloseReason::BodyTimeout)));
 }
 
@@ -95,9 +100,9 @@ fn the_body_deadline_runs_from_the_end_of_the_head() {
 fn a_handler_may_take_its_time() {
     let mut told = Told::idle();
     told.request(true);
-    assert!(told.course.body_is_unread());
+    assert!(told.course.handled(true), "the body is unread");
     told.course.body_read(told.now);
-    assert!(!told.course.body_is_unread());
+    assert!(!told.course.handled(true));
     assert_eq!(told.pass(1000).due(), None);
     assert!(told.course.in_flight());
 }
@@ -140,11 +145,11 @@ fn a_flush_before_the_answer_is_complete_is_not_its_end() {
 fn the_beginning_of_a_request_that_came_before_the_last_answer_counts_as_a_head() {
     let mut told = Told::idle();
     told.request(false);
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     told.answer();
     assert_eq!(told.due(), Some((10, CloseReason::HeaderTimeout)));
     // And only once.
-    told.course.head_read(false, told.now);
+    told.course.head_read(false, None, told.now);
     told.answer();
     assert_eq!(told.due(), Some((180, CloseReason::Idle)));
 }
@@ -154,7 +159,7 @@ fn the_rest_of_an_abandoned_body_is_not_the_beginning_of_a_request() {
     let mut told = Told::idle();
     told.request(true);
     told.course.body_left(told.now);
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     told.answer();
     assert_eq!(told.due(), Some((180, CloseReason::Idle)));
 }
@@ -165,72 +170,10 @@ fn closing_lasts_for_the_linger_limit_whatever_happens() {
     told.course.closing(told.now);
     told.pass(1);
     told.course.closing(told.now);
-    told.course.received(told.now);
+    told.course.received(1, told.now);
     told.course.flushed(told.now);
     told.course.answered(told.now);
     assert_eq!(told.due(), Some((1, CloseReason::Finished)));
-}
-
-#[test]
-fn room_is_made_by_the_stalled_then_the_unused_then_the_longest_idle() {
-    let ranks: Vec<_> = [
-        {
-            let mut closing = Told::used();
-            closing.course.closing(closing.now);
-            closing
-        },
-        {
-            let mut head = Told::used();
-            head.course.received(head.now);
-            head
-        },
-        Told::accepted(),
-        Told::idle(),
-        {
-            let mut older = Told::used();
-            older.course.since -= SECOND;
-            older
-        },
-        Told::used(),
-    ]
-    .iter_mut()
-    .map(|told| {
-        told.pass(3);
-        told.course.eviction_rank(told.now).unwrap()
-    })
-    .collect();
-    assert!(ranks.is_sorted_by_key(|rank| rank.class), "{ranks:?}");
-    assert!(ranks[4] < ranks[5], "the one idle longer goes first");
-}
-
-#[test]
-fn neither_a_request_nor_a_young_handshake_makes_room() {
-    let young = Told::accepted();
-    assert_eq!(young.course.eviction_rank(young.now), None);
-    let mut busy = Told::idle();
-    for has_body in [true, false] {
-        busy.request(has_body);
-        busy.pass(100);
-        assert_eq!(busy.course.eviction_rank(busy.now), None);
-        busy.answer();
-    }
-}
-
-#[test]
-fn an_eviction_of_a_connection_that_has_moved_on_is_void() {
-    let mut told = Told::used();
-    let rank = told.course.eviction_rank(told.now).unwrap();
-    told.course.evict(rank.turn);
-    assert_eq!(told.due(), Some((0, CloseReason::Evicted)));
-    assert_eq!(
-        told.course.eviction_rank(told.now),
-        None,
-        "it is on its way out already"
-    );
-    told.request(false);
-    assert_eq!(told.due(), None);
-    told.answer();
-    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
 }
 
 #[test]
@@ -249,7 +192,7 @@ fn at_the_end_of_a_drain_idle_connections_go_and_young_ones_get_a_moment() {
     assert_eq!(parked.due(), Some((0, CloseReason::Drained)));
 
     let mut head = Told::used();
-    head.course.received(head.now);
+    head.course.received(1, head.now);
     head.course.leave(head.now);
     assert_eq!(head.due(), Some((1, CloseReason::Drained)));
 
@@ -261,19 +204,19 @@ fn at_the_end_of_a_drain_idle_connections_go_and_young_ones_get_a_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_follows_a_deadline_that_moves_away_and_one_that_comes_nearer() {
-    let track = Track::new(Limits::default(), Instant::now());
+    let track = Track::new(Limits::default(), Instant::now(), here(), Weak::new());
     track.course().handshaken(Instant::now());
     let start = Instant::now();
     let story = async {
         tokio::time::sleep(100 * SECOND).await;
-        track.course().received(Instant::now());
+        track.course().received(1, Instant::now());
         tokio::time::sleep(5 * SECOND).await;
-        track.course().head_read(false, Instant::now());
+        track.course().head_read(false, None, Instant::now());
         tokio::time::sleep(300 * SECOND).await;
         track.course().answered(Instant::now());
         track.course().flushed(Instant::now());
         tokio::time::sleep(170 * SECOND).await;
-        track.course().received(Instant::now());
+        track.course().received(1, Instant::now());
         std::future::pending().await
     };
     // In one task, as in `connection`: whatever moves the story polls the wait too.
@@ -288,7 +231,7 @@ async fn the_wait_follows_a_deadline_that_moves_away_and_one_that_comes_nearer()
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_change_wakes_the_wait() {
-    let track = std::sync::Arc::new(Track::new(Limits::default(), Instant::now()));
+    let track = std::sync::Arc::new(Track::new(Limits::default(), Instant::now(), here(), Weak::new()));
     track.course().handshaken(Instant::now());
     let waiting = tokio::spawn({
         let track = std::sync::Arc::clone(&track);

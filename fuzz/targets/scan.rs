@@ -1,8 +1,0 @@
-#![no_main]
-
-#[path = "../bodies/mod.rs"]
-mod bodies;
-#[path = "../seeds.rs"]
-mod seeds;
-
-libfuzzer_sys::fuzz_target!(init: seeds::write("scan"), |data: &[u8]| bodies::scan(data));

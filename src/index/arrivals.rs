@@ -1,0 +1,101 @@
+//! Waiting until a Deployment is known. The watch may be some milliseconds behind the API server, and a Scale that comes in
+//! between names no app by itself.
+//!
+//! Costs a writer one lock that is nearly always free, and a reader of the index nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::Index;
+
+/// How many requests may wait at once: each holds its body in memory.
+pub const MOST_WAITING: usize = 64;
+
+/// The requests that wait.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(Mutex<Vec<Arc<Awaited>>>);
+
+#[derive(Debug)]
+struct Awaited {
+    namespace: String,
+    name: String,
+    arrived: Notify,
+}
+
+/// A place among the requests that wait, until it is dropped.
+#[derive(Debug)]
+pub struct Arrival<'i> {
+    index: &'i Index,
+    awaited: Arc<Awaited>,
+}
+
+impl Index {
+    /// A place among the requests that wait, for this Deployment; none when [`MOST_WAITING`] wait already.
+    pub fn arrival(&self, namespace: &str, name: &str) -> Option<Arrival<'_>> {
+        let mut waiting = self.arrivals.lock();
+        if waiting.len() >= MOST_WAITING {
+            return None;
+        }
+        let awaited = Arc::new(Awaited {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            arrived: Notify::new(),
+        });
+        waiting.push(Arc::clone(&awaited));
+        Some(Arrival { index: self, awaited })
+    }
+}
+
+impl Arrival<'_> {
+    /// Ends when the Deployment is known, or after `patience`.
+    pub async fn within(self, patience: Duration) {
+        let Awaited {
+            namespace,
+            name,
+            arrived,
+        } = &*self.awaited;
+        // It may have come before the place was taken.
+        if self.index.load().deployment(namespace, name).is_none() {
+            // When it is late, the request is decided without it.
+            let _ = timeout(patience, arrived.notified()).await;
+        }
+    }
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.index.arrivals.lock();
+        waiting.retain(|other| !Arc::ptr_eq(other, &self.awaited));
+    }
+}
+
+impl Arrivals {
+    /// After a Deployment was published.
+    pub(super) fn came(&self, namespace: &str, name: &str) {
+        let waiting = self.lock();
+        let for_it = |awaited: &&Arc<Awaited>| awaited.name == name && awaited.namespace == namespace;
+        waiting
+            .iter()
+            .filter(for_it)
+            .for_each(|awaited| awaited.arrived.notify_one());
+    }
+
+    /// After a list of all Deployments was published.
+    pub(super) fn listed(&self, is_there: impl Fn(&str, &str) -> bool) {
+        let waiting = self.lock();
+        let there = waiting
+            .iter()
+            .filter(|awaited| is_there(&awaited.namespace, &awaited.name));
+        there.for_each(|awaited| awaited.arrived.notify_one());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Awaited>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;
