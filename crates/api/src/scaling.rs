@@ -11,7 +11,7 @@ use super::rules;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::MIN_MAX.to_schema()))]
 pub struct Scaling {
-    /// Fewest replicas the Deployment may ask for. The webhook refuses less (enforcing mode), for `kubectl scale` too.
+    /// Fewest replicas the Deployment may ask for. The webhook denies less (enforcing mode), for `kubectl scale` too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min_replicas: Option<i32>,

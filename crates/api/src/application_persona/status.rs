@@ -184,7 +184,7 @@ pub struct Validation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Issue {
-    /// How bad it is: an error would be refused in enforcing mode.
+    /// How bad it is: an error would be denied in enforcing mode.
     pub severity: IssueSeverity,
     /// Field of the Deployment that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -146,11 +146,11 @@ pub enum PodSecurityStandard {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterNetworking {
-    /// Whether incoming traffic should be refused unless something allows it.
+    /// Whether incoming traffic should be denied unless something allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub default_deny_ingress: Option<bool>,
-    /// Whether outgoing traffic should be refused unless something allows it.
+    /// Whether outgoing traffic should be denied unless something allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub default_deny_egress: Option<bool>,
