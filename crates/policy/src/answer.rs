@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use smallvec::SmallVec;
+
 use super::charge::Charge;
 use super::decision::Decision;
 use super::finding::{Fact, Finding, Severity};
@@ -80,7 +82,7 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
 
 /// A line for each field that has to change, as long as the text is shorter than `most`.
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
-    let findings: Vec<&Finding<'_>> = decision.refusals().iter().map(Charge::finding).collect();
+    let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
     let plan = Plan::new(&findings, decision.workload(), FINDINGS);
     let mut left = plan.left;
     for (change, findings) in &plan.changes {

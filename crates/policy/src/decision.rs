@@ -10,7 +10,7 @@ use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
-use super::ratchet::{Ratchet, Stored};
+use super::ratchet::{Excused, Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::strictest::{Demands, Personas, as_of};
 use super::workload::Workload;
@@ -222,7 +222,7 @@ fn found<'a>(
     let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
         ratchet.excuses(&mut findings)
     } else {
-        Vec::new()
+        Excused::new()
     };
     let is_old = move |position: usize| excused.get(position).is_some_and(|excused| *excused);
     let numbered = findings.into_iter().enumerate();

@@ -219,7 +219,7 @@ fn work_grows_as_the_input_does_and_not_as_its_square() {
             review(&many(n, others), Some(&many(n, image)))
         }),
         ("update from nothing", |n, image, others| {
-            review(&many(n, others), Some(&many(1, image)))
+            review(&many(n, &others.repeat(2)), Some(&many(1, image)))
         }),
     ] {
         let (small, large) = (make(500, &image, &others), make(4_000, &image, &others));

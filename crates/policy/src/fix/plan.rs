@@ -6,6 +6,8 @@ mod security;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::{Change, Level, Setting};
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place};
 use crate::workload::{Container, PodSpec, Workload};
@@ -14,6 +16,9 @@ use security::{About, ESCALATION, NON_ROOT};
 
 /// Changes for one finding, on average.
 const CHANGES_EACH: usize = 4;
+
+/// Up to so many changes are looked through one by one and take no memory of their own: most plans have fewer.
+const FEW: usize = 8;
 
 /// How much more a plan may hold.
 struct Room {
@@ -28,9 +33,10 @@ type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// Each field once, in the order of the findings, with the number of findings that need it changed.
-    pub changes: Vec<(Change<'a>, usize)>,
+    pub changes: SmallVec<[(Change<'a>, usize); FEW]>,
     /// Findings that need more changes than there was room for.
     pub left: usize,
+    /// Where each field stands in `changes`, once they are more than a few.
     positions: HashMap<Key<'a>, usize>,
 }
 
@@ -42,7 +48,7 @@ impl<'a> Plan<'a> {
         let mut planner = Planner {
             pod,
             about: About::new(findings, pod),
-            wanted: Vec::new(),
+            wanted: SmallVec::new(),
             plan: Plan::default(),
         };
         let mut room = Room {
@@ -56,10 +62,28 @@ impl<'a> Plan<'a> {
         planner.plan
     }
 
+    /// Where a field stands in `changes`.
+    fn position(&self, key: &Key<'a>) -> Option<usize> {
+        match self.changes.len() > FEW {
+            true => self.positions.get(key).copied(),
+            false => self.changes.iter().position(|(change, _)| self::key(change) == *key),
+        }
+    }
+
+    fn push(&mut self, change: Change<'a>, findings: usize) {
+        self.changes.push((change, findings));
+        if self.changes.len() > FEW {
+            let known = self.positions.len();
+            let added = self.changes.iter().enumerate().skip(known);
+            self.positions
+                .extend(added.map(|(position, (change, _))| (key(change), position)));
+        }
+    }
+
     /// The text that a field is changed to, if it is.
     fn text(&self, level: Level<'a>, field: &'static str) -> Option<&str> {
-        let position = self.positions.get(&(level, field, None))?;
-        match &self.changes.get(*position)?.0.to {
+        let position = self.position(&(level, field, None))?;
+        match &self.changes.get(position)?.0.to {
             Setting::Text(text) => Some(text),
             _ => None,
         }
@@ -78,14 +102,14 @@ struct Planner<'a> {
     pod: &'a PodSpec<'a>,
     about: About<'a>,
     /// The changes for the finding at hand, and which of them are only tied to it.
-    wanted: Vec<(Change<'a>, bool)>,
+    wanted: SmallVec<[(Change<'a>, bool); CHANGES_EACH]>,
     plan: Plan<'a>,
 }
 
 impl<'a> Planner<'a> {
     /// Moves what is wanted into the plan, as far as there is room.
     fn take(&mut self, room: &mut Room) {
-        let new = |(change, _): &&(Change<'a>, bool)| !self.plan.positions.contains_key(&key(change));
+        let new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
         let needed = self.wanted.iter().filter(new).count();
         if needed > 0 {
             if room.findings == 0 || needed > room.changes {
@@ -97,11 +121,11 @@ impl<'a> Planner<'a> {
             room.changes = room.changes.saturating_sub(needed);
         }
         for (change, tied) in self.wanted.drain(..) {
-            let next = self.plan.changes.len();
-            let position = *self.plan.positions.entry(key(&change)).or_insert(next);
-            match self.plan.changes.get_mut(position) {
-                Some((_, findings)) => *findings += usize::from(!tied),
-                None => self.plan.changes.push((change, usize::from(!tied))),
+            let counted = usize::from(!tied);
+            let position = self.plan.position(&key(&change));
+            match position.and_then(|position| self.plan.changes.get_mut(position)) {
+                Some((_, findings)) => *findings += counted,
+                None => self.plan.push(change, counted),
             }
         }
     }
@@ -184,7 +208,7 @@ impl<'a> Planner<'a> {
     }
 
     /// All containers. Sidecars and init containers stand in one list, which is all that a change needs to know.
-    fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
+    fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + Clone + use<'a> {
         let listed = |kind, list: &'a [Container<'a>]| {
             list.iter().enumerate().map(move |(index, spec)| {
                 let name = spec.name.as_str();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Planner, spec};
-use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place};
+use crate::finding::{Escalation, Fact, Finding, Place};
 use crate::fix::{Level, NOBODY, Setting};
 use crate::privileged::is_root_account;
 use crate::workload::{Container, PodSpec, SecurityContext};
@@ -70,16 +70,15 @@ impl<'a> About<'a> {
 impl<'a> Planner<'a> {
     /// Non-root is demanded by the pod where all its silent containers lack the demand, and by containers elsewhere.
     pub(super) fn demand(&mut self, observed: Option<bool>, names: &[&'a str]) {
-        let silent = |spec: &Container<'_>| spec.security_context.run_as_non_root != Some(true);
-        let silent: Vec<(ContainerRef<'a>, &Container<'a>)> =
-            self.containers().filter(|(_, spec)| silent(spec)).collect();
-        let names: HashSet<&str> = names.iter().copied().collect();
-        // Upstream's rules name no container.
-        if names.is_empty() || silent.iter().all(|(container, _)| names.contains(container.name)) {
+        let is_silent = |spec: &Container<'_>| spec.security_context.run_as_non_root != Some(true);
+        let silent = self.containers().filter(move |(_, spec)| is_silent(spec));
+        // Named are only silent ones, in the order in which they stand; upstream's rules name none.
+        if names.is_empty() || silent.clone().count() == names.len() {
             return self.set(Level::Pod, NON_ROOT, Setting::flag(observed), Setting::Flag(true));
         }
+        let mut names = names.iter().peekable();
         for (container, spec) in silent {
-            if names.contains(container.name) {
+            if names.next_if(|name| **name == container.name).is_some() {
                 let from = Setting::flag(spec.security_context.run_as_non_root);
                 self.set(Level::Container(container), NON_ROOT, from, Setting::Flag(true));
             }
