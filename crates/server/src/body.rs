@@ -29,6 +29,8 @@ const SERIOUS: usize = 8 * 1024;
 
 /// How long a second is in [`Limits::body_rate`].
 const RATE_PERIOD: Duration = Duration::from_secs(1);
+/// A timer that fires later than this says that the process stood still, as in a paused or throttled container.
+const LATE: Duration = Duration::from_millis(100);
 
 /// How long a body waits for those that were asked to make room for it.
 const ROOM_PATIENCE: Duration = Duration::from_millis(250);
@@ -208,7 +210,8 @@ async fn grow(hold: &mut Hold<'_>, bytes: usize, sender: &Sender) -> Result<Grow
         let now = Instant::now();
         // Those that were asked before may still be on their way out.
         asked |= sender.ask_for_room(bytes - hold.bytes(), hold.limit(bytes), crowded);
-        if sender.is_ousted() || now >= deadline || !asked {
+        // A crowded address may be all there is: its requests take turns, and only one that waited in vain gives up.
+        if sender.is_ousted() || now >= deadline || !(asked || crowded) {
             break Err(BodyError::Busy);
         }
         // Passing is no failure: others are asked then.
@@ -304,21 +307,30 @@ where
 
     /// Waits for what is not there yet.
     async fn wait(&mut self) -> Result<Option<Result<http_body::Frame<Bytes>, B::Error>>, BodyError> {
-        if self.counted >= self.rate {
+        // A sender that is too slow meets the timer below. Past it already, this process stood still, not the sender.
+        if self.counted >= self.rate || Instant::now() >= self.period + RATE_PERIOD {
             self.resume();
         }
-        let too_slow = self.period + RATE_PERIOD;
-        let frame = poll_fn(|cx| match self.body.as_mut().poll_frame(cx) {
+        loop {
+            let too_slow = self.period + RATE_PERIOD;
+            match timeout_at(self.deadline.min(too_slow), self.frame()).await {
+                Ok(frame) => return frame,
+                Err(_elapsed) if too_slow >= self.deadline => return Err(BodyError::TimedOut),
+                Err(_elapsed) if Instant::now() >= too_slow + LATE => self.resume(),
+                Err(_elapsed) => return Err(BodyError::TooSlow),
+            }
+        }
+    }
+
+    /// The next frame, or the order to make room.
+    async fn frame(&mut self) -> Result<Option<Result<http_body::Frame<Bytes>, B::Error>>, BodyError> {
+        poll_fn(|cx| match self.body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
             // A request to make room has woken this task.
             Poll::Pending if self.sender.is_ousted() => Poll::Ready(Err(BodyError::Busy)),
             Poll::Pending => Poll::Pending,
-        });
-        match timeout_at(self.deadline.min(too_slow), frame).await {
-            Ok(frame) => frame,
-            Err(_elapsed) if too_slow < self.deadline => Err(BodyError::TooSlow),
-            Err(_elapsed) => Err(BodyError::TimedOut),
-        }
+        })
+        .await
     }
 
     /// A new second begins.

@@ -68,9 +68,9 @@ enum Group {
 enum State {
     Stalled,
     SlowBody,
-    Idle,
-    /// A handshake or a head that is not stalled yet; only when nothing else is left.
+    /// A handshake or a head that is not stalled yet.
     Young,
+    Idle,
 }
 
 impl Rank {
@@ -110,6 +110,8 @@ impl Course {
             _ if stalled => State::Stalled,
             Phase::Handshake | Phase::Head if age >= STALLED => State::Stalled,
             Phase::Handshake | Phase::Head if !self.shown && age >= self.limits.patience => State::Young,
+            // It was agreed on a moment ago, so its first request is most likely on its way; it would not be sent again.
+            Phase::Idle if !self.shown && !crowding && age < self.limits.patience => return None,
             Phase::Idle => State::Idle,
             Phase::Body => {
                 rate = self.slow_rate(now)?;

@@ -206,7 +206,6 @@ struct Doorman<A> {
 struct Arrival {
     tcp: TcpStream,
     peer: SocketAddr,
-    accepted: Instant,
 }
 
 impl<A: App> Doorman<A> {
@@ -237,11 +236,7 @@ impl<A: App> Doorman<A> {
     /// Starts serving an accepted connection, once there is a place for it.
     async fn admit(&mut self, (tcp, peer): (TcpStream, SocketAddr)) {
         Stats::count(&self.stats.accepted);
-        self.pending = Some(Arrival {
-            tcp,
-            peer,
-            accepted: Instant::now(),
-        });
+        self.pending = Some(Arrival { tcp, peer });
         self.place_pending().await;
     }
 
@@ -257,14 +252,15 @@ impl<A: App> Doorman<A> {
             }
         };
         // The slots are never closed, and nobody else takes what is pending.
-        let (Some(slot), Some(Arrival { tcp, peer, accepted })) = (slot, self.pending.take()) else {
+        let (Some(slot), Some(Arrival { tcp, peer })) = (slot, self.pending.take()) else {
             return;
         };
         if let Err(error) = set_options(&tcp) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
         let others = Arc::downgrade(&self.registry);
-        let track = Arc::new(Track::new(self.host.limits, accepted, peer.ip().into(), others));
+        // Its time begins with its place: the wait for one is no fault of the peer's.
+        let track = Arc::new(Track::new(self.host.limits, Instant::now(), peer.ip().into(), others));
         let place = self.registry.enter(Arc::clone(&track), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
         self.connections.spawn(async move {

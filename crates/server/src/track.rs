@@ -217,7 +217,9 @@ impl Course {
 
     /// Whether it is about to show what it is here for: within moments it does, or becomes dispensable.
     pub(super) fn is_unproven(&self) -> bool {
-        !self.shown && matches!(self.phase, Phase::Handshake | Phase::Head | Phase::Body)
+        !self.shown
+            && !self.is_evicted()
+            && matches!(self.phase, Phase::Handshake | Phase::Idle | Phase::Head | Phase::Body)
     }
 
     /// Whether it is between two requests, where nobody minds an orderly end.

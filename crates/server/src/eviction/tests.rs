@@ -45,16 +45,21 @@ fn room_is_made_by_strangers_first_and_of_each_by_the_stalled_the_slow_and_the_i
         told.pass(age);
         told
     };
+    let waiting = || {
+        let mut told = Told::idle();
+        told.millis(260);
+        told
+    };
     let ordered = [
         closing(),
         head(Told::idle(), 2),
         Told::idle().in_body(1, 900),
-        Told::idle(),
         {
             let mut young = Told::accepted();
             young.millis(260);
             young
         },
+        waiting(),
         head(Told::used(), 2),
         Told::used().in_body(1, 900),
         Told::used(),
@@ -82,7 +87,8 @@ fn of_the_idle_the_one_idle_longest_and_of_the_slow_the_slowest_goes_first() {
 
 #[test]
 fn strangers_of_a_crowding_address_go_before_others_and_nobody_else_goes_for_an_address() {
-    let (stalled, idle) = (Told::idle().in_body(1, 900), Told::idle());
+    let (stalled, mut idle) = (Told::idle().in_body(1, 900), Told::idle());
+    idle.millis(260);
     let crowding = |told: &Told| told.course.eviction_rank(true, told.now);
     assert!(crowding(&idle) < rank(&stalled));
     let used = Told::used();
@@ -92,6 +98,7 @@ fn strangers_of_a_crowding_address_go_before_others_and_nobody_else_goes_for_an_
 #[test]
 fn neither_what_is_being_answered_nor_what_is_young_makes_room() {
     assert_eq!(rank(&Told::accepted()), None);
+    assert_eq!(rank(&Told::idle()), None, "its first request is on its way");
     for told in [Told::idle(), Told::used()] {
         assert_eq!(rank(&told.in_body(1, 50)), None, "a body that has just begun");
     }
