@@ -217,13 +217,16 @@ impl Folder {
     fn record(&mut self, found: &[Found], missing: &[PathBuf], unknown: &[PathBuf], at: At<'_>) {
         for Found { path, stamp } in found {
             let look = self.files.get(path).map_or(0, |state| state.look);
-            let changed = stamp.filter(|stamp| stamp.look != look && !at.arrivals.brought(path, stamp));
+            let changed = stamp.filter(|stamp| stamp.look != look);
+            let changed = changed.map(|stamp| (stamp.look, at.arrivals.brought(path, &stamp)));
             match (self.files.get_mut(path), changed) {
-                (Some(state), Some(stamp)) => Changing::record(&mut state.changing, Some(stamp.look), at.now),
+                (Some(state), Some((look, brought))) => {
+                    Changing::record(&mut state.changing, Some(look), brought, at.now);
+                }
                 (Some(state), None) => state.changing = None,
-                (None, Some(stamp)) => {
+                (None, Some((look, brought))) => {
                     let mut state = FileState::default();
-                    Changing::record(&mut state.changing, Some(stamp.look), at.now);
+                    Changing::record(&mut state.changing, Some(look), brought, at.now);
                     self.files.insert(path.clone(), state);
                 }
                 (None, None) => {}
@@ -231,7 +234,7 @@ impl Folder {
         }
         for file in missing {
             if let Some(state) = self.files.get_mut(file) {
-                Changing::record(&mut state.changing, None, at.now);
+                Changing::record(&mut state.changing, None, false, at.now);
             }
         }
         for file in unknown {
@@ -269,7 +272,7 @@ impl Folder {
             Err(ReadFailure::Io(error)) if error.kind() == ErrorKind::NotFound && !file.is_symlink() => {
                 return match (at, self.files.get_mut(file)) {
                     (Some(at), Some(state)) => {
-                        Changing::record(&mut state.changing, None, at.now);
+                        Changing::record(&mut state.changing, None, false, at.now);
                         Reading::Same
                     }
                     _ => {
@@ -290,7 +293,7 @@ impl Folder {
         let state = self.files.entry(file.to_owned()).or_default();
         if let Some(at) = at.filter(|_| found.stamp != Some(stamp)) {
             // It was written to while it was read.
-            Changing::record(&mut state.changing, Some(stamp.look), at.now);
+            Changing::record(&mut state.changing, Some(stamp.look), false, at.now);
             return Reading::Same;
         }
         state.take(file, &bytes, stamp, &self.kinds)

@@ -18,7 +18,8 @@ pub(super) const REST: Duration = Duration::from_secs(1);
 /// How long a file must be missing to count as deleted.
 pub(super) const GONE: Duration = Duration::from_millis(400);
 /// How long a file that has rested waits for others that are about to have. An object that moves from one file to another
-/// is then never absent from both.
+/// is then never absent from both. A file that is gone, or was replaced by a rename, need not rest itself, so it waits for as
+/// long as others that changed before it may have to.
 const TOGETHER: Duration = Duration::from_millis(300);
 /// A file that keeps changing for this long is reported.
 pub(super) const UNSETTLED: Duration = Duration::from_secs(30);
@@ -38,8 +39,10 @@ impl Stamp {
     pub(super) fn of(meta: &Metadata) -> Stamp {
         let modified = meta.modified().ok();
         let mut hasher = DefaultHasher::new();
-        // Device and inode distinguish a file from another one in its place.
-        (meta.len(), modified, meta.dev(), meta.ino()).hash(&mut hasher);
+        // Device and inode distinguish a file from another one in its place, and the time of the change itself one whose
+        // modification time was set by hand.
+        let changed = (meta.ctime(), meta.ctime_nsec());
+        (meta.len(), modified, changed, meta.dev(), meta.ino()).hash(&mut hasher);
         Stamp {
             look: hasher.finish(),
             modified,
@@ -58,16 +61,19 @@ pub(super) struct Changing {
     began: Instant,
     /// Whether it was already reported as unsettled.
     reported: bool,
+    /// Whether the file arrived complete, by a rename.
+    brought: bool,
 }
 
 impl Changing {
     /// Records how a file looks that differs from what was read.
-    pub(super) fn record(before: &mut Option<Box<Changing>>, look: Option<u64>, now: Instant) {
+    pub(super) fn record(before: &mut Option<Box<Changing>>, look: Option<u64>, brought: bool, now: Instant) {
         match before {
-            Some(before) if before.look == look => {}
+            Some(before) if before.look == look => before.brought |= brought,
             Some(before) => {
                 before.look = look;
                 before.since = now;
+                before.brought = brought;
             }
             None => {
                 *before = Some(Box::new(Changing {
@@ -75,6 +81,7 @@ impl Changing {
                     since: now,
                     began: now,
                     reported: false,
+                    brought,
                 }));
             }
         }
@@ -82,7 +89,20 @@ impl Changing {
 
     /// When it will have rested.
     pub(super) fn due(&self) -> Instant {
-        self.since + if self.look.is_some() { REST } else { GONE }
+        self.since + self.rest()
+    }
+
+    fn rest(&self) -> Duration {
+        match self.look {
+            Some(_) if self.brought => Duration::ZERO,
+            Some(_) => REST,
+            None => GONE,
+        }
+    }
+
+    /// Until when it waits for others, so that all are read together.
+    fn waits(&self) -> Instant {
+        self.due() + (REST - self.rest()) + TOGETHER
     }
 
     /// When it is to be reported as unsettled; none once it was.
@@ -99,8 +119,8 @@ impl Changing {
 
 /// When the first of these files are to be read.
 pub(super) fn due<'c>(changing: impl Iterator<Item = &'c Changing> + Clone) -> Option<Instant> {
-    let first = changing.clone().map(Changing::due).min()?;
-    changing.map(Changing::due).filter(|due| *due <= first + TOGETHER).max()
+    let first = changing.clone().min_by_key(|changing| changing.due())?;
+    changing.map(Changing::due).filter(|due| *due <= first.waits()).max()
 }
 
 /// The targets of recent renames, and when each was reported.

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
@@ -33,7 +32,6 @@ const FAST_POLL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Watch {
     messages: Sender<Message>,
-    thread: Option<JoinHandle<()>>,
 }
 
 enum Message {
@@ -72,13 +70,10 @@ fn launch(
         hidden: false,
         stamp: 0,
     };
-    let thread = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("personas".to_owned())
         .spawn(move || keeper.run(&inbox, deliver))?;
-    Ok(Watch {
-        messages,
-        thread: Some(thread),
-    })
+    Ok(Watch { messages })
 }
 
 /// Reports what happens in the folders it is given. Dropping it ends that.
@@ -97,11 +92,9 @@ fn notifier(events: Sender<Message>) -> notify::Result<RecommendedWatcher> {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // A closed inbox and a thread that has ended are what we want.
+        // A closed inbox is what we want. The thread is not waited for: it may be reading a large file, or a folder of a file
+        // system that hangs, and what it still delivers changes nothing any more.
         let _ = self.messages.send(Message::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
