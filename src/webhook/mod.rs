@@ -174,10 +174,12 @@ impl Webhook {
             namespace,
             namespace_mode: index.namespace_mode(namespace),
         };
-        if let Some(reason) = review.excess() {
+        let overlong = self.rulebook.set == RuleSet::Complete && object.spec.template.spec.has_overlong_name();
+        let overlong = || overlong.then(|| "a container's name is longer than any that is stored".to_owned());
+        if let Some(reason) = review.excess().or_else(overlong) {
             return Ok(self.too_many_parts(outline, &question, reason));
         }
-        Ok(self.decided(outline, &question))
+        Ok(self.decided(outline, &question, name))
     }
 
     /// How much of a review is read. Upstream's rules answer as ever, by the number of containers alone.
@@ -214,12 +216,12 @@ impl Webhook {
     }
 
     /// Asks the policy, and puts what it decides into an answer.
-    fn decided(&self, outline: &Outline<'_>, question: &Question<'_>) -> Answered {
+    fn decided(&self, outline: &Outline<'_>, question: &Question<'_>, name: &str) -> Answered {
         let decision = (self.decide)(self.rulebook, question);
         self.metrics.found(&decision);
         let target = ScaleTarget {
             namespace: question.namespace,
-            name: outline.name.as_str(),
+            name,
         };
         let scale = (question.subject == Subject::Scale).then_some(target);
         let answer = Answer::decided(&decision, message(&decision, scale), warnings(&decision));

@@ -504,6 +504,32 @@ async fn many_containers_and_several_personas_take_no_time() {
     assert!(fixes.ends_with(&format!("and {} more", 2 * MANY - 80)), "{fixes}");
 }
 
+/// Each was compared once for every container, or once for every finding: one small body took a worker for minutes.
+#[tokio::test]
+async fn a_long_text_that_containers_share_does_not_multiply_with_them() {
+    let started = std::time::Instant::now();
+    let named = |_| {
+        format!(
+            r#"{{"name":"{}","securityContext":{{"privileged":true}}}}"#,
+            "n".repeat(254)
+        )
+    };
+    let answer = post(ENFORCING, review(&crowded(1, named))).await;
+    assert_eq!(answer["response"]["status"]["code"], 413, "{answer}");
+    let account = "a".repeat(1 << 20);
+    let object = crowded(400, privileged).replace(
+        r#""containers""#,
+        &format!(r#""securityContext":{{"windowsOptions":{{"runAsUserName":"{account}"}}}},"containers""#),
+    );
+    assert_eq!(post(ENFORCING, review(&object)).await["response"]["allowed"], false);
+    let capability = "ɐ".repeat(100_000);
+    let object = crowded(20, |number| {
+        format!(r#"{{"name":"c{number}","securityContext":{{"capabilities":{{"add":["{capability}"]}}}}}}"#)
+    });
+    assert_eq!(post(ENFORCING, review(&object)).await["response"]["allowed"], false);
+    assert!(started.elapsed() < NOT_QUADRATIC, "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn more_than_can_be_judged_is_refused_where_enforced_and_told_elsewhere() {
     let with_capabilities = |count: usize| {

@@ -76,7 +76,7 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
         }
     }
     let command = scale.and_then(|scale| command(decision, scale)).unwrap_or_default();
-    fixes(&mut text, decision, DENIAL - command.len());
+    fixes(&mut text, decision, DENIAL.saturating_sub(command.len()));
     text + &command
 }
 
@@ -110,7 +110,7 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
             Fact::Replicas { allowed, .. } => Some(allowed),
             _ => None,
         })?;
-    let (namespace, name) = (Shown(scale.namespace), Shown(scale.name));
+    let [namespace, name] = [scale.namespace, scale.name].map(|name| cut(Shown(name), LINE));
     Some(format!(
         "\n  kubectl scale deployment {name} --namespace {namespace} --replicas={wanted}"
     ))

@@ -6,10 +6,22 @@
 
 use std::borrow::Cow;
 
+/// Longer names than this are compared with none: no name here is as long, in whichever letters it is written. Folding is
+/// then no work that grows with a text that somebody made long.
+const MAX_COMPARED: usize = 128;
+
+/// The longest account that Windows has, domain included, in bytes. An API server stores none that is longer; one that
+/// arrives all the same counts as root.
+const MAX_ACCOUNT: usize = 4 * 512;
+
 /// The capability that a runtime reads: no blanks around it, no `CAP_` before it, in capital letters.
 pub(super) fn capability(written: &str) -> Cow<'_, str> {
     const PREFIX: &str = "CAP_";
-    match upper_case(written.trim()) {
+    let name = written.trim();
+    if name.len() > MAX_COMPARED {
+        return name.into();
+    }
+    match upper_case(name) {
         Cow::Borrowed(name) => name.strip_prefix(PREFIX).unwrap_or(name).into(),
         Cow::Owned(name) => match name.strip_prefix(PREFIX) {
             Some(rest) => rest.to_owned().into(),
@@ -47,8 +59,14 @@ const ROOT_ACCOUNTS: [&str; 4] = ["CONTAINERADMINISTRATOR", "SYSTEM", "ADMINISTR
 /// Whether a Windows account is root, whatever domain stands before it. Windows drops blanks and periods at the end of a
 /// name.
 pub(super) fn is_root_account(written: &str) -> bool {
+    if written.len() > MAX_ACCOUNT {
+        return true;
+    }
     let name = written.rsplit('\\').next().unwrap_or_default();
     let name = name.trim_matches(|letter: char| letter.is_whitespace() || letter == '.');
+    if name.len() > MAX_COMPARED {
+        return false;
+    }
     let folded = upper_case(name);
     ROOT_ACCOUNTS.contains(&&*folded)
 }
@@ -156,5 +174,21 @@ mod tests {
         ] {
             assert!(!kubelet_sees_root(unseen), "{unseen:?}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_a_name_is_compared_with_none() {
+        let long = "a".repeat(MAX_COMPARED + 1);
+        assert!(matches!(capability(&long), Cow::Borrowed(_)));
+        assert!(!implies_escalation(&long), "a plain word that no runtime knows");
+        assert!(
+            implies_escalation(&"ɐ".repeat(MAX_COMPARED)),
+            "but not with such letters"
+        );
+        assert!(!is_root_account(&format!("domain\\{long}")));
+        assert!(
+            is_root_account(&"a".repeat(MAX_ACCOUNT + 1)),
+            "no Windows has such an account"
+        );
     }
 }

@@ -51,6 +51,9 @@ impl<'q, 'a> Ratchet<'q, 'a> {
     fn read(&self) -> Option<Before<'q>> {
         let old = self.question.old.as_ref()?;
         let stored = self.stored.get_or_init(|| (old.workload)()).as_ref()?;
+        if stored.spec.template.spec.has_overlong_name() {
+            return None;
+        }
         Some(Before {
             replicas: self.question.subject.replicas(stored),
             powers: Powers::of(&stored.spec.template.spec),

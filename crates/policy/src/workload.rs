@@ -13,6 +13,9 @@ use super::quantity::Quantity;
 use super::room::Item;
 use super::text::Text;
 
+/// The longest name of a container, in bytes; an API server takes 63.
+const MAX_NAME: usize = 253;
+
 /// A Deployment as the rules see it. A Scale is read by the same type: it has `spec.replicas` and `status.selector`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Workload<'a> {
@@ -139,6 +142,13 @@ impl<'a> PodSpec<'a> {
             (ContainerRef { kind, index, name }, container)
         });
         self.app_containers().chain(init)
+    }
+
+    /// Whether a container has a name that no API server stores: it is compared for each of its findings, so its length must
+    /// not multiply with their number.
+    pub fn has_overlong_name(&self) -> bool {
+        let containers = self.containers.iter().chain(&self.init_containers);
+        containers.into_iter().any(|container| container.name.len() > MAX_NAME)
     }
 
     /// The container that stands there.
