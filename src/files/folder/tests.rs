@@ -214,6 +214,58 @@ fn an_object_that_moves_between_files_saved_together_is_never_missed() {
 }
 
 #[test]
+fn an_object_that_moves_to_a_file_in_unrest_is_never_missed_however_its_own_goes() {
+    type Leave = fn(&Files, &mut Timed);
+    let deleted: Leave = |files, _| std::fs::remove_file(files.path("a.yaml")).unwrap();
+    let replaced: Leave = |files, timed| {
+        files.write("new", &persona("b", ""));
+        std::fs::rename(files.path("new"), files.path("a.yaml")).unwrap();
+        timed.renamed(files, "a.yaml");
+    };
+    for leave in [deleted, replaced] {
+        let files = Files::new();
+        files.write("a.yaml", &two("/standard"));
+        files.write("c.yaml", &persona("c", ""));
+        let mut timed = Timed::over(&files);
+        files.write(
+            "c.yaml",
+            &[persona("c", ""), persona("a", &alive("/critical"))].join("---\n"),
+        );
+        assert_eq!(timed.at(0), None);
+        leave(&files, &mut timed);
+        for millis in [10, 420, 700, 990] {
+            let loaded = timed.at(millis);
+            let served = loaded.is_none_or(|loaded| names(&loaded).iter().any(|name| name.ends_with("/a")));
+            assert!(served, "after {millis} ms");
+        }
+        let loaded = timed.at(1200).unwrap();
+        assert!(
+            names(&loaded).iter().any(|name| name.ends_with("/a")),
+            "{:?}",
+            names(&loaded)
+        );
+        assert_eq!(timed.due(), None);
+    }
+}
+
+#[test]
+fn a_change_whose_size_and_time_are_those_of_before_is_read_all_the_same() {
+    let files = Files::new();
+    files.write("a.yaml", &two("/standard"));
+    let set = |time: SystemTime| {
+        let file = std::fs::File::options().write(true).open(files.path("a.yaml")).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    let time = SystemTime::now() - Duration::from_secs(3600);
+    set(time);
+    let mut timed = Timed::over(&files);
+    files.write("a.yaml", &two("/critical"));
+    set(time);
+    assert_eq!(timed.at(0), None);
+    assert_eq!(path(&timed.at(1000).unwrap()), Some("/critical"));
+}
+
+#[test]
 fn a_file_that_never_rests_is_reported_after_thirty_seconds_and_holds_up_no_other() {
     let files = Files::new();
     files.write("a.yaml", &two("/standard"));
