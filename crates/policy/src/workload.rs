@@ -124,7 +124,9 @@ impl<'a> PodSpec<'a> {
     }
 
     /// `containers`.
-    pub(super) fn app_containers(&'a self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
+    pub(super) fn app_containers(
+        &'a self,
+    ) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + Clone + use<'a> {
         self.containers.iter().enumerate().map(|(index, container)| {
             let (kind, name) = (ContainerKind::App, container.name.as_str());
             (ContainerRef { kind, index, name }, container)
@@ -132,7 +134,9 @@ impl<'a> PodSpec<'a> {
     }
 
     /// App containers, then init containers.
-    pub(super) fn all_containers(&'a self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
+    pub(super) fn all_containers(
+        &'a self,
+    ) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + Clone + use<'a> {
         let init = self.init_containers.iter().enumerate().map(|(index, container)| {
             let kind = match container.restart_policy.as_str() {
                 "Always" => ContainerKind::Sidecar,

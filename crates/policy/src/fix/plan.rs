@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::{Change, Level, Setting};
-use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place};
-use crate::workload::{Container, PodSpec, Workload};
+use crate::finding::{Fact, Finding, Place};
+use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
 
@@ -206,23 +206,4 @@ impl<'a> Planner<'a> {
             | Fact::ModeMisplaced { .. } => {}
         }
     }
-
-    /// All containers. Sidecars and init containers stand in one list, which is all that a change needs to know.
-    fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + Clone + use<'a> {
-        let listed = |kind, list: &'a [Container<'a>]| {
-            list.iter().enumerate().map(move |(index, spec)| {
-                let name = spec.name.as_str();
-                (ContainerRef { kind, index, name }, spec)
-            })
-        };
-        listed(ContainerKind::App, &self.pod.containers).chain(listed(ContainerKind::Init, &self.pod.init_containers))
-    }
-}
-
-fn spec<'s>(pod: &'s PodSpec<'_>, container: ContainerRef<'_>) -> Option<&'s Container<'s>> {
-    let list = match container.kind {
-        ContainerKind::App => &pod.containers,
-        ContainerKind::Sidecar | ContainerKind::Init => &pod.init_containers,
-    };
-    list.get(container.index)
 }

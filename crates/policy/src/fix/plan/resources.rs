@@ -1,6 +1,6 @@
 //! Limits and requests: what a finding asks for, and what an API server wants beside it.
 
-use super::{Planner, spec};
+use super::Planner;
 use crate::finding::{ContainerRef, Rule};
 use crate::fix::{Change, Level, Setting};
 use crate::quantity::Quantity;
@@ -35,7 +35,7 @@ impl<'a> Planner<'a> {
         // An API server wants no container's limit above the pod's, and their requests together within the pod's.
         if level == Level::Pod {
             let lowered = (resource.of)(&self.pod.resources.requests).is_some_and(|request| request > allowed);
-            let containers: Vec<ContainerRef<'a>> = self.containers().map(|(container, _)| container).collect();
+            let containers: Vec<ContainerRef<'a>> = self.pod.all_containers().map(|(container, _)| container).collect();
             for container in containers {
                 let level = Level::Container(container);
                 let Some(own) = self.resources(level) else { continue };
@@ -82,7 +82,7 @@ impl<'a> Planner<'a> {
         match level {
             Level::Object => None,
             Level::Pod => Some(&self.pod.resources),
-            Level::Container(container) => spec(self.pod, container).map(|spec| &spec.resources),
+            Level::Container(container) => self.pod.container(container).map(|spec| &spec.resources),
         }
     }
 }

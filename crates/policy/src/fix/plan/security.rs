@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Planner, spec};
+use super::Planner;
 use crate::finding::{Escalation, Fact, Finding, Place};
 use crate::fix::{Level, NOBODY, Setting};
 use crate::privileged::is_root_account;
@@ -44,7 +44,7 @@ impl<'a> About<'a> {
             let level = Level::Container(container);
             match &finding.fact {
                 Fact::RunsAsRoot { user: Some(_), .. } => {
-                    let own = spec(pod, container).map(|spec| &spec.security_context);
+                    let own = pod.container(container).map(|spec| &spec.security_context);
                     users += usize::from(own.is_some_and(inherits_user));
                     accounts += usize::from(own.is_some_and(inherits_account));
                 }
@@ -71,7 +71,7 @@ impl<'a> Planner<'a> {
     /// Non-root is demanded by the pod where all its silent containers lack the demand, and by containers elsewhere.
     pub(super) fn demand(&mut self, observed: Option<bool>, names: &[&'a str]) {
         let is_silent = |spec: &Container<'_>| spec.security_context.run_as_non_root != Some(true);
-        let silent = self.containers().filter(move |(_, spec)| is_silent(spec));
+        let silent = self.pod.all_containers().filter(move |(_, spec)| is_silent(spec));
         // Named are only silent ones, in the order in which they stand; upstream's rules name none.
         if names.is_empty() || silent.clone().count() == names.len() {
             return self.set(Level::Pod, NON_ROOT, Setting::flag(observed), Setting::Flag(true));
@@ -157,7 +157,10 @@ impl<'a> Planner<'a> {
 
     fn tie_host_processes(&mut self) {
         let is_set = |context: &SecurityContext<'_>| context.windows_options.host_process == Some(true);
-        let containers = self.containers().filter(|(_, spec)| is_set(&spec.security_context));
+        let containers = self
+            .pod
+            .all_containers()
+            .filter(|(_, spec)| is_set(&spec.security_context));
         let containers = containers.map(|(container, _)| Level::Container(container));
         let pod = is_set(&self.pod.security_context).then_some(Level::Pod);
         let levels: Vec<Level<'a>> = pod.into_iter().chain(containers).collect();
@@ -198,7 +201,7 @@ impl<'a> Planner<'a> {
         match level {
             Level::Object => None,
             Level::Pod => Some(&self.pod.security_context),
-            Level::Container(container) => spec(self.pod, container).map(|spec| &spec.security_context),
+            Level::Container(container) => self.pod.container(container).map(|spec| &spec.security_context),
         }
     }
 }
