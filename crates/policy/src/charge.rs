@@ -68,6 +68,14 @@ const REFUSING: usize = 700;
 /// So has the list of warnings, for errors that do not refuse and for warnings.
 const TOLD: usize = 100;
 
+/// The memory that a request's charges take at the most: twice as many are there before they are sorted, which needs their
+/// memory once more. Those of one container come beside them.
+pub(super) const MOST_BYTES: usize = 4 * (REFUSING + 2 * TOLD) * size_of::<Charge<'_>>();
+
+/// The memory that one charge takes among those of a container while several personas are merged.
+pub(super) const BYTES_WHILE_MERGED: usize =
+    3 * size_of::<Charge<'_>>() + 4 * size_of::<((FindingSubject<'_>, bool), usize)>();
+
 /// Where a charge stands in the contract's order, among those that refuse or among those of one severity that do not.
 type Order = (u8, (u8, usize), Rule);
 
