@@ -8,7 +8,7 @@
 use std::cell::Cell;
 
 use crate::charge;
-use crate::power::{Power, Tenure};
+use crate::power::{Power, Tenure, USUAL_POWERS};
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
 /// pod that runs, and few enough to be judged in milliseconds.
@@ -150,12 +150,12 @@ impl Room {
     }
 }
 
-/// The memory of the table in which the powers of a stored object are kept: made for two a container, and doubled where
-/// they are more. A table is a power of two in size and at most seven eighths full.
+/// The memory of the table in which the powers of a stored object are kept: made for the usual number, and
+/// doubled where they are more. A table is a power of two in size and at most seven eighths full.
 fn powers(containers: usize, powers: usize) -> usize {
     const ENTRY: usize = size_of::<((&str, Power<'_>), Tenure)>() + 1;
     let table = |entries: usize| ENTRY * (entries * 8 / 7).next_power_of_two().max(4);
-    let (made, grown) = (table(2 * containers), table(powers));
+    let (made, grown) = (table(USUAL_POWERS * containers), table(powers));
     match grown > made {
         true => grown + grown / 2,
         false => made,

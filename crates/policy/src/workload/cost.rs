@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Container, Resources};
+use crate::power::USUAL_POWERS;
 use crate::privileged::{capability, implies_escalation};
 use crate::room::{Cost, Item};
 use crate::text::Text;
@@ -20,8 +21,9 @@ impl Item for Container<'_> {
             &windows.run_as_user_name,
         ];
         let heap = texts.map(Text::heap).iter().sum::<usize>() + paths.sum::<usize>() + self.resources.heap();
-        // A user, escalation, and all that the host may do, which a container may have from its pod.
-        let powers = 3 + usize::from(!context.proc_mount.is_empty());
+        // Escalation, a user on either system, and what a container may have from its pod: all that the host does.
+        let own = [context.privileged == Some(true), !context.proc_mount.is_empty()];
+        let powers = USUAL_POWERS + 1 + own.into_iter().map(usize::from).sum::<usize>();
         Cost {
             heap,
             powers,
