@@ -1,5 +1,6 @@
 //! What the corpus (`tests/cases`) cannot tell: laws, and the JSON patches.
 
+mod fixes;
 mod large;
 
 use std::sync::Arc;
