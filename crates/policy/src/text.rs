@@ -140,6 +140,21 @@ impl fmt::Display for Literal<'_> {
     }
 }
 
+/// How many bytes `shown` has; `None` where they are more than `limit`. The rest is never built.
+pub fn length_within(limit: usize, shown: impl fmt::Display) -> Option<usize> {
+    use fmt::Write;
+    /// What is left of the limit.
+    struct Length(usize);
+    impl Write for Length {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut left = Length(limit);
+    write!(left, "{shown}").is_ok().then(|| limit - left.0)
+}
+
 /// Formats at most `limit` bytes of `shown`, which must be printable ASCII; what is longer is cut there and ends in
 /// `...`. The rest is never built, however long it is.
 pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
