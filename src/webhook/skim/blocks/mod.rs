@@ -27,6 +27,24 @@ pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
+/// The position behind the escape that begins at `at`, and behind those that follow it without a gap where they are of the
+/// form `\u003c`: an API server writes `<`, `>` and `&` so, and a question to a vector for each takes longer than this.
+pub(super) fn end_of_escapes(text: &[u8], mut at: usize) -> usize {
+    let next = |at: usize| text.get(at..).and_then(|rest| rest.first_chunk());
+    while let Some([b'\\', b'u', a, b, c, d]) = next(at)
+        && a.is_ascii_hexdigit()
+        && b.is_ascii_hexdigit()
+        && c.is_ascii_hexdigit()
+        && d.is_ascii_hexdigit()
+    {
+        at += 6;
+    }
+    match text.get(at) {
+        Some(b'\\') => at + 2,
+        _ => at,
+    }
+}
+
 /// The position behind the bracket that closes one opened just before `at`. Brackets in strings do not count, and
 /// whether one is round the other's kind is not asked. `None`: it never closes.
 pub(super) fn end_of_brackets(text: &[u8], at: usize) -> Option<usize> {
