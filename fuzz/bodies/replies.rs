@@ -5,10 +5,11 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use dorgu::index::{Index, Snapshot};
+use dorgu::policy::Matching;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::review::Review;
-use dorgu::webhook::{Match, Metrics, Webhook};
+use dorgu::webhook::{Metrics, Webhook};
 
 use super::invent::{self, Choices};
 use super::reviews;
@@ -111,9 +112,9 @@ static WEBHOOKS: LazyLock<Vec<Webhook>> = LazyLock::new(|| {
     let mut webhooks = Vec::new();
     for set in [RuleSet::Complete, RuleSet::Upstream] {
         for (mode, matching) in [
-            (Mode::Enforcing, Match::Label),
-            (Mode::Enforcing, Match::Chain),
-            (Mode::Advisory, Match::Chain),
+            (Mode::Enforcing, Matching::Label),
+            (Mode::Enforcing, Matching::Chain),
+            (Mode::Advisory, Matching::Chain),
         ] {
             let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
             let index = Arc::clone(&index);

@@ -17,8 +17,8 @@ use crate::api::ApplicationPersona;
 use crate::controllers::persona::Trigger;
 use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
 use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchState, client, follow_many};
+use crate::policy::Matching;
 use crate::runtime::Watched;
-use crate::webhook::Match;
 
 /// Says how a watch is doing.
 pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
@@ -126,7 +126,7 @@ pub(super) struct Running {
 /// The configuration of the client is of no use.
 pub(super) async fn watch(
     place: &ClusterSource,
-    matching: Match,
+    matching: Matching,
     index: &Arc<Index>,
     led: LeaderTasks,
     of_parts: Vec<Watched>,
@@ -231,7 +231,7 @@ fn change<T>(event: Event<T, Arc<T>>) -> Change<T> {
 }
 
 /// The Deployment that an event brings, slim; those of a list are slim already.
-fn slimmed(change: Change<Deployment>, matching: Match) -> Change<Deployment> {
+fn slimmed(change: Change<Deployment>, matching: Matching) -> Change<Deployment> {
     match change {
         Change::Put(deployment) => Change::Put(slim(deployment, matching)),
         other => other,
@@ -240,9 +240,9 @@ fn slimmed(change: Change<Deployment>, matching: Match) -> Change<Deployment> {
 
 /// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
 /// that it is there.
-fn slim(mut deployment: Deployment, matching: Match) -> Deployment {
-    deployment.chained = matching == Match::Chain;
-    if matching == Match::Label {
+fn slim(mut deployment: Deployment, matching: Matching) -> Deployment {
+    deployment.chained = matching == Matching::Chain;
+    if matching == Matching::Label {
         deployment.labels.app = Box::default();
         deployment.selected = AppLabels::default();
     }

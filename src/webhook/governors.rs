@@ -1,8 +1,9 @@
 //! Who governs an object: by which name it is found, and which personas have that name.
 
+use super::Webhook;
 use super::review::Stored;
-use super::{Match, Webhook};
 use crate::index::{Deployment, Snapshot};
+use crate::policy::Matching;
 use crate::policy::decision::Governed;
 use crate::policy::workload::{Metadata, Selector, Workload};
 
@@ -68,7 +69,7 @@ impl Webhook {
             personas: index.find(namespace, app),
         };
         let by_label = found(by_label);
-        if self.matching == Match::Label || !by_label.personas.is_empty() {
+        if self.matching == Matching::Label || !by_label.personas.is_empty() {
             return by_label;
         }
         let mut chain = chain.into_iter().map(found);

@@ -30,7 +30,7 @@ use crate::policy::answer::{ScaleTarget, message, warnings};
 use crate::policy::decision::{Old, Question, Rulebook};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
-use crate::policy::{Decision, Mode, RuleSet, Subject, decide};
+use crate::policy::{Decision, Matching, Mode, RuleSet, Subject, decide};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 
@@ -39,27 +39,6 @@ pub use crate::api::names::WEBHOOK_PATH as PATH;
 /// How large a review may be. An API server writes `<`, `>` and `&` as six bytes, so a stored object of 1.5 MiB can
 /// arrive as 9.4 MiB, and twice that on an update.
 pub const BODY_LIMIT: usize = 20 << 20;
-
-/// By what a Deployment finds its personas (flag `--match`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Match {
-    /// Label `app.kubernetes.io/name` of the object (contract 2.3).
-    #[default]
-    Label,
-    /// The first that finds one: that label, label `app`, `metadata.name`, either label in `spec.selector.matchLabels`
-    /// (contract 9).
-    Chain,
-}
-
-impl Match {
-    /// The word used in the flag.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Match::Label => "label",
-            Match::Chain => "chain",
-        }
-    }
-}
 
 /// An answer's bytes, and what is counted of them.
 type Answered = (Vec<u8>, Record);
@@ -70,7 +49,7 @@ pub struct Webhook {
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
     /// How personas are found.
-    pub matching: Match,
+    pub matching: Matching,
     /// Who governs what.
     pub index: Arc<Index>,
     /// Whether a Deployment that the index does not hold may still become known: the watch of a cluster is connected.
@@ -87,7 +66,7 @@ pub struct Webhook {
 
 impl Webhook {
     /// A webhook that decides by `policy`.
-    pub fn new(rulebook: Rulebook, matching: Match, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
+    pub fn new(rulebook: Rulebook, matching: Matching, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
         Webhook {
             rulebook,
             matching,
@@ -236,7 +215,7 @@ impl Webhook {
     fn nobody_governs(&self, outline: &Outline<'_>, object: &Workload<'_>, subject: Subject, known: bool) -> Answered {
         let unlabelled = object.metadata.labels.name.is_empty();
         let message = match (subject, self.matching) {
-            (Subject::Deployment, Match::Label) if unlabelled => {
+            (Subject::Deployment, Matching::Label) if unlabelled => {
                 "no app.kubernetes.io/name label; skipping persona validation"
             }
             _ => "no matching ApplicationPersona found",

@@ -39,15 +39,12 @@ const PURE: &[(&str, &[&str])] = &[
 
 /// Each module of the root package and what it may import, crates included.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("install", &["api", "runtime"]),
+    ("install", &["api", "policy", "runtime"]),
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
     ("webhook", &["api", "metric", "policy", "index", "server"]),
-    (
-        "config",
-        &["certificates", "k8s", "policy", "server", "telemetry", "webhook"],
-    ),
+    ("config", &["certificates", "k8s", "policy", "server", "telemetry"]),
     ("controllers", &["api", "index", "k8s", "metric", "policy", "runtime"]),
     (
         "serve",
@@ -84,7 +81,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "serve",
             "server",
             "telemetry",
-            "webhook",
         ],
     ),
 ];

@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use dorgu::index::{Index, Snapshot};
+use dorgu::policy::Matching;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
-use dorgu::webhook::{BODY_LIMIT, Match, Metrics, PATH, Webhook};
+use dorgu::webhook::{BODY_LIMIT, Metrics, PATH, Webhook};
 
 const ENFORCING: Rulebook = Rulebook {
     set: RuleSet::Complete,
@@ -44,7 +45,7 @@ fn webhook(rulebook: Rulebook) -> Webhook {
     ));
     Webhook::new(
         rulebook,
-        Match::Label,
+        Matching::Label,
         index,
         Metrics::register(&mut Registry::default()),
         Budget::new(64 << 20),
