@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use dorgu::index::{Index, Snapshot};
-use dorgu::policy::Matching;
 use dorgu::policy::decision::{Governed, Old, Question};
 use dorgu::policy::quantity::Quantity;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook, Subject};
@@ -90,7 +89,7 @@ fn enforcing(snapshot: Snapshot) -> Webhook {
         mode: Mode::Enforcing,
     };
     let metrics = Metrics::register(&mut Registry::default());
-    Webhook::new(rulebook, Matching::Label, index, metrics, Budget::new(64 << 20))
+    Webhook::new(rulebook, index, metrics, Budget::new(64 << 20))
 }
 
 /// What the webhook asks the rules about a review of a Deployment; none where nobody governs it, since then it asks nothing.

@@ -18,12 +18,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::policy::{Mode, ModeWish, Persona, Personas};
+use crate::policy::{MatchStrength, Matching, Mode, ModeWish, Persona, Personas};
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MOST_WAITING};
 pub use basis::Basis;
 use entries::Claimants;
-pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};
+pub use entries::{AppLabels, Deployment, Namespace, Running, StatusFingerprint, StoredPersona};
 use shared::Shared;
 use table::{Keyed, Table};
 pub use tally::Tally;
@@ -33,6 +33,7 @@ use touched::Touched;
 /// Personas, namespaces and Deployments as they were at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    matching: Matching,
     personas: Table<StoredPersona>,
     tally: Tally,
     /// The same personas by namespace and app, which is how they are asked for.
@@ -71,6 +72,7 @@ impl Snapshot {
         let personas = Table::build(personas.into_iter().map(stored));
         let governors = governors(&personas);
         Snapshot {
+            matching: Matching::default(),
             shared: Shared::all(&governors),
             governors,
             tally: Tally::of(personas.iter().map(Arc::as_ref)),
@@ -79,6 +81,11 @@ impl Snapshot {
             deployments: Table::default(),
             claimants: Table::default(),
         }
+    }
+
+    /// By what a Deployment finds its personas.
+    pub fn matching(&self) -> Matching {
+        self.matching
     }
 
     /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
@@ -157,16 +164,16 @@ impl Snapshot {
         let claimants = self.claimants.get(namespace, app);
         let claimants = claimants.map_or(&[][..], |claimants| &claimants.deployments);
         let governed = |deployment: &Deployment| {
-            let mut claims = deployment.claims();
+            let mut claims = deployment.names().in_order(self.matching);
             let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
-            first.and_then(|(rung, leads_to)| (leads_to == app).then_some(rung))
+            first.and_then(|(strength, leads_to)| (leads_to == app).then_some(strength))
         };
         let ours = claimants
             .iter()
             .filter_map(|deployment| Some((governed(deployment)?, deployment)));
-        let ours: Vec<(Rung, &Arc<Deployment>)> = ours.collect();
-        let strongest = ours.iter().map(|(rung, _)| *rung).min();
-        let on_it = ours.into_iter().filter(|(rung, _)| Some(*rung) == strongest);
+        let ours: Vec<(MatchStrength, &Arc<Deployment>)> = ours.collect();
+        let strongest = ours.iter().map(|(strength, _)| *strength).min();
+        let on_it = ours.into_iter().filter(|(strength, _)| Some(*strength) == strongest);
         on_it.map(|(_, deployment)| deployment).collect()
     }
 
@@ -204,8 +211,11 @@ impl Snapshot {
 fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: Option<&Arc<Deployment>>) {
     let Some(any) = coming.or(leaving) else { return };
     let (namespace, name) = (&*any.namespace, &*any.name);
+    let matching = snapshot.matching;
     let apps = |deployment: Option<&Arc<Deployment>>| -> Vec<String> {
-        let apps = deployment.map(|deployment| deployment.apps()).unwrap_or_default();
+        let apps = deployment
+            .map(|deployment| deployment.apps(matching))
+            .unwrap_or_default();
         apps.into_iter().map(str::to_owned).collect()
     };
     let (before, after) = (apps(leaving), apps(coming));
@@ -234,10 +244,10 @@ fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> Claimants {
 }
 
 /// All Deployments by namespace and claimed app; the lists of `before` that did not change stay.
-fn claimants(deployments: &Table<Deployment>, before: &Table<Claimants>) -> Table<Claimants> {
+fn claimants(matching: Matching, deployments: &Table<Deployment>, before: &Table<Claimants>) -> Table<Claimants> {
     let mut lists: BTreeMap<(&str, &str), Vec<Arc<Deployment>>> = BTreeMap::new();
     for deployment in deployments.iter() {
-        for app in deployment.apps() {
+        for app in deployment.apps(matching) {
             lists
                 .entry((&deployment.namespace, app))
                 .or_default()
@@ -317,6 +327,17 @@ pub struct Index {
 }
 
 impl Index {
+    /// An empty one, in which Deployments find their personas by that.
+    pub fn new(matching: Matching) -> Index {
+        Index {
+            current: ArcSwap::from_pointee(Snapshot {
+                matching,
+                ..Snapshot::default()
+            }),
+            ..Index::default()
+        }
+    }
+
     /// What is known now. Cheap: one atomic load.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
@@ -324,7 +345,12 @@ impl Index {
 
     /// Replaces everything at once.
     pub fn replace(&self, snapshot: Snapshot) {
-        self.publish(|current| *current = snapshot);
+        self.publish(|current| {
+            *current = Snapshot {
+                matching: current.matching,
+                ..snapshot
+            };
+        });
         for kind in Kind::ALL {
             self.sync(kind);
         }
@@ -348,7 +374,8 @@ impl Index {
 
     /// The same for a Deployment.
     pub fn known_deployment(&self, deployment: Deployment) -> Arc<Deployment> {
-        self.load().deployments.reuse(Arc::new(deployment))
+        let now = self.load();
+        now.deployments.reuse(Arc::new(deployment.slim(now.matching)))
     }
 
     /// Takes up what happened to personas. Returns the apps about which more than a status has changed.
@@ -437,18 +464,19 @@ impl Index {
 
     /// Takes up what happened to Deployments. Returns the apps that those claim, or claimed, which really changed.
     pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
+        let matching = self.load().matching;
         let mut touched = Touched::default();
         match change {
             Change::Put(object) => {
-                let object = Arc::new(object);
+                let object = Arc::new(object.slim(matching));
                 self.publish(|now| {
                     let (namespace, name) = object.key();
                     let before = now.deployments.get(namespace, name).cloned();
                     if before.as_ref().is_some_and(|there| there.same(&object)) {
                         return;
                     }
-                    touched.claimed(before.as_deref());
-                    touched.claimed(Some(&object));
+                    touched.claimed(matching, before.as_deref());
+                    touched.claimed(matching, Some(&object));
                     reclaim(now, before.as_ref(), Some(&object));
                     now.deployments.put(Arc::clone(&object));
                 });
@@ -457,16 +485,16 @@ impl Index {
             }
             Change::Remove { namespace, name } => self.publish(|now| {
                 let before = now.deployments.get(&namespace, &name).cloned();
-                touched.claimed(before.as_deref());
+                touched.claimed(matching, before.as_deref());
                 reclaim(now, before.as_ref(), None);
                 now.deployments.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
                 let before = Snapshot::clone(&self.load());
                 let deployments = relisted(&before.deployments, objects, &kept);
-                let claimants = claimants(&deployments, &before.claimants);
+                let claimants = claimants(before.matching, &deployments, &before.claimants);
                 for deployment in before.deployments.differing(&deployments, |_, _| true) {
-                    touched.claimed(Some(deployment));
+                    touched.claimed(matching, Some(deployment));
                 }
                 self.publish(|now| {
                     now.deployments = deployments;

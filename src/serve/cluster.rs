@@ -15,9 +15,8 @@ use super::leader::LeaderTasks;
 use super::parts::Entry;
 use crate::api::ApplicationPersona;
 use crate::controllers::persona::Trigger;
-use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
+use crate::index::{AppKey, Change, Index, Kind, Namespace};
 use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchState, client, follow_many};
-use crate::policy::Matching;
 use crate::runtime::Watched;
 
 /// Says how a watch is doing.
@@ -126,7 +125,6 @@ pub(super) struct Running {
 /// The configuration of the client is of no use.
 pub(super) async fn watch(
     place: &ClusterSource,
-    matching: Matching,
     index: &Arc<Index>,
     led: LeaderTasks,
     of_parts: Vec<Watched>,
@@ -176,7 +174,7 @@ pub(super) async fn watch(
                     }
                 }
             };
-            let known_deployment = |deployment| index.known_deployment(slim(deployment, matching));
+            let known_deployment = |deployment| index.known_deployment(deployment);
             let watches = async {
                 tokio::join!(
                     follow_many(
@@ -192,7 +190,7 @@ pub(super) async fn watch(
                         index.namespaces(change::<Namespace>(event));
                     }),
                     follow_many(watching, of_deployments, deployments, known_deployment, |event| {
-                        woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
+                        woken(is_list(&event), index.deployments(change(event)));
                     }),
                 );
             };
@@ -228,28 +226,6 @@ fn change<T>(event: Event<T, Arc<T>>) -> Change<T> {
             kept: unreadable.into_iter().map(|kept| (kept.namespace, kept.name)).collect(),
         },
     }
-}
-
-/// The Deployment that an event brings, slim; those of a list are slim already.
-fn slimmed(change: Change<Deployment>, matching: Matching) -> Change<Deployment> {
-    match change {
-        Change::Put(deployment) => Change::Put(slim(deployment, matching)),
-        other => other,
-    }
-}
-
-/// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
-/// that it is there.
-fn slim(mut deployment: Deployment, matching: Matching) -> Deployment {
-    deployment.chained = matching == Matching::Chain;
-    if matching == Matching::Label {
-        deployment.labels.app = Box::default();
-        deployment.selected = AppLabels::default();
-    }
-    if deployment.claims().next().is_none() {
-        deployment.running = None;
-    }
-    deployment
 }
 
 #[cfg(test)]

@@ -200,7 +200,6 @@ impl Decode for Deployment {
             name: metadata.name.as_str().into(),
             labels: labels(&metadata.labels),
             selected: labels(&slim.0.selector.0.match_labels),
-            chained: false,
             running: Some(Box::new(Running {
                 spec: judged.map_err(|reason| in_spec(reason).as_str().into()),
                 image: containers.first().map_or("", |first| first.0.image.as_str()).into(),

@@ -10,7 +10,6 @@ use crate::controllers::persona::Trigger;
 use crate::controllers::{cluster, persona};
 use crate::index::Index;
 use crate::k8s::pod_name;
-use crate::policy::Matching;
 use crate::runtime::{About, Part};
 use crate::telemetry::Exposition;
 
@@ -98,7 +97,6 @@ fn personas(surroundings: &mut Surroundings<'_>) -> Option<Part> {
     let config = surroundings.config;
     let settings = persona::Settings {
         set: config.rulebook.set,
-        chained: config.matching == Matching::Chain,
         interval: config.requeue_interval,
         instance: pod_name(PROGRAM),
     };

@@ -48,8 +48,6 @@ type Answered = (Vec<u8>, Record);
 pub struct Webhook {
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
-    /// How personas are found.
-    pub matching: Matching,
     /// Who governs what.
     pub index: Arc<Index>,
     /// Whether a Deployment that the index does not hold may still become known: the watch of a cluster is connected.
@@ -66,10 +64,9 @@ pub struct Webhook {
 
 impl Webhook {
     /// A webhook that decides by `policy`.
-    pub fn new(rulebook: Rulebook, matching: Matching, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
+    pub fn new(rulebook: Rulebook, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
         Webhook {
             rulebook,
-            matching,
             index,
             deployments_come: Arc::default(),
             metrics,
@@ -214,7 +211,7 @@ impl Webhook {
 
     fn nobody_governs(&self, outline: &Outline<'_>, object: &Workload<'_>, subject: Subject, known: bool) -> Answered {
         let unlabelled = object.metadata.labels.name.is_empty();
-        let message = match (subject, self.matching) {
+        let message = match (subject, self.index.load().matching()) {
             (Subject::Deployment, Matching::Label) if unlabelled => {
                 "no app.kubernetes.io/name label; skipping persona validation"
             }

@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use dorgu::index::{Index, Snapshot};
-use dorgu::policy::Matching;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::{BODY_LIMIT, Metrics, PATH, Webhook};
@@ -45,7 +44,6 @@ fn webhook(rulebook: Rulebook) -> Webhook {
     ));
     Webhook::new(
         rulebook,
-        Matching::Label,
         index,
         Metrics::register(&mut Registry::default()),
         Budget::new(64 << 20),

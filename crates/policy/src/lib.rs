@@ -34,7 +34,7 @@ pub use charge::Charge;
 pub use decision::{Decision, Governed, Old, Question, Rulebook, decide};
 pub use finding::{Finding, Rule, Severity};
 pub use issue::{Issue, Issues, issues};
-pub use matching::Matching;
+pub use matching::{MatchStrength, Matching, Names};
 pub use mode::{Mode, ModeWish};
 pub use persona::Persona;
 pub use rules::{RuleSet, Subject};

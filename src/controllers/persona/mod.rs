@@ -64,8 +64,6 @@ pub fn part(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
-    /// Whether a Deployment is found by more than its label (flag `--match chain`).
-    pub chained: bool,
     /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
@@ -278,7 +276,7 @@ impl Term<'_> {
             return Assessed::Gone;
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments, self.settings.chained);
+        let observed = Observed::of(&snapshot, stored, &deployments);
         let assessment = assess(self.settings.set, &observed);
         if assessment.says(stored.status) {
             Assessed::UpToDate

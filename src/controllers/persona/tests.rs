@@ -9,7 +9,7 @@ use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
 use super::fingerprint;
 use crate::index::{Deployment, Running};
-use crate::policy::{Persona, RuleSet};
+use crate::policy::{Matching, Persona, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -49,7 +49,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         generation: 7,
         sharing: &[],
         deployments,
-        chained: false,
+        matching: Matching::Label,
     }
 }
 

@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::index::{Change, Deployment, Index, MOST_WAITING, Snapshot};
-use crate::policy::Matching;
 use crate::policy::{Mode, Persona, RuleSet, Rulebook};
 use crate::server::body::Budget;
 use crate::webhook::Metrics;
@@ -34,7 +33,7 @@ fn webhook(set: RuleSet, deployments_come: bool) -> Arc<Webhook> {
     let metrics = Metrics::register(&mut Registry::default());
     Arc::new(Webhook {
         deployments_come: Arc::new(AtomicBool::new(deployments_come)),
-        ..Webhook::new(rulebook, Matching::Label, index, metrics, Budget::new(1 << 20))
+        ..Webhook::new(rulebook, index, metrics, Budget::new(1 << 20))
     })
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dorgu::index::{Index, Snapshot};
-use dorgu::policy::Matching;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::{BODY_LIMIT, Metrics, Webhook};
@@ -55,7 +54,7 @@ fn with_personas(count: usize) -> Webhook {
         mode: Mode::Enforcing,
     };
     let metrics = Metrics::register(&mut Registry::default());
-    Webhook::new(rulebook, Matching::Label, index, metrics, Budget::new(64 << 20))
+    Webhook::new(rulebook, index, metrics, Budget::new(64 << 20))
 }
 
 /// A Deployment of so many containers, each in breach.
