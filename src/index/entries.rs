@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::fingerprint::StatusFingerprint;
 use super::table::Keyed;
-use crate::api::application_persona::status::Phase;
 use crate::policy::{Matching, ModeWish, Names, Persona};
 
 /// A persona, and what tells whether the object behind it has changed.
@@ -18,17 +18,6 @@ pub struct StoredPersona {
     pub status: Option<StatusFingerprint>,
     /// The persona.
     pub persona: Arc<Persona>,
-}
-
-/// A status, as small as it can be and still be told from another. Numbers, since there may be 100,000 of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusFingerprint {
-    /// Everything that a controller derives, without timestamps and without `deployments`.
-    pub verdict: u64,
-    /// `deployments`, which a controller derives only when there is a Deployment.
-    pub deployments: u64,
-    /// `phase`, which `verdict` tells of too; none where it is no word that we know.
-    pub phase: Option<Phase>,
 }
 
 impl StoredPersona {

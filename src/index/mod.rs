@@ -7,6 +7,7 @@
 mod arrivals;
 mod basis;
 mod entries;
+pub mod fingerprint;
 mod shared;
 mod table;
 mod tally;
@@ -23,7 +24,8 @@ use arrivals::Arrivals;
 pub use arrivals::{Arrival, MOST_WAITING};
 pub use basis::Basis;
 use entries::Claimants;
-pub use entries::{AppLabels, Deployment, Namespace, Running, StatusFingerprint, StoredPersona};
+pub use entries::{AppLabels, Deployment, Namespace, Running, StoredPersona};
+pub use fingerprint::StatusFingerprint;
 use shared::Shared;
 use table::{Keyed, Table};
 pub use tally::Tally;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
+use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running, Snapshot, StoredPersona};
 use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
@@ -52,9 +53,6 @@ impl<'a> Observed<'a> {
         }
     }
 }
-
-/// The condition types that are ours, in the order in which they are written.
-pub(super) const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
 
 /// What a status has to say, without its timestamps and without what others contribute to it.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,12 +19,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
-use self::status::CLOCKS;
-pub use self::status::fingerprint;
 use super::metrics::{self, Metrics, ReconcileResult};
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
+use crate::index::fingerprint::CLOCKS;
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
