@@ -3,7 +3,6 @@
 
 mod certificate;
 mod cluster;
-mod decode;
 mod gauges;
 mod leader;
 pub mod parts;
