@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
-use crate::policy::Mode;
+use crate::policy::{Mode, ModeWish, Persona};
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
