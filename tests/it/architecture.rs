@@ -247,6 +247,22 @@ fn no_source_file_is_forgotten_by_its_parent() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// How long a file may be.
+const MAX_LINES: usize = 450;
+
+#[test]
+fn no_file_is_longer_than_a_person_reads_at_once() {
+    let files = files_below("src").into_iter().chain(files_below("crates"));
+    let program = files.filter(|file| !file.ends_with("tests.rs") && !file.iter().any(|part| part == "tests"));
+    let long: Vec<String> = program
+        .filter_map(|file| {
+            let lines = std::fs::read_to_string(&file).expect("readable").lines().count();
+            (lines > MAX_LINES).then(|| format!("{}: {lines} lines, at most {MAX_LINES}", file.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
 /// The files of the controllers that do IO or wait; all others derive and are pure.
 const CONTROLLERS_IO: &[&str] = &[
     "cluster/first.rs",
