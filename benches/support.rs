@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use dorgu::index::{Index, Snapshot};
-use dorgu::policy::decision::{Governed, Old, Question};
 use dorgu::policy::quantity::Quantity;
+use dorgu::policy::question::{Governed, Old, Question};
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook, Subject};
 use dorgu::server::body::Budget;
 use dorgu::webhook::review::{Review, Stored};

@@ -177,6 +177,25 @@ impl Snapshot {
         }
     }
 
+    /// Takes a persona into the list of its app, and what that demands together.
+    pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
+        self.governors.put(Arc::clone(persona));
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    /// Takes a persona out of it.
+    pub(super) fn release(&mut self, persona: &Persona) {
+        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    fn share(&mut self, namespace: &str, app: &str) {
+        match Shared::of(self.governors.all(namespace, app)) {
+            Some(shared) => self.shared.put(shared),
+            None => drop(self.shared.remove(namespace, app, "")),
+        }
+    }
+
     pub(super) fn put_persona(&mut self, stored: StoredPersona) {
         let (namespace, name) = stored.key();
         if let Some(before) = self.personas.get(namespace, name) {

@@ -3,7 +3,7 @@
 use super::Webhook;
 use super::review::Stored;
 use crate::index::Snapshot;
-use crate::policy::decision::Governed;
+use crate::policy::question::Governed;
 use crate::policy::workload::{Metadata, Selector, Workload};
 use crate::policy::{Names, Personas};
 

@@ -27,10 +27,10 @@ use review::{Malformed, Operation, Outline, Review, Stored};
 
 use crate::index::Index;
 use crate::policy::answer::{ScaleTarget, message, warnings};
-use crate::policy::decision::{Old, Question, Rulebook};
+use crate::policy::question::{Old, Question};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
-use crate::policy::{Decision, Matching, Mode, RuleSet, Subject, decide};
+use crate::policy::{Decision, Matching, Mode, RuleSet, Rulebook, Subject, decide};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 

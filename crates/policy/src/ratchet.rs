@@ -7,10 +7,10 @@ use std::cell::OnceCell;
 
 use smallvec::SmallVec;
 
-use super::decision::Question;
 use super::effective::Effective;
 use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
 use super::power::{Power, Powers};
+use super::question::Question;
 use super::workload::{Container, PodSpec, Workload};
 
 /// The stored object of a question: read when the first finding makes it matter, and kept for the other personas.
