@@ -5,10 +5,10 @@
 
 use std::cell::OnceCell;
 
-use super::decision::Question;
 use super::effective::{Effective, Silence};
 use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
 use super::power::{Power, Powers};
+use super::question::Question;
 use super::workload::{Container, PodSpec, Workload};
 
 /// The stored object of a question: read when the first finding makes it matter, and kept for the other personas.
