@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::certificates;
 use crate::k8s::{ClusterSource, LeaseName};
+use crate::policy::Matching;
 use crate::policy::Rulebook;
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
-use crate::webhook::Match;
 
 /// Everything `dorgu serve` needs to know.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Config {
     /// Rules and mode.
     pub rulebook: Rulebook,
     /// How personas are found.
-    pub matching: Match,
+    pub matching: Matching,
     /// The webhook's listener; absent: no webhook, which leaves the controllers.
     pub serving: Option<Serving>,
     /// How often a controller looks at every persona again.

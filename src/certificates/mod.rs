@@ -2,15 +2,15 @@
 //! replica; the caBundle of the webhook configuration is kept in step. Knows no persona and no review.
 //!
 //! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of
-//! them; [`plan`] decides, without IO; `reconciler` writes; `readiness` reports to probes and metrics; `inspect` reads the
+//! them; [`plan`] decides, without IO; `reconciler` writes; `checks` reports to probes and metrics; `inspect` reads the
 //! same objects for `dorgu doctor`. docs/certificates.md describes it for users.
 
-mod bundle;
+mod checks;
 mod configuration;
 mod inspect;
 mod observed;
+mod pem;
 mod plan;
-mod readiness;
 mod reconciler;
 mod secret;
 mod state;

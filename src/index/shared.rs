@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::Snapshot;
 use super::table::{Keyed, Table};
 use crate::policy::{Persona, Strictest};
 
@@ -39,26 +38,5 @@ impl Keyed for Shared {
     /// Never asked: it is compiled again whenever a persona of the app changes.
     fn same(&self, other: &Shared) -> bool {
         std::ptr::eq(self, other)
-    }
-}
-
-impl Snapshot {
-    /// Takes a persona into the list of its app, and what that demands together.
-    pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
-        self.governors.put(Arc::clone(persona));
-        self.share(&persona.namespace, &persona.app);
-    }
-
-    /// Takes a persona out of it.
-    pub(super) fn release(&mut self, persona: &Persona) {
-        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
-        self.share(&persona.namespace, &persona.app);
-    }
-
-    fn share(&mut self, namespace: &str, app: &str) {
-        match Shared::of(self.governors.all(namespace, app)) {
-            Some(shared) => self.shared.put(shared),
-            None => drop(self.shared.remove(namespace, app, "")),
-        }
     }
 }

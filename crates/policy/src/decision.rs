@@ -10,6 +10,7 @@ use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
+use super::question::Question;
 use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::strictest::{Demands, Personas, as_of};
@@ -24,31 +25,6 @@ pub struct Rulebook {
     pub mode: Mode,
 }
 
-/// An app name and the personas found under it.
-#[derive(Clone, Copy, Debug)]
-pub struct Governed<'a> {
-    /// The name by which the personas were found.
-    pub app: &'a str,
-    /// They; empty when nobody governs the object.
-    pub personas: Personas<'a>,
-}
-
-/// One create or update to decide on.
-pub struct Question<'a> {
-    /// Deployment or Scale.
-    pub subject: Subject,
-    /// The object as it would be stored.
-    pub new: &'a Workload<'a>,
-    /// Who governs it.
-    pub governed: Governed<'a>,
-    /// The stored object, on an update.
-    pub old: Option<Old<'a>>,
-    /// The namespace's name.
-    pub namespace: &'a str,
-    /// The namespace's label `dorgu.io/mode`.
-    pub namespace_mode: &'a ModeWish,
-}
-
 impl Question<'_> {
     /// The strictest effective mode among the personas, as [`decide`] would say without judging.
     pub fn strictest_mode(&self, rulebook: Rulebook) -> Mode {
@@ -61,15 +37,6 @@ impl Question<'_> {
         all.map(|demands| demands.persona.mode.or_stricter(base))
             .fold(base, Mode::max)
     }
-}
-
-/// The stored object of an update.
-pub struct Old<'a> {
-    /// Who governed it.
-    pub governed: Governed<'a>,
-    /// Reads the rest of it; called only when a finding makes it matter. `None`: it cannot be read, so nothing in it
-    /// excuses anything.
-    pub workload: &'a dyn Fn() -> Option<Workload<'a>>,
 }
 
 /// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
