@@ -1,4 +1,4 @@
-//! The open connections of one listener: how many there may be, which one makes room, whether any carries a request.
+//! The open connections of one listener: how many there may be, which one is evicted, whether any carries a request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +12,15 @@ use super::eviction::{Address, MemoryRank, Wanted};
 use super::stats::{CloseReason, Stats};
 use super::track::Track;
 
-/// How long to wait for an evicted connection to go before another one is asked.
+/// How long to wait for an evicted connection to end before another is evicted.
 const EVICTION_PATIENCE: Duration = Duration::from_millis(10);
 
-/// The same before one is asked that has asked something sensible: on a busy machine an evicted one takes its time to go.
+/// The same, when the next one to evict has sent a sensible request: on a busy machine an evicted connection takes longer to
+/// end.
 const EVICTION_PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(250);
 
-/// How often an emptying listener looks again without being told. Connections tell when they end; the tick covers an
-/// answer that was already on its way when the drain began and therefore did not close its connection.
+/// How often an emptying listener checks by itself. Connections notify it when they end; the tick covers an answer that was
+/// already on its way when the drain began and therefore did not close its connection.
 const QUIET_TICK: Duration = Duration::from_millis(50);
 
 /// Every open connection.
@@ -32,9 +33,9 @@ pub(super) struct Registry {
     ended: Notify,
 }
 
-/// A connection's place in the registry; dropping it gives the place back and counts why the connection ended.
+/// A connection's place in the registry. Dropping it releases the place and counts why the connection ended.
 pub(super) struct Place {
-    /// What ended the connection; a drain's cut-off, or a panic, until its task says otherwise.
+    /// What ended the connection. Until its task sets it: a drain's cut-off, or a panic.
     reason: CloseReason,
     registry: Arc<Registry>,
     stats: Arc<Stats>,
@@ -54,12 +55,12 @@ impl Registry {
         }
     }
 
-    /// A place, if there is one.
+    /// A free place, if there is one.
     pub(super) fn try_slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
-    /// A place, made by asking the most dispensable connection to go; while every connection carries a request, this waits.
+    /// A place, freed by evicting the most dispensable connection if necessary. Waits while every connection carries a request.
     pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         let mut asked = None::<Instant>;
         loop {
@@ -74,7 +75,7 @@ impl Registry {
         }
     }
 
-    /// Enters a connection that holds a slot.
+    /// Registers a connection that holds a slot.
     pub(super) fn enter(self: &Arc<Self>, track: Arc<Track>, slot: OwnedSemaphorePermit, stats: Arc<Stats>) -> Place {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
         self.tracks().insert(key, track);
@@ -87,9 +88,9 @@ impl Registry {
         }
     }
 
-    /// Asks the most dispensable connection to go. False when none is, and while those that are about to show what they are
-    /// here for would push out one that has: an API server does not send a request again that meets the closing of its
-    /// connection, and strangers can open as many as they like. Nor while another one is `going` already.
+    /// Evicts the most dispensable connection, and returns whether it did. It evicts none that has shown something while
+    /// unproven connections are about to show what they are: an API server does not retry a request that arrives at a closing
+    /// connection, and an attacker can open any number of connections. Nor does it while another evicted one is still `going`.
     pub(super) fn evict_one(&self, going: bool) -> bool {
         let now = Instant::now();
         let tracks = self.tracks();
@@ -112,8 +113,8 @@ impl Registry {
         }
     }
 
-    /// Asks the slowest bodies to go until so many bytes will be free, of `total` that all share; only those of one address
-    /// where it is given. False when none is slow.
+    /// Evicts the slowest bodies until `bytes` will be free, of `total` that all share; only those of one address where `only`
+    /// is given. Returns false when none is slow.
     pub(super) fn evict_bodies(&self, bytes: usize, total: usize, only: Option<Address>, asking: &Track) -> bool {
         let now = Instant::now();
         let tracks = self.tracks();
@@ -144,8 +145,8 @@ impl Registry {
         !slow.is_empty()
     }
 
-    /// Whether an address, one of whose connections has shown nothing and wants to hold so many bytes, would then hold more
-    /// than half of what is left for strangers of `limit` bytes, of which `held` are held.
+    /// Whether this address, with one connection that has shown nothing and needs `bytes` more, would hold more than half of
+    /// what is left for such connections of `limit` bytes, of which `held` are held.
     pub(super) fn would_crowd(&self, asking: &Track, bytes: usize, limit: usize, held: usize) -> bool {
         let (mut own, mut strangers) = (bytes, 0);
         for track in self.tracks().values() {
@@ -172,7 +173,7 @@ impl Registry {
         }
     }
 
-    /// Asks every connection to end at its next idle moment.
+    /// Asks every connection to end when it is next idle.
     pub(super) fn leave(&self) {
         let now = Instant::now();
         for track in self.tracks().values() {
@@ -186,7 +187,7 @@ impl Registry {
     }
 }
 
-/// How much of something the strangers of each address hold: those that have shown nothing.
+/// How much the connections of each address hold that have shown nothing.
 struct Crowd {
     held: HashMap<Address, usize>,
     /// What is left for all of them.
@@ -223,7 +224,7 @@ impl Crowd {
 }
 
 impl Place {
-    /// Gives the place back, the connection having ended for this reason.
+    /// Releases the place of a connection that ended for this reason.
     pub(super) fn ended(mut self, reason: CloseReason) {
         self.reason = reason;
     }

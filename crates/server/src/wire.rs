@@ -1,5 +1,5 @@
-//! The byte stream under HTTP: TCP, with or without TLS, that reports to the connection's [`Track`] what arrives and what
-//! the peer does not take, and that closes without destroying the answer on its way.
+//! The byte stream under HTTP: TCP, with or without TLS. It reports to the connection's [`Track`] what arrives and what the
+//! peer does not take, and it closes without destroying the answer on its way.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -29,11 +29,11 @@ impl Wire {
     }
 }
 
-/// A [`Wire`] that keeps its connection's course.
+/// A [`Wire`] that updates its connection's state.
 pub(super) struct TrackedWire {
     wire: Wire,
     track: Arc<Track>,
-    /// Our half is closed: the peer has been told that nothing more will come.
+    /// Our half is closed: the peer knows that nothing more will come.
     shut: bool,
 }
 
@@ -46,7 +46,7 @@ impl TrackedWire {
         }
     }
 
-    /// Notes whether a write had to wait.
+    /// Records whether a write had to wait.
     fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_pending() {
             self.track.course().blocked(Instant::now());
@@ -132,7 +132,7 @@ fn poll_discard(tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
         let mut buf = ReadBuf::uninit(&mut scratch);
         match ready!(Pin::new(&mut *tcp).poll_read(cx, &mut buf)) {
             Ok(()) if !buf.filled().is_empty() => {}
-            // Closed, or broken: either way there is nobody left to protect.
+            // Closed or broken: no answer can be lost any more.
             Ok(()) | Err(_) => return Poll::Ready(()),
         }
     }

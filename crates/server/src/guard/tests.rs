@@ -4,7 +4,7 @@ use tower::ServiceExt;
 
 use super::*;
 
-/// Asks a page behind a door that knows three tokens.
+/// Requests a page whose guard knows three tokens.
 async fn ask(authorization: Option<&str>) -> (u16, HeaderMap, String) {
     let pages = Router::new().route("/metrics", get(|| async { "numbers" }));
     let router = guarded(pages, |token| async move {

@@ -19,7 +19,7 @@ impl Crowded {
         }
     }
 
-    /// One that has agreed on TLS some time ago and has asked nothing.
+    /// A connection that completed TLS some time ago and has sent no request.
     fn idle(&mut self, host: u8) -> Arc<Track> {
         let accepted = self.now - Duration::from_secs(10);
         let address = IpAddr::from([10, 0, 0, host]).into();
@@ -36,7 +36,7 @@ impl Crowded {
         track
     }
 
-    /// One that has asked something sensible.
+    /// A connection that has sent a sensible request.
     fn used(&mut self, host: u8) -> Arc<Track> {
         let track = self.idle(host);
         {
@@ -49,7 +49,7 @@ impl Crowded {
         track
     }
 
-    /// One in a body that has stopped, for which so much is held.
+    /// A connection with a stopped body, for which `held` bytes are reserved.
     fn stopped(&mut self, host: u8, held: usize) -> Arc<Track> {
         let track = self.idle(host);
         track
@@ -86,7 +86,7 @@ async fn those_who_have_shown_nothing_yet_push_out_nobody_who_has() {
 #[tokio::test]
 async fn an_address_that_holds_more_than_half_of_what_is_left_makes_room_first() {
     let mut crowded = Crowded::new(8);
-    // Four of its connections are known, which leaves four places; by them it is not measured.
+    // Four of its connections have shown something, which leaves four places. Its known ones do not count against it.
     for _ in 0..4 {
         crowded.used(1);
     }
@@ -140,7 +140,7 @@ async fn half_of_what_is_left_is_counted_without_those_who_are_known() {
     known.holds(400);
     crowded.stopped(1, 100);
     crowded.stopped(2, 200);
-    // 1,000 in all, of which 400 are held by one that is known: 600 are left for strangers, 300 for those of an address.
+    // 1,000 in all, of which a known connection holds 400. That leaves 600 for strangers, and 300 for those of one address.
     let held = 700;
     assert!(!crowded.registry.would_crowd(&asking, 200, 1000, held));
     assert!(crowded.registry.would_crowd(&asking, 201, 1000, held));
