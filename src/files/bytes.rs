@@ -1,4 +1,4 @@
-//! The bytes of one file.
+//! Reads the bytes of one file.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,7 +9,7 @@ use super::rest::Stamp;
 /// Largest file that is read, in bytes.
 pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
-/// Why a file's bytes could not be had.
+/// Why a file's bytes could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadFailure {
     #[error("cannot be read: {0}")]
@@ -18,7 +18,7 @@ pub(super) enum ReadFailure {
     TooLarge,
 }
 
-/// A file's bytes, and how it looked when the last of them was read.
+/// A file's bytes, and its stamp after the last of them was read.
 pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Stamp), ReadFailure> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();

@@ -1,8 +1,8 @@
-//! The only state that is shared: who governs what. Readers take a snapshot without a lock and without waiting, and
-//! never write; writers make the next snapshot beside it and swap the pointer.
+//! The only shared state: which persona governs which app. Readers take a snapshot without a lock and without waiting, and
+//! never write. Writers build the next snapshot beside it and swap the pointer.
 //!
-//! Start reading at [`Index::load`] for answering, at [`Change`] for filling. Knows no cluster and no file: both feed it
-//! through the same three writers, one a kind.
+//! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files: both
+//! feed it through the same three writers, one for each kind.
 
 mod arrivals;
 mod basis;
@@ -35,18 +35,18 @@ use touched::Touched;
 pub struct Snapshot {
     personas: Table<StoredPersona>,
     tally: Tally,
-    /// The same personas by namespace and app, which is how they are asked for.
+    /// The same personas by namespace and app, as reviews search for them.
     governors: Table<Persona>,
-    /// What the personas of an app demand together, where there are several.
+    /// The joint demands of the personas of an app, where there are several.
     shared: Table<Shared>,
     namespaces: Table<Namespace>,
     deployments: Table<Deployment>,
-    /// The same Deployments by namespace and each app they claim.
+    /// The same Deployments by namespace and by each app they may belong to.
     claimants: Table<Claimants>,
 }
 
 impl Snapshot {
-    /// Builds a snapshot. Personas of one app are ordered by `metadata.name`, so that the same set always answers alike
+    /// Builds a snapshot. Personas of one app are ordered by `metadata.name`, so that the same set always gives the same answer
     /// (contract 2.3 leaves the order open).
     pub fn build(
         personas: impl IntoIterator<Item = Arc<Persona>>,
@@ -81,7 +81,7 @@ impl Snapshot {
         }
     }
 
-    /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
+    /// Every persona of that app, empty when there is none. Exact and case-sensitive; an empty name finds nothing.
     pub fn find(&self, namespace: &str, app: &str) -> Personas<'_> {
         if app.is_empty() {
             return Personas::default();
@@ -101,8 +101,8 @@ impl Snapshot {
         self.namespaces.get("", namespace).map_or(&UNSET, |found| &found.mode)
     }
 
-    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace: for an object of which nothing but
-    /// the namespace can be read. Looks at all personas there are.
+    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace, for an object of which only the namespace
+    /// can be read. Reads all personas.
     pub fn strictest_persona_mode(&self, namespace: &str) -> Mode {
         let there = self.personas.iter().map(|stored| &stored.persona);
         there
@@ -112,8 +112,8 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    /// The strictest mode that any persona or namespace asks for: for an object of which not even the namespace can be
-    /// read. Reads all of them.
+    /// The strictest mode that any persona or namespace requests, for an object whose namespace cannot be read either. Reads
+    /// all of them.
     pub fn strictest_mode(&self) -> Mode {
         let personas = self.personas.iter().map(|stored| &stored.persona.mode);
         let namespaces = self.namespaces.iter().map(|namespace| &namespace.mode);
@@ -121,7 +121,7 @@ impl Snapshot {
         modes.max().unwrap_or_default()
     }
 
-    /// By what that Deployment names its app; none when it is not known.
+    /// The names by which that Deployment is matched to an app; `None` when it is unknown.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<&Deployment> {
         self.deployments.get(namespace, name).map(Arc::as_ref)
     }
@@ -151,8 +151,8 @@ impl Snapshot {
         self.tally
     }
 
-    /// The Deployments that belong to an app, by name: those with the strongest claim to it, unless a stronger claim of
-    /// theirs leads to another app that is governed. A review of each of them is answered by this app's personas.
+    /// The Deployments that belong to an app, by name: those that match it most strongly, except those that match another
+    /// governed app more strongly. A review of each of them is answered by this app's personas.
     pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
         let claimants = self.claimants.get(namespace, app);
         let claimants = claimants.map_or(&[][..], |claimants| &claimants.deployments);
@@ -170,8 +170,7 @@ impl Snapshot {
         on_it.map(|(_, deployment)| deployment).collect()
     }
 
-    /// The entry that is here, when it says the same as `stored`; else `stored`, with the persona that is here where its
-    /// demands did not change.
+    /// The stored entry when it equals `stored`. Otherwise `stored`, with the stored persona where its demands did not change.
     fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
         let (namespace, name) = stored.key();
         match self.personas.get(namespace, name) {
@@ -200,7 +199,7 @@ impl Snapshot {
     }
 }
 
-/// Makes the lists of the apps that a Deployment claims, or claimed, right again.
+/// Updates the lists of the apps that a Deployment matches, or matched before.
 fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: Option<&Arc<Deployment>>) {
     let Some(any) = coming.or(leaving) else { return };
     let (namespace, name) = (&*any.namespace, &*any.name);
@@ -233,7 +232,7 @@ fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> Claimants {
     }
 }
 
-/// All Deployments by namespace and claimed app; the lists of `before` that did not change stay.
+/// All Deployments by namespace and matched app. Lists of `before` that did not change are reused.
 fn claimants(deployments: &Table<Deployment>, before: &Table<Claimants>) -> Table<Claimants> {
     let mut lists: BTreeMap<(&str, &str), Vec<Arc<Deployment>>> = BTreeMap::new();
     for deployment in deployments.iter() {
@@ -271,7 +270,7 @@ impl Kind {
     /// All of them.
     pub const ALL: [Kind; 3] = [Kind::Persona, Kind::Namespace, Kind::Deployment];
 
-    /// The kind's name in the API, as metrics say it.
+    /// The kind's name in the API, as in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Persona => "ApplicationPersona",
@@ -281,43 +280,42 @@ impl Kind {
     }
 }
 
-/// What a source says of one kind.
+/// A change of one kind, as a source reports it.
 #[derive(Clone, Debug)]
 pub enum Change<T> {
-    /// This object is new or different.
+    /// This object is new or changed.
     Put(T),
-    /// This object is gone.
+    /// This object was deleted.
     Remove {
         /// Its namespace; empty where it has none.
         namespace: String,
         /// Its name.
         name: String,
     },
-    /// These are all there are. What is not among them is gone, unless it is in `kept`.
+    /// The complete list. What is not in it was deleted, unless it is in `kept`.
     Replace {
-        /// The objects; those that did not change best as [`Index::known_persona`] and [`Index::known_deployment`] give
-        /// them.
+        /// The objects. Those that did not change should come from [`Index::known_persona`] and [`Index::known_deployment`].
         objects: Vec<Arc<T>>,
-        /// Namespace and name of those that are there and cannot be read: the last version that could be stays.
+        /// Namespace and name of objects that exist and cannot be read. Their last readable version stays.
         kept: Vec<(String, String)>,
     },
 }
 
-/// The current snapshot, and which kinds were ever filled: what was not must not be answered from, since empty would
-/// mean "nobody governs anything".
+/// The current snapshot, and which kinds were ever filled. A kind that was not filled must not be used for answers, since empty
+/// would mean that no persona governs anything.
 #[derive(Debug, Default)]
 pub struct Index {
     current: ArcSwap<Snapshot>,
-    /// Writers take turns; readers do not know of it. While somebody reads the last snapshot but one, it is kept here
-    /// until the next turn: a review must not be the one that takes ten thousand entries apart.
+    /// Writers take turns; readers are not affected. While a reader holds the last snapshot but one, it is kept here until the
+    /// next turn, so that no review has to free ten thousand entries.
     writing: Mutex<Option<Arc<Snapshot>>>,
     synced: [AtomicBool; Kind::ALL.len()],
-    /// Requests that wait for a Deployment to be known.
+    /// Requests that wait until a Deployment is known.
     arrivals: Arrivals,
 }
 
 impl Index {
-    /// What is known now. Cheap: one atomic load.
+    /// The current snapshot: one atomic load.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
     }
@@ -340,8 +338,8 @@ impl Index {
         self.synced[kind as usize].load(Ordering::Acquire)
     }
 
-    /// How a persona is best listed: as the entry that is here, when it says the same. Asked as the objects come, it
-    /// keeps a list of 100,000 that are known from needing the memory of as many more.
+    /// The entry to list for a persona: the stored one when it is equal. Called for each object as it arrives, so that a list
+    /// of 100,000 known personas does not need their memory twice.
     pub fn known_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
         self.load().recognise(Arc::new(stored))
     }
@@ -351,7 +349,7 @@ impl Index {
         self.load().deployments.reuse(Arc::new(deployment))
     }
 
-    /// Takes up what happened to personas. Returns the apps about which more than a status has changed.
+    /// Applies a change of personas. Returns the apps about which more than a status has changed.
     pub fn personas(&self, change: Change<StoredPersona>) -> Vec<AppKey> {
         let mut touched = Touched::default();
         match change {
@@ -387,7 +385,8 @@ impl Index {
                 now.personas.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
-                // Built aside: only the swap takes the writers' turn, and only we write this kind.
+                // The new table is built outside the lock. Only the swap needs the writers' turn, and this kind has no other
+                // writer.
                 let before = Snapshot::clone(&self.load());
                 let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
@@ -410,7 +409,7 @@ impl Index {
         touched.into_keys()
     }
 
-    /// Takes up what happened to namespaces.
+    /// Applies a change of namespaces.
     pub fn namespaces(&self, change: Change<Namespace>) {
         match change {
             Change::Put(object) => self.publish(|now| {
@@ -435,7 +434,7 @@ impl Index {
         }
     }
 
-    /// Takes up what happened to Deployments. Returns the apps that those claim, or claimed, which really changed.
+    /// Applies a change of Deployments. Returns the apps of those that really changed, before and after.
     pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
         let mut touched = Touched::default();
         match change {
@@ -481,14 +480,14 @@ impl Index {
         touched.into_keys()
     }
 
-    /// Makes the next snapshot from the current one. Each kind has one writer, so what a writer knows of its own kind
-    /// is never outdated; the lock is for what the other kinds publish meanwhile.
+    /// Makes the next snapshot from the current one. Each kind has one writer, so a writer's view of its own kind is never
+    /// outdated. The lock protects against what writers of other kinds publish at the same time.
     fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
         change(&mut next);
         let before = self.current.swap(Arc::new(next));
-        // The swap has given every reader its own share, so this counts them: where there is none, nothing is kept.
+        // After the swap every reader has its own reference, so this counts them. Without readers nothing is kept.
         *retired = (Arc::strong_count(&before) > 1).then_some(before);
     }
 
@@ -497,7 +496,7 @@ impl Index {
     }
 }
 
-/// The entry to store: a persona whose demands did not change stays the one that readers know.
+/// The entry to store. A persona whose demands did not change keeps its place in memory.
 fn settled(before: Option<&StoredPersona>, mut stored: StoredPersona) -> StoredPersona {
     if let Some(before) = before.filter(|before| before.demands_same(&stored)) {
         stored.persona = Arc::clone(&before.persona);

@@ -1,5 +1,4 @@
-//! What the personas of an app demand together, for every app that has several: most have one, of which nothing is kept
-//! twice.
+//! The joint demands of the personas of an app, for every app that has several. Most apps have one persona and no entry here.
 
 use std::sync::Arc;
 
@@ -7,16 +6,16 @@ use super::Snapshot;
 use super::table::{Keyed, Table};
 use crate::policy::{Persona, Strictest};
 
-/// The personas of one app as they are judged together.
+/// The personas of one app, compiled into one.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Names the app.
+    /// One of them, which names the app.
     first: Arc<Persona>,
     pub(super) strictest: Strictest,
 }
 
 impl Shared {
-    /// Of the personas of one app; none where nothing is shared.
+    /// Compiles the personas of one app; `None` for fewer than two.
     pub(super) fn of(personas: &[Arc<Persona>]) -> Option<Arc<Shared>> {
         let [first, _, ..] = personas else { return None };
         Some(Arc::new(Shared {
@@ -25,7 +24,7 @@ impl Shared {
         }))
     }
 
-    /// Of all apps.
+    /// Compiles those of all apps.
     pub(super) fn all(governors: &Table<Persona>) -> Table<Shared> {
         Table::build(governors.by_key().filter_map(Shared::of))
     }
@@ -36,20 +35,20 @@ impl Keyed for Shared {
         (&self.first.namespace, &self.first.app)
     }
 
-    /// Never asked: it is compiled again whenever a persona of the app changes.
+    /// Unused: it is compiled again whenever a persona of the app changes.
     fn same(&self, other: &Shared) -> bool {
         std::ptr::eq(self, other)
     }
 }
 
 impl Snapshot {
-    /// Takes a persona into the list of its app, and what that demands together.
+    /// Adds a persona to the list of its app, and updates the joint demands.
     pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
         self.governors.put(Arc::clone(persona));
         self.share(&persona.namespace, &persona.app);
     }
 
-    /// Takes a persona out of it.
+    /// Removes a persona from it.
     pub(super) fn release(&mut self, persona: &Persona) {
         self.governors.remove(&persona.namespace, &persona.app, &persona.name);
         self.share(&persona.namespace, &persona.app);

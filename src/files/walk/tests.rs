@@ -42,10 +42,10 @@ fn links_to_the_kernel_and_to_folders_above_are_named_and_not_followed() {
         .link("/sys/kernel", "root/sub/sys")
         .link("..", "root/up")
         .link("/", "root/sub/slash")
-        // Walked anyway, and so no mistake.
+        // Walked anyway, so not reported.
         .link(".", "root/here")
         .link("..", "root/sub/back")
-        // Beside it, and so none either.
+        // Beside it, so not reported either.
         .link("../shared", "root/shared")
         .link("../shared/a.yaml", "root/sub/z.yaml");
     let walked = walk(&[files.path("root")], MOST_ENTRIES);

@@ -15,7 +15,7 @@ fn deployment(name: &str) -> Deployment {
     }
 }
 
-/// Waits on a clock that stands still but for timers: how long it took.
+/// Waits on a paused clock, which only timers advance, and returns how long that took.
 async fn waited(index: &Arc<Index>, name: &'static str, change: impl FnOnce(&Index)) -> Duration {
     let started = Instant::now();
     let waiting = {
