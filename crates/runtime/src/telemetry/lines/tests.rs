@@ -1,4 +1,4 @@
-//! Tests of the queue against streams that stand still, fail, or are merely slow.
+//! Tests of the queue against streams that stall, fail, or are merely slow.
 
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,7 +14,7 @@ enum Takes {
     WouldBlock,
 }
 
-/// A stream whose every write waits for the test's permission.
+/// A stream of which every write waits for the test's permission.
 struct Gate {
     permits: Receiver<Takes>,
     written: Sender<Vec<u8>>,
@@ -67,7 +67,7 @@ impl Gated {
         }
     }
 
-    /// Lets everything queued be written; what it was.
+    /// Lets everything queued be written, and returns it.
     fn flow(&self) -> Vec<u8> {
         let mut all = Vec::new();
         while self.lines.shared.waiting.load(Ordering::Relaxed) > 0 {
@@ -83,7 +83,7 @@ impl Gated {
     }
 }
 
-/// Fills the queue; how many lines of this length were accepted.
+/// Fills the queue, and returns how many lines of this length were accepted.
 fn fill(lines: &Lines, line: &[u8]) -> usize {
     let mut accepted = 0;
     while lines.queue_full() == 0 {
@@ -168,7 +168,7 @@ fn closing_waits_for_a_slow_reader_and_loses_no_line() {
     struct Slow(Arc<Mutex<usize>>);
     impl Write for Slow {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            // What a slow disk does.
+            // As on a slow disk.
             std::thread::sleep(Duration::from_millis(20));
             *self.0.lock().unwrap() += text.len();
             Ok(text.len())
@@ -183,7 +183,7 @@ fn closing_waits_for_a_slow_reader_and_loses_no_line() {
     for _ in 0..20 {
         lines.line(&text);
     }
-    // Longer than it may stand still.
+    // Longer than the reader may stall.
     lines.close_within(Duration::from_millis(200), PATIENCE);
     assert_eq!(*written.lock().unwrap(), 20 * CHUNK);
 }
