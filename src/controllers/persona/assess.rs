@@ -1,4 +1,4 @@
-//! Derive: what the status of a persona has to say, from what is known of its app. Pure.
+//! Derives the status of a persona from what is known of its app. Pure.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Issue, Issues, Persona, RuleSet, Severity, issues};
 
-/// Names told in one message; the rest is counted.
+/// How many names one message lists; the rest is counted.
 const MOST_NAMES: usize = 5;
-/// Bytes of a Deployment (of the fields that rules look at) times the personas it is compared with: a thousand personas
-/// of a large Deployment, or eight of the largest that an API server stores.
+/// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
+/// Deployment, or eight of the largest that an API server stores.
 const MOST_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
 const LONGEST: usize = 2_048;
@@ -31,12 +31,12 @@ pub(super) struct Observed<'a> {
     pub(super) sharing: &'a [Arc<Persona>],
     /// The Deployments that belong to it, by name.
     pub(super) deployments: &'a [Arc<Deployment>],
-    /// Whether more than the label was looked at (`--match chain`).
+    /// Whether more than the label is matched (`--match chain`).
     pub(super) chained: bool,
 }
 
 impl<'a> Observed<'a> {
-    /// Observe: reads one snapshot of the index, beside the Deployments that were found in it.
+    /// Observes: reads one snapshot of the index, with the Deployments that were found in it.
     pub(super) fn of(
         snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
@@ -54,10 +54,10 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// The condition types that are ours, in the order in which they are written.
+/// Our condition types, in the order in which they are written.
 pub(super) const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
 
-/// What a status has to say, without its timestamps and without what others contribute to it.
+/// The decided part of a status, without timestamps and without the fields of other writers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Assessment {
     pub(super) generation: i64,
@@ -66,14 +66,14 @@ pub(super) struct Assessment {
     pub(super) health_message: String,
     pub(super) passed: bool,
     pub(super) issues: Vec<Issue>,
-    /// `deployments`; none keeps what is there.
+    /// `deployments`; `None` keeps the stored value.
     pub(super) deployments: Option<Value>,
     pub(super) conditions: [Draft; 5],
     /// Whether a Deployment was compared at all.
     pub(super) compared: bool,
 }
 
-/// Derives the whole of it (contract 3.3 to 3.6 and 9).
+/// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     match observed.deployments {
         [] => absent(observed),
@@ -90,7 +90,7 @@ fn absent(observed: &Observed<'_>) -> Assessment {
     let app = Shown(&observed.persona.app);
     let mut missing = format!("No Deployment with label app.kubernetes.io/name={app}");
     if observed.chained {
-        // Nothing fails when text is written into a String.
+        // Writing to a String does not fail.
         let _ = write!(
             missing,
             ", label app={app}, name {app}, or either label in its selector"
@@ -114,7 +114,7 @@ fn absent(observed: &Observed<'_>) -> Assessment {
     }
 }
 
-/// Contract 9: naming them is of more use than an arbitrary first, which can flip.
+/// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
 fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assessment {
     let names = deployments.iter().map(|deployment| &*deployment.name);
     let names = quoted(names, deployments.len());
@@ -127,7 +127,7 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assess
         phase: Phase::Pending,
         health: HealthState::Unknown,
         health_message: "Several Deployments match".to_owned(),
-        // Nothing was compared, so nothing can be vouched for.
+        // Nothing was compared, so nothing is confirmed.
         passed: false,
         issues: Vec::new(),
         deployments: None,
@@ -194,7 +194,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
     }
 }
 
-/// Why nothing was compared: in a condition, and as the only issue.
+/// Why nothing was compared: for a condition, and as the only issue.
 struct Uncompared {
     reason: &'static str,
     message: &'static str,
@@ -236,8 +236,8 @@ impl Uncompared {
     }
 }
 
-/// The issues, or why there are none. Each persona of an app is compared on its own, whatever the others demand; beyond
-/// [`MOST_COMPARED`] none is, so that the work of one change is bounded whatever is shared.
+/// The issues, or why there are none. Each persona of an app is compared on its own. Above [`MOST_COMPARED`] none is, so that
+/// the work of one change is bounded.
 fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Uncompared> {
     let spec = match &running.spec {
         Ok(spec) => spec,
@@ -268,8 +268,8 @@ fn health(running: &Running) -> (HealthState, String) {
 }
 
 /// Contract 3.6.
-fn phase(health: HealthState, in_breach: bool) -> Phase {
-    match (health, in_breach) {
+fn phase(health: HealthState, violated: bool) -> Phase {
+    match (health, violated) {
         (_, true) | (HealthState::Degraded | HealthState::Unknown, false) => Phase::Degraded,
         (HealthState::Healthy, false) => Phase::Active,
         (HealthState::Unhealthy, false) => Phase::Failed,
@@ -333,7 +333,7 @@ fn name_unique(observed: &Observed<'_>) -> Parts {
     )
 }
 
-/// `'a', 'b' and 3 more`, of so many names.
+/// Such as `'a', 'b' and 3 more` for `count` names.
 fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
     let told: Vec<String> = names
         .take(MOST_NAMES)

@@ -1,4 +1,4 @@
-//! An assessment as the status that is written, and a status as the fingerprint by which another is compared with it.
+//! Builds the status from an assessment, and the fingerprint by which it is compared with a stored one.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,15 +14,15 @@ use crate::k8s::conditions::merge;
 use crate::k8s::time;
 use crate::policy::Severity;
 
-/// Keys that alone are no reason to write, at whatever depth.
+/// Keys whose change alone is no reason to write, at whatever depth.
 pub(super) const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
 
-/// What an assessment decides; everything else in a status comes from other writers and is kept.
+/// The fields that an assessment decides. All others belong to other writers and are kept.
 const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
 
 impl Assessment {
-    /// The whole status: what is decided here, and of `previous` what others contribute. `lastTransitionTime` moves only
-    /// with the status of its condition.
+    /// The whole status: the decided fields, and the other fields of `previous`. `lastTransitionTime` changes only with the
+    /// status of its condition.
     pub(super) fn status(&self, previous: &Value, now: Timestamp) -> Value {
         let clock = json!(time::seconds(now));
         let mut status = previous.as_object().cloned().unwrap_or_default();
@@ -46,7 +46,7 @@ impl Assessment {
         Value::Object(status)
     }
 
-    /// Whether the status with this fingerprint says the same.
+    /// Whether the status with this fingerprint is equal.
     pub(super) fn says(&self, stored: Option<StatusFingerprint>) -> bool {
         let mut status = self.decided();
         // Times are not compared.
@@ -80,7 +80,7 @@ impl Assessment {
         DECIDED.map(str::to_owned).into_iter().zip(values).collect()
     }
 
-    /// Our conditions. One in `before` that is no condition counts for nothing.
+    /// Our conditions. An invalid one in `before` is ignored.
     fn conditions(&self, before: &[Value], now: Timestamp) -> Vec<Value> {
         let before: Vec<Condition> = before
             .iter()
@@ -90,7 +90,7 @@ impl Assessment {
         merged.iter().map(|condition| json!(condition)).collect()
     }
 
-    /// The worst of what is to be acted on: its message, and how many there are.
+    /// The worst error or warning: its message, and how many there are.
     pub(super) fn worst(&self) -> Option<(&str, usize)> {
         let told = || self.issues.iter().filter(|issue| issue.severity != Severity::Info);
         let worst = told()
@@ -110,7 +110,7 @@ impl Assessment {
     }
 }
 
-/// The issues of a status that have to be acted on: errors and warnings.
+/// The errors and warnings of a status.
 pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
     let issues = status["validation"]["issues"].as_array().map_or(&[][..], Vec::as_slice);
     let mut told: Vec<(&str, &str)> = issues
@@ -127,7 +127,7 @@ pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
     told
 }
 
-/// A status as an index keeps it; none for an object without one.
+/// The fingerprint of a status; `None` for an object without one.
 pub fn fingerprint(status: &Value) -> Option<StatusFingerprint> {
     status.is_object().then(|| StatusFingerprint {
         verdict: verdict(status),
@@ -142,7 +142,7 @@ fn verdict(status: &Value) -> u64 {
         fold(&status[key], &mut hasher);
     }
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    // Whatever their order: the API server has its own.
+    // In our order, since the API server has its own.
     for kind in CONDITIONS {
         let condition = conditions.iter().find(|condition| condition["type"] == kind);
         fold(condition.unwrap_or(&Value::Null), &mut hasher);
@@ -162,7 +162,7 @@ fn hashed(value: &Value) -> u64 {
     hasher.finish()
 }
 
-/// Hashes a value without its clocks; the order of an object's keys does not count.
+/// Hashes a value without its timestamps. The order of an object's keys does not matter.
 fn fold(value: &Value, hasher: &mut DefaultHasher) {
     match value {
         Value::Null => 0_u8.hash(hasher),
