@@ -1,4 +1,4 @@
-//! The API server and the clocks.
+//! Checks of the API server and the clocks.
 
 use jiff::SignedDuration;
 
@@ -6,9 +6,9 @@ use super::View;
 use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, Outcome, skip, unless};
 
-/// The oldest Kubernetes that is enough.
+/// The oldest supported Kubernetes.
 const OLDEST: (u32, u32) = (1, 32);
-/// Clocks that are kept by NTP are closer than this by far; certificates bear much more.
+/// Clocks kept by NTP differ by much less. Certificates tolerate much more.
 const APART: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn api_server(view: &View<'_>) -> Outcome {
@@ -53,7 +53,7 @@ pub(super) fn clock(view: &View<'_>) -> Outcome {
             "timedatectl status   # here, and on the nodes of the control plane",
         ));
     }
-    // Only of a holder that is seen to live: the times of a dead one are old, not wrong.
+    // Only from a holder that is alive: the times of a dead one are old, not wrong.
     let sample = view.facts.lease.here().filter(|sample| sample.renewed_meanwhile);
     let renewed = sample.and_then(|sample| Some((sample, sample.spec.renew_time.as_ref()?.0)));
     if let Some((sample, renewed)) = renewed {
