@@ -1,5 +1,5 @@
-//! How many bytes a persona takes while nothing happens, and how many more are taken while all of them are read again.
-//! Counted where memory is asked for, since what the system shows as resident depends on the machine.
+//! Measures how many bytes a persona takes at rest, and how many more are needed while all of them are read again. Counted in
+//! the allocator, since the resident size that the system shows depends on the machine.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,7 +22,7 @@ const MOST_IN_A_CLUSTER: u64 = 520;
 /// In file mode: also the place it was read from.
 const MOST_IN_FILES: u64 = MOST_IN_A_CLUSTER + 40;
 
-/// Writes personas, 100 a file, under a head that tells one edition of a file from the next.
+/// Writes personas, 100 in a file, under a head that distinguishes one edition of a file from the next.
 fn write(folder: &Path, count: usize, head: &str) {
     for first in (0..count).step_by(PER_FILE) {
         let numbers = first..count.min(first + PER_FILE);

@@ -1,4 +1,4 @@
-//! A part that only this test has: one file and one line, and it takes effect in `serve`, readiness, metrics, their
+//! A part that exists only in this test: with one file and one line it takes effect in `serve`, readiness, metrics, their
 //! reference, rights and manifests.
 
 use std::process::ExitCode;

@@ -211,7 +211,7 @@ fn comparable(mut object: Value) -> Value {
 /// A real API server with our definitions.
 struct Server {
     client: Client,
-    /// Tells this run's objects from those of earlier ones.
+    /// Distinguishes this run's objects from those of earlier ones.
     run: String,
     namespace: String,
 }

@@ -1,6 +1,6 @@
-//! The process under test: the built binary as users start it, its lines kept for assertions.
+//! The process under test: the built binary as users start it, with its output kept for assertions.
 //!
-//! Knows the lines that `serve` prints and the flags that make it fit for tests; knows no rule.
+//! This file knows the lines that `serve` prints and the flags that tests need; it knows no rule.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -41,7 +41,7 @@ impl Dorgu {
         Self::start_with(args, &[])
     }
 
-    /// Also with environment variables; the `DORGU_` and `KUBE` ones of whoever runs the tests do not reach it.
+    /// Also with environment variables. The `DORGU_` and `KUBE` variables of the test run do not reach it.
     pub fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::launch(program(), &serve(args), environment, TempDir::new().unwrap())
     }
@@ -65,7 +65,7 @@ impl Dorgu {
         Self::launch(Path::new("sh"), &all, &[], folder)
     }
 
-    /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open unless the arguments
+    /// The cluster of this kubeconfig. Its CA is written for [`Self::ca_pem`], and its metrics are open unless the arguments
     /// say otherwise.
     pub fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
@@ -90,8 +90,8 @@ impl Dorgu {
         )
     }
 
-    /// Another program than `dorgu` that serves the cluster of this kubeconfig: `command` makes its arguments and its
-    /// environment of those of `serve`.
+    /// A program other than `dorgu` that serves the cluster of this kubeconfig. `command` makes its arguments and its
+    /// environment from those of `serve`.
     pub fn of_program(
         program: &Path,
         kubeconfig: &Path,
@@ -113,8 +113,8 @@ impl Dorgu {
         Self::launch(program, &arguments, &environment, folder)
     }
 
-    /// A command line that begins with `dorgu serve`, as a document has it, typed in in this folder. Where it names no
-    /// addresses, they are of the kernel's choice.
+    /// A command line that begins with `dorgu serve`, as in a document, run in this folder. Where it names no addresses, the
+    /// kernel chooses the ports.
     pub fn typed(folder: &Path, command: &str) -> Self {
         let ours = program().parent().unwrap_or(folder).display();
         let line = format!("cd '{}' && PATH='{ours}':$PATH exec {command}", folder.display());
@@ -123,7 +123,7 @@ impl Dorgu {
         Self::launch(Path::new("sh"), &["-ec", &line], &environment, TempDir::new().unwrap())
     }
 
-    /// Any program, so that this file can be tested without the one it is for.
+    /// Any program, so that this file can be tested without `dorgu`.
     pub(super) fn launch(program: &Path, args: &[&str], environment: &[(&str, &str)], folder: TempDir) -> Self {
         let mut process = Supervised::start(program, None, |command| {
             for (name, _) in std::env::vars_os() {
@@ -198,7 +198,7 @@ impl Dorgu {
         self.said.of(Stream::Stderr)
     }
 
-    /// The first line, said already or yet to come, that `is_it` accepts. `what` names it if it never comes.
+    /// The first line, past or future, that `is_it` accepts. `what` names it if it never comes.
     pub fn wait_for_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         self.said
             .wait_for(what, is_it)
@@ -229,7 +229,7 @@ impl Dorgu {
         self.wait()
     }
 
-    /// SIGKILL: the machine that loses its power.
+    /// SIGKILL, as in a power failure.
     pub fn kill(&mut self) {
         self.process.kill();
     }
@@ -242,11 +242,10 @@ fn program() -> &'static Path {
     &PROGRAM
 }
 
-/// The program that cargo built with these tests. A test that is started by hand finds it where cargo puts it: in the
-/// folder above the test's own.
+/// The program that cargo built with these tests. A test that is started directly finds it in the folder above its own.
 ///
 /// # Panics
-/// It is not there: this package's tests do not build it, so build it first.
+/// It does not exist. This package's tests do not build it, so build it first.
 pub fn built() -> &'static Path {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = std::env::current_exe().unwrap();
@@ -293,7 +292,7 @@ struct Said {
 #[derive(Default)]
 struct Heard {
     lines: Vec<(Stream, String)>,
-    /// Streams that may still bring lines.
+    /// Streams that are still open.
     open: usize,
 }
 

@@ -1,6 +1,6 @@
-//! What turns a Deployment into pods that are ready: controller-manager, scheduler, and kwok in the kubelets' place.
+//! Turns a Deployment into ready pods: controller-manager, scheduler, and kwok in place of kubelets.
 //!
-//! Needs a running API server; knows no test.
+//! It needs a running API server; it knows no test.
 
 use std::fs::File;
 use std::time::Duration;
@@ -89,7 +89,7 @@ fn start(plane: &ControlPlane, program: &str, user: &str, args: &[&str]) -> Resu
     let process = Supervised::start(plane.assets().path(program), None, |command| {
         command
             .current_dir(dir)
-            // kwok would read and write below the user's own.
+            // kwok would otherwise read and write in the user's home.
             .env("HOME", dir.join("home"))
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .args(args)

@@ -1,4 +1,4 @@
-//! The bed itself: that it starts, that what it says is so, and that nothing of it is left behind.
+//! The bed itself: it starts, its facts are right, and it leaves nothing behind.
 
 mod assets;
 mod dorgu;
@@ -279,7 +279,7 @@ fn a_killed_test_process_leaves_nothing_behind() {
         Ok(())
     });
     gone.unwrap();
-    // The logs stay for a look.
+    // The logs stay for reading.
     await_sweep(&folder);
 }
 
@@ -332,7 +332,7 @@ fn samples_of_a_metric_are_summed_and_its_namesakes_are_not() {
     assert_eq!(sum(text, "c"), 0.0);
 }
 
-/// A listener that hangs up on whoever connects, and counts.
+/// A listener that closes every connection at once, and counts them.
 struct Knocks {
     port: u16,
     count: Arc<AtomicUsize>,
@@ -352,7 +352,7 @@ impl Knocks {
         Self { port, count }
     }
 
-    /// Whether anybody came while a command ran that has to succeed, webhook or not.
+    /// Whether any connection came while a command ran that has to succeed, webhook or not.
     fn knocked(&self, command: impl FnOnce() -> super::kubectl::Output) -> bool {
         let before = self.count.load(Ordering::SeqCst);
         command().expect_success();

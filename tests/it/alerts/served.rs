@@ -1,5 +1,5 @@
-//! What processes and an API server serve when everything that is counted has happened once; and that this is what the
-//! reference is made of, family by family.
+//! What processes and an API server serve after everything that is counted has happened once. The reference lists the same
+//! families.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,7 +116,7 @@ pub(super) fn api_servers() -> Option<Exposition> {
             "metadata": {"name": "unanswered"},
             "webhooks": [{
                 "name": WEBHOOK, "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": policy,
-                // Nobody listens there.
+                // Nothing listens there.
                 "clientConfig": {"url": "https://127.0.0.1:1/validate-deployment"},
                 "rules": [{
                     "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE"],

@@ -1,4 +1,5 @@
-//! From the Go operator's chart to ours, step by step as docs/from-the-go-operator.md tells it, with a chart of its shape.
+//! Migrates from the Go operator's chart to ours, step by step as docs/from-the-go-operator.md describes, with a chart of its
+//! form.
 
 use std::fs;
 
@@ -142,7 +143,7 @@ fn come_over(server_side: &str, more: &[&str]) {
 
 #[test]
 fn a_release_that_helm_3_made_comes_over() {
-    // Helm 3 patched; Helm 4 goes on so for a release that began so.
+    // Helm 3 patched. Helm 4 continues that for a release that was created so.
     come_over("--server-side=false", &[]);
 }
 

@@ -1,4 +1,4 @@
-//! The chart: what Helm makes of it, what an API server says to that, and what becomes of what was there before.
+//! The chart: what Helm renders, what an API server answers to that, and how it replaces what was installed before.
 
 mod accepted;
 pub(crate) mod coming_over;

@@ -1,4 +1,4 @@
-//! A release's life: installed, upgraded to a chart with other CustomResourceDefinitions, gone.
+//! The life of a release: installed, upgraded to a chart with other CustomResourceDefinitions, removed.
 
 use std::fs;
 use std::path::Path;
@@ -250,7 +250,7 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
         bed.kubectl(&["label", "namespace", namespace, "dorgu.io/validate=true"])
             .expect_success();
     }
-    // Nobody answers, and that is what this policy asks for.
+    // No pod answers, and this policy then denies.
     let refused = wait_until(PATIENCE, "the registration is in force", || {
         let created = deployment(&bed, "shop");
         ensure!(!created.succeeded(), "{created}");
@@ -262,7 +262,7 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
     for namespace in ["kube-system", NAMESPACE] {
         deployment(&bed, namespace).expect_success();
     }
-    // The usual policy admits what nobody answers for.
+    // The usual policy admits what no pod answers.
     release(&helm, "upgrade", &chart, &["--set", "webhook.failurePolicy=Ignore"]);
     let admitted = wait_until(PATIENCE, "the other policy is in force", || {
         deployment(&bed, "shop").checked()

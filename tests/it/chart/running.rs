@@ -1,5 +1,5 @@
-//! The process as a release starts it: its arguments, its environment, its account and the account's rights. Nothing is
-//! done in between but what the notes say, and what cert-manager or a user does where they keep the certificate.
+//! The process as a release starts it: its arguments, environment, account and rights. No step is added except those in the
+//! notes, and those of cert-manager or a user who manages the certificate.
 
 use anyhow::ensure;
 use serde_json::json;
@@ -21,8 +21,8 @@ struct Running {
 }
 
 impl Running {
-    /// `None` where this machine cannot play node. Whoever keeps certificates does so before the release comes, or nothing
-    /// would be ready.
+    /// `None` where this machine cannot run pods. `keep_certificate` runs before the release is installed, or nothing would
+    /// become ready.
     fn start(values: &str, keep_certificate: impl FnOnce(&Bed)) -> Option<Self> {
         may_play_node()?;
         let helm = Helm::find()?;

@@ -1,4 +1,4 @@
-//! A roll-back to a version that violates its persona: denied, and what docs/troubleshooting.md says to type passes.
+//! A roll-back to a version that violates its persona is denied, and the commands of docs/troubleshooting.md pass.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn blocks(section: &str, namespace: &str) -> Vec<Vec<String>> {
     blocks.map(|block| block.lines().map(typed).collect()).collect()
 }
 
-/// The API server may hear of a namespace's label a moment after it was written.
+/// The API server may learn of a namespace's label a moment after it was written.
 fn until_it_passes(bed: &Bed, line: &str) {
     let passed = wait_until(PATIENCE, line, || {
         let output: Output = bed.shell(line);

@@ -1,4 +1,4 @@
-//! Who was away: we, the API server, the CRD.
+//! Outages of the process, the API server and the CRD.
 
 use std::time::{Duration, Instant};
 

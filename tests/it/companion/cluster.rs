@@ -61,7 +61,7 @@ fn rules(verbs: &[&str]) -> Value {
 }
 
 impl Companion {
-    /// It holds, for ever.
+    /// It always holds the Lease.
     fn start(bed: &Bed, rules: &Value, options: Options) -> Companion {
         Companion::launch(bed, rules, options, None)
     }
@@ -132,7 +132,7 @@ impl Companion {
         self.sample(r#"dorgu_status_writes_total{result="written"}"#)
     }
 
-    /// Waits for so many more looks that found everything.
+    /// Waits for `more` further successful reconciles.
     fn until_looked(&self, more: f64) {
         let before = self.looks();
         wait_until(PATIENCE, "it has looked again", || {

@@ -1,4 +1,4 @@
-//! The process that keeps status: no webhook, an account with exactly the rights that docs/status.md names.
+//! The process that writes status: no webhook, and an account with exactly the rights that docs/status.md names.
 
 mod away;
 mod cluster;

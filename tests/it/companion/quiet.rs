@@ -1,4 +1,4 @@
-//! When nothing happens, nothing is asked and nothing is written; counted by the API server itself.
+//! When nothing happens, nothing is read and nothing is written, counted by the API server itself.
 
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
         return;
     };
     install_crds(&bed);
-    // Looked at again and again in what follows.
+    // It is reconciled repeatedly in what follows.
     let stage = Stage::new(&bed, "quiet", &["--requeue-interval=20s"]);
     stage.store(PERSONAS, |number| {
         let app = format!("app{number}");
@@ -74,7 +74,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
             let deployment = stage.deployment(&format!("{prefix}{number}"), &app, replicas);
             objects.push((super::DEPLOYMENTS.0, super::DEPLOYMENTS.1, deployment));
         };
-        // Some have none, some have two, some are in breach.
+        // Some have none, some have two, some are violated.
         if number % 3 > 0 {
             add("d", u32::from(number % 5 > 0) * 3);
         }
@@ -99,7 +99,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
     );
 }
 
-/// How often a persona was looked at.
+/// How often a persona was reconciled.
 fn looks(stage: &Stage<'_>) -> f64 {
     let metrics = stage.metrics();
     let looked = "dorgu_reconcile_total{controller=\"applicationpersona\",result=\"success\"}";

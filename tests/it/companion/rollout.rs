@@ -1,4 +1,4 @@
-//! A Deployment's life, as the status of its persona tells it: each state soon after its cause.
+//! The life of a Deployment in the status of its persona: each state appears soon after its cause.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn counts(deployment: &Value, replicas: u64, ready: u64) -> bool {
 
 #[test]
 fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
-    // A bed of its own: the processes of other tests, which no Lease holds back, would tell of it, too.
+    // A separate bed: the processes of other tests, which no Lease restrains, would report it, too.
     let options = Options {
         needs: Needs::Rollouts,
         ..Options::default()
@@ -110,7 +110,7 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
     };
     stage.until_status(app, &gone.status(app));
 
-    // What changed for people was told to them, once each.
+    // Each change that matters to users was reported to them once.
     let told = wait_until(PATIENCE, "the events", || {
         let events = stage.events(app);
         ensure!(events.len() == 2, "{events:?}");
@@ -123,7 +123,7 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
         [event("PersonaViolated", too_few), compliant.clone()]
     );
 
-    // The same breach again is the same event, counted.
+    // The same violation again is the same event, counted.
     bed.apply(&stage.deployment(web, app, 0).to_string()).expect_success();
     let again = wait_until(PATIENCE, "the event is counted", || {
         let events = stage.events(app);

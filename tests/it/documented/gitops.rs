@@ -1,5 +1,5 @@
-//! A reader who keeps everything in Git: what the page shows is held against the real definitions of Argo CD and Flux, and
-//! its commands are typed in where the process has written its caBundle.
+//! Follows the page about Git: the objects on the page match the real definitions of Argo CD and Flux, and its commands run
+//! where the process has written its caBundle.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn shown() -> Vec<String> {
 
 #[test]
 fn what_the_page_shows_is_valid_for_argo_cd_and_flux() {
-    // Whoever built the control plane has Go, too; where that was given, there may be none.
+    // A machine that built the control plane has Go. Where the programs were given, it may not.
     if !Command::new("go")
         .arg("version")
         .output()

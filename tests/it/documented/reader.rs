@@ -1,4 +1,4 @@
-//! Somebody who reads a page and types in what it says, word for word.
+//! A simulated reader, who runs the commands of a page word for word.
 
 use std::time::Duration;
 

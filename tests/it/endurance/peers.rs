@@ -1,5 +1,5 @@
-//! A webhook of somebody else's making that denies everything, by its recipe in `loadtest/peers`: two processes behind the
-//! same Service, under the same registration, with certificates in a folder as a kubelet mounts a Secret.
+//! Another project's webhook that denies everything, by its recipe in `loadtest/peers`: two processes behind the same Service,
+//! under the same registration, with certificates in a folder as a kubelet mounts a Secret.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(30);
 const NAME: &str = "peer";
 const HOME: &str = "peers";
-/// It is named in its refusals.
+/// Its name in denials.
 const WEBHOOK: &str = "deny.peers.example.com";
 const HOST: &str = "peer.peers.svc";
 
@@ -100,7 +100,7 @@ impl Peers {
         Ok(peers)
     }
 
-    /// One more, listening and behind the Service until that is told otherwise.
+    /// One more, listening and behind the Service until it is removed.
     fn run(&mut self) -> Result<()> {
         self.started += 1;
         let name = format!("{NAME}-{}", self.started);
@@ -152,7 +152,7 @@ impl Peers {
     }
 }
 
-/// Whether somebody accepts connections there.
+/// Whether a process accepts connections there.
 fn listens(address: SocketAddr) -> Result<()> {
     drop(TcpStream::connect(address)?);
     Ok(())

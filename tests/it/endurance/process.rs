@@ -1,4 +1,4 @@
-//! A process in file mode that is asked directly, as an API server asks: one review, over TLS, within three seconds.
+//! A process in file mode that is called directly, as an API server calls: one review, over TLS, within three seconds.
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,7 +52,7 @@ impl Served {
         Served::launch(&[documents], Dorgu::with_personas)
     }
 
-    /// It denies what it is asked about, and may open so many files, by its soft and its hard limit.
+    /// It denies every review, and may open this many files (soft and hard limit).
     pub(super) fn denying(files: Option<(u64, u64)>) -> Served {
         Served::launch(&[NAMESPACE, PERSONA], |personas, args| match files {
             None => Dorgu::with_personas(personas, args),

@@ -1,5 +1,6 @@
-//! Two thousand peers that stop in the middle of something, at a process as users start it, beside one that does not stop.
-//! `tests/it/server/stalled.rs` says for each kind when and why it goes; this says what all of them cost the others.
+//! Two thousand peers that stop in the middle of something, connected to a process as users start it, beside one that does not
+//! stop. `tests/it/server/stalled.rs` checks when and why each kind is closed; this file measures what all of them cost other
+//! clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,7 +95,7 @@ impl Fared {
     }
 }
 
-/// Asks on one connection, as an API server does, until told to end.
+/// Calls on one connection, as an API server does, until it is ended.
 async fn ask(asked: Asked, until: Arc<tokio::sync::Notify>) -> Fared {
     let mut fared = Fared::default();
     let mut tick = tokio::time::interval(PERIOD);

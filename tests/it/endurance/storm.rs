@@ -1,5 +1,5 @@
-//! Everything that happens to a webhook in months, in minutes: one trouble after the other, again and again, until enough
-//! canaries have had their verdict.
+//! Everything that happens to a webhook in months, in minutes: one fault after the other, repeatedly, until enough canaries
+//! have their verdict.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::report::Report;
 use super::unseen::Unseen;
 use crate::bed::{Audit, Bed, wait_until};
 
-/// How long the first refusal may take on a busy machine.
+/// How long the first denial may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Canaries after each trouble before the next: what it left behind shows in its own row.
 const AFTERMATH: usize = 100;

@@ -1,5 +1,5 @@
-//! The reader of the log stands still, as containerd does while it is stopped or waits for a disk: everything is answered,
-//! and what is lost of the log is counted.
+//! The reader of the log stalls, as containerd does while it is stopped or waits for a disk: every request is answered, and
+//! lost log lines are counted.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -103,7 +103,7 @@ impl Logging {
     }
 }
 
-/// So many denials, each answered in time and none of them an admission.
+/// This many denials, each answered in time and none of them an admission.
 async fn deny(asked: &Asked, denials: usize) {
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -199,8 +199,8 @@ async fn times(asked: &Asked, lasting: Duration) -> Vec<Duration> {
     times
 }
 
-/// The long form (`DORGU_LONG=1`): p99 of small reviews beside denials whose log stands still, paired with the same process
-/// while nothing else happens.
+/// The long form (`DORGU_LONG=1`): p99 of small reviews beside denials whose log stalls, paired with the same process while
+/// nothing else happens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_reviews_beside_a_stuck_log_are_as_quick_as_without() {
     if std::env::var_os("DORGU_LONG").is_none() {

@@ -1,9 +1,8 @@
-//! The worst that an API server may legally send: as many containers, or as many escaped characters, as fit, each with
-//! something to be said about it. Time is a security property here: a review that takes longer than its `timeoutSeconds`
-//! is a Deployment admitted unseen.
+//! The largest legal requests of an API server: as many containers, or as many escaped characters, as fit, each with a finding.
+//! Time is a security property here: a review that takes longer than its `timeoutSeconds` admits a Deployment unchecked.
 //!
-//! Bounds are processor time of a release build times [`SLACK`], on the best of some tries; what was taken is printed.
-//! That work grows as the input does, and not as its square, is held at any speed.
+//! Bounds are processor time of a release build times [`SLACK`], on the best of some tries; the measured time is printed. That
+//! the work grows linearly with the input, and not as its square, is checked at any speed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +26,8 @@ fn webhook() -> Webhook {
     with_personas(1)
 }
 
-/// So many personas of one app, no two of which demand the same; what the modes of some of them ask for is asked for
-/// anyway, so that each group is judged for itself and enforced.
+/// `count` personas of one app, no two with the same demands. The modes that some of them request apply anyway, so that each
+/// group is judged by itself and enforced.
 fn with_personas(count: usize) -> Webhook {
     let modes = [
         ModeWish::Unset,
@@ -57,7 +56,7 @@ fn with_personas(count: usize) -> Webhook {
     Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(64 << 20))
 }
 
-/// A Deployment of so many containers, each in breach.
+/// A Deployment of this many containers, each with a violation.
 fn many(containers: usize, image: &str) -> Value {
     let container = |number: usize| {
         json!({
@@ -124,7 +123,7 @@ fn processor_time() -> Duration {
     Duration::from_nanos(spent.expect("a number"))
 }
 
-/// Asks, and holds the answer to be a refusal within this time.
+/// Sends it, and requires a denial within this time.
 fn assert_refused_within(what: &str, bound: Duration, body: &[u8]) {
     let (took, answer) = taken(&webhook(), body);
     #[expect(clippy::cast_precision_loss, reason = "some millions")]
@@ -177,7 +176,7 @@ fn the_worst_legal_input_is_refused_in_time() {
 /// Personas are free for everyone who may write them, so their number must not multiply the work of a review.
 #[test]
 fn personas_that_share_an_app_add_to_the_work_of_a_review_and_do_not_multiply_it() {
-    // Objects of a size in which so many containers are judged.
+    // Objects of a size in which this many containers are judged.
     const CONTAINERS: usize = 4_000;
     let bound = Duration::from_millis(50);
     let (image, other) = ("i".repeat(2_400), "j".repeat(2_400));
@@ -206,7 +205,7 @@ fn personas_that_share_an_app_add_to_the_work_of_a_review_and_do_not_multiply_it
 
 #[test]
 fn work_grows_as_the_input_does_and_not_as_its_square() {
-    // Objects of a size in which so many containers are judged.
+    // Objects of a size in which this many containers are judged.
     let image = "i".repeat(2_400);
     let others = "j".repeat(2_400);
     let webhook = webhook();

@@ -1,4 +1,4 @@
-//! A persona file that is saved in every way there is, while Deployments are sent that it denies: none is admitted.
+//! Saves a persona file in every usual way, while Deployments are sent that it denies: none is admitted.
 
 use std::fs::File;
 use std::io::Write as _;

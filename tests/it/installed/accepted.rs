@@ -1,4 +1,4 @@
-//! What an API server says to the manifests.
+//! An API server accepts the manifests.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

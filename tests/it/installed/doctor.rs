@@ -1,5 +1,5 @@
-//! `dorgu doctor` on an installation that is well, and on the same with one thing broken at a time: it names exactly that,
-//! and the command that it prints mends it.
+//! `dorgu doctor` on a healthy installation, and on the same with one thing broken at a time: it names exactly that, and the
+//! command that it prints fixes it.
 
 use std::process::Command;
 
@@ -213,7 +213,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
             vec![words("delete validatingwebhookconfiguration dorgu-operator-deployment")],
         ),
         (
-            // From here on somebody else is said to keep the caBundle, or the process would mend it first.
+            // From here on another writer is said to manage the caBundle, or the process would fix it first.
             "ca-bundle",
             vec![
                 words(
@@ -240,7 +240,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
         .kubectl(&["get", "deployments", "-n", "shop", "-o", "name"]);
     assert_eq!(stored.expect_success(), "", "the trial Deployments were stored");
 
-    // The process goes; what the control plane knows of it stays, so only the experiment can tell.
+    // The process ends, and the control plane still lists it, so only the dry run shows it.
     assert!(installed.pods[0].stop().success(), "{}", installed.said());
     let finding = until_found(&installed, "webhook-call", &["--exclude=lease"]);
     let seen = finding["seen"].as_str().expect("words");
@@ -257,7 +257,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
     );
 }
 
-/// Puts a certificate into the Secret that was good until yesterday, of the same CA, as somebody else would keep it.
+/// Puts a certificate of the same CA into the Secret that expired yesterday, as another writer would.
 fn expire(installed: &Installed) {
     let secret = installed
         .at_home(&["get", "secret", SECRET, "-o", "json"])

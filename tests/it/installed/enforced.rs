@@ -1,4 +1,4 @@
-//! What is refused where a namespace enforces, although the process, as shipped, is advisory.
+//! Denials in a namespace that enforces, although the process, as shipped, is advisory.
 
 use anyhow::ensure;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! The one who writes status dies, and another goes on where it stopped: in time, without a gap and without writing again
-//! what stands there already.
+//! The replica that writes status dies, and another continues where it stopped: in time, without a gap, and without writing
+//! again what is already stored.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -108,7 +108,7 @@ fn a_holder_that_dies_is_followed_in_time_and_no_status_is_lost_or_written_twice
     dead.kill();
     let died = Instant::now();
     let writes = audit.count("patch", "applicationpersonas/status");
-    // While nobody writes, every third Deployment changes.
+    // While no replica writes, every third Deployment changes.
     let changed = |number: usize| if number.is_multiple_of(3) { NEW } else { OLD };
     let thirds = (0..PERSONAS).filter(|number| number.is_multiple_of(3));
     apply(

@@ -1,5 +1,5 @@
-//! The shipped manifests on a real API server, and the process started exactly as they say: its arguments, its environment,
-//! its account. No step in between, nothing as admin but what a user does.
+//! The shipped manifests on a real API server, and the process started exactly as they say: its arguments, environment and
+//! account. No step in between, and nothing as admin except what a user does.
 
 mod accepted;
 mod doctor;
@@ -52,7 +52,7 @@ impl Installed {
         })
     }
 
-    /// Two pods, and a namespace in which a breach is warned about.
+    /// Two pods, and a namespace in which a violation is warned about.
     fn guarding() -> Option<Self> {
         let mut installed = Installed::new(&Options::default())?;
         installed.run_pod(Addresses::OfItsOwn);

@@ -1,4 +1,4 @@
-//! The account may do exactly what the process does, held by the API server's own audit log.
+//! The account has exactly the rights that the process uses, according to the API server's audit log.
 
 use std::collections::BTreeSet;
 

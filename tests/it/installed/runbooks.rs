@@ -1,5 +1,5 @@
-//! docs/runbooks.md, typed in as it stands, where two pods of the manifests run and have answered reviews. The emergency
-//! stop and the ways back have tests of their own, here in `running` and with Helm in `chart::released`.
+//! Runs the commands of docs/runbooks.md where two pods of the manifests run and have answered reviews. The emergency stop and
+//! the ways back have tests of their own, here in `running` and with Helm in `chart::released`.
 
 use std::path::Path;
 

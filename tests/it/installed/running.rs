@@ -1,4 +1,4 @@
-//! The process as the Deployment starts it, and what deleting its registration does.
+//! The process as the Deployment starts it, and the effect of deleting its registration.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -87,7 +87,7 @@ impl Installed {
         self.bed.shell_in(Path::new(env!("CARGO_MANIFEST_DIR")), command)
     }
 
-    /// Whether a Deployment in breach is warned about; nothing is stored.
+    /// Whether a violating Deployment is warned about. Nothing is stored.
     fn is_guarded(&self) -> Result<bool> {
         let asked = self.example(&["create", "--dry-run=server"], BREACH);
         let guarded = !asked.warnings().is_empty();
@@ -105,7 +105,7 @@ impl Installed {
         guarded.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
     }
 
-    /// Waits until somebody other than this pod holds the Lease; who.
+    /// Waits until another pod holds the Lease, and returns its name.
     fn until_another_holds_the_lease(&self, pod: &str) -> String {
         let holder = "-o=jsonpath={.spec.holderIdentity}";
         let changed = wait_until(PATIENCE, "another pod holds the Lease", || {

@@ -1,4 +1,4 @@
-//! Two replicas refuse every breach, whatever happens to their certificates, to their Secret and to each other.
+//! Two replicas deny every violation, whatever happens to their certificates, their Secret and each other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub(crate) fn deployment(name: &str) -> Value {
     })
 }
 
-/// A namespace that enforces, and a persona whose minimum the Deployment above breaches.
+/// A namespace that enforces, and a persona whose minimum the Deployment above violates.
 pub(crate) fn enforce(bed: &Bed) {
     let labels = json!({"dorgu.io/validate": "true", "dorgu.io/mode": "enforcing"});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP, "labels": labels}});
@@ -86,7 +86,7 @@ fn served(pod: &Pod) -> anyhow::Result<String> {
     Ok(serial.with_context(|| text.clone())?.to_owned())
 }
 
-/// Breaches sent by the real API server, one after the other, beside the load.
+/// Violations sent by the real API server, one after the other, beside the load.
 struct Canaries {
     over: AtomicBool,
     refused: AtomicUsize,
@@ -194,7 +194,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
     );
     assert!(unseen < 0.5, "the API server let {unseen} reviews through unseen");
 
-    // A sudden death cuts what is in flight, the API server's own requests, too; so only the load goes on.
+    // A sudden death cuts what is in flight, also the API server's own requests, so only the load continues.
     let (holder, _) = installed.until_held();
     let mut dead = installed.pods.remove(holder);
     installed.webhook.forget(&dead);

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::bed::{Bed, write_kubeconfig};
 
-/// Paces for tests: nobody waits for a quarter of a minute, and a machine that compiles beside us can keep them.
+/// Short intervals for tests, long enough for a machine that compiles at the same time.
 const QUICK: Timings = Timings {
     lease: Duration::from_secs(6),
     renew: Duration::from_secs(4),
@@ -151,7 +151,7 @@ impl Watchdog {
     }
 }
 
-/// Several threads: what asks kubectl stands still, and elections must not.
+/// Several threads: kubectl calls block, and elections must not.
 fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -1,4 +1,4 @@
-//! Certificates from files: replaced under load, and wrong from the start.
+//! Certificates from files: replaced under load, and invalid from the start.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn swap_by_rename(directory: &Path, pair: &Pair) {
     }
 }
 
-/// Calls that never stop: so many a second, half of them on new connections.
+/// Endless calls at a fixed rate, half of them on new connections.
 struct Load {
     stop: AtomicBool,
     made: AtomicU64,

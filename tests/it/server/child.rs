@@ -1,4 +1,4 @@
-//! Another process to test: this same test binary, started again as a server that a signal or a resource limit may hit.
+//! A child process to test: this same test binary, started again as a server that a signal or a resource limit may affect.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -27,7 +27,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a child, after what `first` tells the shell, and waits until it listens.
+    /// Starts a child, after the shell has run `first`, and waits until it listens.
     pub(crate) async fn start(role: &str, first: &str) -> Child {
         let binary = std::env::current_exe().unwrap();
         let mut process = Command::new("sh")

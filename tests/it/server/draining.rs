@@ -1,4 +1,4 @@
-//! Leaving in two phases.
+//! A drain in two phases.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ async fn refusing_finishes_what_is_in_flight_and_sends_the_rest_elsewhere() {
     gate.enter(&mut in_flight).await;
 
     served.drain.begin(Duration::ZERO).await;
-    // The kept one first: by its answer the server has seen the drain, and it must go on accepting.
+    // The kept one first: its answer shows that the server has seen the drain, and it must continue to accept.
     for call in 0..20 {
         if call > 0 {
             kept = served.connect().await;

@@ -1,5 +1,4 @@
-//! A server to test and a client that does no more than it is told: it never retries, never reconnects, and can stop
-//! anywhere.
+//! A server to test, and a minimal client: it never retries, never reconnects, and can stop anywhere.
 
 use std::io;
 use std::net::SocketAddr;
@@ -87,7 +86,7 @@ impl Served {
         Client::connect(self.addr, &self.client).await.unwrap()
     }
 
-    /// Waits until so many connections have ended for this reason.
+    /// Waits until `count` connections have ended for this reason.
     pub(crate) async fn closed(&self, reason: CloseReason, count: u64) {
         until(&format!("{count} connections closed as {}", reason.name()), || {
             self.stats.closed(reason) >= count
@@ -292,7 +291,7 @@ impl Client {
         self.answer().await
     }
 
-    /// Tells the server that nothing more will be sent.
+    /// Half-closes: the server sees that nothing more will be sent.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
     }

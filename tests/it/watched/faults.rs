@@ -1,4 +1,4 @@
-//! What is missing, broken or away: never an exit, never a guess.
+//! Missing kinds and rights, invalid objects, an unreachable API server: the process never exits and never guesses.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
 fn without_its_api_server_it_stays_and_asks_to_be_asked_again() {
     let folder = TempDir::new().expect("a folder");
     let kubeconfig = folder.path().join("kubeconfig");
-    // Nobody listens on port 1. Its CA is never needed.
+    // Nothing listens on port 1. Its CA is never needed.
     let ca = folder.path().join("ca.crt");
     let own = rcgen::generate_simple_self_signed(["nobody".to_owned()]).expect("a certificate");
     fs::write(&ca, own.cert.pem()).expect("written");
@@ -127,7 +127,7 @@ fn a_persona_that_cannot_be_read_costs_only_itself() {
     let Some(bed) = Bed::start(&Options::default()) else {
         return;
     };
-    // A schema of somebody else's, which lets anything in.
+    // A foreign schema, which accepts anything.
     let file = crds().join("dorgu.io_applicationpersonas.yaml");
     let text = fs::read_to_string(file).expect("the CRD");
     let mut crd: Value = serde_saphyr::from_str(&text).expect("YAML");
@@ -162,7 +162,7 @@ fn a_persona_that_cannot_be_read_costs_only_itself() {
         line.contains("Cannot read an object") && line.contains("spec.scaling.minReplicas")
     });
 
-    // Whoever starts now meets both in the list.
+    // A process that starts now gets both in the list.
     let second = Stage::unready(&bed, "second", &[]);
     second.until_ready();
     let asked = ask(&second.dorgu, &stage.namespace, "payments");

@@ -1,4 +1,4 @@
-//! What a large cluster takes in memory: at rest, at most, and while everything is listed again.
+//! The memory for a large cluster: at rest, the peak, and while everything is listed again.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -91,7 +91,7 @@ fn a_cluster_that_is_listed_again_takes_hardly_more_than_at_rest() {
     let kubeconfig = account(&bed, &bed.api_url(), &namespace, folder.path());
 
     let started = Instant::now();
-    // A replica that follows: the one that leads would be told again and again that it may write nothing.
+    // A replica that follows: the leader would repeatedly be denied its writes.
     let dorgu = Dorgu::with_cluster(&kubeconfig, &["--leader-elect"]);
     until_watched(&dorgu, personas);
     let ready = started.elapsed();

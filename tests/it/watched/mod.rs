@@ -1,5 +1,5 @@
-//! The process with a cluster: personas, namespaces and Deployments come from watches, by an account that may list and
-//! watch these three kinds and nothing else.
+//! The process with a cluster: personas, namespaces and Deployments come from watches, by an account that may list and watch
+//! these three kinds and nothing else.
 
 mod cut;
 mod faults;
@@ -104,7 +104,7 @@ impl<'b> Stage<'b> {
         ask(&self.dorgu, &self.namespace, app)
     }
 
-    /// The warnings and the refusal of the process itself, joined.
+    /// The warnings and the denial of the process itself, joined.
     fn ask(&self, app: &str) -> String {
         let answer = self.ask_whole(app);
         assert_eq!(answer.status(), 200, "{}", answer.body());

@@ -1,4 +1,4 @@
-//! What is written into the cluster decides the next verdict.
+//! Objects written into the cluster decide the next verdict.
 
 use http::Method;
 use serde_json::json;
@@ -83,7 +83,7 @@ fn a_scale_is_judged_by_the_labels_of_its_deployment() {
         let line = metrics.lines().find(|line| line.contains("scale_unresolved"));
         line.map(str::to_owned)
     };
-    // The watch may be a moment behind; a question too early is let by, and asked again from three.
+    // The watch may be a moment behind. A review that is too early is allowed, and sent again from three.
     let refused = wait_until(PATIENCE, "the Deployment is known", || {
         let answer = scale("front");
         if answer.succeeded() {
@@ -110,7 +110,7 @@ fn a_scale_is_judged_by_the_labels_of_its_deployment() {
     );
 }
 
-/// The watch is some milliseconds behind whoever creates a Deployment and scales it at once.
+/// The watch is some milliseconds behind a client that creates a Deployment and scales it at once.
 #[test]
 fn a_scale_right_after_its_deployment_was_created_is_judged() {
     const TIMES: usize = 100;

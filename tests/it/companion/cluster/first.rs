@@ -1,4 +1,4 @@
-//! The first ClusterPersona is made only where that was asked for, and once.
+//! The first ClusterPersona is created only where that is enabled, and once.
 
 use anyhow::ensure;
 use dorgu::controllers::cluster::Options as ControllerOptions;
@@ -30,7 +30,7 @@ fn it_is_made_once_and_not_again_when_somebody_deletes_it() {
     );
     bed.kubectl(&["delete", "clusterpersona", "dorgu-cluster"])
         .expect_success();
-    // Another one shows that it goes on looking; the deleted one stays away.
+    // Another one shows that it continues to reconcile. The deleted one is not created again.
     super::persona(bed, "by-hand", "");
     companion.until_looked(2.0);
     stored(bed, "dorgu-cluster").expect_err("deleted");

@@ -1,4 +1,4 @@
-//! Two replicas: only the holder of the Lease looks and writes, and its successor writes nothing twice.
+//! Two replicas: only the holder of the Lease reads and writes, and its successor writes nothing twice.
 
 use std::time::{Duration, Instant};
 
