@@ -48,6 +48,8 @@ mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod secured_metrics;
 #[cfg(test)]
 mod server;

@@ -5,9 +5,19 @@
 //! is said.
 
 use super::finding::{Escalation, RootUser};
-use super::power::Power;
+use super::power::{Power, System};
 use super::privileged::{implies_escalation, is_root_account, kubelet_sees_root};
 use super::workload::{Container, PodSpec, SecurityContext};
+
+/// Whether a pod that names no operating system and no Windows account may run on Windows, as the user of its image. It
+/// may; no persona forbids it, since nearly every pod is like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// For a stored object, which could do that already.
+    Counts,
+    /// For a new object, where it is not forbidden.
+    Passes,
+}
 
 /// The settings of one container in effect.
 #[derive(Clone, Copy)]
@@ -38,25 +48,27 @@ impl<'a> Effective<'a> {
         })
     }
 
-    /// What its user lets it do. Demanding another user than root keeps a root user from starting, except for accounts
-    /// that the kubelet does not know.
-    pub(super) fn power_of_user(&self) -> Option<Power<'static>> {
+    /// What its user lets it do on each system. Demanding another user than root keeps a root user from starting, except
+    /// for accounts that the kubelet does not know.
+    pub(super) fn powers_of_user(&self, silence: Silence) -> impl Iterator<Item = Power<'static>> {
         let demanded = self.own.run_as_non_root.or(self.pod.security_context.run_as_non_root) == Some(true);
-        let (id, account) = (self.user_id(), self.account());
-        let starts_as_root = id.is_some_and(|(user, _)| user == 0 && !demanded)
-            || account
-                .is_some_and(|(account, _)| is_root_account(account) && !(demanded && kubelet_sees_root(account)));
-        let image_decides = match self.pod.is_windows() {
-            true => account.is_none(),
-            false => id.is_none(),
-        };
-        if starts_as_root {
-            Some(Power::Root)
-        } else if image_decides && !demanded {
-            Some(Power::UserOfTheImage)
-        } else {
-            None
-        }
+        let linux = (!self.pod.is_windows()).then(|| match self.user_id() {
+            Some((0, _)) if !demanded => Some(Power::Root(System::Linux)),
+            None if !demanded => Some(Power::UserOfTheImage(System::Linux)),
+            _ => None,
+        });
+        let windows = (!self.pod.is_linux()).then(|| match self.account() {
+            Some((account, _)) => {
+                let starts_as_root = is_root_account(account) && !(demanded && kubelet_sees_root(account));
+                starts_as_root.then_some(Power::Root(System::Windows))
+            }
+            None if demanded => None,
+            None => match self.pod.is_windows() || silence == Silence::Counts {
+                true => Some(Power::UserOfTheImage(System::Windows)),
+                false => None,
+            },
+        });
+        linux.flatten().into_iter().chain(windows.flatten())
     }
 
     /// Every way in which it gains privileges, with the field that says so, in the order they are told.

@@ -4,20 +4,30 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::effective::Effective;
+use super::effective::{Effective, Silence};
 use super::finding::{ContainerKind, ContainerRef, Escalation};
 use super::privileged::{EVERY_CAPABILITY, capability};
 use super::workload::PodSpec;
 
-/// One thing that a container can do.
+/// An operating system that a pod runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum System {
+    /// Reads `runAsUser`, `privileged`, capabilities and escalation.
+    Linux,
+    /// Reads `windowsOptions`.
+    Windows,
+}
+
+/// One thing that a container can do. A pod that names no operating system may run on either, and what its containers can
+/// do on one says nothing of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Power<'a> {
     /// Runs as root, since a user is named who is root.
-    Root,
+    Root(System),
     /// Runs as the user of its image, who may be root.
-    UserOfTheImage,
-    /// Does what the host may do: `privileged`, and on Windows `hostProcess`.
-    Host,
+    UserOfTheImage(System),
+    /// Does what the host may do: `privileged` on Linux, `hostProcess` on Windows.
+    Host(System),
     /// Has every capability.
     EveryCapability,
     /// Has this capability, which lets a process gain privileges.
@@ -32,7 +42,8 @@ impl<'a> From<Escalation<'a>> for Power<'a> {
     fn from(how: Escalation<'a>) -> Self {
         match how {
             Escalation::Allowed => Power::Escalation,
-            Escalation::Privileged | Escalation::HostProcess { .. } => Power::Host,
+            Escalation::Privileged => Power::Host(System::Linux),
+            Escalation::HostProcess { .. } => Power::Host(System::Windows),
             Escalation::ProcMount => Power::Proc,
             Escalation::Capability(name, _) => match capability(name) {
                 name if name == EVERY_CAPABILITY => Power::EveryCapability,
@@ -46,11 +57,14 @@ impl Power<'_> {
     /// What stands above it in the order: what has that power has this one, too. Escalation stands below too many to list
     /// them; [`Powers`] keeps it beside each of those.
     fn above(&self) -> &'static [Power<'static>] {
+        use System::{Linux, Windows};
         match self {
-            Power::UserOfTheImage => &[Power::Root],
-            Power::Capability(_) => &[Power::EveryCapability, Power::Host],
-            Power::EveryCapability | Power::Proc => &[Power::Host],
-            Power::Root | Power::Host | Power::Escalation => &[],
+            Power::UserOfTheImage(Linux) => &[Power::Root(Linux)],
+            Power::UserOfTheImage(Windows) => &[Power::Root(Windows)],
+            Power::Capability(_) => &[Power::EveryCapability, Power::Host(Linux), Power::Host(Windows)],
+            Power::EveryCapability => &[Power::Host(Linux), Power::Host(Windows)],
+            Power::Proc => &[Power::Host(Linux)],
+            Power::Root(_) | Power::Host(_) | Power::Escalation => &[],
         }
     }
 }
@@ -81,7 +95,7 @@ pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Tenure>);
 impl<'a> Powers<'a> {
     pub(super) fn of(pod: &'a PodSpec<'a>) -> Self {
         let count = pod.containers.len() + pod.init_containers.len();
-        let mut powers = Powers(HashMap::with_capacity(2 * count));
+        let mut powers = Powers(HashMap::with_capacity(3 * count));
         for (container, spec) in pod.all_containers() {
             let effective = Effective::new(pod, spec);
             let mut escalates = effective.leaves_escalation_unset();
@@ -92,7 +106,7 @@ impl<'a> Powers<'a> {
             if escalates {
                 powers.add(container, Power::Escalation);
             }
-            if let Some(power) = effective.power_of_user() {
+            for power in effective.powers_of_user(Silence::Counts) {
                 powers.add(container, power);
             }
         }

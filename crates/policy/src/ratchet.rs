@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use smallvec::SmallVec;
 
 use super::decision::Question;
-use super::effective::Effective;
+use super::effective::{Effective, Silence};
 use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
 use super::power::{Power, Powers};
 use super::workload::{Container, PodSpec, Workload};
@@ -95,8 +95,9 @@ impl<'q, 'a> Ratchet<'q, 'a> {
 
     /// Whether what its user lets the container do is nothing new.
     fn had_user(&self, before: &Before<'q>, container: ContainerRef<'a>, spec: &Container<'a>) -> bool {
-        let power = Effective::new(self.pod(), spec).power_of_user();
-        power.is_none_or(|power| before.powers.include(container, &power))
+        let effective = Effective::new(self.pod(), spec);
+        let mut powers = effective.powers_of_user(Silence::Passes);
+        powers.all(|power| before.powers.include(container, &power))
     }
 }
 

@@ -236,7 +236,7 @@ impl Dorgu {
 }
 
 /// The program under test: the one that `DORGU_PROGRAM` names (a released one, where it is measured), else [`built`].
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
         LazyLock::new(|| std::env::var_os("DORGU_PROGRAM").map_or_else(|| built().to_owned(), PathBuf::from));
     &PROGRAM

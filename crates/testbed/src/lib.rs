@@ -55,7 +55,7 @@ use rollouts::Rollouts;
 pub use skip::skip_without_rights;
 
 pub use audit::{Audit, Grant, Request, differences};
-pub use dorgu::{Dorgu, built};
+pub use dorgu::{Dorgu, built, program};
 pub use helm::Helm;
 pub use image::{Image, Names, Stage};
 pub use kubectl::{Output, write_kubeconfig};

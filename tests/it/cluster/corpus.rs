@@ -20,12 +20,13 @@ use super::warnings::recorded;
 use crate::bed::{Bed, Dorgu, Options, Registration};
 use crate::cases::{Answer, Case};
 use crate::https;
-use question::{MATCH, Question};
+use question::MATCH;
+pub(crate) use question::Question;
 
 /// Reviews for each rule set and mode, a few fewer than when this was written. Less would mean that the corpus, or what can be
 /// sent through an API server, has become smaller unnoticed.
 const REVIEWS: usize = 290;
-const MATCHINGS: [&str; 2] = ["label", "chain"];
+pub(crate) const MATCHINGS: [&str; 2] = ["label", "chain"];
 const FAIL_OPEN: &str = "apiserver_admission_webhook_fail_open_count";
 
 #[test]
@@ -143,7 +144,7 @@ fn questions(left_out: &mut LeftOut) -> Vec<Question> {
 }
 
 /// One file for each case.
-fn write_personas(questions: &[Question]) -> TempDir {
+pub(crate) fn write_personas(questions: &[Question]) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     for question in questions {
         std::fs::write(folder.path().join(&question.file), question.documents()).expect("written");
@@ -152,11 +153,11 @@ fn write_personas(questions: &[Question]) -> TempDir {
 }
 
 /// A process for every rule set, mode and `--match`.
-struct Processes(HashMap<(RuleSet, Mode, &'static str), Dorgu>);
+pub(crate) struct Processes(HashMap<(RuleSet, Mode, &'static str), Dorgu>);
 
 impl Processes {
     /// Each reads the same folder.
-    fn start(personas: &TempDir) -> Processes {
+    pub(crate) fn start(personas: &TempDir) -> Processes {
         let columns = Case::COLUMNS
             .into_iter()
             .flat_map(|(set, mode)| MATCHINGS.map(|m| (set, mode, m)));
@@ -175,7 +176,7 @@ impl Processes {
         Processes(columns.map(start).collect())
     }
 
-    fn of(&self, set: RuleSet, mode: Mode, matching: &'static str) -> &Dorgu {
+    pub(crate) fn of(&self, set: RuleSet, mode: Mode, matching: &'static str) -> &Dorgu {
         &self.0[&(set, mode, matching)]
     }
 

@@ -295,7 +295,7 @@ impl Expected {
 }
 
 /// Without what moves with the clock.
-fn timeless(value: &Value) -> Value {
+pub(crate) fn timeless(value: &Value) -> Value {
     const CLOCKS: [&str; 4] = ["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
     match value {
         Value::Object(fields) => {
@@ -318,7 +318,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Installs the CRDs and waits until they are served. Tests share a bed; two that create one object at a time clash.
-fn install_crds(bed: &Bed) {
+pub(crate) fn install_crds(bed: &Bed) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/crds");

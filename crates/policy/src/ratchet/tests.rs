@@ -215,6 +215,50 @@ const FAULTS: &[Fault] = &[
             }
         });
     }),
+    ("an old account excuses a user", |update| {
+        let excused = |settings: &mut updates::Settings| {
+            if settings
+                .account
+                .is_some_and(|account| account.ends_with("Administrator"))
+            {
+                settings.user = Some(0);
+            }
+        };
+        excused(&mut update.old.settings);
+        each(&mut update.old, excused);
+    }),
+    ("an old user excuses an account", |update| {
+        let excused = |settings: &mut updates::Settings| {
+            if settings.user == Some(0) {
+                settings.account = Some("ContainerAdministrator");
+            }
+        };
+        excused(&mut update.old.settings);
+        each(&mut update.old, excused);
+    }),
+    ("an old host process excuses privileged", |update| {
+        let pod = update.old.settings.host_process;
+        each(&mut update.old, |settings| {
+            if settings.host_process.or(pod) == Some(true) {
+                settings.privileged = Some(true);
+            }
+        });
+    }),
+    ("an old privileged container excuses a host process", |update| {
+        each(&mut update.old, |settings| {
+            if settings.privileged == Some(true) {
+                settings.host_process = Some(true);
+            }
+        });
+    }),
+    (
+        "a stored pod that says nothing of Windows does not run there",
+        |update| {
+            if update.old.os.is_none() && update.old.settings.account.is_none() {
+                update.old.os = Some("linux");
+            }
+        },
+    ),
     ("a capability is folded by ASCII", |update| {
         let not_ascii = |settings: &mut updates::Settings| settings.capabilities.retain(|cap| cap.is_ascii());
         each(&mut update.new, not_ascii);
