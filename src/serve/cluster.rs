@@ -1,7 +1,7 @@
-//! With a cluster: keeps the index equal to what the API server says of three kinds, and wakes whoever keeps a status.
+//! Cluster mode: keeps the index equal to the API server's objects of three kinds, and triggers the controllers.
 //!
-//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays
-//! a review.
+//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays a
+//! review.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,15 +20,15 @@ use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchStat
 use crate::runtime::Watched;
 use crate::webhook::Match;
 
-/// Says how a watch is doing.
+/// Reports the state of a watch.
 pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
 
-/// How each kind's watch is doing.
+/// The states of all watches.
 #[derive(Clone, Debug)]
 pub(super) struct Watches {
-    /// Of those that fill the index.
+    /// The watches that fill the index.
     filling: Vec<(Kind, Arc<WatchState>)>,
-    /// Of the parts.
+    /// The watches of parts.
     of_parts: Vec<Watched>,
 }
 
@@ -51,13 +51,13 @@ impl Watches {
         filling.chain(of_parts)
     }
 
-    /// Whether the watch of that kind is connected; kept up by the watch.
+    /// Whether the watch of that kind is connected; updated by the watch.
     pub(super) fn live(&self, kind: Kind) -> Arc<AtomicBool> {
         let state = self.filling.iter().find(|(of, _)| *of == kind);
         state.map(|(_, state)| state.live()).unwrap_or_default()
     }
 
-    /// What `/readyz?verbose` says of the watches of parts. Never a failure: no review is answered from them.
+    /// The lines of `/readyz?verbose` for the watches of parts. Never a failure: no review is answered from them.
     pub(super) fn notes(&self, leadership: &Leadership) -> impl Iterator<Item = (&'static str, Note)> {
         self.of_parts.iter().cloned().map(|watched| {
             let leadership = leadership.clone();
@@ -66,8 +66,8 @@ impl Watches {
         })
     }
 
-    /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
-    /// right for most, and without us everything would be admitted.
+    /// The line of `/readyz?verbose` for one kind. A lost watch does not make the replica unready: most known objects stay
+    /// valid, and without a ready replica everything would be admitted.
     pub(super) fn told(&self, kind: Kind, index: &Index) -> Result<String, String> {
         let state = self.filling.iter().find(|(of, _)| *of == kind).map(|(_, state)| state);
         let trouble = state.and_then(|state| state.trouble());
@@ -100,7 +100,7 @@ fn followed(state: &WatchState, held: bool) -> String {
     }
 }
 
-/// How old the last event is, and why no other comes.
+/// The age of the last event, and why none follows.
 fn since(heard: Timestamp, trouble: Option<&str>) -> String {
     let age = Timestamp::now().duration_since(heard).unsigned_abs().as_secs();
     match trouble {
@@ -109,21 +109,21 @@ fn since(heard: Timestamp, trouble: Option<&str>) -> String {
     }
 }
 
-/// The thread of the watches, and of what is written.
+/// The thread of the watches and the controllers.
 pub(super) struct Running {
     /// Whether this process may write.
     pub(super) leadership: Leadership,
-    /// Ends when they have ended, which they never should before they are stopped.
+    /// Resolves when they have ended, which they must not before they are stopped.
     pub(super) ended: oneshot::Receiver<()>,
-    /// Dropped: stops them.
+    /// Stops them when dropped.
     pub(super) stop: oneshot::Sender<()>,
 }
 
-/// Starts the watches, and beside them on their thread the tasks of parts; `triggers` get what really changed. An API
-/// server that is away, or does not know our kinds yet, is waited for.
+/// Starts the watches and, on the same thread, the tasks of parts. `triggers` get the apps that really changed. If the API
+/// server is unreachable or does not have our kinds yet, this retries.
 ///
 /// # Errors
-/// The configuration of the client is of no use.
+/// The configuration of the client cannot be used.
 pub(super) async fn watch(
     place: &ClusterSource,
     matching: Match,
@@ -169,7 +169,7 @@ pub(super) async fn watch(
             };
             let watching = client.clone();
             let woken = |listed: bool, apps: Vec<AppKey>| {
-                // A first list is news even when it is empty.
+                // A first list is an event even when it is empty.
                 if listed || !apps.is_empty() {
                     for trigger in &triggers {
                         trigger.send(apps.clone());
@@ -230,7 +230,7 @@ fn change<T>(event: Event<T, Arc<T>>) -> Change<T> {
     }
 }
 
-/// The Deployment that an event brings, slim; those of a list are slim already.
+/// The Deployment of an event, slim. Those of a list are slim already.
 fn slimmed(change: Change<Deployment>, matching: Match) -> Change<Deployment> {
     match change {
         Change::Put(deployment) => Change::Put(slim(deployment, matching)),
@@ -238,8 +238,8 @@ fn slimmed(change: Change<Deployment>, matching: Match) -> Change<Deployment> {
     }
 }
 
-/// Without what nobody can ask for: with `--match label` the other names, and of a Deployment that names no app all but
-/// that it is there.
+/// Removes the fields that are never read: with `--match label` the other names, and for a Deployment that names no app
+/// everything but its existence.
 fn slim(mut deployment: Deployment, matching: Match) -> Deployment {
     deployment.chained = matching == Match::Chain;
     if matching == Match::Label {

@@ -1,4 +1,4 @@
-//! What stands before `/metrics`: HTTPS and, with a cluster, the question whether the bearer of a token may get them.
+//! Protects `/metrics`: HTTPS and, with a cluster, authorization by bearer token.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::k8s::{Access, ClusterSource, Denial, Memory, client};
 use crate::server::guard::{Refusal, guarded};
 use crate::server::tls::{CertificateFiles, Resolver, SelfSigned, server_config};
 
-/// The same pages as the configuration wants them served. `webhooks` is the certificate to use where it names none; where
-/// there is no webhook either, one is made.
+/// The pages as the configuration serves them. `webhooks` is the certificate to use where the configuration names none. Without
+/// a webhook one is generated.
 ///
 /// # Errors
-/// Its certificate, or the configuration of the client, is of no use. No API server is contacted.
+/// Its certificate, or the configuration of the client, cannot be used. No API server is contacted.
 pub(super) async fn behind(
     config: &Config,
     webhooks: Option<Arc<Resolver>>,

@@ -1,4 +1,4 @@
-//! Who governs an object: by which name it is found, and which personas have that name.
+//! Finds the personas that govern an object, and the name by which they were found.
 
 use super::review::Stored;
 use super::{Match, Webhook};
@@ -7,7 +7,7 @@ use crate::policy::decision::Governed;
 use crate::policy::workload::{Metadata, Selector, Workload};
 
 impl Webhook {
-    /// By which name a Deployment is governed, and by whom.
+    /// The name by which a Deployment is governed, and its personas.
     pub(super) fn governed<'s>(
         &self,
         index: &'s Snapshot,
@@ -20,7 +20,7 @@ impl Webhook {
         self.first_governed(index, namespace, labels.name.as_str(), chain)
     }
 
-    /// The same of the Deployment that is replaced. A selector cannot change, so that of the new object serves for both.
+    /// The same for the Deployment that is replaced. A selector cannot change, so that of the new object is valid for both.
     pub(super) fn governed_before<'s>(
         &self,
         index: &'s Snapshot,
@@ -31,8 +31,8 @@ impl Webhook {
         self.governed(index, namespace, &stored.metadata.0, &object.spec.selector)
     }
 
-    /// A Scale carries no labels: those of its Deployment count, and where that is not known (no cluster, or the watch
-    /// has not heard of it yet) its selector says which pods it counts.
+    /// A Scale carries no labels, so those of its Deployment count. Where that is unknown (no cluster, or the watch has not
+    /// delivered it yet), its selector shows which pods it counts.
     pub(super) fn governed_scale<'s>(
         &self,
         index: &'s Snapshot,
@@ -55,7 +55,7 @@ impl Webhook {
         }
     }
 
-    /// By label alone, or by the first name on the chain that finds somebody.
+    /// By the label alone, or by the first name on the chain that finds a persona.
     fn first_governed<'s, const N: usize>(
         &self,
         index: &'s Snapshot,

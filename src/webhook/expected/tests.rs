@@ -12,7 +12,7 @@ use crate::policy::{Mode, Persona, RuleSet, Rulebook};
 use crate::server::body::Budget;
 use crate::webhook::{Match, Metrics};
 
-/// Enforces a minimum of two for an app whose name no selector of these tests has.
+/// Enforces a minimum of two for an app whose name no selector in these tests has.
 fn webhook(set: RuleSet, deployments_come: bool) -> Arc<Webhook> {
     let persona = |app: &str| Persona {
         namespace: "shop".into(),
@@ -77,7 +77,7 @@ async fn a_scale_waits_for_its_deployment_and_is_judged_by_it() {
         writer.index.deployments(Change::Put(front()));
     });
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (false, LATE));
-    // Known now.
+    // Now the Deployment is known.
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (false, Duration::ZERO));
 }
 
@@ -118,7 +118,7 @@ async fn so_many_wait_at_once_and_one_more_is_decided_at_once() {
         yield_now().await;
     }
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, Duration::ZERO));
-    // A request that is given up gives its place back.
+    // A request that is dropped releases its place.
     waiting.abort_all();
     while waiting.join_next().await.is_some() {}
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, PATIENCE));
