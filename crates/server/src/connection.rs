@@ -1,4 +1,4 @@
-//! One connection from accept to close: handshake, requests, and the deadline that is due at each moment.
+//! One connection from accept to close: handshake, requests, and the deadline that applies at each moment.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,14 +22,14 @@ use super::stats::CloseReason;
 use super::track::Track;
 use super::wire::{TrackedWire, Wire, close_after_alert};
 
-/// What every connection of a listener is served with.
+/// What all connections of a listener share.
 pub(super) struct Host<A> {
     pub(super) application: Application<A>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     http: http1::Builder,
-    /// Who may compute a handshake: half of the threads at once. A handshake takes as long as many answers, and a thousand
-    /// strangers that come at the same time would stand before every request that is there already.
+    /// Limits concurrent handshakes to half of the threads. A handshake costs as much as many answers, and a thousand strangers
+    /// that connect at once would delay every request that is already there.
     handshakes: Semaphore,
 }
 
@@ -37,13 +37,13 @@ impl<A: App> Host<A> {
     pub(super) fn new(application: Application<A>, tls: Option<TlsAcceptor>, limits: Limits) -> Host<A> {
         let mut http = http1::Builder::new();
         http
-            // One timer for slow heads and idle connections alike, 30 s unless switched off: the very fault this module
-            // avoids. Deadlines are ours, in `track`.
+            // hyper has one timer for slow heads and idle connections alike, 30 s unless switched off, and would close idle
+            // connections too early. Deadlines are ours, in `track`.
             .header_read_timeout(None)
             .max_header_size(limits.head_buffer())
             .max_buf_size(limits.head_buffer())
-            // A client may close its half after its request and still read the answer; and hyper need not look for the
-            // end of the connection while a request is handled, which saves a read for each.
+            // A client may close its half after its request and still read the answer. hyper then need not check for the end of
+            // the connection while a request is handled, which saves a read for each.
             .half_close(true);
         Host {
             application,
@@ -56,7 +56,7 @@ impl<A: App> Host<A> {
         }
     }
 
-    /// Lets a handshake compute when it is its turn; while it waits for the peer it takes no turn.
+    /// Polls a handshake only with a permit. While it waits for the peer it holds none.
     async fn in_turn<F: Future>(&self, handshake: F) -> F::Output {
         let mut handshake = pin!(handshake);
         let mut turn = pin!(None);
@@ -75,7 +75,7 @@ impl<A: App> Host<A> {
         .await
     }
 
-    /// Serves one accepted connection to its end, and says what ended it.
+    /// Serves one accepted connection to its end, and returns why it ended.
     pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, track: Arc<Track>) -> CloseReason {
         let wire = match &self.tls {
             None => Wire::Plain(tcp),
@@ -89,7 +89,7 @@ impl<A: App> Host<A> {
                     Ok(tls) => Wire::Tls(Box::new(tls)),
                     Err((error, tcp)) => {
                         tracing::debug!(%peer, %error, "TLS handshake failed");
-                        // Past the limit the peer has had its time to read the alert.
+                        // After the limit the peer has had its time to read the alert.
                         let _past_the_limit = timeout(self.limits.linger, close_after_alert(tcp.into_tcp())).await;
                         return CloseReason::HandshakeFailed;
                     }
@@ -116,7 +116,8 @@ impl<A: App> Host<A> {
                     if asked.is_some() || !may_say_goodbye(reason, &track) {
                         return asked.unwrap_or(reason);
                     }
-                    // Between two requests: close the TLS session and our half in order, then wait for the peer's.
+                    // Between two requests: close the TLS session and our half in order, then wait for the peer to close its
+                    // half.
                     track.course().closing(Instant::now());
                     connection.as_mut().graceful_shutdown();
                     asked = Some(reason);
@@ -126,7 +127,7 @@ impl<A: App> Host<A> {
     }
 }
 
-/// Whether the peer deserves an orderly end: it is between requests. A stalled one is simply dropped, and makes room at once.
+/// Whether the connection is closed in order: it is between requests. A stalled one is dropped, and makes room at once.
 fn may_say_goodbye(reason: CloseReason, track: &Track) -> bool {
     match reason {
         CloseReason::Idle | CloseReason::Drained => true,

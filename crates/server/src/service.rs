@@ -1,5 +1,5 @@
-//! One request on one connection, around the application: the drain's say, the containment of panics, and the two bodies
-//! that tell the connection's [`Track`] when the request is read and the answer is out.
+//! One request on one connection, around the application: the effect of a drain, the containment of panics, and the two bodies
+//! that report to the connection's [`Track`] when the request is read and the answer is sent.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use super::sender::Sender;
 use super::stats::Stats;
 use super::track::Track;
 
-/// What every request of a listener is answered with.
+/// What all requests of a listener share.
 pub(super) struct Application<A> {
     pub(super) app: A,
     pub(super) drain: Drain,
@@ -59,8 +59,8 @@ impl<A: App> Application<A> {
         };
         let sensible = response.status().is_success() && response.extensions().get::<Senseless>().is_none();
         let unread = track.course().handled(sensible);
-        // The connection ends with this answer when the drain wants its callers to let go, and when the rest of the
-        // request stands between this answer and the next head.
+        // The connection ends with this answer when a drain has begun, and when the unread rest of the request is in front of
+        // the next head.
         if self.drain.is_draining() || unread {
             response
                 .headers_mut()
@@ -70,12 +70,12 @@ impl<A: App> Application<A> {
     }
 }
 
-/// Runs a future so that its panic ends it, and nothing else.
+/// Runs a future and returns its panic as an error.
 async fn contained<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        // Unwind safety: the future is never polled again after a panic, and what it shared outlives it only behind
-        // locks and atomics.
+        // Unwind safety: the future is never polled again after a panic, and what it shared outlives it only behind locks and
+        // atomics.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -94,14 +94,14 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("(no message)")
 }
 
-/// A request's body that tells when it was read to its end, or left.
+/// A request's body. It reports when it was read to its end, or dropped.
 pub struct RequestBody {
     incoming: Incoming,
     track: Arc<Track>,
 }
 
 impl RequestBody {
-    /// Whose it is.
+    /// The connection that it came from.
     #[must_use]
     pub fn sender(&self) -> Sender {
         Sender::of(Arc::clone(&self.track))
@@ -137,7 +137,7 @@ impl Drop for RequestBody {
     }
 }
 
-/// An answer's body; hyper drops it once the last of it is in its write buffer.
+/// An answer's body. hyper drops it once the last of it is in its write buffer.
 pub(super) struct AnswerBody<B> {
     body: B,
     track: Arc<Track>,

@@ -6,7 +6,7 @@ fn here() -> Address {
     std::net::IpAddr::from([127, 0, 0, 1]).into()
 }
 
-/// A course and a clock that only this test moves.
+/// A connection's state with a simulated clock.
 pub(crate) struct Told {
     pub(crate) course: Course,
     pub(crate) now: Instant,
@@ -51,7 +51,7 @@ impl Told {
         self
     }
 
-    /// In how many seconds it is due, and why.
+    /// In how many seconds it is due, and the reason.
     pub(crate) fn due(&self) -> Option<(u64, CloseReason)> {
         let due = self.course.due()?;
         Some((due.at.saturating_duration_since(self.now).as_secs(), due.reason))
@@ -62,7 +62,7 @@ impl Told {
 fn a_handshake_has_five_seconds_from_accept() {
     let mut told = Told::accepted();
     assert_eq!(told.pass(2).due(), Some((3, CloseReason::HandshakeTimeout)));
-    // What arrives meanwhile buys no time.
+    // Bytes that arrive in the meantime do not extend the deadline.
     told.course.received(1, told.now);
     assert_eq!(told.due(), Some((3, CloseReason::HandshakeTimeout)));
 }
@@ -89,7 +89,7 @@ fn the_body_deadline_runs_from_the_end_of_the_head() {
     told.course.received(1, told.now);
     told.pass(8);
     told.course.head_read(true, None, told.now);
-    // The reader answers at 10 s; a second later nobody has.
+    // The reader answers at 10 s. A second later it still has not.
     assert_eq!(told.due(), Some((11, CloseReason::BodyTimeout)));
     told.pass(5);
     told.course.received(1, told.now);
@@ -219,7 +219,7 @@ async fn the_wait_follows_a_deadline_that_moves_away_and_one_that_comes_nearer()
         track.course().received(1, Instant::now());
         std::future::pending().await
     };
-    // In one task, as in `connection`: whatever moves the story polls the wait too.
+    // In one task, as in `connection`: each event also polls the wait.
     let reason = tokio::select! {
         biased;
         reason = story => reason,
