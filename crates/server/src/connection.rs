@@ -96,7 +96,7 @@ impl<A: App> Host<A> {
                 }
             }
         };
-        track.course().handshaken(Instant::now());
+        track.state().handshaken(Instant::now());
 
         let service = service_fn(|request| self.application.answer(Arc::clone(&track), request));
         let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&track)));
@@ -106,7 +106,7 @@ impl<A: App> Host<A> {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => return asked.unwrap_or(match ended {
-                    Ok(()) => track.course().end(),
+                    Ok(()) => track.state().end(),
                     Err(error) => {
                         tracing::debug!(%peer, %error, "connection broken");
                         CloseReason::Broken
@@ -118,7 +118,7 @@ impl<A: App> Host<A> {
                     }
                     // Between two requests: close the TLS session and our half in order, then wait for the peer to close its
                     // half.
-                    track.course().closing(Instant::now());
+                    track.state().closing(Instant::now());
                     connection.as_mut().graceful_shutdown();
                     asked = Some(reason);
                 }
@@ -131,7 +131,7 @@ impl<A: App> Host<A> {
 fn may_say_goodbye(reason: CloseReason, track: &Track) -> bool {
     match reason {
         CloseReason::Idle | CloseReason::Drained => true,
-        CloseReason::Evicted => track.course().is_idle(),
+        CloseReason::Evicted => track.state().is_idle(),
         _ => false,
     }
 }

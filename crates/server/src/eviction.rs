@@ -1,6 +1,6 @@
-//! Which connection makes room when there is none left. [`Rank`] defines the order; [`Course`] computes its place in it.
+//! Which connection makes room when there is none left. [`Rank`] defines the order; [`ConnectionState`] computes its place in it.
 //!
-//! A connection has *shown* something once the application accepted a request of it as sensible (`Course::handled`).
+//! A connection has *shown* something once the application accepted a request of it as sensible (`ConnectionState::handled`).
 //! Connections that have not go first, and of those the ones whose address holds more than half of what is left. An address
 //! alone proves nothing, since some clouds bring every API server through one proxy.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::stats::CloseReason;
-use super::track::{Course, Due, Phase};
+use super::track::{ConnectionState, Due, Phase};
 
 /// When room is needed, a handshake or a head of this age, and a write that has waited this long for the peer, count as
 /// stalled.
@@ -48,7 +48,7 @@ pub(super) struct Rank {
     /// Bytes a second of its body.
     rate: u64,
     since: Instant,
-    /// The turn in which this rank was computed; see `Course::evict`.
+    /// The turn in which this rank was computed; see `ConnectionState::evict`.
     pub(super) turn: u64,
 }
 
@@ -89,7 +89,7 @@ impl Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MemoryRank(Group, u64, Reverse<usize>);
 
-impl Course {
+impl ConnectionState {
     /// See [`Rank`]. `crowding`: its address holds more than half of what is left. `None`: it must stay.
     pub(super) fn eviction_rank(&self, crowding: bool, now: Instant) -> Option<Rank> {
         // Already evicted, and about to close.

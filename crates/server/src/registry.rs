@@ -97,16 +97,16 @@ impl Registry {
         let crowd = Crowd::of_places(self.places, tracks.values());
         let (mut least, mut unproven) = (None, false);
         for track in tracks.values() {
-            let course = track.course();
-            unproven |= course.is_unproven();
-            let rank = course.eviction_rank(crowd.holds_too_much(track.address), now);
+            let state = track.state();
+            unproven |= state.is_unproven();
+            let rank = state.eviction_rank(crowd.holds_too_much(track.address), now);
             if let Some(rank) = rank.filter(|rank| least.is_none_or(|(least, _)| *rank < least)) {
                 least = Some((rank, track));
             }
         }
         match least {
             Some((rank, track)) if !(rank.is_of_use() && (unproven || going)) => {
-                track.nudge(|course| course.evict(rank.turn, Wanted::Place, now));
+                track.nudge(|state| state.evict(rank.turn, Wanted::Place, now));
                 true
             }
             _ => false,
@@ -125,10 +125,10 @@ impl Registry {
             if held == 0 || std::ptr::eq(&raw const **track, asking) || only.is_some_and(|only| track.address != only) {
                 continue;
             }
-            let course = track.course();
+            let state = track.state();
             // A connection that has shown something is never cut for its address.
-            if let Some(rank) = course.body_rank(crowd.holds_too_much(track.address), now)
-                && (only.is_none() || !course.shown)
+            if let Some(rank) = state.body_rank(crowd.holds_too_much(track.address), now)
+                && (only.is_none() || !state.shown)
             {
                 slow.push((rank.for_memory(held), rank.turn, track));
             }
@@ -140,7 +140,7 @@ impl Registry {
                 break;
             }
             freed += track.held();
-            track.nudge(|course| course.evict(*turn, Wanted::Memory, now));
+            track.nudge(|state| state.evict(*turn, Wanted::Memory, now));
         }
         !slow.is_empty()
     }
@@ -151,7 +151,7 @@ impl Registry {
         let (mut own, mut strangers) = (bytes, 0);
         for track in self.tracks().values() {
             let holds = track.held();
-            if holds == 0 || track.course().shown {
+            if holds == 0 || track.state().shown {
                 continue;
             }
             strangers += holds;
@@ -165,7 +165,7 @@ impl Registry {
 
     /// Waits until no connection carries a request.
     pub(super) async fn quiet(&self) {
-        while self.tracks().values().any(|track| track.course().in_flight()) {
+        while self.tracks().values().any(|track| track.state().in_flight()) {
             tokio::select! {
                 () = self.ended.notified() => {}
                 () = sleep(QUIET_TICK) => {}
@@ -177,7 +177,7 @@ impl Registry {
     pub(super) fn leave(&self) {
         let now = Instant::now();
         for track in self.tracks().values() {
-            track.nudge(|course| course.leave(now));
+            track.nudge(|state| state.leave(now));
         }
     }
 
@@ -209,7 +209,7 @@ impl Crowd {
             left: total,
         };
         for (track, holds) in tracks {
-            if track.course().shown {
+            if track.state().shown {
                 crowd.left = crowd.left.saturating_sub(holds);
             } else {
                 *crowd.held.entry(track.address).or_default() += holds;

@@ -37,14 +37,14 @@ impl Sender {
     /// Records whether it waits for memory. Meanwhile its body is not read.
     pub(super) fn waits_for_room(&self, waits: bool) {
         if let Some(track) = &self.0 {
-            track.course().wait_for_room(waits, Instant::now());
+            track.state().wait_for_room(waits, Instant::now());
         }
     }
 
     /// Whether it has shown nothing yet and its address, holding `bytes`, would hold more than half of what is left of `limit`.
     pub(super) fn would_crowd(&self, bytes: usize, limit: usize, held: usize) -> bool {
         let Some(track) = &self.0 else { return false };
-        if track.course().shown {
+        if track.state().shown {
             return false;
         }
         let others = track.others.upgrade();

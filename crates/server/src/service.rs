@@ -38,7 +38,7 @@ impl<A: App> Application<A> {
     ) -> Result<Response<AnswerBody<A::Body>>, Infallible> {
         let has_body = !request.body().is_end_stream();
         let announced = request.body().size_hint().exact();
-        track.course().head_read(has_body, announced, Instant::now());
+        track.state().head_read(has_body, announced, Instant::now());
 
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
@@ -58,7 +58,7 @@ impl<A: App> Application<A> {
             }
         };
         let sensible = response.status().is_success() && response.extensions().get::<Senseless>().is_none();
-        let unread = track.course().handled(sensible);
+        let unread = track.state().handled(sensible);
         // The connection ends with this answer when a drain has begun, and when the unread rest of the request is in front of
         // the next head.
         if self.drain.is_draining() || unread {
@@ -115,8 +115,8 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         match &polled {
-            Poll::Ready(None) => self.track.course().body_read(Instant::now()),
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.track.course().body_read(Instant::now()),
+            Poll::Ready(None) => self.track.state().body_read(Instant::now()),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.track.state().body_read(Instant::now()),
             _ => {}
         }
         polled
@@ -133,7 +133,7 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.track.course().body_left(Instant::now());
+        self.track.state().body_left(Instant::now());
     }
 }
 
@@ -162,6 +162,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
 
 impl<B> Drop for AnswerBody<B> {
     fn drop(&mut self) {
-        self.track.course().answered(Instant::now());
+        self.track.state().answered(Instant::now());
     }
 }

@@ -1,4 +1,4 @@
-//! The state of one connection, and its deadlines. Pure bookkeeping: it reads no socket and, in [`Course`], no clock. `wire`
+//! The state of one connection, and its deadlines. Pure bookkeeping: it reads no socket and, in [`ConnectionState`], no clock. `wire`
 //! and `service` report what happened; `connection` asks which deadline applies.
 //!
 //! ```text
@@ -30,7 +30,7 @@ const BODY_BACKSTOP: Duration = Duration::from_secs(1);
 /// How long the end of a drain waits for the request of a connection that was only just opened.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a connection is doing. A protocol that takes over after an upgrade becomes a phase of its own. [`Course::due`] and
+/// What a connection is doing. A protocol that takes over after an upgrade becomes a phase of its own. [`ConnectionState::due`] and
 /// `eviction` decide about its deadline and its eviction; both name every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -59,7 +59,7 @@ pub(super) struct Due {
 
 /// The state of one connection. Every change gets its `now` as an argument.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct ConnectionState {
     pub(super) limits: Limits,
     pub(super) phase: Phase,
     /// When `phase` began.
@@ -92,9 +92,9 @@ pub(super) struct Course {
     leaving: Option<Instant>,
 }
 
-impl Course {
-    pub(super) fn new(limits: Limits, accepted: Instant) -> Course {
-        Course {
+impl ConnectionState {
+    pub(super) fn new(limits: Limits, accepted: Instant) -> ConnectionState {
+        ConnectionState {
             limits,
             phase: Phase::Handshake,
             since: accepted,
@@ -269,10 +269,10 @@ impl Course {
     }
 }
 
-/// A [`Course`] that several parts of one connection's task, and the listener, share.
+/// A [`ConnectionState`] that several parts of one connection's task, and the listener, share.
 #[derive(Debug)]
 pub(super) struct Track {
-    course: Mutex<Course>,
+    state: Mutex<ConnectionState>,
     /// Wakes the connection's task when another task changed its state.
     kick: Notify,
     /// Where it comes from.
@@ -288,7 +288,7 @@ pub(super) struct Track {
 impl Track {
     pub(super) fn new(limits: Limits, accepted: Instant, address: Address, others: Weak<Registry>) -> Track {
         Track {
-            course: Mutex::new(Course::new(limits, accepted)),
+            state: Mutex::new(ConnectionState::new(limits, accepted)),
             kick: Notify::new(),
             address,
             others,
@@ -298,14 +298,14 @@ impl Track {
     }
 
     /// The state, for reading or for a change by the connection's own task.
-    pub(super) fn course(&self) -> MutexGuard<'_, Course> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ConnectionState> {
         // No holder of this lock can leave the state half changed.
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the state from outside the connection's task, and wakes that.
-    pub(super) fn nudge(&self, change: impl FnOnce(&mut Course)) {
-        change(&mut self.course());
+    pub(super) fn nudge(&self, change: impl FnOnce(&mut ConnectionState)) {
+        change(&mut self.state());
         self.nudged.store(true, Ordering::Release);
         self.kick.notify_one();
     }
@@ -313,7 +313,7 @@ impl Track {
     /// Whether the request whose body is being read was evicted. To be asked whenever its reader waits. It takes the lock only
     /// after [`Self::nudge`], which also wakes the task.
     pub(super) fn is_ousted(&self) -> bool {
-        self.nudged.load(Ordering::Relaxed) && self.nudged.swap(false, Ordering::Acquire) && self.course().ousted()
+        self.nudged.load(Ordering::Relaxed) && self.nudged.swap(false, Ordering::Acquire) && self.state().ousted()
     }
 
     /// Records how many bytes of the budget are held for the body that is being read.
@@ -330,13 +330,13 @@ impl Track {
     /// fired too early.
     pub(super) async fn overdue(&self) -> CloseReason {
         let mut kicked = pin!(self.kick.notified());
-        let mut timer = pin!(sleep_until(Instant::now() + self.course().limits.idle));
+        let mut timer = pin!(sleep_until(Instant::now() + self.state().limits.idle));
         poll_fn(|cx| {
             while kicked.as_mut().poll(cx).is_ready() {
                 kicked.set(self.kick.notified());
             }
             loop {
-                let Some(due) = self.course().due() else {
+                let Some(due) = self.state().due() else {
                     return Poll::Pending;
                 };
                 if timer.is_elapsed() || timer.deadline() > due.at {

@@ -49,7 +49,7 @@ impl TrackedWire {
     /// Records whether a write had to wait.
     fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_pending() {
-            self.track.course().blocked(Instant::now());
+            self.track.state().blocked(Instant::now());
         }
         result
     }
@@ -64,7 +64,7 @@ impl AsyncRead for TrackedWire {
         };
         let received = buf.filled().len() - before;
         if received > 0 {
-            self.track.course().received(received, Instant::now());
+            self.track.state().received(received, Instant::now());
         }
         result
     }
@@ -104,7 +104,7 @@ impl AsyncWrite for TrackedWire {
             Wire::Tls(tls) => Pin::new(tls).poll_flush(cx),
         };
         if matches!(result, Poll::Ready(Ok(()))) {
-            self.track.course().flushed(Instant::now());
+            self.track.state().flushed(Instant::now());
         }
         self.wrote(result)
     }
@@ -113,7 +113,7 @@ impl AsyncWrite for TrackedWire {
     /// with unread bytes in it sends a reset, and a reset destroys whatever the peer has not read yet (RFC 9112, 9.6).
     /// The linger limit bounds it, as the connection's deadline.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.track.course().closing(Instant::now());
+        self.track.state().closing(Instant::now());
         if !self.shut {
             ready!(match &mut self.wire {
                 Wire::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),

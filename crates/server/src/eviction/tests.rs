@@ -3,7 +3,7 @@ use crate::track::tests::Told;
 
 /// Where it stands, its address holding no more than its share.
 fn rank(told: &Told) -> Option<Rank> {
-    told.course.eviction_rank(false, told.now)
+    told.state.eviction_rank(false, told.now)
 }
 
 impl Told {
@@ -15,21 +15,21 @@ impl Told {
     /// A connection in the body of its next request, of which this much came a while ago.
     fn in_body(mut self, bytes: usize, millis: u64) -> Told {
         self.request(true);
-        self.course.received(bytes, self.now);
+        self.state.received(bytes, self.now);
         self.millis(millis);
         self
     }
 
     /// And later this much more.
     fn in_body_on(mut self, bytes: usize, millis: u64) -> Told {
-        self.course.received(bytes, self.now);
+        self.state.received(bytes, self.now);
         self.millis(millis);
         self
     }
 
     fn evict(&mut self, wanted: Wanted) {
         let turn = rank(self).expect("it may go").turn;
-        self.course.evict(turn, wanted, self.now);
+        self.state.evict(turn, wanted, self.now);
     }
 }
 
@@ -37,11 +37,11 @@ impl Told {
 fn room_is_made_by_strangers_first_and_of_each_by_the_stalled_the_slow_and_the_idle() {
     let closing = || {
         let mut told = Told::used();
-        told.course.closing(told.now);
+        told.state.closing(told.now);
         told
     };
     let head = |mut told: Told, age: u64| {
-        told.course.received(1, told.now);
+        told.state.received(1, told.now);
         told.pass(age);
         told
     };
@@ -76,7 +76,7 @@ fn of_the_idle_the_one_idle_longest_and_of_the_slow_the_slowest_goes_first() {
     let (mut older, mut newer) = (Told::used(), Told::used());
     older.pass(2);
     newer.now = older.now;
-    newer.course.since = older.course.since + Duration::from_secs(1);
+    newer.state.since = older.state.since + Duration::from_secs(1);
     assert!(rank(&older) < rank(&newer));
 
     let comes = |bytes| Told::idle().in_body(bytes, 200).in_body_on(bytes, 100);
@@ -89,7 +89,7 @@ fn of_the_idle_the_one_idle_longest_and_of_the_slow_the_slowest_goes_first() {
 fn strangers_of_a_crowding_address_go_before_others_and_nobody_else_goes_for_an_address() {
     let (stalled, mut idle) = (Told::idle().in_body(1, 900), Told::idle());
     idle.millis(260);
-    let crowding = |told: &Told| told.course.eviction_rank(true, told.now);
+    let crowding = |told: &Told| told.state.eviction_rank(true, told.now);
     assert!(crowding(&idle) < rank(&stalled));
     let used = Told::used();
     assert_eq!(crowding(&used), rank(&used));
@@ -103,7 +103,7 @@ fn neither_what_is_being_answered_nor_what_is_young_makes_room() {
         assert_eq!(rank(&told.in_body(1, 50)), None, "a body that has just begun");
     }
     let mut used = Told::used();
-    used.course.received(1, used.now);
+    used.state.received(1, used.now);
     assert_eq!(rank(used.millis(900)), None, "the head of somebody who is known");
     used.request(false);
     assert_eq!(rank(used.pass(100)), None);
@@ -113,7 +113,7 @@ fn neither_what_is_being_answered_nor_what_is_young_makes_room() {
 fn a_peer_that_does_not_take_its_answer_makes_room_after_a_second() {
     let mut told = Told::used();
     told.request(false);
-    told.course.blocked(told.now);
+    told.state.blocked(told.now);
     assert_eq!(rank(told.millis(900)), None);
     told.millis(200).evict(Wanted::Place);
     assert_eq!(told.due(), Some((0, CloseReason::Evicted)));
@@ -123,9 +123,9 @@ fn a_peer_that_does_not_take_its_answer_makes_room_after_a_second() {
 fn a_large_body_has_to_come_in_time_and_one_that_waits_for_us_is_not_slow() {
     let large = |bytes: usize| {
         let mut told = Told::idle();
-        told.course.head_read(true, Some(20 << 20), told.now);
+        told.state.head_read(true, Some(20 << 20), told.now);
         told.millis(200);
-        told.course.received(bytes, told.now);
+        told.state.received(bytes, told.now);
         told.millis(100);
         told
     };
@@ -135,9 +135,9 @@ fn a_large_body_has_to_come_in_time_and_one_that_waits_for_us_is_not_slow() {
     );
     assert_eq!(rank(&large(700_000)), None);
     let mut waiting = large(0);
-    waiting.course.wait_for_room(true, waiting.now);
+    waiting.state.wait_for_room(true, waiting.now);
     assert_eq!(rank(waiting.pass(5)), None);
-    waiting.course.wait_for_room(false, waiting.now);
+    waiting.state.wait_for_room(false, waiting.now);
     assert!(rank(waiting.millis(300)).is_some());
 }
 
@@ -151,19 +151,19 @@ fn an_eviction_of_a_connection_that_has_moved_on_is_void() {
     assert_eq!(told.due(), None);
     told.answer();
     assert_eq!(told.due(), Some((180, CloseReason::Idle)));
-    assert_eq!(told.course.end(), CloseReason::Finished);
+    assert_eq!(told.state.end(), CloseReason::Finished);
 }
 
 #[test]
 fn a_body_is_given_up_by_its_reader_and_otherwise_soon_after() {
     let mut told = Told::idle().in_body(1, 300);
     told.evict(Wanted::Memory);
-    let left = told.course.due().map(|due| (due.at - told.now, due.reason));
+    let left = told.state.due().map(|due| (due.at - told.now, due.reason));
     assert_eq!(left, Some((EVICTION_BACKSTOP, CloseReason::Evicted)));
-    assert!(told.course.ousted());
-    told.course.body_left(told.now);
-    assert!(!told.course.ousted(), "once is enough");
-    assert_eq!(told.course.end(), CloseReason::Evicted);
+    assert!(told.state.ousted());
+    told.state.body_left(told.now);
+    assert!(!told.state.ousted(), "once is enough");
+    assert_eq!(told.state.end(), CloseReason::Evicted);
 }
 
 #[test]
@@ -175,9 +175,9 @@ fn a_stranger_whose_place_is_wanted_is_not_listened_to_any_more() {
     ] {
         let mut told = told;
         told.evict(wanted);
-        assert!(told.course.ousted());
-        told.course.body_left(told.now);
-        told.course.closing(told.now);
+        assert!(told.state.ousted());
+        told.state.body_left(told.now);
+        told.state.closing(told.now);
         assert_eq!(told.due(), Some((seconds, CloseReason::Evicted)), "{wanted:?}");
     }
 }

@@ -29,7 +29,7 @@ impl Crowded {
             address,
             Arc::downgrade(&self.registry),
         ));
-        track.course().handshaken(accepted);
+        track.state().handshaken(accepted);
         let slot = self.registry.try_slot().expect("a slot");
         self.places
             .push(self.registry.enter(Arc::clone(&track), slot, Arc::default()));
@@ -40,11 +40,11 @@ impl Crowded {
     fn used(&mut self, host: u8) -> Arc<Track> {
         let track = self.idle(host);
         {
-            let mut course = track.course();
-            course.head_read(false, None, self.now);
-            course.handled(true);
-            course.answered(self.now);
-            course.flushed(self.now);
+            let mut state = track.state();
+            state.head_read(false, None, self.now);
+            state.handled(true);
+            state.answered(self.now);
+            state.flushed(self.now);
         }
         track
     }
@@ -53,7 +53,7 @@ impl Crowded {
     fn stopped(&mut self, host: u8, held: usize) -> Arc<Track> {
         let track = self.idle(host);
         track
-            .course()
+            .state()
             .head_read(true, None, self.now - Duration::from_millis(900));
         track.holds(held);
         track
@@ -61,7 +61,7 @@ impl Crowded {
 }
 
 fn is_chosen(track: &Track) -> bool {
-    track.course().is_evicted()
+    track.state().is_evicted()
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn those_who_have_shown_nothing_yet_push_out_nobody_who_has() {
     let used = crowded.used(1);
     let young = crowded.idle(2);
     let now = crowded.now;
-    young.course().received(1, now);
+    young.state().received(1, now);
     assert!(!crowded.registry.evict_one(false), "the young one gets its moment");
     assert!(!is_chosen(&used));
 
@@ -102,7 +102,7 @@ async fn the_slowest_bodies_make_room_and_only_as_many_as_it_takes() {
     let asking = crowded.idle(1);
     let (known, small, large) = (crowded.used(4), crowded.stopped(2, 100), crowded.stopped(3, 1000));
     known
-        .course()
+        .state()
         .head_read(true, None, crowded.now - Duration::from_millis(900));
     known.holds(5000);
     assert!(crowded.registry.evict_bodies(1000, 10_000, None, &asking));
@@ -121,7 +121,7 @@ async fn for_an_address_only_its_strangers_make_room() {
     let asking = crowded.idle(1);
     let (other, known) = (crowded.stopped(2, 1000), crowded.used(1));
     known
-        .course()
+        .state()
         .head_read(true, None, crowded.now - Duration::from_millis(900));
     known.holds(1000);
     let only = Some(asking.address);
@@ -136,7 +136,7 @@ async fn half_of_what_is_left_is_counted_without_those_who_are_known() {
     let mut crowded = Crowded::new(8);
     let asking = crowded.idle(1);
     let known = crowded.used(1);
-    known.course().head_read(true, None, crowded.now);
+    known.state().head_read(true, None, crowded.now);
     known.holds(400);
     crowded.stopped(1, 100);
     crowded.stopped(2, 200);
