@@ -19,7 +19,7 @@ use super::app::App;
 use super::limits::Limits;
 use super::service::Application;
 use super::stats::CloseReason;
-use super::track::Track;
+use super::track::Connection;
 use super::wire::{TrackedWire, Wire, close_after_alert};
 
 /// What all connections of a listener share.
@@ -76,14 +76,14 @@ impl<A: App> Host<A> {
     }
 
     /// Serves one accepted connection to its end, and returns why it ended.
-    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, track: Arc<Track>) -> CloseReason {
+    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, connection: Arc<Connection>) -> CloseReason {
         let wire = match &self.tls {
             None => Wire::Plain(tcp),
             Some(acceptor) => {
                 let agreed = tokio::select! {
                     biased;
                     agreed = self.in_turn(acceptor.accept(ReadAhead::new(tcp)).into_fallible()) => agreed,
-                    reason = track.overdue() => return reason,
+                    reason = connection.overdue() => return reason,
                 };
                 match agreed {
                     Ok(tls) => Wire::Tls(Box::new(tls)),
@@ -96,30 +96,30 @@ impl<A: App> Host<A> {
                 }
             }
         };
-        track.state().handshaken(Instant::now());
+        connection.state().handshaken(Instant::now());
 
-        let service = service_fn(|request| self.application.answer(Arc::clone(&track), request));
-        let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&track)));
-        let mut connection = pin!(self.http.serve_connection(io, service));
+        let service = service_fn(|request| self.application.answer(Arc::clone(&connection), request));
+        let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&connection)));
+        let mut http = pin!(self.http.serve_connection(io, service));
         let mut asked = None;
         loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => return asked.unwrap_or(match ended {
-                    Ok(()) => track.state().end(),
+                ended = http.as_mut() => return asked.unwrap_or(match ended {
+                    Ok(()) => connection.state().end(),
                     Err(error) => {
                         tracing::debug!(%peer, %error, "connection broken");
                         CloseReason::Broken
                     }
                 }),
-                reason = track.overdue() => {
-                    if asked.is_some() || !may_say_goodbye(reason, &track) {
+                reason = connection.overdue() => {
+                    if asked.is_some() || !ends_in_order(reason, &connection) {
                         return asked.unwrap_or(reason);
                     }
                     // Between two requests: close the TLS session and our half in order, then wait for the peer to close its
                     // half.
-                    track.state().closing(Instant::now());
-                    connection.as_mut().graceful_shutdown();
+                    connection.state().closing(Instant::now());
+                    http.as_mut().graceful_shutdown();
                     asked = Some(reason);
                 }
             }
@@ -128,10 +128,10 @@ impl<A: App> Host<A> {
 }
 
 /// Whether the connection is closed in order: it is between requests. A stalled one is dropped, and makes room at once.
-fn may_say_goodbye(reason: CloseReason, track: &Track) -> bool {
+fn ends_in_order(reason: CloseReason, connection: &Connection) -> bool {
     match reason {
         CloseReason::Idle | CloseReason::Drained => true,
-        CloseReason::Evicted => track.state().is_idle(),
+        CloseReason::Evicted => connection.state().is_idle(),
         _ => false,
     }
 }

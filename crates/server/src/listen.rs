@@ -21,7 +21,7 @@ use super::limits::Limits;
 use super::registry::Registry;
 use super::service::Application;
 use super::stats::Stats;
-use super::track::{FAREWELL, Track};
+use super::track::{Connection, FAREWELL};
 
 /// Connections that the kernel may hold between their TCP handshake and our accept.
 const BACKLOG: u32 = 1024;
@@ -260,11 +260,18 @@ impl<A: App> Doorman<A> {
         }
         let others = Arc::downgrade(&self.registry);
         // Its time starts with its place, since the wait for one is not the peer's fault.
-        let track = Arc::new(Track::new(self.host.limits, Instant::now(), peer.ip().into(), others));
-        let place = self.registry.enter(Arc::clone(&track), slot, Arc::clone(&self.stats));
+        let connection = Arc::new(Connection::new(
+            self.host.limits,
+            Instant::now(),
+            peer.ip().into(),
+            others,
+        ));
+        let place = self
+            .registry
+            .enter(Arc::clone(&connection), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
         self.connections.spawn(async move {
-            let reason = host.serve(tcp, peer, track).await;
+            let reason = host.serve(tcp, peer, connection).await;
             tracing::trace!(%peer, reason = reason.name(), "connection closed");
             place.ended(reason);
         });

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::eviction::{Address, MemoryRank, Wanted};
 use super::stats::{CloseReason, Stats};
-use super::track::Track;
+use super::track::Connection;
 
 /// How long to wait for an evicted connection to end before another is evicted.
 const EVICTION_PATIENCE: Duration = Duration::from_millis(10);
@@ -26,7 +26,7 @@ const QUIET_TICK: Duration = Duration::from_millis(50);
 /// Every open connection.
 #[derive(Debug)]
 pub(super) struct Registry {
-    tracks: Mutex<HashMap<u64, Arc<Track>>>,
+    connections: Mutex<HashMap<u64, Arc<Connection>>>,
     places: usize,
     next: AtomicU64,
     slots: Arc<Semaphore>,
@@ -47,7 +47,7 @@ impl Registry {
     pub(super) fn new(max_connections: usize) -> Registry {
         let places = max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Registry {
-            tracks: Mutex::default(),
+            connections: Mutex::default(),
             places,
             next: AtomicU64::new(0),
             slots: Arc::new(Semaphore::new(places)),
@@ -76,9 +76,14 @@ impl Registry {
     }
 
     /// Registers a connection that holds a slot.
-    pub(super) fn enter(self: &Arc<Self>, track: Arc<Track>, slot: OwnedSemaphorePermit, stats: Arc<Stats>) -> Place {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        slot: OwnedSemaphorePermit,
+        stats: Arc<Stats>,
+    ) -> Place {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        self.tracks().insert(key, track);
+        self.connections().insert(key, connection);
         Place {
             reason: CloseReason::Drained,
             registry: Arc::clone(self),
@@ -93,20 +98,20 @@ impl Registry {
     /// connection, and an attacker can open any number of connections. Nor does it while another evicted one is still `going`.
     pub(super) fn evict_one(&self, going: bool) -> bool {
         let now = Instant::now();
-        let tracks = self.tracks();
-        let crowd = Crowd::of_places(self.places, tracks.values());
+        let connections = self.connections();
+        let crowd = Crowd::of_places(self.places, connections.values());
         let (mut least, mut unproven) = (None, false);
-        for track in tracks.values() {
-            let state = track.state();
+        for connection in connections.values() {
+            let state = connection.state();
             unproven |= state.is_unproven();
-            let rank = state.eviction_rank(crowd.holds_too_much(track.address), now);
+            let rank = state.eviction_rank(crowd.holds_too_much(connection.address), now);
             if let Some(rank) = rank.filter(|rank| least.is_none_or(|(least, _)| *rank < least)) {
-                least = Some((rank, track));
+                least = Some((rank, connection));
             }
         }
         match least {
-            Some((rank, track)) if !(rank.is_of_use() && (unproven || going)) => {
-                track.nudge(|state| state.evict(rank.turn, Wanted::Place, now));
+            Some((rank, connection)) if !(rank.is_of_use() && (unproven || going)) => {
+                connection.nudge(|state| state.evict(rank.turn, Wanted::Place, now));
                 true
             }
             _ => false,
@@ -115,47 +120,50 @@ impl Registry {
 
     /// Evicts the slowest bodies until `bytes` will be free, of `total` that all share; only those of one address where `only`
     /// is given. Returns false when none is slow.
-    pub(super) fn evict_bodies(&self, bytes: usize, total: usize, only: Option<Address>, asking: &Track) -> bool {
+    pub(super) fn evict_bodies(&self, bytes: usize, total: usize, only: Option<Address>, asking: &Connection) -> bool {
         let now = Instant::now();
-        let tracks = self.tracks();
-        let crowd = Crowd::of_memory(total, tracks.values());
-        let mut slow: Vec<(MemoryRank, u64, &Arc<Track>)> = Vec::new();
-        for track in tracks.values() {
-            let held = track.held();
-            if held == 0 || std::ptr::eq(&raw const **track, asking) || only.is_some_and(|only| track.address != only) {
+        let connections = self.connections();
+        let crowd = Crowd::of_memory(total, connections.values());
+        let mut slow: Vec<(MemoryRank, u64, &Arc<Connection>)> = Vec::new();
+        for connection in connections.values() {
+            let held = connection.held();
+            if held == 0
+                || std::ptr::eq(&raw const **connection, asking)
+                || only.is_some_and(|only| connection.address != only)
+            {
                 continue;
             }
-            let state = track.state();
+            let state = connection.state();
             // A connection that has shown something is never cut for its address.
-            if let Some(rank) = state.body_rank(crowd.holds_too_much(track.address), now)
+            if let Some(rank) = state.body_rank(crowd.holds_too_much(connection.address), now)
                 && (only.is_none() || !state.shown)
             {
-                slow.push((rank.for_memory(held), rank.turn, track));
+                slow.push((rank.for_memory(held), rank.turn, connection));
             }
         }
         slow.sort_unstable_by_key(|(rank, ..)| *rank);
         let mut freed = 0;
-        for (_, turn, track) in &slow {
+        for (_, turn, connection) in &slow {
             if freed >= bytes {
                 break;
             }
-            freed += track.held();
-            track.nudge(|state| state.evict(*turn, Wanted::Memory, now));
+            freed += connection.held();
+            connection.nudge(|state| state.evict(*turn, Wanted::Memory, now));
         }
         !slow.is_empty()
     }
 
     /// Whether this address, with one connection that has shown nothing and needs `bytes` more, would hold more than half of
     /// what is left for such connections of `limit` bytes, of which `held` are held.
-    pub(super) fn would_crowd(&self, asking: &Track, bytes: usize, limit: usize, held: usize) -> bool {
+    pub(super) fn would_crowd(&self, asking: &Connection, bytes: usize, limit: usize, held: usize) -> bool {
         let (mut own, mut strangers) = (bytes, 0);
-        for track in self.tracks().values() {
-            let holds = track.held();
-            if holds == 0 || track.state().shown {
+        for connection in self.connections().values() {
+            let holds = connection.held();
+            if holds == 0 || connection.state().shown {
                 continue;
             }
             strangers += holds;
-            if track.address == asking.address && !std::ptr::eq(&raw const **track, asking) {
+            if connection.address == asking.address && !std::ptr::eq(&raw const **connection, asking) {
                 own += holds;
             }
         }
@@ -165,7 +173,11 @@ impl Registry {
 
     /// Waits until no connection carries a request.
     pub(super) async fn quiet(&self) {
-        while self.tracks().values().any(|track| track.state().in_flight()) {
+        while self
+            .connections()
+            .values()
+            .any(|connection| connection.state().in_flight())
+        {
             tokio::select! {
                 () = self.ended.notified() => {}
                 () = sleep(QUIET_TICK) => {}
@@ -176,14 +188,14 @@ impl Registry {
     /// Asks every connection to end when it is next idle.
     pub(super) fn leave(&self) {
         let now = Instant::now();
-        for track in self.tracks().values() {
-            track.nudge(|state| state.leave(now));
+        for connection in self.connections().values() {
+            connection.nudge(|state| state.leave(now));
         }
     }
 
-    fn tracks(&self) -> MutexGuard<'_, HashMap<u64, Arc<Track>>> {
+    fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
         // Only single map operations happen under this lock.
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,24 +207,24 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn of_places<'t>(places: usize, tracks: impl Iterator<Item = &'t Arc<Track>>) -> Crowd {
-        Crowd::new(places, tracks.map(|track| (track, 1)))
+    fn of_places<'t>(places: usize, connections: impl Iterator<Item = &'t Arc<Connection>>) -> Crowd {
+        Crowd::new(places, connections.map(|connection| (connection, 1)))
     }
 
-    fn of_memory<'t>(total: usize, tracks: impl Iterator<Item = &'t Arc<Track>>) -> Crowd {
-        Crowd::new(total, tracks.map(|track| (track, track.held())))
+    fn of_memory<'t>(total: usize, connections: impl Iterator<Item = &'t Arc<Connection>>) -> Crowd {
+        Crowd::new(total, connections.map(|connection| (connection, connection.held())))
     }
 
-    fn new<'t>(total: usize, tracks: impl Iterator<Item = (&'t Arc<Track>, usize)>) -> Crowd {
+    fn new<'t>(total: usize, connections: impl Iterator<Item = (&'t Arc<Connection>, usize)>) -> Crowd {
         let mut crowd = Crowd {
             held: HashMap::new(),
             left: total,
         };
-        for (track, holds) in tracks {
-            if track.state().shown {
+        for (connection, holds) in connections {
+            if connection.state().shown {
                 crowd.left = crowd.left.saturating_sub(holds);
             } else {
-                *crowd.held.entry(track.address).or_default() += holds;
+                *crowd.held.entry(connection.address).or_default() += holds;
             }
         }
         crowd
@@ -232,7 +244,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.registry.tracks().remove(&self.key);
+        self.registry.connections().remove(&self.key);
         self.registry.ended.notify_one();
         self.stats.count_closed(if std::thread::panicking() {
             CloseReason::Broken

@@ -271,7 +271,7 @@ impl ConnectionState {
 
 /// A [`ConnectionState`] that several parts of one connection's task, and the listener, share.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(super) struct Connection {
     state: Mutex<ConnectionState>,
     /// Wakes the connection's task when another task changed its state.
     kick: Notify,
@@ -285,9 +285,9 @@ pub(super) struct Track {
     nudged: AtomicBool,
 }
 
-impl Track {
-    pub(super) fn new(limits: Limits, accepted: Instant, address: Address, others: Weak<Registry>) -> Track {
-        Track {
+impl Connection {
+    pub(super) fn new(limits: Limits, accepted: Instant, address: Address, others: Weak<Registry>) -> Connection {
+        Connection {
             state: Mutex::new(ConnectionState::new(limits, accepted)),
             kick: Notify::new(),
             address,

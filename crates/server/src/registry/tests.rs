@@ -20,48 +20,48 @@ impl Crowded {
     }
 
     /// A connection that completed TLS some time ago and has sent no request.
-    fn idle(&mut self, host: u8) -> Arc<Track> {
+    fn idle(&mut self, host: u8) -> Arc<Connection> {
         let accepted = self.now - Duration::from_secs(10);
         let address = IpAddr::from([10, 0, 0, host]).into();
-        let track = Arc::new(Track::new(
+        let connection = Arc::new(Connection::new(
             Limits::default(),
             accepted,
             address,
             Arc::downgrade(&self.registry),
         ));
-        track.state().handshaken(accepted);
+        connection.state().handshaken(accepted);
         let slot = self.registry.try_slot().expect("a slot");
         self.places
-            .push(self.registry.enter(Arc::clone(&track), slot, Arc::default()));
-        track
+            .push(self.registry.enter(Arc::clone(&connection), slot, Arc::default()));
+        connection
     }
 
     /// A connection that has sent a sensible request.
-    fn used(&mut self, host: u8) -> Arc<Track> {
-        let track = self.idle(host);
+    fn used(&mut self, host: u8) -> Arc<Connection> {
+        let connection = self.idle(host);
         {
-            let mut state = track.state();
+            let mut state = connection.state();
             state.head_read(false, None, self.now);
             state.handled(true);
             state.answered(self.now);
             state.flushed(self.now);
         }
-        track
+        connection
     }
 
     /// A connection with a stopped body, for which `held` bytes are reserved.
-    fn stopped(&mut self, host: u8, held: usize) -> Arc<Track> {
-        let track = self.idle(host);
-        track
+    fn stopped(&mut self, host: u8, held: usize) -> Arc<Connection> {
+        let connection = self.idle(host);
+        connection
             .state()
             .head_read(true, None, self.now - Duration::from_millis(900));
-        track.holds(held);
-        track
+        connection.holds(held);
+        connection
     }
 }
 
-fn is_chosen(track: &Track) -> bool {
-    track.state().is_evicted()
+fn is_chosen(connection: &Connection) -> bool {
+    connection.state().is_evicted()
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn an_address_that_holds_more_than_half_of_what_is_left_makes_room_first()
     let other = crowded.idle(2);
     let many: Vec<_> = (0..3).map(|_| crowded.idle(3)).collect();
     assert!(crowded.registry.evict_one(false));
-    assert!(!is_chosen(&other) && many.iter().filter(|track| is_chosen(track)).count() == 1);
+    assert!(!is_chosen(&other) && many.iter().filter(|connection| is_chosen(connection)).count() == 1);
 }
 
 #[tokio::test]

@@ -204,26 +204,26 @@ fn at_the_end_of_a_drain_idle_connections_go_and_young_ones_get_a_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_follows_a_deadline_that_moves_away_and_one_that_comes_nearer() {
-    let track = Track::new(Limits::default(), Instant::now(), here(), Weak::new());
-    track.state().handshaken(Instant::now());
+    let connection = Connection::new(Limits::default(), Instant::now(), here(), Weak::new());
+    connection.state().handshaken(Instant::now());
     let start = Instant::now();
     let story = async {
         tokio::time::sleep(100 * SECOND).await;
-        track.state().received(1, Instant::now());
+        connection.state().received(1, Instant::now());
         tokio::time::sleep(5 * SECOND).await;
-        track.state().head_read(false, None, Instant::now());
+        connection.state().head_read(false, None, Instant::now());
         tokio::time::sleep(300 * SECOND).await;
-        track.state().answered(Instant::now());
-        track.state().flushed(Instant::now());
+        connection.state().answered(Instant::now());
+        connection.state().flushed(Instant::now());
         tokio::time::sleep(170 * SECOND).await;
-        track.state().received(1, Instant::now());
+        connection.state().received(1, Instant::now());
         std::future::pending().await
     };
     // In one task, as in `connection`: each event also polls the wait.
     let reason = tokio::select! {
         biased;
         reason = story => reason,
-        reason = track.overdue() => reason,
+        reason = connection.overdue() => reason,
     };
     assert_eq!(reason, CloseReason::HeaderTimeout);
     assert_eq!(start.elapsed().as_secs(), 100 + 5 + 300 + 170 + 10);
@@ -231,15 +231,15 @@ async fn the_wait_follows_a_deadline_that_moves_away_and_one_that_comes_nearer()
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_change_wakes_the_wait() {
-    let track = std::sync::Arc::new(Track::new(Limits::default(), Instant::now(), here(), Weak::new()));
-    track.state().handshaken(Instant::now());
+    let connection = std::sync::Arc::new(Connection::new(Limits::default(), Instant::now(), here(), Weak::new()));
+    connection.state().handshaken(Instant::now());
     let waiting = tokio::spawn({
-        let track = std::sync::Arc::clone(&track);
-        async move { track.overdue().await }
+        let connection = std::sync::Arc::clone(&connection);
+        async move { connection.overdue().await }
     });
     tokio::time::sleep(20 * SECOND).await;
     let leaving = Instant::now();
-    track.nudge(|state| state.leave(leaving));
+    connection.nudge(|state| state.leave(leaving));
     assert_eq!(waiting.await.unwrap(), CloseReason::Drained);
     assert!(leaving.elapsed() < SECOND);
 }
