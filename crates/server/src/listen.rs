@@ -152,7 +152,7 @@ impl Bound {
         };
         let host = Arc::new(Host::new(application, tls.map(TlsAcceptor::from), limits));
         let registry = Arc::new(Registry::new(limits.max_connections));
-        let mut doorman = Doorman {
+        let mut acceptor = Acceptor {
             host,
             registry,
             stats,
@@ -160,7 +160,7 @@ impl Bound {
             connections: JoinSet::new(),
         };
 
-        let registry = Arc::clone(&doorman.registry);
+        let registry = Arc::clone(&acceptor.registry);
         let empty = async {
             drain.reached(State::Refusing).await;
             if timeout(limits.drain, registry.quiet()).await.is_err() {
@@ -170,31 +170,31 @@ impl Bound {
         tokio::select! {
             biased;
             () = empty => {}
-            () = doorman.accept_for_ever(&listener) => {}
+            () = acceptor.accept_for_ever(&listener) => {}
         }
 
         let farewell = async {
             // Closing the listener would reset connections that the kernel has already accepted for us.
-            doorman.place_pending().await;
+            acceptor.place_pending().await;
             let turned = Instant::now() + ONE_TURN;
             for _ in 0..BACKLOG {
                 let Ok(Ok(accepted)) = timeout_at(turned, listener.accept()).await else {
                     break;
                 };
-                doorman.admit(accepted).await;
+                acceptor.admit(accepted).await;
             }
             drop(listener);
-            doorman.registry.leave();
-            while doorman.reap().await {}
+            acceptor.registry.leave();
+            while acceptor.reap().await {}
         };
         if timeout(FAREWELL + 2 * limits.linger, farewell).await.is_err() {
-            doorman.connections.shutdown().await;
+            acceptor.connections.shutdown().await;
         }
     }
 }
 
 /// Accepts connections and reaps finished ones.
-struct Doorman<A> {
+struct Acceptor<A> {
     host: Arc<Host<A>>,
     registry: Arc<Registry>,
     stats: Arc<Stats>,
@@ -208,7 +208,7 @@ struct Arrival {
     peer: SocketAddr,
 }
 
-impl<A: App> Doorman<A> {
+impl<A: App> Acceptor<A> {
     async fn accept_for_ever(&mut self, listener: &TcpListener) {
         let mut pause = FIRST_PAUSE;
         loop {
