@@ -111,7 +111,7 @@ impl Registry {
         }
         match least {
             Some((rank, connection)) if !(rank.is_of_use() && (unproven || going)) => {
-                connection.nudge(|state| state.evict(rank.turn, Wanted::Place, now));
+                connection.change(|state| state.evict(rank.turn, Wanted::Place, now));
                 true
             }
             _ => false,
@@ -148,7 +148,7 @@ impl Registry {
                 break;
             }
             freed += connection.held();
-            connection.nudge(|state| state.evict(*turn, Wanted::Memory, now));
+            connection.change(|state| state.evict(*turn, Wanted::Memory, now));
         }
         !slow.is_empty()
     }
@@ -189,7 +189,7 @@ impl Registry {
     pub(super) fn leave(&self) {
         let now = Instant::now();
         for connection in self.connections().values() {
-            connection.nudge(|state| state.leave(now));
+            connection.change(|state| state.leave(now));
         }
     }
 

@@ -282,7 +282,7 @@ pub(super) struct Connection {
     /// Bytes of the budget held for the body that is being read.
     held: AtomicUsize,
     /// Whether another task changed the state since the body's reader last asked.
-    nudged: AtomicBool,
+    changed: AtomicBool,
 }
 
 impl Connection {
@@ -293,7 +293,7 @@ impl Connection {
             address,
             others,
             held: AtomicUsize::new(0),
-            nudged: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -304,16 +304,16 @@ impl Connection {
     }
 
     /// Changes the state from outside the connection's task, and wakes that.
-    pub(super) fn nudge(&self, change: impl FnOnce(&mut ConnectionState)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut ConnectionState)) {
         change(&mut self.state());
-        self.nudged.store(true, Ordering::Release);
+        self.changed.store(true, Ordering::Release);
         self.kick.notify_one();
     }
 
     /// Whether the request whose body is being read was evicted. To be asked whenever its reader waits. It takes the lock only
-    /// after [`Self::nudge`], which also wakes the task.
+    /// after [`Self::change`], which also wakes the task.
     pub(super) fn is_ousted(&self) -> bool {
-        self.nudged.load(Ordering::Relaxed) && self.nudged.swap(false, Ordering::Acquire) && self.state().ousted()
+        self.changed.load(Ordering::Relaxed) && self.changed.swap(false, Ordering::Acquire) && self.state().ousted()
     }
 
     /// Records how many bytes of the budget are held for the body that is being read.

@@ -239,7 +239,7 @@ async fn somebody_elses_change_wakes_the_wait() {
     });
     tokio::time::sleep(20 * SECOND).await;
     let leaving = Instant::now();
-    connection.nudge(|state| state.leave(leaving));
+    connection.change(|state| state.leave(leaving));
     assert_eq!(waiting.await.unwrap(), CloseReason::Drained);
     assert!(leaving.elapsed() < SECOND);
 }
