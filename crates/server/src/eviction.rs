@@ -75,7 +75,7 @@ enum State {
 
 impl Rank {
     /// Whether its connection will most likely carry a sensible request next.
-    pub(super) fn is_of_use(&self) -> bool {
+    pub(super) fn is_valuable(&self) -> bool {
         self.group == Group::Shown && self.state == State::Idle
     }
 

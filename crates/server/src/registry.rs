@@ -110,7 +110,7 @@ impl Registry {
             }
         }
         match least {
-            Some((rank, connection)) if !(rank.is_of_use() && (unproven || going)) => {
+            Some((rank, connection)) if !(rank.is_valuable() && (unproven || going)) => {
                 connection.change(|state| state.evict(rank.turn, Wanted::Place, now));
                 true
             }
