@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::runtime::Handler;
-use crate::server::app::{App, RequestBody, plain};
+use crate::server::app::{App, RequestBody, text_response};
 use crate::webhook::{PATH, Webhook};
 
 /// Largest answer of a part: what an API server reads of one.
@@ -51,7 +51,7 @@ async fn whole(response: Response<axum::body::Body>) -> Response<Full<Bytes>> {
         Ok(bytes) => Response::from_parts(head, Full::from(bytes)),
         Err(error) => {
             tracing::error!(%error, "An answer beside the webhook's broke off");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off\n")
+            text_response(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off\n")
         }
     }
 }

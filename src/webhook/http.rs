@@ -11,7 +11,7 @@ use http_body_util::Full;
 use super::metrics::Unchecked;
 use super::{BODY_LIMIT, PATH, Webhook};
 use crate::policy::text::{Shown, cut};
-use crate::server::app::{App, RequestBody, Senseless, not_now, plain};
+use crate::server::app::{App, RequestBody, Senseless, service_unavailable, text_response};
 use crate::server::body::{self, BodyError};
 use crate::server::sender::Sender;
 
@@ -34,7 +34,7 @@ impl Webhook {
     /// 404.
     async fn respond_to<B: Body<Data = Bytes>>(&self, sender: &Sender, request: Request<B>) -> Response<Full<Bytes>> {
         if request.uri().path() != PATH {
-            return plain(
+            return text_response(
                 StatusCode::NOT_FOUND,
                 "nothing here; reviews go to /validate-deployment\n",
             );
@@ -99,18 +99,18 @@ fn wrong_content_type(headers: &HeaderMap) -> Option<String> {
 /// Instead of admitting unchecked: an API server retries.
 fn uncheckable_now(webhook: &Webhook, reason: Unchecked) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(reason);
-    not_now("not ready; try again\n")
+    service_unavailable("not ready; try again\n")
 }
 
 /// An API server retries this on a new connection, within its own timeout.
 fn too_slow(webhook: &Webhook) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(Unchecked::Interrupted);
-    not_now("the request body arrived too slowly; try again\n")
+    service_unavailable("the request body arrived too slowly; try again\n")
 }
 
 fn interrupted(webhook: &Webhook, status: StatusCode) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(Unchecked::Interrupted);
-    closing(plain(status, "the request body did not arrive\n"))
+    closing(text_response(status, "the request body did not arrive\n"))
 }
 
 fn reply(answer: Vec<u8>, close: bool) -> Response<Full<Bytes>> {

@@ -57,7 +57,7 @@ impl<A: App> App for Arc<A> {
 pub struct Senseless;
 
 /// A plain-text response.
-pub fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
+pub fn text_response<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
     let mut response = Response::new(B::from(text));
     *response.status_mut() = status;
     response
@@ -67,8 +67,8 @@ pub fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> R
 }
 
 /// 503 with `Retry-After: 1`. kube-apiserver retries it within its own timeout instead of failing open.
-pub fn not_now<B: From<&'static str>>(text: &'static str) -> Response<B> {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+pub fn service_unavailable<B: From<&'static str>>(text: &'static str) -> Response<B> {
+    let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, text);
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::app::{App, Senseless, not_now, plain};
+use super::app::{App, Senseless, service_unavailable, text_response};
 use super::drain::{Drain, State};
 use super::sender::Sender;
 use super::stats::Stats;
@@ -42,7 +42,7 @@ impl<A: App> Application<A> {
 
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
-            not_now("shutting down\n")
+            service_unavailable("shutting down\n")
         } else {
             let request = request.map(|incoming| RequestBody {
                 incoming,
@@ -53,7 +53,7 @@ impl<A: App> Application<A> {
                 Err(panic) => {
                     Stats::count(&self.stats.panics);
                     tracing::error!(panic = panic_message(panic.as_ref()), "a request handler panicked");
-                    plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+                    text_response(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
                 }
             }
         };
