@@ -7,7 +7,7 @@ use axum::Router;
 use super::Tasks;
 use crate::config::{Config, Source};
 use crate::k8s::{Access, ClusterSource, Denial, Memory, client};
-use crate::server::guard::{Refusal, guarded};
+use crate::server::guard::{Denied, guarded};
 use crate::server::tls::{CertificateFiles, Resolver, SelfSigned, server_config};
 
 /// The pages as the configuration serves them. `webhooks` is the certificate to use where the configuration names none. Without
@@ -54,15 +54,15 @@ async fn for_who_may_get(place: &ClusterSource, pages: Router) -> anyhow::Result
     let access = Arc::new(Access::new(client, "get", "/metrics", Memory::default()));
     Ok(guarded(pages, move |token| {
         let access = Arc::clone(&access);
-        async move { access.check(&token).await.map_err(refusal) }
+        async move { access.check(&token).await.map_err(denied) }
     }))
 }
 
-fn refusal(denial: Denial) -> Refusal {
+fn denied(denial: Denial) -> Denied {
     let line = denial.to_string();
     match denial {
-        Denial::UnknownToken => Refusal::Unauthorized(line),
-        Denial::Forbidden { .. } => Refusal::Forbidden(line),
-        Denial::Unavailable(_) => Refusal::Unavailable(line),
+        Denial::UnknownToken => Denied::Unauthorized(line),
+        Denial::Forbidden { .. } => Denied::Forbidden(line),
+        Denial::Unavailable(_) => Denied::Unavailable(line),
     }
 }
