@@ -20,7 +20,7 @@ use crate::server::tls::{CertificateFacts, CertificateFiles, Resolver, SelfSigne
 /// The certificate in use.
 pub(super) struct Certificate {
     pub(super) resolver: Arc<Resolver>,
-    pub(super) told: Told,
+    pub(super) state: CertificateState,
     /// The work that still needs a cluster's client.
     in_cluster: Option<Certificates>,
     /// Generated in memory, with a CA that no client trusts yet.
@@ -33,7 +33,7 @@ impl Certificate {
         let kept = self.in_cluster.take().map(|certificates| -> Task {
             Box::new(move |client, leadership| Box::pin(certificates.run(client, leadership)))
         });
-        part::part(&self.told, kept)
+        part::part(&self.state, kept)
     }
 
     /// Writes the CA for clients. Only once the listener is bound: a second process on the same address must not take over the
@@ -49,14 +49,14 @@ impl Certificate {
 
 /// What is known of the certificate.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct CertificateState {
     /// For certificate files, and for one generated in memory.
     own: Option<watch::Receiver<CertificateFacts>>,
     /// For the cluster: the Secret and the webhook configuration; with files, only the latter.
     cluster: Option<Arc<State>>,
 }
 
-impl Told {
+impl CertificateState {
     /// The facts of the certificate being served; `None` when there is none yet.
     pub(super) fn facts(&self) -> Option<CertificateFacts> {
         match (&self.own, &self.cluster) {
@@ -72,8 +72,8 @@ impl Told {
 
     /// Adds its checks of `/readyz`.
     pub(super) fn checks(&self, checks: Checks) -> Checks {
-        let told = self.clone();
-        let checks = checks.with_note("certificate", move || match (&told.own, &told.cluster) {
+        let state = self.clone();
+        let checks = checks.with_note("certificate", move || match (&state.own, &state.cluster) {
             (Some(own), _) => own.borrow().problem(Timestamp::now()).map_or(Ok(String::new()), Err),
             (None, Some(cluster)) => cluster.certificate(Timestamp::now()),
             (None, None) => Err("there is none".to_owned()),
@@ -92,14 +92,14 @@ pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certi
         let files = CertificateFiles::open(&files.chain, &files.key)?;
         let resolver = files.resolver();
         let checked = settings.map(|settings| Certificates::over(settings, Arc::clone(&resolver)));
-        let told = Told {
+        let state = CertificateState {
             own: Some(files.facts()),
             cluster: checked.as_ref().map(Certificates::state),
         };
         tasks.spawn("watching the certificate files", files.run());
         return Ok(Certificate {
             resolver,
-            told,
+            state,
             in_cluster: checked,
             in_memory: None,
         });
@@ -108,7 +108,7 @@ pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certi
         let kept = Certificates::new(settings);
         return Ok(Certificate {
             resolver: kept.resolver(),
-            told: Told {
+            state: CertificateState {
                 own: None,
                 cluster: Some(kept.state()),
             },
@@ -137,7 +137,7 @@ fn in_memory(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate
     tasks.spawn("renewing the certificate", Arc::clone(&own).run());
     Ok(Certificate {
         resolver,
-        told: Told {
+        state: CertificateState {
             own: Some(facts),
             cluster: None,
         },

@@ -68,7 +68,7 @@ impl Watches {
 
     /// The line of `/readyz?verbose` for one kind. A lost watch does not make the replica unready: most known objects stay
     /// valid, and without a ready replica everything would be admitted.
-    pub(super) fn told(&self, kind: Kind, index: &Index) -> Result<String, String> {
+    pub(super) fn readiness(&self, kind: Kind, index: &Index) -> Result<String, String> {
         let state = self.filling.iter().find(|(of, _)| *of == kind).map(|(_, state)| state);
         let trouble = state.and_then(|state| state.trouble());
         if !index.has(kind) {

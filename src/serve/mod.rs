@@ -311,7 +311,7 @@ fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain
             ];
             let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());
-                checks.with_note(name, move || watches.told(kind, &index))
+                checks.with_note(name, move || watches.readiness(kind, &index))
             });
             // None of these is ever a failure: a replica that does not lead answers as well.
             let holder = leadership.clone();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::Told;
+use super::CertificateState;
 use crate::certificates::State;
 use crate::metric::{ALONE, Described, Label, SECONDS};
 use crate::runtime::{About, Grant, Need, Object, Part, Scope, Task};
@@ -37,12 +37,12 @@ pub(in crate::serve) static ABOUT: About = About {
     ..About::named("certificates")
 };
 
-/// The part. `told` is what is known of the certificate, `kept` the task that reconciles it in the cluster.
-pub(super) fn part(told: &Told, kept: Option<Task>) -> Part {
+/// The part. `state` is what is known of the certificate, `kept` the task that reconciles it in the cluster.
+pub(super) fn part(state: &CertificateState, kept: Option<Task>) -> Part {
     let part = Part::new(&ABOUT);
     Part {
-        checks: told.checks(part.checks),
-        collectors: vec![Box::new(Served(told.clone()))],
+        checks: state.checks(part.checks),
+        collectors: vec![Box::new(Served(state.clone()))],
         everywhere: kept.into_iter().collect(),
         ..part
     }
@@ -97,7 +97,7 @@ static FAMILIES: [&Described; 5] = [&EXPIRY, &TRUSTED, &CA_EXPIRY, &RELOADS, &RO
 
 /// Reads the facts of the certificate being served.
 #[derive(Debug)]
-struct Served(Told);
+struct Served(CertificateState);
 
 impl Collector for Served {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
