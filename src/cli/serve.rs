@@ -243,7 +243,7 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
 /// The default of `--requeue-interval` (contract 3.1).
 const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
 /// Less would be a busy loop.
-const SHORTEST_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Turns flags into a configuration.
 ///
@@ -290,9 +290,9 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
         );
     }
     let requeue_interval = flags.cluster.requeue_interval.unwrap_or(REQUEUE_INTERVAL);
-    if requeue_interval < SHORTEST_REQUEUE_INTERVAL {
+    if requeue_interval < MIN_REQUEUE_INTERVAL {
         return Err(format!(
-            "--requeue-interval {} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}",
+            "--requeue-interval {} is too short: the least is {MIN_REQUEUE_INTERVAL:?}",
             SpanPrinter::new().unsigned_duration_to_string(&requeue_interval),
         ));
     }

@@ -7,14 +7,14 @@ use std::path::Path;
 use super::rest::Stamp;
 
 /// Largest file that is read, in bytes.
-pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+pub const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 
 /// Why a file's bytes could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadFailure {
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    #[error("larger than {LARGEST_FILE} bytes; split it")]
+    #[error("larger than {MAX_FILE_SIZE} bytes; split it")]
     TooLarge,
 }
 
@@ -22,8 +22,8 @@ pub(super) enum ReadFailure {
 pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Stamp), ReadFailure> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();
-    file.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
+    file.by_ref().take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(ReadFailure::TooLarge);
     }
     Ok((bytes, Stamp::of(&file.metadata()?)))

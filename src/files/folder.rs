@@ -76,7 +76,7 @@ impl Folder {
             kinds,
             files: HashMap::new(),
             last: None,
-            most: walk::MOST_ENTRIES,
+            most: walk::MAX_ENTRIES,
         })
     }
 

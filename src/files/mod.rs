@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use crate::policy::ModeWish;
 
-pub use bytes::LARGEST_FILE;
+pub use bytes::MAX_FILE_SIZE;
 pub use folder::Folder;
 pub use problem::{FileProblem, FolderError};
 pub use serving::Served;

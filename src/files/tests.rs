@@ -364,7 +364,7 @@ fn a_file_that_is_too_large_is_named() {
     let files = Files::new();
     fs::File::create(files.path("big.yaml"))
         .unwrap()
-        .set_len(LARGEST_FILE + 1)
+        .set_len(MAX_FILE_SIZE + 1)
         .unwrap();
     assert_eq!(
         files.say(&files.load().problems),

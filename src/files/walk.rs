@@ -18,9 +18,9 @@ use super::rest::Stamp;
 
 /// How many directory entries one walk visits, hidden ones and other files included. A folder with more is something like `/`,
 /// named by mistake.
-pub(super) const MOST_ENTRIES: usize = 200_000;
+pub(super) const MAX_ENTRIES: usize = 200_000;
 /// The deepest level of folders.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 /// The kernel's own file systems.
 const KERNEL: [&str; 2] = ["/proc", "/sys"];
 
@@ -158,8 +158,8 @@ impl Walker {
             if !self.seen.contains(real) && !self.roots.contains(real) {
                 self.not_followed(path, "leads to a folder above the one it is in");
             }
-        } else if depth >= DEEPEST {
-            self.not_followed(path, &format!("more than {DEEPEST} folders deep"));
+        } else if depth >= MAX_DEPTH {
+            self.not_followed(path, &format!("more than {MAX_DEPTH} folders deep"));
         } else {
             self.folder(path, depth + 1);
         }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::Index;
 
 /// How many requests may wait at once. Each holds its body in memory.
-pub const MOST_WAITING: usize = 64;
+pub const MAX_WAITING: usize = 64;
 
 /// The requests that wait.
 #[derive(Debug, Default)]
@@ -33,10 +33,10 @@ pub struct Arrival<'i> {
 }
 
 impl Index {
-    /// A place among the waiting requests, for this Deployment; `None` when [`MOST_WAITING`] wait already.
+    /// A place among the waiting requests, for this Deployment; `None` when [`MAX_WAITING`] wait already.
     pub fn arrival(&self, namespace: &str, name: &str) -> Option<Arrival<'_>> {
         let mut waiting = self.arrivals.lock();
-        if waiting.len() >= MOST_WAITING {
+        if waiting.len() >= MAX_WAITING {
             return None;
         }
         let awaited = Arc::new(Awaited {

@@ -20,7 +20,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::{Mode, ModeWish, Persona, Personas};
 use arrivals::Arrivals;
-pub use arrivals::{Arrival, MOST_WAITING};
+pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
 use entries::Claimants;
 pub use entries::{AppLabels, Deployment, Namespace, Rung, Running, StatusFingerprint, StoredPersona};

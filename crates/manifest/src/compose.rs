@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::{Content, DEEPEST, Documents, Entry, MOST_COPIED, MOST_VALUES, Node, ReadError, scalar};
+use super::{Content, Documents, Entry, MAX_COPIED, MAX_DEPTH, MAX_VALUES, Node, ReadError, scalar};
 
 /// Reads every document of a YAML or JSON text, up to the first error.
 pub fn read(text: &str) -> Documents {
@@ -162,8 +162,8 @@ impl Composer {
     }
 
     fn start(&mut self, line: usize, anchor: usize, kind: OpenKind) -> Result<(), ReadError> {
-        if self.open.len() >= DEEPEST {
-            return mistake(line, format!("nested deeper than {DEEPEST} levels"));
+        if self.open.len() >= MAX_DEPTH {
+            return mistake(line, format!("nested deeper than {MAX_DEPTH} levels"));
         }
         self.open.push(Open {
             line,
@@ -201,17 +201,17 @@ impl Composer {
     /// Adds a complete node to the innermost open collection, or to the documents.
     fn place(&mut self, placed: Sized, anchor: usize) -> Result<(), ReadError> {
         self.values = self.values.saturating_add(placed.size.values);
-        if self.values > MOST_VALUES {
-            return mistake(placed.node.line, format!("more than {MOST_VALUES} values"));
+        if self.values > MAX_VALUES {
+            return mistake(placed.node.line, format!("more than {MAX_VALUES} values"));
         }
-        if self.open.len() + placed.size.depth > DEEPEST {
-            return mistake(placed.node.line, format!("nested deeper than {DEEPEST} levels"));
+        if self.open.len() + placed.size.depth > MAX_DEPTH {
+            return mistake(placed.node.line, format!("nested deeper than {MAX_DEPTH} levels"));
         }
         if anchor != 0 {
             // Every anchor keeps a copy, and anchored values may contain anchored values.
             self.kept = self.kept.saturating_add(placed.size.values);
-            if self.kept > MOST_VALUES {
-                return mistake(placed.node.line, format!("anchors hold more than {MOST_VALUES} values"));
+            if self.kept > MAX_VALUES {
+                return mistake(placed.node.line, format!("anchors hold more than {MAX_VALUES} values"));
             }
             let copy = copied(&mut self.copied, &placed, placed.node.line)?;
             self.anchors.insert(anchor, copy);
@@ -260,10 +260,10 @@ impl Composer {
 /// A copy of a node, unless so much text was copied already that a small file would fill the memory.
 fn copied(so_far: &mut usize, named: &Sized, line: usize) -> Result<Sized, ReadError> {
     *so_far = so_far.saturating_add(named.size.bytes);
-    if *so_far > MOST_COPIED {
+    if *so_far > MAX_COPIED {
         return mistake(
             line,
-            format!("anchors and aliases hold more than {MOST_COPIED} bytes of text"),
+            format!("anchors and aliases hold more than {MAX_COPIED} bytes of text"),
         );
     }
     Ok(named.clone())

@@ -13,11 +13,11 @@ use serde_json::{Map, Number, Value};
 pub use compose::{each, read};
 
 /// How many values (scalars, lists and maps, after anchors are expanded) one text may hold.
-pub const MOST_VALUES: usize = 1_000_000;
+pub const MAX_VALUES: usize = 1_000_000;
 /// How many bytes of text anchors and aliases may copy.
-pub const MOST_COPIED: usize = 64 << 20;
+pub const MAX_COPIED: usize = 64 << 20;
 /// Deepest nesting of lists and maps.
-pub const DEEPEST: usize = 200;
+pub const MAX_DEPTH: usize = 200;
 
 /// The content of a text.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -168,7 +168,7 @@ fn size_and_depth_are_bounded() {
         bomb.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
     }
     assert_eq!(mistake(&bomb), "line 6: more than 1000000 values");
-    let kept = "&a [".repeat(DEEPEST) + &"x, ".repeat(10_000) + &"]".repeat(DEEPEST);
+    let kept = "&a [".repeat(MAX_DEPTH) + &"x, ".repeat(10_000) + &"]".repeat(MAX_DEPTH);
     assert_eq!(mistake(&kept), "line 1: anchors hold more than 1000000 values");
     // Two gigabytes out of 160 kilobytes, though few values.
     let long = "x".repeat(100_000);
@@ -183,11 +183,11 @@ fn size_and_depth_are_bounded() {
         mistake(&keys.replace("*a", "*a, *a, *a, *a")),
         format!("line 2: {copied}")
     );
-    let held = "&a [".repeat(DEEPEST) + &long.repeat(10) + &"]".repeat(DEEPEST);
+    let held = "&a [".repeat(MAX_DEPTH) + &long.repeat(10) + &"]".repeat(MAX_DEPTH);
     assert_eq!(mistake(&held), format!("line 1: {copied}"));
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(values(&nested(DEEPEST)).len(), 1);
-    assert_eq!(mistake(&nested(DEEPEST + 1)), "line 1: nested deeper than 200 levels");
+    assert_eq!(values(&nested(MAX_DEPTH)).len(), 1);
+    assert_eq!(mistake(&nested(MAX_DEPTH + 1)), "line 1: nested deeper than 200 levels");
     let chained = format!(
         "- &a {}\n- &b {}\n- [[*b]]",
         nested(150),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The smallest head buffer that hyper works with.
-const LEAST_HEADER_BYTES: usize = 8 * 1024;
+const MIN_HEADER_BYTES: usize = 8 * 1024;
 
 /// The limits of one listener. Durations are wall time on the monotonic clock, sizes are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Limits {
 
     /// The head buffer to request from hyper, which rejects one below 8 KiB.
     pub(super) fn head_buffer(&self) -> usize {
-        self.max_header_bytes.max(LEAST_HEADER_BYTES)
+        self.max_header_bytes.max(MIN_HEADER_BYTES)
     }
 }
 

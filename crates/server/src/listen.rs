@@ -35,7 +35,7 @@ const ONE_TURN: Duration = Duration::from_millis(5);
 
 /// After a failed accept: first and longest pause before the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a listener could not be bound. The message is one line: what, where, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -225,7 +225,7 @@ impl<A: App> Acceptor<A> {
                         let made_room = self.registry.evict_one(false);
                         tracing::warn!(%error, made_room, "cannot accept connections; trying again");
                         sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        pause = (pause * 2).min(MAX_PAUSE);
                     }
                 },
                 _ = self.reap(), if !self.connections.is_empty() => {}

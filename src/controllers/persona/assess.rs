@@ -14,10 +14,10 @@ use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Issue, Issues, Persona, RuleSet, Severity, issues};
 
 /// How many names one message lists; the rest is counted.
-const MOST_NAMES: usize = 5;
+const MAX_NAMES: usize = 5;
 /// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
 /// Deployment, or eight of the largest that an API server stores.
-const MOST_COMPARED: usize = 12 << 20;
+const MAX_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
 const LONGEST: usize = 2_048;
 
@@ -236,7 +236,7 @@ impl Uncompared {
     }
 }
 
-/// The issues, or why there are none. Each persona of an app is compared on its own. Above [`MOST_COMPARED`] none is, so that
+/// The issues, or why there are none. Each persona of an app is compared on its own. Above [`MAX_COMPARED`] none is, so that
 /// the work of one change is bounded.
 fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Uncompared> {
     let spec = match &running.spec {
@@ -244,7 +244,7 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
         Err(reason) => return Err(Uncompared::unreadable(reason)),
     };
     let sharing = observed.sharing.len();
-    if sharing > 1 && spec.len().saturating_mul(sharing) > MOST_COMPARED {
+    if sharing > 1 && spec.len().saturating_mul(sharing) > MAX_COMPARED {
         return Err(Uncompared::too_many(observed));
     }
     let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
@@ -335,13 +335,10 @@ fn name_unique(observed: &Observed<'_>) -> Parts {
 
 /// Such as `'a', 'b' and 3 more` for `count` names.
 fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
-    let told: Vec<String> = names
-        .take(MOST_NAMES)
-        .map(|name| format!("'{}'", Shown(name)))
-        .collect();
+    let told: Vec<String> = names.take(MAX_NAMES).map(|name| format!("'{}'", Shown(name))).collect();
     let mut text = told.join(", ");
-    if count > MOST_NAMES {
-        let _ = write!(text, " and {} more", count - MOST_NAMES);
+    if count > MAX_NAMES {
+        let _ = write!(text, " and {} more", count - MAX_NAMES);
     }
     text
 }

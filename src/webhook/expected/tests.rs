@@ -7,7 +7,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::index::{Change, Deployment, Index, MOST_WAITING, Snapshot};
+use crate::index::{Change, Deployment, Index, MAX_WAITING, Snapshot};
 use crate::policy::{Mode, Persona, RuleSet, Rulebook};
 use crate::server::body::Budget;
 use crate::webhook::{Match, Metrics};
@@ -110,7 +110,7 @@ async fn nothing_else_waits() {
 async fn so_many_wait_at_once_and_one_more_is_decided_at_once() {
     let webhook = webhook(RuleSet::Complete, true);
     let mut waiting = JoinSet::new();
-    for _ in 0..MOST_WAITING {
+    for _ in 0..MAX_WAITING {
         let webhook = Arc::clone(&webhook);
         waiting.spawn(async move { ask(&webhook, &scale("tier=web")).await });
     }

@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::config::provider;
 
 /// More than any chain or bundle of ours needs. A path to an endless file must not fill memory.
-const LARGEST_FILE: u64 = 1024 * 1024;
+const MAX_FILE_SIZE: u64 = 1024 * 1024;
 
 /// What metrics, readiness and logs report about the certificate being served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,12 +140,12 @@ pub enum TlsError {
 /// Reads a whole file of moderate size.
 pub(super) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes));
     match read {
-        Ok(length) if length as u64 > LARGEST_FILE => Err(unusable(
+        Ok(length) if length as u64 > MAX_FILE_SIZE => Err(unusable(
             what,
             path,
-            format!("is larger than {} KiB, so it is not one", LARGEST_FILE / 1024),
+            format!("is larger than {} KiB, so it is not one", MAX_FILE_SIZE / 1024),
         )),
         Ok(_) => Ok(bytes),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Err(TlsError::Missing {

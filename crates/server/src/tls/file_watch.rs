@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(100);
 
 /// In a directory with constant events, check at least this often.
-const LONGEST_UNREST: Duration = Duration::from_millis(500);
+const MAX_UNREST: Duration = Duration::from_millis(500);
 
 /// A watch on the directories of some files.
 pub(super) struct FileWatch {
@@ -82,7 +82,7 @@ impl FileWatch {
     pub(super) async fn changed(&mut self) {
         tokio::select! {
             Some(()) = self.events.recv() => {
-                let latest = Instant::now() + LONGEST_UNREST;
+                let latest = Instant::now() + MAX_UNREST;
                 while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), self.events.recv()).await {}
             }
             () = sleep(self.poll) => {}
