@@ -20,7 +20,7 @@ pub(super) const GONE: Duration = Duration::from_millis(400);
 /// How long a file that has rested waits for others that are about to have, so that an object that moves from one file to
 /// another is never absent from both. A file that was deleted, or replaced by a rename, need not rest itself; it waits as long
 /// as files that changed before it may need.
-const TOGETHER: Duration = Duration::from_millis(300);
+const GROUPING_DELAY: Duration = Duration::from_millis(300);
 /// A file that keeps changing for this long is reported.
 pub(super) const UNSETTLED: Duration = Duration::from_secs(30);
 /// Links in one path, as on Linux.
@@ -102,7 +102,7 @@ impl Changing {
 
     /// How long it waits for other files, so that all are read together.
     fn waits(&self) -> Instant {
-        self.due() + (REST - self.rest()) + TOGETHER
+        self.due() + (REST - self.rest()) + GROUPING_DELAY
     }
 
     /// When it must be reported as unsettled; `None` once it was.

@@ -62,7 +62,7 @@ fn launch(
     deliver: impl FnMut(Loaded) + Send + 'static,
 ) -> io::Result<Watch> {
     let complete = notify.is_some();
-    let keeper = Keeper {
+    let keeper = Worker {
         folder,
         notify,
         watched: BTreeSet::new(),
@@ -99,7 +99,7 @@ impl Drop for Watch {
 }
 
 /// The state of the thread.
-struct Keeper {
+struct Worker {
     folder: Folder,
     notify: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
@@ -121,7 +121,7 @@ enum Woken {
     Stop,
 }
 
-impl Keeper {
+impl Worker {
     fn run(mut self, inbox: &Receiver<Message>, mut deliver: impl FnMut(Loaded)) {
         let mut arrivals = Arrivals::default();
         let mut woken = Woken::Changed;

@@ -222,7 +222,7 @@ impl ControlPlane {
 /// process ends.
 fn start_etcd(assets: &Assets, scratch: &Scratch) -> Result<Supervised> {
     // It accepts only host:port as its address for other members, of which there are none.
-    const NOBODY: &str = "http://127.0.0.1:1";
+    const NO_PEER: &str = "http://127.0.0.1:1";
     let dir = scratch.path();
     let log = File::create(dir.join("etcd.log"))?;
     let same_log = log.try_clone()?;
@@ -231,13 +231,13 @@ fn start_etcd(assets: &Assets, scratch: &Scratch) -> Result<Supervised> {
             .current_dir(dir)
             .args(["--name=bed", "--data-dir=etcd", "--unsafe-no-fsync"])
             .arg(format!("--listen-client-urls={}", etcd_url(dir)))
-            .arg(format!("--advertise-client-urls={NOBODY}"))
+            .arg(format!("--advertise-client-urls={NO_PEER}"))
             .arg(format!(
                 "--listen-peer-urls=unix://{}",
                 dir.join("etcd-peer.sock").display()
             ))
-            .arg(format!("--initial-advertise-peer-urls={NOBODY}"))
-            .arg(format!("--initial-cluster=bed={NOBODY}"))
+            .arg(format!("--initial-advertise-peer-urls={NO_PEER}"))
+            .arg(format!("--initial-cluster=bed={NO_PEER}"))
             .stdout(same_log)
             .stderr(log);
     })?;

@@ -25,7 +25,7 @@ exec "$@" </dev/null 3<&-
 "#;
 
 /// How often a condition is checked while waiting for it.
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running child; dropping it kills it and waits until it is gone.
 pub struct Supervised {
@@ -106,7 +106,7 @@ impl Supervised {
                 let message = format!("process {} still runs after {patience:?}", self.pid());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -153,7 +153,7 @@ pub fn wait_until<T>(
             Err(error) if Instant::now() >= deadline => {
                 return Err(error.context(format!("waited {patience:?} until {what}")));
             }
-            Err(_) => std::thread::sleep(GLANCE),
+            Err(_) => std::thread::sleep(POLL_INTERVAL),
         }
     }
 }

@@ -19,7 +19,7 @@ const MAX_NAMES: usize = 5;
 /// Deployment, or eight of the largest that an API server stores.
 const MAX_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
-const LONGEST: usize = 2_048;
+const MAX_MESSAGE: usize = 2_048;
 
 /// What is known of one app.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl Uncompared {
         let issue = Issue {
             severity: Severity::Warning,
             field: String::new(),
-            message: cut(issue, LONGEST),
+            message: cut(issue, MAX_MESSAGE),
             suggestion: suggestion.to_owned(),
         };
         Uncompared { reason, message, issue }
@@ -285,7 +285,7 @@ fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Pa
         kind,
         status,
         reason,
-        message: cut(message, LONGEST),
+        message: cut(message, MAX_MESSAGE),
     };
     [
         draft(a, ready),

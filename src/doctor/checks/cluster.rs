@@ -7,9 +7,9 @@ use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, Outcome, skip, unless};
 
 /// The oldest supported Kubernetes.
-const OLDEST: (u32, u32) = (1, 32);
+const MIN_VERSION: (u32, u32) = (1, 32);
 /// Clocks kept by NTP differ by much less. Certificates tolerate much more.
-const APART: SignedDuration = SignedDuration::from_secs(30);
+const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn api_server(view: &View<'_>) -> Outcome {
     let version = &view.facts.version;
@@ -21,7 +21,7 @@ pub(super) fn api_server(view: &View<'_>) -> Outcome {
         )
         .into());
     };
-    if read < OLDEST {
+    if read < MIN_VERSION {
         return Err(Finding::fail(
             format!("Kubernetes {version}"),
             "before 1.32 the CustomResourceDefinitions lack selectable fields and updates of what was valid before",
@@ -46,7 +46,7 @@ pub(super) fn clock(view: &View<'_>) -> Outcome {
         return skip("the API server does not tell the time");
     };
     let mut findings = Vec::new();
-    if ahead.abs() > APART {
+    if ahead.abs() > MAX_CLOCK_DIFFERENCE {
         findings.push(Finding::warn(
             format!("this machine's clock is {} the API server's", apart(ahead)),
             "one of the two is wrong; the API server's is the one by which certificates are valid or not",
@@ -58,7 +58,7 @@ pub(super) fn clock(view: &View<'_>) -> Outcome {
     let renewed = sample.and_then(|sample| Some((sample, sample.spec.renew_time.as_ref()?.0)));
     if let Some((sample, renewed)) = renewed {
         let ahead = renewed.duration_since(sample.at);
-        if ahead.abs() > APART {
+        if ahead.abs() > MAX_CLOCK_DIFFERENCE {
             let holder = sample.spec.holder_identity.as_deref().unwrap_or_default();
             let pod = holder.split('_').next().unwrap_or_default();
             findings.push(Finding::warn(

@@ -18,9 +18,9 @@ use crate::install::Matching;
 /// The name of the condition that admits unlabelled objects without a review.
 const LABELLED: &str = "labelled";
 /// With less, a short overload of ours, answered by "retry in a second", leaves no time for the retry.
-const SHORTEST: i32 = 2;
+const MIN_TIMEOUT: i32 = 2;
 /// An API server's own default. Every write of a Deployment waits this long when the webhook does not answer.
-const LONGEST: i32 = 10;
+const MAX_TIMEOUT: i32 = 10;
 
 /// The shipped entry, for this installation's names and `--match`.
 pub(in crate::doctor) fn shipped(setup: &Setup) -> ValidatingWebhook {
@@ -132,11 +132,11 @@ pub(super) fn failure_policy(view: &View<'_>) -> Outcome {
 
 pub(super) fn timeout(view: &View<'_>) -> Outcome {
     let entry = view.entry()?;
-    let seconds = entry.webhook.timeout_seconds.unwrap_or(LONGEST);
-    if (SHORTEST..=LONGEST).contains(&seconds) {
+    let seconds = entry.webhook.timeout_seconds.unwrap_or(MAX_TIMEOUT);
+    if (MIN_TIMEOUT..=MAX_TIMEOUT).contains(&seconds) {
         return Ok(format!("{seconds} s"));
     }
-    let cause = if seconds < SHORTEST {
+    let cause = if seconds < MIN_TIMEOUT {
         "a pod that is busy or starting says \"again in a second\", and by then it is over"
     } else {
         "every write of a Deployment may wait for so long when pods do not answer"

@@ -188,7 +188,7 @@ fn watching_and_reading_report_nothing_themselves() {
     let files = Files::new();
     files.write("sub/a.yaml", &persona("a", ""));
     let (messages, inbox) = channel();
-    let mut keeper = Keeper {
+    let mut keeper = Worker {
         folder: files.open(),
         notify: Some(notifier(messages).unwrap()),
         watched: BTreeSet::new(),

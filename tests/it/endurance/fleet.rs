@@ -9,7 +9,7 @@ pub(super) const SHOP: &str = "shop";
 
 /// How long a replica that is ending still gets new connections, until every kube-proxy has the new endpoints. The same for
 /// every webhook.
-pub(super) const HEARSAY: Duration = Duration::from_secs(1);
+pub(super) const ENDPOINT_DELAY: Duration = Duration::from_secs(1);
 
 /// How long a new CA is trusted before a replica serves with it. dorgu waits this long by itself.
 pub(super) const OVERLAP: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::fleet::{Fleet, HEARSAY, SHOP};
+use super::fleet::{ENDPOINT_DELAY, Fleet, SHOP};
 use crate::bed::{Addresses, Bed, Line, Options, Pod};
 use crate::installed::{DEPLOYMENT, Installed, NAMESPACE, storm};
 
@@ -80,7 +80,7 @@ impl Fleet for Ours {
             self.run_pod();
             let mut old = self.installed.pods.remove(0);
             old.ask_to_leave();
-            std::thread::sleep(HEARSAY);
+            std::thread::sleep(ENDPOINT_DELAY);
             self.installed.webhook.forget(&old);
             leaving.push(old);
         }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::fleet::{Fleet, HEARSAY, OVERLAP, SHOP};
+use super::fleet::{ENDPOINT_DELAY, Fleet, OVERLAP, SHOP};
 use crate::bed::{Bed, Options, Service, Supervised, may_play_node, wait_until};
 use crate::installed::storm;
 use crate::server::support::{Authority, Pair};
@@ -177,7 +177,7 @@ impl Fleet for Peers {
             self.run().unwrap_or_else(|error| panic!("{error:#}"));
             let mut old = self.replicas.remove(0);
             old.process.signal("TERM").expect("sent");
-            std::thread::sleep(HEARSAY);
+            std::thread::sleep(ENDPOINT_DELAY);
             self.service.remove(&old.name);
             leaving.push(old);
         }

@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 const SLACK: u32 = if cfg!(debug_assertions) { 40 } else { 4 };
 const TRIES: usize = 3;
 /// A single object of an API server's largest request.
-const LARGEST: usize = 3 << 20;
+const MAX_OBJECT: usize = 3 << 20;
 /// Containers that are judged in an update of small containers; an object with more is refused for that.
-const MOST: usize = 500;
+const MAX_CONTAINERS: usize = 500;
 
 fn webhook() -> Webhook {
     with_personas(1)
@@ -136,7 +136,7 @@ fn assert_refused_within(what: &str, bound: Duration, body: &[u8]) {
 
 #[test]
 fn the_worst_legal_input_is_refused_in_time() {
-    let few = many(MOST, "i");
+    let few = many(MAX_CONTAINERS, "i");
     assert_refused_within(
         "as many containers as are judged",
         Duration::from_millis(5),
@@ -145,9 +145,9 @@ fn the_worst_legal_input_is_refused_in_time() {
 
     // As many as are judged, everything wrong before and after, so that each finding is compared with the old one.
     let bound = Duration::from_millis(10);
-    let body = review(&many(MOST, "j"), Some(&many(MOST, "i")));
+    let body = review(&many(MAX_CONTAINERS, "j"), Some(&many(MAX_CONTAINERS, "i")));
     let (took, answer) = taken(&webhook(), &body);
-    println!("{MOST} containers in breach before and after: {took:.1?} (bound {bound:?}, times {SLACK})");
+    println!("{MAX_CONTAINERS} containers in breach before and after: {took:.1?} (bound {bound:?}, times {SLACK})");
     // The ratchet: nothing of it is new.
     assert_eq!(
         answer["response"]["allowed"],
@@ -159,16 +159,16 @@ fn the_worst_legal_input_is_refused_in_time() {
 
     // Two objects of the largest size, with more than is judged.
     let bound = Duration::from_millis(50);
-    let large = review(&many(LARGEST / 100, "j"), Some(&many(LARGEST / 100, "i")));
+    let large = review(&many(MAX_OBJECT / 100, "j"), Some(&many(MAX_OBJECT / 100, "i")));
     assert_refused_within("two objects full of containers", bound, &large);
-    assert_refused_within("as many names as fit", bound, &review(&bare(LARGEST / 16), None));
+    assert_refused_within("as many names as fit", bound, &review(&bare(MAX_OBJECT / 16), None));
     assert_refused_within(
         "as many names, before them one",
         bound,
-        &review(&bare(LARGEST / 16), Some(&with_enough_replicas(bare(1)))),
+        &review(&bare(MAX_OBJECT / 16), Some(&with_enough_replicas(bare(1)))),
     );
 
-    let mut padded = many(1, &"<".repeat(LARGEST - 1024));
+    let mut padded = many(1, &"<".repeat(MAX_OBJECT - 1024));
     padded["metadata"]["annotations"] = json!({"last": "<"});
     assert_refused_within("escaped characters to the limit", bound, &review(&padded, None));
 }

@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// What `Retry-After: 1` asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Reviews of one kind under way at once, at most: about what a connection pool of an API server holds.
-pub(super) const AT_ONCE: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 /// How soon a changed caBundle is known: an API server watches its configurations.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -170,7 +170,7 @@ impl Shared {
 
     async fn keep_asking(self: Arc<Self>, period: Duration, keep: bool) {
         let mut ticks = tokio::time::interval(period);
-        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        let at_once = Arc::new(Semaphore::new(CONCURRENCY));
         while !self.over.load(Ordering::SeqCst) {
             ticks.tick().await;
             // A machine that is too slow for the rate gets a lower one. Its own delay would otherwise be reported as ours.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::load::{AT_ONCE, Load, Tally, Target};
+use super::load::{CONCURRENCY, Load, Tally, Target};
 use super::{Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
 use crate::bed::{Addresses, Bed, Options, Pod, wait_until};
 
@@ -211,7 +211,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
         &installed,
     );
     // What was in flight there, and no more: on a busy machine that is every second of those under way.
-    assert!(tally.broken <= AT_ONCE, "more than was in flight: {tally:?}");
+    assert!(tally.broken <= CONCURRENCY, "more than was in flight: {tally:?}");
     load.stop();
 }
 

@@ -25,11 +25,11 @@ pub(super) struct Candidate {
     pub(super) identity: String,
     /// The duration that we write when we hold it.
     pub(super) lease: Duration,
-    seen: Option<Seen>,
+    seen: Option<LastSeen>,
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct LastSeen {
     lease: Lease,
     /// The local time since which it has not been renewed.
     since: Instant,
@@ -37,7 +37,7 @@ struct Seen {
     gone: bool,
 }
 
-impl Seen {
+impl LastSeen {
     fn spec(&self) -> Option<&LeaseSpec> {
         self.lease.spec.as_ref()
     }
@@ -85,7 +85,7 @@ impl Candidate {
                 seen.gone = false;
             }
             (Some(lease), seen) => {
-                *seen = Some(Seen {
+                *seen = Some(LastSeen {
                     lease,
                     since: now,
                     gone: false,
@@ -96,7 +96,7 @@ impl Candidate {
 
     /// The holder, as far as known; empty for none.
     pub(super) fn holder(&self) -> &str {
-        self.seen.as_ref().map_or("", Seen::holder)
+        self.seen.as_ref().map_or("", LastSeen::holder)
     }
 
     /// Whether it carries our name. Whether we may act depends on time as well.
@@ -161,7 +161,7 @@ impl Candidate {
     }
 
     fn spec(&self) -> LeaseSpec {
-        self.seen.as_ref().and_then(Seen::spec).cloned().unwrap_or_default()
+        self.seen.as_ref().and_then(LastSeen::spec).cloned().unwrap_or_default()
     }
 
     /// With the labels and the version of the Lease that was read, so that the write fails if another writer was faster.

@@ -138,9 +138,9 @@ impl<'a> At<'a> {
 
 /// A value as shown in an error: its JSON, on one line (JSON escapes control characters), shortened.
 fn short(value: &Value) -> String {
-    const MOST: usize = 80;
+    const MAX_LENGTH: usize = 80;
     let text = value.to_string();
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(MAX_LENGTH) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }

@@ -114,11 +114,11 @@ pub(super) fn settle_numbers(value: &mut Value, structure: &Structure) {
 /// A number as an integer, if it is one. A float counts up to 2^53 - 1, the API server's bound, below which every integer has
 /// its own float.
 pub(super) fn whole(value: &Value) -> Option<i64> {
-    const MOST: f64 = 9_007_199_254_740_991.0;
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
     value.as_i64().or_else(|| {
         let float = value
             .as_f64()
-            .filter(|float| value.is_f64() && float.fract() == 0.0 && float.abs() <= MOST)?;
+            .filter(|float| value.is_f64() && float.fract() == 0.0 && float.abs() <= MAX_EXACT)?;
         #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, so exact")]
         Some(float as i64)
     })

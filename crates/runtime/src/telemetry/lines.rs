@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// At exit, a reader that takes nothing for this long counts as stuck.
 const STILL: Duration = Duration::from_secs(1);
 /// At exit, the longest wait for a slow reader.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The queue to one stream. A line is written, or dropped and counted.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl Lines {
 
     /// Waits until every queued line is written, as long as the reader makes progress.
     pub(super) fn close(&self) {
-        self.close_within(STILL, LONGEST);
+        self.close_within(STILL, MAX_WAIT);
     }
 
     fn close_within(&self, still: Duration, longest: Duration) {
