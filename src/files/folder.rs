@@ -17,7 +17,7 @@ use crate::policy::quantity::Quantity;
 use crate::schema::Kinds;
 
 /// How long the first read waits for files that are being written.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Folders of manifests and the state of their files.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Folder {
             let Some((file, rests)) = walk.files.iter().filter_map(youngest).max_by_key(|(_, rests)| *rests) else {
                 break;
             };
-            if began.elapsed() >= PATIENCE {
+            if began.elapsed() >= TIMEOUT {
                 tracing::warn!(
                     file = %file.display(),
                     "A persona file is being written while dorgu starts; it is served as it stands"

@@ -22,7 +22,7 @@ use super::{Folder, Loaded};
 /// How long no event must come before files are read: one save causes several.
 const QUIET: Duration = Duration::from_millis(50);
 /// How long a series of events may delay reading.
-const PATIENCE: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(300);
 /// The interval of the poll while every folder is watched.
 const SLOW_POLL: Duration = Duration::from_secs(5);
 /// The interval while some folder cannot be watched or read: no event reports that it is back.
@@ -210,7 +210,7 @@ impl Worker {
 /// Waits until a burst of events is over.
 fn settle(inbox: &Receiver<Message>, arrivals: &mut Arrivals) -> Woken {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < TIMEOUT {
         match inbox.recv_timeout(QUIET) {
             Ok(Message::Changed { renamed }) => record(renamed, arrivals),
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Woken::Stop,

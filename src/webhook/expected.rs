@@ -8,7 +8,7 @@ use super::{Answered, Webhook};
 use crate::index::Arrival;
 
 /// How long it waits. A watch delivers a change within milliseconds, and an API server waits three seconds for us.
-const PATIENCE: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Webhook {
     /// Answers one review, once its Deployment is known or was waited for.
@@ -16,7 +16,7 @@ impl Webhook {
         match self.contained(body, |namespace, name| self.expected(namespace, name)) {
             Ok(answered) => answered,
             Err(arrival) => {
-                arrival.within(PATIENCE).await;
+                arrival.within(TIMEOUT).await;
                 self.answer(body)
             }
         }

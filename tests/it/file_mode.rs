@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::bed::Dorgu;
 
 /// How long a change of a file may take on a busy machine: a second of rest, and then to be seen and read.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 fn persona(name: &str, minimum: &str) -> String {
     format!(
@@ -55,7 +55,7 @@ fn until(dorgu: &Dorgu, app: &str, expected: &[&str]) {
         if got == expected {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{app}: {got:?} after {:?}", start.elapsed());
+        assert!(start.elapsed() < TIMEOUT, "{app}: {got:?} after {:?}", start.elapsed());
     }
 }
 

@@ -15,7 +15,7 @@ use super::supervised::{Supervised, wait_until};
 
 /// Two seconds suffice on an idle machine. This one may be compiling, and a restarted API server whose first requests to itself
 /// came too early retries after up to half a minute.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The users with a token, and the group that the API server puts them in.
 const USERS: [(&str, &str); 4] = [
@@ -136,7 +136,7 @@ impl ControlPlane {
         let (dir, url, token) = (self.scratch.path(), self.api_url(), self.token("admin")?.to_owned());
         let (kubectl, address) = (&self.kubectl, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)));
         let server = self.api_server.as_mut().context("the API server was not started")?;
-        wait_until(PATIENCE, "it is ready", || {
+        wait_until(TIMEOUT, "it is ready", || {
             // The inner error ends the wait: a process that ended will not become ready. It is checked first each time, since
             // another server on our port would answer in its place.
             if let Some(status) = server.exit_status()? {
@@ -163,7 +163,7 @@ impl ControlPlane {
     /// Stops the API server and waits until its port is free; etcd keeps the objects.
     pub(crate) fn stop_api_server(&mut self) -> Result<()> {
         if let Some(mut server) = self.api_server.take() {
-            server.stop(PATIENCE).with_context(|| tail(&self.api_server_log()))?;
+            server.stop(TIMEOUT).with_context(|| tail(&self.api_server_log()))?;
         }
         Ok(())
     }

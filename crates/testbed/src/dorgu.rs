@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::supervised::{Supervised, wait_until};
 
 /// Time for a start or a drain on a machine that is busy compiling.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Every listener on a port of the kernel's choice, so that tests run side by side.
 const ADDRESSES: [&str; 3] = [
@@ -171,7 +171,7 @@ impl Dorgu {
     /// The CA to trust, PEM, of a process started [`Self::with_personas`] or [`Self::with_cluster`]; waits until it is written.
     pub fn ca_pem(&self) -> String {
         let file = ca_in(&self.folder);
-        let written = wait_until(PATIENCE, "the CA is written", || {
+        let written = wait_until(TIMEOUT, "the CA is written", || {
             let pem = fs::read_to_string(&file)?;
             anyhow::ensure!(
                 pem.contains("-----END CERTIFICATE-----"),
@@ -217,7 +217,7 @@ impl Dorgu {
 
     /// Waits until it has ended and said its last line.
     pub fn wait(&mut self) -> ExitStatus {
-        let ended = self.process.wait(PATIENCE);
+        let ended = self.process.wait(TIMEOUT);
         let status = ended.unwrap_or_else(|error| panic!("{error}; it said:\n{}", self.lines().join("\n")));
         self.said.wait_for_the_end();
         status
@@ -333,7 +333,7 @@ impl Said {
     }
 
     fn wait_for(&self, what: &str, is_it: impl Fn(&str) -> bool) -> Result<String, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut heard = self.heard();
         loop {
             if let Some((_, line)) = heard.lines.iter().find(|(_, line)| is_it(line)) {
@@ -344,7 +344,7 @@ impl Said {
                 let why = if heard.open == 0 {
                     "it ended".to_owned()
                 } else {
-                    format!("it runs since {PATIENCE:?}")
+                    format!("it runs since {TIMEOUT:?}")
                 };
                 let lines: Vec<&str> = heard.lines.iter().map(|(_, line)| line.as_str()).collect();
                 return Err(format!(
@@ -363,6 +363,6 @@ impl Said {
 
     fn wait_for_the_end(&self) {
         let heard = self.heard();
-        drop(self.news.wait_timeout_while(heard, PATIENCE, |heard| heard.open > 0));
+        drop(self.news.wait_timeout_while(heard, TIMEOUT, |heard| heard.open > 0));
     }
 }

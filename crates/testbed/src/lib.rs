@@ -78,7 +78,7 @@ pub enum Needs {
 }
 
 /// How long the API server may take to notice a change; it is quick unless the machine is busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The options of a separate bed.
 #[derive(Clone, Debug)]
@@ -249,7 +249,7 @@ impl Bed {
             registration.namespace,
             if refused { "" } else { "not " }
         );
-        let looked = wait_until(PATIENCE, &what, || {
+        let looked = wait_until(TIMEOUT, &what, || {
             let answer = self.kubectl_in(&["create", "--dry-run=server", "-f", "-"], &object);
             ensure!(is_of_marker(&answer) == refused, "{answer}");
             Ok(())
@@ -302,7 +302,7 @@ impl Bed {
             let command = command.args(["proxy", "--port=0"]).envs(kubectl.environment());
             command.stdout(same_output).stderr(output);
         })?;
-        let url = wait_until(PATIENCE, "kubectl proxy tells its address", || {
+        let url = wait_until(TIMEOUT, "kubectl proxy tells its address", || {
             let said = fs::read_to_string(&log)?;
             if let Some(status) = process.exit_status()? {
                 return Ok(Err(anyhow!("kubectl proxy ended with {status}: {said}")));

@@ -25,7 +25,7 @@ use super::supervised::wait_until;
 use super::{Bed, Dorgu, skip_without_rights};
 
 /// Time for a start on a machine that is busy compiling.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// A kubelet probes every `periodSeconds`. This one probes more often.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// Sets up what a restricted container of an image would find. `$1` is a folder with the account's files, `$2` the pod's name,
@@ -243,7 +243,7 @@ impl Pod {
     }
 
     fn until(&self, ready: bool) {
-        let waited = wait_until(PATIENCE, &format!("readiness of {} is {ready}", self.name), || {
+        let waited = wait_until(TIMEOUT, &format!("readiness of {} is {ready}", self.name), || {
             ensure!(
                 self.readiness.ready.load(Ordering::SeqCst) == ready,
                 "it said:\n{}",
@@ -412,9 +412,9 @@ fn watch(probe: &Value, ports: &BTreeMap<String, SocketAddr>) -> Result<Arc<Read
 
 /// Whether a GET succeeds by a kubelet's rules.
 fn answers(address: SocketAddr, path: &str) -> std::io::Result<bool> {
-    const TIMEOUT: Duration = Duration::from_secs(5);
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"

@@ -13,7 +13,7 @@ use super::kubectl::write_kubeconfig;
 use super::scratch::tail;
 use super::supervised::{Supervised, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The three processes; they end when this is dropped.
 pub(crate) struct Rollouts {
@@ -58,7 +58,7 @@ impl Rollouts {
         let list: Vec<_> = (0..nodes).map(|number| node(&format!("node-{number}"))).collect();
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": list }).to_string();
         plane.kubectl().run(&["create", "-f", "-"], Some(&list))?.checked()?;
-        let ready = wait_until(PATIENCE, "every node is ready and takes pods", || {
+        let ready = wait_until(TIMEOUT, "every node is ready and takes pods", || {
             let jsonpath = r#"-o=jsonpath={range .items[*]}{.status.phase}{" "}{.spec.taints[*].key}{"\n"}{end}"#;
             let states = plane.kubectl().run(&["get", "nodes", jsonpath], None)?.checked()?;
             anyhow::ensure!(

@@ -84,9 +84,9 @@ async fn a_scale_waits_for_its_deployment_and_is_judged_by_it() {
 #[tokio::test(start_paused = true)]
 async fn what_never_comes_is_decided_as_if_nothing_had_been_waited_for() {
     let webhook = webhook(RuleSet::Complete, true);
-    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, PATIENCE));
+    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, TIMEOUT));
     let named = scale("app.kubernetes.io/name=by-selector");
-    assert_eq!(ask(&webhook, &named).await, (false, PATIENCE));
+    assert_eq!(ask(&webhook, &named).await, (false, TIMEOUT));
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,5 +121,5 @@ async fn so_many_wait_at_once_and_one_more_is_decided_at_once() {
     // A request that is dropped releases its place.
     waiting.abort_all();
     while waiting.join_next().await.is_some() {}
-    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, PATIENCE));
+    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, TIMEOUT));
 }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::bed::{Bed, Dorgu, Output, Registration, wait_until, write_kubeconfig};
 
 /// How long a change may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const SECRET: &str = "dorgu-webhook-ca";
 const LEASE: &str = "48ec518d.dorgu.io";
 
@@ -139,7 +139,7 @@ impl<'b> Stage<'b> {
     }
 
     fn until<T>(&self, what: &str, processes: &[&Dorgu], look: impl FnMut() -> Result<T>) -> T {
-        wait_until(PATIENCE, what, look).unwrap_or_else(|error| {
+        wait_until(TIMEOUT, what, look).unwrap_or_else(|error| {
             // A line for each of thousands of denials would hide the others.
             let told = |line: &String| !line.contains("Denied a Deployment");
             let said = processes.iter().map(|dorgu| {

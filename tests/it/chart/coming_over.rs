@@ -7,7 +7,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{NAMESPACE, PATIENCE, RELEASE, ca_bundle, chart, get, left, persona, persona_with_status, theirs};
+use super::{NAMESPACE, RELEASE, TIMEOUT, ca_bundle, chart, get, left, persona, persona_with_status, theirs};
 use crate::bed::{Bed, Helm, Options, wait_until};
 
 /// What a user of theirs has set; it stays valid.
@@ -120,7 +120,7 @@ fn come_over(server_side: &str, more: &[&str]) {
         selectable["spec"]["versions"][0]["selectableFields"].is_array(),
         "the definitions are ours now"
     );
-    let selected = wait_until(PATIENCE, "the new field is selectable", || {
+    let selected = wait_until(TIMEOUT, "the new field is selectable", || {
         let by_name = [
             "get",
             "applicationpersonas",

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use crate::bed::{Bed, wait_until, write_kubeconfig};
 
 /// How long a change may take on a busy machine; what it takes is printed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The beds of these tests are stopped and started.
 const QUICK_TO_STOP: &str = "--shutdown-watch-termination-grace-period=1s";
@@ -135,7 +135,7 @@ impl Companion {
     /// Waits for `more` further successful reconciles.
     fn until_looked(&self, more: f64) {
         let before = self.looks();
-        wait_until(PATIENCE, "it has looked again", || {
+        wait_until(TIMEOUT, "it has looked again", || {
             let looks = self.looks() - before;
             ensure!(looks >= more, "{looks} looks");
             Ok(())
@@ -236,7 +236,7 @@ fn stored(bed: &Bed, name: &str) -> anyhow::Result<Value> {
 /// Waits until what is stored is `wanted`; the object then, and how long that took.
 fn until(bed: &Bed, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> (Value, Duration) {
     let started = Instant::now();
-    let object = wait_until(PATIENCE, what, || {
+    let object = wait_until(TIMEOUT, what, || {
         let object = stored(bed, name)?;
         ensure!(wanted(&object["status"]), "{:#}", object["status"]);
         Ok(object)

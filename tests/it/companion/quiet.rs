@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Stage, install_crds};
+use super::{Stage, TIMEOUT, install_crds};
 use crate::bed::{Bed, Options, wait_until};
 
 const PERSONAS: usize = 1_000;
@@ -36,7 +36,7 @@ fn requests(bed: &Bed) -> (f64, f64) {
 pub(super) fn until_all_told(stage: &Stage<'_>, personas: usize) -> Duration {
     let started = Instant::now();
     let path = format!("/apis/dorgu.io/v1/namespaces/{}/applicationpersonas", stage.namespace);
-    wait_until(PATIENCE * 3, "every persona has a status", || {
+    wait_until(TIMEOUT * 3, "every persona has a status", || {
         let list = stage.get(&path);
         let told = list["items"].as_array().into_iter().flatten();
         let told = told.filter(|item| item["status"]["phase"].is_string()).count();

@@ -22,7 +22,7 @@ const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
 /// A namespace with a persona and a Deployment that violates it, which shows whether the webhook is in effect.
 const LOOKOUT: &str = "z-lookout";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct Cluster {
     // Dropped in this order: pods before the API server that they would miss.
@@ -206,7 +206,7 @@ impl Cluster {
     }
 
     fn wait<T>(&self, what: &str, look: impl Fn(&Self) -> Result<T>) {
-        let waited = wait_until(PATIENCE, what, || look(self).map(drop));
+        let waited = wait_until(TIMEOUT, what, || look(self).map(drop));
         let said = || {
             self.pod
                 .as_ref()

@@ -16,7 +16,7 @@ use super::reader::Reader;
 use crate::bed::{Bed, Helm, Options, Output, skip, wait_until};
 use crate::chart::ca_bundle;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where their CustomResourceDefinitions are: a Go module, which has them as a folder, and the file in it.
 const THEIRS: [(&str, &str); 4] = [
@@ -99,7 +99,7 @@ fn what_the_page_shows_is_valid_for_argo_cd_and_flux() {
         "-",
     ];
     for documents in shown {
-        let accepted = wait_until(PATIENCE, "it is accepted", || {
+        let accepted = wait_until(TIMEOUT, "it is accepted", || {
             let applied = bed.kubectl_in(&apply, &documents);
             // Kinds that were made a moment ago may not be served yet; whatever else is wrong stays wrong.
             ensure!(!applied.stderr.contains("no matches for kind"), "{applied}");

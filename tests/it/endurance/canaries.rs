@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Before a canary is sent again that met no API server.
 const AGAIN: Duration = Duration::from_millis(100);
 /// A canary that has no verdict after this long will have none.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Whom to send what.
 pub(super) struct Target {
@@ -129,7 +129,7 @@ impl Canaries {
     /// Waits until this many more have their verdict.
     pub(super) fn until_more(&self, more: usize) {
         let wanted = self.ledger().verdicts() + more;
-        let waited = wait_until(PATIENCE, "canaries have their verdict", || {
+        let waited = wait_until(TIMEOUT, "canaries have their verdict", || {
             let ledger = self.ledger();
             ensure!(ledger.verdicts() >= wanted, "{ledger}\n{}", said(&ledger));
             Ok(())
@@ -161,7 +161,7 @@ impl Canaries {
     }
 
     fn until_quiet(&self) {
-        let waited = wait_until(PATIENCE, "no canary is under way", || {
+        let waited = wait_until(TIMEOUT, "no canary is under way", || {
             let under_way = self.shared.under_way.load(Ordering::SeqCst);
             ensure!(under_way == 0, "{under_way} are; {}", said(&self.ledger()));
             Ok(())
@@ -173,7 +173,7 @@ impl Canaries {
     pub(super) fn stop(self) -> Ledger {
         self.shared.over.store(true, Ordering::SeqCst);
         self.shared.due.add_permits(CLIENTS);
-        let waited = wait_until(PATIENCE, "every client has ended", || {
+        let waited = wait_until(TIMEOUT, "every client has ended", || {
             let running = self.shared.running.load(Ordering::SeqCst);
             ensure!(running == 0, "{running} have not; {}", said(&self.ledger()));
             Ok(())

@@ -17,7 +17,7 @@ use crate::installed::storm;
 use crate::server::support::{Authority, Pair};
 
 /// Time for a start on a busy machine, and for an end: what a kubelet gives a pod by default.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(30);
 const NAME: &str = "peer";
 const HOME: &str = "peers";
@@ -116,7 +116,7 @@ impl Peers {
                 .stdout(same_log)
                 .stderr(log);
         })?;
-        wait_until(PATIENCE, "the peer listens", || {
+        wait_until(TIMEOUT, "the peer listens", || {
             if let Some(status) = process.exit_status()? {
                 return Ok(Err(anyhow::anyhow!("{name} ended with {status}; {}", self.said())));
             }

@@ -16,7 +16,7 @@ use crate::bed::Dorgu;
 use crate::server::support::{Answer, Client, trusting};
 
 /// An API server that waits longer for an answer admits unseen.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const REVIEW_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
 
 const NAMESPACE: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
@@ -126,7 +126,7 @@ impl Asked {
 
     /// The same, and whether it allows.
     pub(super) async fn verdict(&self, kept: &mut Option<Client>) -> io::Result<bool> {
-        let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
+        let answered = timeout(REVIEW_TIMEOUT, self.answer(kept.take())).await;
         let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if answer.status != 200 {
             return Err(io::Error::other(format!("{answer:?}")));

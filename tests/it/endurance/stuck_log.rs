@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::process::Asked;
 use crate::bed::Dorgu;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// More lines than the pipe and the queue hold.
 const DENIALS: usize = 6_000;
 /// Clients that are denied at once.
@@ -138,7 +138,7 @@ async fn a_log_that_no_one_reads_holds_up_no_answer_no_probe_and_no_end() {
     let lines = logging.read();
     let (mut denied, mut reported) = (0, None);
     while reported.is_none() {
-        let line = lines.recv_timeout(PATIENCE).expect("the count of lost lines");
+        let line = lines.recv_timeout(TIMEOUT).expect("the count of lost lines");
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         denied += usize::from(line["message"] == "Denied a Deployment");
         reported = line["lost"].as_u64();
@@ -146,7 +146,7 @@ async fn a_log_that_no_one_reads_holds_up_no_answer_no_probe_and_no_end() {
     assert_eq!(reported, Some(lost));
     assert_eq!(denied as u64 + lost, DENIALS as u64);
     must_deny.ask(&mut None).await.expect("an answer");
-    let next = lines.recv_timeout(PATIENCE).expect("a line");
+    let next = lines.recv_timeout(TIMEOUT).expect("a line");
     assert!(next.contains("Denied a Deployment"), "{next}");
 
     // Stuck again, until the end.

@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{DEPLOYMENT, Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
+use super::{DEPLOYMENT, Installed, NAMESPACE, TIMEOUT, WEBHOOK_SERVICE};
 use crate::bed::{Addresses, Bed, Options, wait_until, write_kubeconfig};
 
 const CONFIGURATION: &str = "dorgu-operator-deployment";
@@ -86,7 +86,7 @@ fn doctor(bed: &Bed, args: &[&str]) -> Result<Said> {
 }
 
 fn until_well(installed: &Installed) {
-    let well = wait_until(PATIENCE, "the doctor finds nothing", || {
+    let well = wait_until(TIMEOUT, "the doctor finds nothing", || {
         doctor(&installed.bed, &[])?.is_well()
     });
     well.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()));
@@ -94,7 +94,7 @@ fn until_well(installed: &Installed) {
 
 /// Waits until the doctor finds exactly this; what it says.
 fn until_found(installed: &Installed, check: &str, args: &[&str]) -> Value {
-    let found = wait_until(PATIENCE, &format!("the doctor finds {check} and nothing else"), || {
+    let found = wait_until(TIMEOUT, &format!("the doctor finds {check} and nothing else"), || {
         doctor(&installed.bed, args)?.finds_only(check)
     });
     found.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()))
@@ -305,7 +305,7 @@ fn whoever_may_only_look_around_gets_what_that_shows_and_no_failure() {
     let kubeconfig = folder.path().join("kubeconfig");
     write_kubeconfig(&kubeconfig, &bed.api_url(), &bed.ca_file(), token.trim()).expect("written");
     let kubeconfig = kubeconfig.display().to_string();
-    let looked = wait_until(PATIENCE, "the visitor may look", || {
+    let looked = wait_until(TIMEOUT, "the visitor may look", || {
         let said = Said::of(&kubeconfig, &[])?;
         // Nothing runs here, and that is all that can be seen to be wrong.
         ensure!(

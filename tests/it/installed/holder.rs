@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Installed, PATIENCE};
+use super::{ACCOUNT, Installed, TIMEOUT};
 use crate::bed::{Addresses, Audit, Bed, Options, wait_until};
 
 const SHOP: &str = "shop";
@@ -66,7 +66,7 @@ fn personas(bed: &Bed) -> BTreeMap<String, Value> {
 
 /// Waits until each persona says that its Deployment runs this image.
 fn until_told(installed: &Installed, image: impl Fn(usize) -> &'static str) {
-    let told = wait_until(PATIENCE, "every status names its image", || {
+    let told = wait_until(TIMEOUT, "every status names its image", || {
         let personas = personas(&installed.bed);
         for number in 0..PERSONAS {
             let current = &personas[&app(number)]["status"]["deployments"]["current"];

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Installed, NAMESPACE, PATIENCE};
+use super::{Installed, NAMESPACE, TIMEOUT};
 use crate::alerts::runbooks::emergency_stop;
 use crate::bed::{Addresses, Options, Output, wait_until};
 
@@ -46,7 +46,7 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
 
     let [stop, back, _, seen] = emergency_stop();
     installed.typed(&stop).expect_success();
-    let unguarded = wait_until(PATIENCE, "nobody is asked any more", || {
+    let unguarded = wait_until(TIMEOUT, "nobody is asked any more", || {
         ensure!(!installed.is_guarded()?, "still warned");
         Ok(())
     });
@@ -58,7 +58,7 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
         .bed
         .kubectl(&[&["delete"], &secret[..]].concat())
         .expect_success();
-    let made_again = wait_until(PATIENCE, "the Secret is made again", || {
+    let made_again = wait_until(TIMEOUT, "the Secret is made again", || {
         installed.bed.kubectl(&[&["get"], &secret[..]].concat()).checked()
     });
     made_again.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()));
@@ -98,7 +98,7 @@ impl Installed {
     /// Waits until it is: the registration is in the API server's cache, the caBundle in the registration, the persona in
     /// the pods.
     pub(super) fn until_guarded(&self) {
-        let guarded = wait_until(PATIENCE, "a breach is warned about", || {
+        let guarded = wait_until(TIMEOUT, "a breach is warned about", || {
             ensure!(self.is_guarded()?, "it goes by unseen");
             Ok(())
         });
@@ -108,7 +108,7 @@ impl Installed {
     /// Waits until another pod holds the Lease, and returns its name.
     fn until_another_holds_the_lease(&self, pod: &str) -> String {
         let holder = "-o=jsonpath={.spec.holderIdentity}";
-        let changed = wait_until(PATIENCE, "another pod holds the Lease", || {
+        let changed = wait_until(TIMEOUT, "another pod holds the Lease", || {
             let lease = self
                 .bed
                 .kubectl(&["get", "lease", "48ec518d.dorgu.io", "-n", NAMESPACE, holder]);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::load::{CONCURRENCY, Load, Tally, Target};
-use super::{Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
+use super::{Installed, NAMESPACE, TIMEOUT, WEBHOOK_SERVICE};
 use crate::bed::{Addresses, Bed, Options, Pod, wait_until};
 
 const SECRET: &str = "dorgu-operator-webhook-ca";
@@ -64,7 +64,7 @@ impl Installed {
     /// Waits until every pod serves another certificate than `before`.
     pub(crate) fn until_renewed(&self, before: &[String]) -> Duration {
         let started = Instant::now();
-        let renewed = wait_until(PATIENCE, "every pod serves a new certificate", || {
+        let renewed = wait_until(TIMEOUT, "every pod serves a new certificate", || {
             for pod in &self.pods {
                 let now = served(pod)?;
                 ensure!(!before.contains(&now), "{} still says: {now}", pod.name());
@@ -148,7 +148,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
     installed.run_pod(Addresses::OfItsOwn);
     installed.run_pod(Addresses::OfItsOwn);
     let canary = deployment("canary").to_string();
-    wait_until(PATIENCE, "the API server asks", || {
+    wait_until(TIMEOUT, "the API server asks", || {
         let answer = installed
             .bed
             .kubectl_in(&["create", "--dry-run=server", "-f", "-"], &canary);
@@ -253,7 +253,7 @@ fn troubles(installed: &Installed, load: &Load) {
         .at_home(&["patch", "secret", SECRET, "--type=merge", "-p", junk])
         .expect_success();
     let started = Instant::now();
-    wait_until(PATIENCE, "the Secret is whole again", || {
+    wait_until(TIMEOUT, "the Secret is whole again", || {
         let now = installed
             .at_home(&["get", "secret", SECRET, "-o=jsonpath={.data.tls\\.crt}"])
             .checked()?;

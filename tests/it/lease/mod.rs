@@ -23,7 +23,7 @@ const QUICK: Timings = Timings {
 };
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A namespace with a Lease to contend for.
 struct Contest<'b> {
@@ -160,8 +160,8 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-/// Within [`PATIENCE`], or the test fails.
+/// Within [`TIMEOUT`], or the test fails.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let waited = tokio::time::timeout(PATIENCE, future).await;
+    let waited = tokio::time::timeout(TIMEOUT, future).await;
     waited.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }

@@ -33,12 +33,12 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 /// How long a test waits for what must happen; a slow machine may need some of it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits until something is true.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let mut tick = tokio::time::interval(Duration::from_millis(2));
-    let waited = tokio::time::timeout(PATIENCE, async {
+    let waited = tokio::time::timeout(TIMEOUT, async {
         while !holds() {
             tick.tick().await;
         }

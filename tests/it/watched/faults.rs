@@ -6,7 +6,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{PATIENCE, Stage, ask, crds, install_crds, run};
+use super::{Stage, TIMEOUT, ask, crds, install_crds, run};
 use crate::bed::{Bed, Dorgu, Options, wait_until, write_kubeconfig};
 
 const BREACH: &str = "replicas (1) below persona minimum (2)";
@@ -63,7 +63,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
     };
     let bed_now = &bed;
     let stage = Stage::unready(bed_now, "late", &["--webhook-mode=enforcing"]);
-    wait_until(PATIENCE, "the other two kinds are known", || {
+    wait_until(TIMEOUT, "the other two kinds are known", || {
         let (status, text) = stage.readyz();
         ensure!(status == 503, "ready without personas: {text}");
         ensure!(
@@ -100,7 +100,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
     let persona = stage.persona("orders", 3);
     let (dorgu, folder) = stage.apart();
     bed.stop_api_server();
-    let (status, text) = wait_until(PATIENCE, "the loss is told", || {
+    let (status, text) = wait_until(TIMEOUT, "the loss is told", || {
         let probe = format!("{}/readyz?verbose", dorgu.probes_url());
         let (status, text) = run(crate::https::get(&probe))?;
         ensure!(text.matches("watch error").count() == 3, "{text}");
@@ -113,7 +113,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
 
     bed.start_api_server();
     bed.apply(&persona.to_string()).expect_success();
-    wait_until(PATIENCE, "the verdict changes", || {
+    wait_until(TIMEOUT, "the verdict changes", || {
         let answer = ask(&dorgu, &namespace, "orders");
         ensure!(answer.body().contains("below persona minimum (3)"), "{}", answer.body());
         Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use super::{PATIENCE, Stage, install_crds};
+use super::{Stage, TIMEOUT, install_crds};
 use crate::bed::{Bed, Line, Options, wait_until};
 
 impl Stage<'_> {
@@ -33,7 +33,7 @@ fn a_review_that_comes_before_the_first_list_is_asked_again_and_judged() {
     let refused = std::thread::scope(|scope| {
         let asked = scope.spawn(|| bed.apply(&stage.deployment("early", Some("orders"), 1).to_string()));
         // Called, answered 503, and called again: only then is anything known.
-        let told = wait_until(PATIENCE, "it is asked twice", || {
+        let told = wait_until(TIMEOUT, "it is asked twice", || {
             let times = stage.unsynced() - before;
             ensure!(times >= 2.0, "asked {times} times");
             Ok(())

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::{PATIENCE, Stage, run};
+use super::{Stage, TIMEOUT, run};
 use crate::bed::{Bed, Needs, wait_until};
 
 const BREACH: &str = "replicas (1) below persona minimum (2)";
@@ -84,7 +84,7 @@ fn a_scale_is_judged_by_the_labels_of_its_deployment() {
         line.map(str::to_owned)
     };
     // The watch may be a moment behind. A review that is too early is allowed, and sent again from three.
-    let refused = wait_until(PATIENCE, "the Deployment is known", || {
+    let refused = wait_until(TIMEOUT, "the Deployment is known", || {
         let answer = scale("front");
         if answer.succeeded() {
             stage
@@ -181,7 +181,7 @@ fn with_the_matching_chain_the_selector_counts_too() {
     let mut object = stage.deployment("front", None, 3);
     object["metadata"]["labels"]["app"] = json!("orders");
     bed.apply(&object.to_string()).expect_success();
-    let refused = wait_until(PATIENCE, "the Deployment is known", || {
+    let refused = wait_until(TIMEOUT, "the Deployment is known", || {
         let answer = stage.kubectl(&["scale", "deployment", "front", "--replicas=1"]);
         if answer.succeeded() {
             stage

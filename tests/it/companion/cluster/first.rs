@@ -4,7 +4,7 @@ use anyhow::ensure;
 use dorgu::controllers::cluster::Options as ControllerOptions;
 use serde_json::json;
 
-use super::{Companion, PATIENCE, hurried, install_crd, rules, stored, until};
+use super::{Companion, TIMEOUT, hurried, install_crd, rules, stored, until};
 use crate::bed::{Bed, Options, wait_until};
 
 #[test]
@@ -46,7 +46,7 @@ fn without_the_switch_none_is_made() {
     let before = creations(bed);
     // It might: it has the verb.
     let companion = Companion::start(bed, &rules(&["create"]), hurried());
-    wait_until(PATIENCE, "ClusterPersonas are watched", || {
+    wait_until(TIMEOUT, "ClusterPersonas are watched", || {
         let watches = watches(bed);
         ensure!(watches > 0.5, "{watches} watches");
         Ok(())
