@@ -64,16 +64,21 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
         }
         return text;
     }
-    for (position, charge) in refusals.iter().enumerate() {
+    let mut named = 0;
+    for charge in refusals {
         if text.len() > FIRST_LINE - 3 * LINE {
-            say(&mut text, format_args!("; and {} more", refusals.len() - position));
             break;
         }
-        text.push_str(if position == 0 { "" } else { "; " });
+        text.push_str(if named == 0 { "" } else { "; " });
+        named += 1;
         cut_onto(&mut text, Message(charge.finding()), LINE);
         if let Some(owner) = charge.owner(persona) {
             say(&mut text, format_args!("{owner}"));
         }
+    }
+    let left = decision.refusing() - named;
+    if left > 0 {
+        say(&mut text, format_args!("; and {left} more"));
     }
     let command = scale.and_then(|scale| command(decision, scale)).unwrap_or_default();
     fixes(&mut text, decision, DENIAL.saturating_sub(command.len()));
@@ -84,7 +89,7 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
     let plan = Plan::new(&findings, decision.workload(), FINDINGS);
-    let mut left = plan.left;
+    let mut left = plan.left + (decision.refusing() - findings.len());
     for (change, findings) in &plan.changes {
         if text.len() + FIX_LINE + LINE > most {
             left += findings;
@@ -129,7 +134,7 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
         let line = line(RuleSet::Complete, charge);
         total += line.len();
         if total > WARNINGS {
-            return fit(charges);
+            return fit(charges, decision.warned());
         }
         lines.push(line);
     }
@@ -137,8 +142,8 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
 }
 
 /// Where not all have room: keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
-/// room for is not put into words: an object may have thousands of findings.
-fn fit(charges: &[Charge<'_>]) -> Vec<String> {
+/// room for is not put into words: an object may have thousands of findings, `count` of them, more than are listed.
+fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
     let is_error = |position: &usize| charges[*position].finding().severity() == Severity::Error;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
     let mut lines: Vec<(usize, String)> = Vec::new();
@@ -157,7 +162,7 @@ fn fit(charges: &[Charge<'_>]) -> Vec<String> {
             break;
         }
     }
-    let gone = charges.len() - lines.len();
+    let gone = count - lines.len();
     lines.sort_unstable_by_key(|(position, _)| *position);
     let kept = lines.into_iter().map(|(_, line)| line);
     let last = (gone > 0).then(|| format!("and {gone} more findings, not shown"));

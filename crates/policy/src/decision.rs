@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::charge::{Charge, Charges};
+use super::charge::{Charge, Charges, Counts, Told};
 use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
-use super::ratchet::{Excused, Ratchet, Stored};
+use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::strictest::{Demands, Personas, as_of};
 use super::workload::Workload;
@@ -75,10 +75,10 @@ pub struct Old<'a> {
 /// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
 #[derive(Debug)]
 pub struct Decision<'a> {
-    /// What refuses, then what does not.
-    charges: Vec<Charge<'a>>,
-    /// How many refuse.
-    refusing: usize,
+    refusals: Vec<Charge<'a>>,
+    others: Vec<Charge<'a>>,
+    /// Of all charges, of which the first are in the lists.
+    counts: Counts,
     /// The strictest effective mode among the personas.
     pub mode: Mode,
     /// Which rules were in force.
@@ -91,7 +91,7 @@ pub struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// True when the request is allowed.
     pub fn allows(&self) -> bool {
-        self.refusing == 0
+        self.counts.refusing == 0
     }
 
     /// `metadata.name` of every persona that was held against the object, sorted.
@@ -107,19 +107,31 @@ impl<'a> Decision<'a> {
         })
     }
 
-    /// What refuses, in the contract's order.
+    /// What refuses, in the contract's order. Of a large object these are the first of [`Decision::refusing`], more than
+    /// an answer has room for.
     pub fn refusals(&self) -> &[Charge<'a>] {
-        &self.charges[..self.refusing]
+        &self.refusals
     }
 
-    /// What is told without refusing: warnings in the contract's order, then errors that do not refuse.
+    /// How many findings refuse.
+    pub fn refusing(&self) -> usize {
+        self.counts.refusing
+    }
+
+    /// What is told without refusing: warnings in the contract's order, then errors that do not refuse. Of a large object
+    /// the first of each, more than an answer has room for, out of [`Decision::warned`].
     pub fn warnings(&self) -> &[Charge<'a>] {
-        &self.charges[self.refusing..]
+        &self.others
     }
 
-    /// Everything that was found and is told.
+    /// How many findings are told without refusing.
+    pub fn warned(&self) -> usize {
+        self.counts.told
+    }
+
+    /// What refuses, then what is told without refusing, as far as either is listed.
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
-        self.charges.iter()
+        self.refusals.iter().chain(&self.others)
     }
 
     /// The object that was judged.
@@ -127,13 +139,12 @@ impl<'a> Decision<'a> {
         self.workload
     }
 
-    /// How often each rule is told, in the order of the contract.
+    /// How many findings each rule has, listed or not, in the order of the contract.
     pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
-        let mut counts = [0; Rule::ALL.len()];
-        for charge in self.charges() {
-            counts[charge.finding().rule as usize] += 1;
-        }
-        Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
+        Rule::ALL
+            .into_iter()
+            .zip(self.counts.rules)
+            .filter(|(_, count)| *count > 0)
     }
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
@@ -145,32 +156,26 @@ impl<'a> Decision<'a> {
 /// Decides one request. Pure: the same question has the same answer.
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let governing = governing(rulebook.set, question);
-    let floor = rulebook.or_stricter(question.namespace_mode);
-    let governors = governing.governors();
     let rulebook = Rulebook {
-        mode: floor,
+        mode: rulebook.or_stricter(question.namespace_mode),
         ..rulebook
     };
-    let mut mode = floor;
-    let mut charges = Charges::default();
     let stored = Stored::new();
     let ratchet = Ratchet::new(question, &stored);
-    for Governor { demands, escaped_from } in &governors {
-        let effective = rulebook.or_stricter(&demands.persona.mode);
-        mode = mode.max(effective);
-        for (finding, is_old) in found(rulebook.set, effective, question, demands.persona, &ratchet) {
-            let effective = if is_old { Mode::Advisory } else { effective };
-            let owner = demands.owner(finding.rule);
-            charges.merge(Charge::under(effective, as_of(owner, finding), &owner.name));
-        }
-        if let Some(before) = escaped_from {
-            let labels = &question.new.metadata.labels;
-            let owner = demands.owner(Rule::AppLabelRemoved);
-            let finding = rules::escaped(owner, before, &labels.name);
-            charges.merge(Charge::under(effective, finding, &owner.name));
-        }
-        if governors.len() > 1 {
-            charges.close();
+    let judges: SmallVec<[Judge<'_, 'a>; 2]> = governing
+        .governors()
+        .into_iter()
+        .map(|governor| Judge::new(rulebook, question, governor, &ratchet))
+        .collect();
+    let mut charges = Charges::new(rulebook.set);
+    judge_part(&judges, &mut charges, Judge::judge_object);
+    if let Some(first) = judges.first() {
+        for (container, spec) in first.context.containers() {
+            judge_part(&judges, &mut charges, |judge, found| {
+                rules::judge_container(&judge.context, container, spec, &mut |finding| {
+                    found(judge.charge(finding))
+                });
+            });
         }
     }
     for persona in governing.noted() {
@@ -179,16 +184,39 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     if let (RuleSet::Complete, Some(first)) = (rulebook.set, governing.first()) {
         notes::of_question(question, first).for_each(|note| charges.add(note));
     }
-    let charges = charges.in_order();
-    let refusing = charges.iter().take_while(|charge| charge.refuses()).count();
+    let Told {
+        refusals,
+        others,
+        counts,
+    } = charges.told();
     Decision {
-        charges,
-        refusing,
-        mode,
+        refusals,
+        others,
+        counts,
+        mode: judges
+            .iter()
+            .map(|judge| judge.effective)
+            .fold(rulebook.mode, Mode::max),
         set: rulebook.set,
         governing,
         workload: question.new,
     }
+}
+
+/// Holds all that governs against one part of the object. What is found there by several is merged.
+fn judge_part<'q, 'a>(
+    judges: &[Judge<'q, 'a>],
+    charges: &mut Charges<'a>,
+    judge_one: impl Fn(&Judge<'q, 'a>, &mut dyn FnMut(Charge<'a>)),
+) {
+    if let [judge] = judges {
+        return judge_one(judge, &mut |charge| charges.add(charge));
+    }
+    for judge in judges {
+        judge_one(judge, &mut |charge| charges.merge(charge));
+        charges.close();
+    }
+    charges.finish_part();
 }
 
 impl Rulebook {
@@ -201,32 +229,60 @@ impl Rulebook {
     }
 }
 
-/// What one persona finds, and whether each is an old breach that an update merely keeps.
-fn found<'a>(
-    set: RuleSet,
+/// One of those that govern an object, and what it is asked.
+struct Judge<'q, 'a> {
+    governor: Governor<'a>,
+    context: Context<'a>,
     effective: Mode,
-    question: &Question<'a>,
-    persona: &'a Persona,
-    ratchet: &Ratchet<'_, 'a>,
-) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
-    let context = Context {
-        set,
-        surface: Surface::Answer,
-        subject: question.subject,
-        workload: question.new,
-        persona,
-    };
-    let mut findings = Vec::new();
-    rules::judge(&context, &mut findings);
-    // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
-    let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
-        ratchet.excuses(&mut findings)
-    } else {
-        Excused::new()
-    };
-    let is_old = move |position: usize| excused.get(position).is_some_and(|excused| *excused);
-    let numbered = findings.into_iter().enumerate();
-    numbered.map(move |(position, finding)| (finding, is_old(position)))
+    ratchet: &'q Ratchet<'q, 'a>,
+    /// The app label of the new object.
+    label: &'a str,
+}
+
+impl<'q, 'a> Judge<'q, 'a> {
+    fn new(
+        rulebook: Rulebook,
+        question: &Question<'a>,
+        governor: Governor<'a>,
+        ratchet: &'q Ratchet<'q, 'a>,
+    ) -> Judge<'q, 'a> {
+        let persona = governor.demands.persona;
+        Judge {
+            context: Context {
+                set: rulebook.set,
+                surface: Surface::Answer,
+                subject: question.subject,
+                workload: question.new,
+                persona,
+            },
+            effective: rulebook.or_stricter(&persona.mode),
+            governor,
+            ratchet,
+            label: &question.new.metadata.labels.name,
+        }
+    }
+
+    /// All but the containers.
+    fn judge_object(&self, found: &mut dyn FnMut(Charge<'a>)) {
+        rules::judge_object(&self.context, &mut |finding| found(self.charge(finding)));
+        if let Some(before) = self.governor.escaped_from {
+            let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
+            let finding = rules::escaped(owner, before, self.label);
+            found(Charge::under(self.effective, finding, &owner.name));
+        }
+    }
+
+    /// What a finding means for the request: an error that an update merely keeps does not refuse.
+    fn charge(&self, mut finding: Finding<'a>) -> Charge<'a> {
+        // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
+        let is_enforced = self.effective == Mode::Enforcing && self.context.set == RuleSet::Complete;
+        let effective = match is_enforced && self.ratchet.excuses(&mut finding) {
+            true => Mode::Advisory,
+            false => self.effective,
+        };
+        let owner = self.governor.demands.owner(finding.rule);
+        Charge::under(effective, as_of(owner, finding), &owner.name)
+    }
 }
 
 /// Whose personas are held against the object: those of the app it is in now and, since a label must not be a way out,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::charge::Charge;
 use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
+use super::first::First;
 use super::notes;
 use super::persona::Persona;
 use super::render::{FieldPath, Message};
@@ -44,7 +45,12 @@ pub struct Issues {
 
 /// Holds one workload against one persona, as a status shows it. R1 to R11 in the order of contract 3.4; then, with
 /// `complete` rules, what has no row there. `sharing` are all personas of the app, in the order of their names.
-pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing: &[Arc<Persona>]) -> Issues {
+pub fn issues<'f>(
+    set: RuleSet,
+    workload: &'f Workload<'f>,
+    persona: &'f Persona,
+    sharing: &'f [Arc<Persona>],
+) -> Issues {
     let context = Context {
         set,
         surface: Surface::Status,
@@ -52,13 +58,18 @@ pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing:
         workload,
         persona,
     };
-    let mut findings = Vec::new();
-    rules::judge(&context, &mut findings);
+    let mut first = First::new(MOST_ISSUES, order);
+    let mut counts = [0; Severity::ALL.len()];
+    let mut add = |finding: Finding<'f>| {
+        counts[finding.severity() as usize] += 1;
+        first.add(finding);
+    };
+    rules::judge(&context, &mut add);
     if set == RuleSet::Complete {
         let notes = notes::of_persona(persona, set, Subject::Deployment);
-        findings.extend(notes.map(|note: Charge<'_>| note.finding().clone()));
+        notes.for_each(|note: Charge<'f>| add(note.finding().clone()));
         if sharing.len() > 1 {
-            findings.push(Finding {
+            add(Finding {
                 rule: Rule::PersonaDuplicate,
                 place: Place::Object(""),
                 fact: Fact::Duplicate {
@@ -68,40 +79,24 @@ pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing:
             });
         }
     }
-    let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
-    let errors = errors.count();
-    let findings = first_in_order(findings);
-    let mut list: Vec<Issue> = findings
-        .iter()
-        .take(MOST_ISSUES)
-        .map(|finding| issue(finding, persona))
-        .collect();
-    if let Some(rest) = findings.get(MOST_ISSUES..)
-        && let Some(severity) = rest.iter().map(Finding::severity).max()
-    {
+    let errors = counts[Severity::Error as usize];
+    let listed = first.into_list();
+    let mut list: Vec<Issue> = listed.iter().map(|finding| issue(finding, persona)).collect();
+    for finding in &listed {
+        counts[finding.severity() as usize] -= 1;
+    }
+    let worst = Severity::ALL
+        .into_iter()
+        .rfind(|severity| counts[*severity as usize] > 0);
+    if let Some(severity) = worst {
         list.push(Issue {
             severity,
             field: String::new(),
-            message: format!("and {} more", rest.len()),
+            message: format!("and {} more", counts.iter().sum::<usize>()),
             suggestion: "Fix the issues above; the rest is listed then".to_owned(),
         });
     }
     Issues { list, errors }
-}
-
-/// The findings, in order as far as they are listed: there may be a hundred times as many.
-fn first_in_order(findings: Vec<Finding<'_>>) -> Vec<Finding<'_>> {
-    let mut ranked: Vec<_> = findings
-        .into_iter()
-        .enumerate()
-        .map(|(position, finding)| ((order(&finding), position), finding))
-        .collect();
-    let listed = match ranked.len() {
-        count if count > MOST_ISSUES => ranked.select_nth_unstable_by_key(MOST_ISSUES, |(rank, _)| *rank).0,
-        _ => &mut ranked[..],
-    };
-    listed.sort_unstable_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, finding)| finding).collect()
 }
 
 /// Contract 3.4: resources, replicas, health, security; inside, container order. After them what has no row there.

@@ -60,6 +60,14 @@ pub(super) fn values<'de, D: Deserializer<'de>, T: Item + Deserialize<'de>>(d: D
 /// From this length on a list grows by a quarter: by doubling, it would need three times its size for a moment.
 const LONG: usize = 64;
 
+/// Places in a list that needs more than these.
+fn more(places: usize) -> usize {
+    match places {
+        0..LONG => (2 * places).max(4),
+        _ => places + places / 4,
+    }
+}
+
 fn list<'de, D, E, T>(d: D, open: fn(E) -> T) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -75,14 +83,16 @@ where
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
             let mut read = Vec::new();
             while let Some(item) = list.next_element()? {
-                if !room::take::<T>() {
+                let item = self.0(item);
+                let (places, is_full) = (read.len(), read.len() == read.capacity());
+                if !room::take(&item) || (is_full && !room::grow::<T>(places, more(places))) {
                     while list.next_element::<IgnoredAny>()?.is_some() {}
                     break;
                 }
-                if read.len() == read.capacity() && read.len() >= LONG {
-                    read.reserve_exact(read.len() / 4);
+                if is_full {
+                    read.reserve_exact(more(places) - places);
                 }
-                read.push(self.0(item));
+                read.push(item);
             }
             Ok(read)
         }

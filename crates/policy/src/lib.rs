@@ -10,6 +10,7 @@ mod compare;
 pub mod decision;
 mod effective;
 pub mod finding;
+mod first;
 pub mod fix;
 pub mod issue;
 pub mod json;

@@ -92,10 +92,13 @@ impl Tenure {
 #[derive(Debug)]
 pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Tenure>);
 
+/// How many powers most containers have: escalation, and a user on either system.
+pub(super) const USUAL_POWERS: usize = 3;
+
 impl<'a> Powers<'a> {
     pub(super) fn of(pod: &'a PodSpec<'a>) -> Self {
         let count = pod.containers.len() + pod.init_containers.len();
-        let mut powers = Powers(HashMap::with_capacity(3 * count));
+        let mut powers = Powers(HashMap::with_capacity(USUAL_POWERS * count));
         for (container, spec) in pod.all_containers() {
             let effective = Effective::new(pod, spec);
             let mut escalates = effective.leaves_escalation_unset();

@@ -5,8 +5,6 @@
 
 use std::cell::OnceCell;
 
-use smallvec::SmallVec;
-
 use super::decision::Question;
 use super::effective::{Effective, Silence};
 use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
@@ -15,9 +13,6 @@ use super::workload::{Container, PodSpec, Workload};
 
 /// The stored object of a question: read when the first finding makes it matter, and kept for the other personas.
 pub(super) type Stored<'a> = OnceCell<Option<Workload<'a>>>;
-
-/// For each finding, whether it is old.
-pub(super) type Excused = SmallVec<[bool; 16]>;
 
 /// Holds the new object of a question against the stored one.
 pub(super) struct Ratchet<'q, 'a> {
@@ -35,17 +30,14 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         }
     }
 
-    /// For each finding, whether it is an old error; empty where none is. Nothing is old without a stored object that can
-    /// be read. A finding about several containers is left with those for which it is new.
-    pub(super) fn excuses(&self, findings: &mut [Finding<'a>]) -> Excused {
-        if !findings.iter().any(is_error) {
-            return Excused::new();
+    /// Whether the finding is an old error. Nothing is old without a stored object that can be read. A finding about
+    /// several containers is left with those for which it is new.
+    pub(super) fn excuses(&self, finding: &mut Finding<'a>) -> bool {
+        if finding.severity() != Severity::Error {
+            return false;
         }
-        let Some(before) = self.before.get_or_init(|| self.read()) else {
-            return Excused::new();
-        };
-        let is_old = |finding: &mut Finding<'a>| is_error(finding) && self.had(before, finding);
-        findings.iter_mut().map(is_old).collect()
+        let before = self.before.get_or_init(|| self.read());
+        before.as_ref().is_some_and(|before| self.had(before, finding))
     }
 
     fn read(&self) -> Option<Before<'q>> {
@@ -105,10 +97,6 @@ impl<'q, 'a> Ratchet<'q, 'a> {
 struct Before<'q> {
     replicas: i32,
     powers: Powers<'q>,
-}
-
-fn is_error(finding: &Finding<'_>) -> bool {
-    finding.severity() == Severity::Error
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! How much of an object is kept while it is read: a few bytes of JSON can ask for a hundred times their size in memory,
 //! and a list in each item of a list for the square of it. So there is one count for all lists of one object.
+//!
+//! Counted is what is really held: lists as they grow, texts that had to be copied, what the ratchet makes of the stored
+//! object, and what is found about the largest container. Findings as such are few, however many there are
+//! ([`crate::charge`]).
 
 use std::cell::Cell;
 
-use crate::charge::Charge;
-use crate::compare::FindingSubject;
-use crate::finding::Finding;
+use crate::charge;
+use crate::power::{Power, Tenure, USUAL_POWERS};
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
 /// pod that runs, and few enough to be judged in milliseconds.
@@ -16,19 +19,29 @@ const LEAST: usize = 8 << 20;
 /// How many times its size that may be for a large one.
 const TIMES: usize = 4;
 
-/// What a finding takes in the list of its object, which may have just doubled.
-const LISTED: usize = 2 * size_of::<Finding<'_>>();
-/// The same while that list doubles, and in the table by which findings of the stored object are looked up.
-const DOUBLING: usize = 4 * size_of::<Finding<'_>>();
-/// What it takes in the answer, whose list doubles, too, and in the table by which those of several personas are merged.
-const ANSWERED: usize = 2 * size_of::<Charge<'_>>() + 4 * size_of::<FindingSubject<'_>>();
+/// What is there beside the object: the findings that are kept, and the answer made of them, as text and as JSON.
+const ANSWER: usize = charge::MOST_BYTES + (640 << 10);
+/// What a container takes where those that demand no user are listed, in the findings of two personas and in a third that
+/// is being merged.
+const LISTED: usize = 3 * size_of::<&str>();
 
 /// An item of a list that is kept.
 pub(super) trait Item: Sized {
-    /// What it takes itself, in a list that grows by a quarter: it is there twice for a moment.
-    const SIZE: usize = size_of::<Self>() * 9 / 4;
-    /// The most that is found about it.
-    const FINDINGS: usize;
+    /// What it takes beside its place in the list.
+    fn cost(&self) -> Cost;
+}
+
+/// What one item takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    /// Bytes outside the list: texts that could not be borrowed, and what is made of them.
+    pub(super) heap: usize,
+    /// How many powers it may give a container: those of a stored object are kept.
+    pub(super) powers: usize,
+    /// How many findings there may be about it.
+    pub(super) findings: usize,
+    /// Whether it is a container, to which the items before it belong.
+    pub(super) is_container: bool,
 }
 
 /// What the items of lists may still take, over all lists that one [`within`] comes across, and what they took.
@@ -36,10 +49,16 @@ pub(super) trait Item: Sized {
 pub struct Room {
     items: usize,
     bytes: usize,
-    /// Bytes for each finding that there may be.
-    finding: usize,
-    sizes: usize,
+    /// Whether the object is the stored one, of which powers are kept and nothing is found.
+    is_stored: bool,
+    /// Bytes in lists and texts, and the most while a list grew.
+    held: usize,
+    peak: usize,
+    containers: usize,
+    powers: usize,
+    /// Findings about the container that is being read, and the most about one.
     findings: usize,
+    most_findings: usize,
     exceeded: bool,
 }
 
@@ -57,18 +76,17 @@ impl Room {
         Room {
             items: MOST_PARTS,
             bytes: usize::MAX,
-            finding: LISTED + ANSWERED,
             ..Room::default()
         }
     }
 
-    /// What an object leaves for the one that it replaces: what is found about both is there at once.
+    /// What an object leaves for the one that it replaces.
     #[must_use]
     pub fn of_stored(self) -> Room {
         Room {
             items: MOST_PARTS,
-            bytes: self.bytes,
-            finding: DOUBLING,
+            bytes: self.bytes.saturating_sub(self.needed()),
+            is_stored: true,
             ..Room::default()
         }
     }
@@ -78,9 +96,14 @@ impl Room {
         self.exceeded
     }
 
-    /// Whether there is no room left for a stored object of the same size.
+    /// Whether there is no room left for a stored object that is the same.
     pub fn is_exceeded_by_another(self) -> bool {
-        self.exceeded || self.sizes + self.findings * DOUBLING > self.bytes
+        let left = self.of_stored();
+        let same = Room {
+            is_stored: true,
+            ..self
+        };
+        self.exceeded || same.peak.max(same.needed()) > left.bytes
     }
 
     /// Why something found no room.
@@ -92,6 +115,50 @@ impl Room {
                 LEAST >> 20
             ),
         }
+    }
+
+    /// What is held at once while the object is judged.
+    fn needed(self) -> usize {
+        let beside = match self.is_stored {
+            true => powers(self.containers, self.powers),
+            false => {
+                ANSWER + self.containers * LISTED + self.most_findings.max(self.findings) * charge::BYTES_WHILE_MERGED
+            }
+        };
+        self.held + beside
+    }
+
+    /// The room after a list of items of so many bytes has grown; `None` where it cannot.
+    fn grown(mut self, size: usize, [from, to]: [usize; 2]) -> Option<Room> {
+        // Both lists are there for a moment.
+        self.peak = self.peak.max(self.held + to * size);
+        self.held += (to - from) * size;
+        (self.peak <= self.bytes && self.needed() <= self.bytes).then_some(self)
+    }
+
+    /// The room after one more item; `None` where there is none for it.
+    fn taken(mut self, cost: Cost) -> Option<Room> {
+        self.items = self.items.checked_sub(1)?;
+        self.held += cost.heap;
+        self.powers += cost.powers;
+        self.findings += cost.findings;
+        if cost.is_container {
+            self.containers += 1;
+            self.most_findings = self.most_findings.max(std::mem::take(&mut self.findings));
+        }
+        (self.needed() <= self.bytes).then_some(self)
+    }
+}
+
+/// The memory of the table in which the powers of a stored object are kept: made for the usual number, and
+/// doubled where they are more. A table is a power of two in size and at most seven eighths full.
+fn powers(containers: usize, powers: usize) -> usize {
+    const ENTRY: usize = size_of::<((&str, Power<'_>), Tenure)>() + 1;
+    let table = |entries: usize| ENTRY * (entries * 8 / 7).next_power_of_two().max(4);
+    let (made, grown) = (table(USUAL_POWERS * containers), table(powers));
+    match grown > made {
+        true => grown + grown / 2,
+        false => made,
     }
 }
 
@@ -116,20 +183,20 @@ pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
 }
 
 /// Takes room for one item; false when there is none. Without [`within`] there is room for everything.
-pub(super) fn take<T: Item>() -> bool {
-    let Some(mut room) = ROOM.get() else { return true };
-    let bytes = T::SIZE + T::FINDINGS * room.finding;
-    let fits = room.items > 0 && room.bytes >= bytes;
-    if fits {
-        room.items -= 1;
-        room.bytes -= bytes;
-        room.sizes += T::SIZE;
-        room.findings += T::FINDINGS;
-    } else {
-        room.exceeded = true;
-    }
-    ROOM.set(Some(room));
-    fits
+pub(super) fn take<T: Item>(item: &T) -> bool {
+    change(|room| room.taken(item.cost()))
+}
+
+/// Takes room for a list that grows from so many places to so many; false when there is none.
+pub(super) fn grow<T>(from: usize, to: usize) -> bool {
+    change(|room| room.grown(size_of::<T>(), [from, to]))
+}
+
+fn change(take: impl FnOnce(Room) -> Option<Room>) -> bool {
+    let Some(room) = ROOM.get() else { return true };
+    let taken = take(room);
+    ROOM.set(Some(taken.unwrap_or(Room { exceeded: true, ..room })));
+    taken.is_some()
 }
 
 #[cfg(test)]

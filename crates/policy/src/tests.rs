@@ -1,5 +1,7 @@
 //! What the corpus (`tests/cases`) cannot tell: laws, and the JSON patches.
 
+mod large;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -19,6 +19,14 @@ impl<'a> Text<'a> {
         &self.0
     }
 
+    /// Bytes that were copied for it.
+    pub(super) fn heap(&self) -> usize {
+        match &self.0 {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.capacity(),
+        }
+    }
+
     /// True for the empty string, which Kubernetes treats as "not set" almost everywhere.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

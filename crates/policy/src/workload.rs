@@ -3,6 +3,8 @@
 //! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is
 //! skipped without being built. Null and absent mean the same, as they do to the API server.
 
+mod cost;
+
 use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -10,7 +12,6 @@ use serde_json::value::RawValue;
 use super::finding::{ContainerKind, ContainerRef};
 use super::json;
 use super::quantity::Quantity;
-use super::room::Item;
 use super::text::Text;
 
 /// The longest name of a container, in bytes; an API server takes 63.
@@ -197,12 +198,6 @@ pub struct Container<'a> {
     pub restart_policy: Text<'a>,
 }
 
-impl Item for Container<'_> {
-    /// Two limits, requests, two probes, the user, three ways to gain privileges besides capabilities, and the root
-    /// filesystem.
-    const FINDINGS: usize = 10;
-}
-
 /// A probe of any kind.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -307,11 +302,6 @@ pub struct Capabilities<'a> {
     /// Capabilities added to the runtime's default set.
     #[serde(borrow, default, deserialize_with = "json::values", skip_serializing_if = "unset")]
     pub add: Vec<Text<'a>>,
-}
-
-/// A capability.
-impl Item for Text<'_> {
-    const FINDINGS: usize = 1;
 }
 
 /// `status` of a Scale.

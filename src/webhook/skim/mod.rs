@@ -128,7 +128,7 @@ impl<'de> Reader<'de> {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
-                    end += 2;
+                    end = blocks::end_of_escapes(self.text, end);
                 }
                 _ => return Err(Unusual),
             }

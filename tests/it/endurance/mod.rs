@@ -9,6 +9,7 @@ mod churn;
 mod crowded;
 mod fleet;
 mod ledger;
+mod many_items;
 mod ours;
 mod overload;
 mod peers;

@@ -73,6 +73,16 @@ impl Quantity {
         self.number.sign() == Ordering::Equal
     }
 
+    /// Bytes that it takes outside of itself.
+    pub(super) fn heap(&self) -> usize {
+        let number = match &self.number {
+            Number::Small { .. } => 0,
+            Number::Large(large) => size_of::<Large>() + large.digits.len(),
+        };
+        let echo = self.echo.as_ref().map_or(0, |echo| size_of::<Echo>() + echo.0.len());
+        number + echo
+    }
+
     /// Whether the value is below zero.
     pub fn is_negative(&self) -> bool {
         self.number.sign() == Ordering::Less

@@ -1,4 +1,7 @@
-//! The rules, one file a family. Each adds its findings for one workload and one persona, and knows no mode.
+//! The rules, one file a family. Each reports its findings for one workload and one persona, and knows no mode.
+//!
+//! An object is judged in parts, the object itself and each of its containers, so that no list of all findings is needed:
+//! a pod may have thousands of containers, each with ten findings.
 
 mod labels;
 mod probes;
@@ -84,25 +87,44 @@ impl<'a> Context<'a> {
     }
 
     /// The containers in the order they are told: app containers, then init containers, which upstream never looks at.
-    fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
-        let count = match self.set {
-            RuleSet::Complete => usize::MAX,
-            RuleSet::Upstream => self.pod().containers.len(),
+    pub(super) fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + Clone + use<'a> {
+        let count = match (self.subject, self.set) {
+            (Subject::Scale, _) => 0,
+            (Subject::Deployment, RuleSet::Complete) => usize::MAX,
+            (Subject::Deployment, RuleSet::Upstream) => self.pod().containers.len(),
         };
         self.pod().all_containers().take(count)
     }
 }
 
-/// A rule family.
-type Family = for<'a> fn(&Context<'a>, &mut Vec<Finding<'a>>);
-
-/// Families that judge a Deployment. A Scale has replicas only.
-const DEPLOYMENT: &[Family] = &[resources::judge, replicas::judge, probes::judge, security::judge];
+/// What takes the findings, one by one.
+pub(super) type Found<'f, 'a> = &'f mut dyn FnMut(Finding<'a>);
 
 /// Everything in which one workload differs from one persona, unsorted.
-pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
-    match context.subject {
-        Subject::Deployment => DEPLOYMENT.iter().for_each(|family| family(context, findings)),
-        Subject::Scale => replicas::judge(context, findings),
+pub(super) fn judge<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
+    judge_object(context, found);
+    for (container, spec) in context.containers() {
+        judge_container(context, container, spec, found);
     }
+}
+
+/// What is about the object as a whole: replicas, and the pod level. A Scale has replicas only.
+pub(super) fn judge_object<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
+    replicas::judge(context, found);
+    if context.subject == Subject::Deployment {
+        resources::judge_pod(context, found);
+        security::judge_pod(context, found);
+    }
+}
+
+/// What is about one of [`Context::containers`].
+pub(super) fn judge_container<'a>(
+    context: &Context<'a>,
+    container: ContainerRef<'a>,
+    spec: &'a Container<'a>,
+    found: Found<'_, 'a>,
+) {
+    resources::judge_container(context, container, spec, found);
+    probes::judge_container(context, container, spec, found);
+    security::judge_container(context, container, spec, found);
 }

@@ -27,6 +27,24 @@ pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
+/// The position after the escape that begins at `at`, and after the escapes of the form `\u003c` that follow it directly. An
+/// API server writes `<`, `>` and `&` so, and a vector operation for each would take longer than this loop.
+pub(super) fn end_of_escapes(text: &[u8], mut at: usize) -> usize {
+    let next = |at: usize| text.get(at..).and_then(|rest| rest.first_chunk());
+    while let Some([b'\\', b'u', a, b, c, d]) = next(at)
+        && a.is_ascii_hexdigit()
+        && b.is_ascii_hexdigit()
+        && c.is_ascii_hexdigit()
+        && d.is_ascii_hexdigit()
+    {
+        at += 6;
+    }
+    match text.get(at) {
+        Some(b'\\') => at + 2,
+        _ => at,
+    }
+}
+
 /// The position after the bracket that closes one opened just before `at`. Brackets in strings do not count. It is not checked
 /// that a bracket closes one of its own kind. `None`: it never closes.
 pub(super) fn end_of_brackets(text: &[u8], at: usize) -> Option<usize> {

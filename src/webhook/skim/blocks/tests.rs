@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use fearless_simd::{Level, dispatch};
 
-use super::{BLOCK, end_of_brackets, end_of_brackets_by, lanes, plain, stop};
+use super::{BLOCK, end_of_brackets, end_of_brackets_by, end_of_escapes, lanes, plain, stop};
 
 /// The best level of this processor, and the baseline.
 fn levels() -> [Level; 2] {
@@ -67,6 +67,24 @@ proptest! {
     fn deep_and_long_nests_close_at_their_end(depth in 1..200_usize, filler in "[a-z,:]{0,150}", rest in "[a-z{}]{0,80}") {
         let text = format!("{}{filler}{}{rest}", "[{".repeat(depth), "}]".repeat(depth));
         prop_assert_eq!(end_of_brackets(text.as_bytes(), 1), Some(depth * 4 + filler.len()));
+    }
+
+    #[test]
+    fn a_string_with_runs_of_escapes_ends_where_it_ends_escape_by_escape(
+        parts in prop::collection::vec(proptest::sample::select(vec![
+            r"\u003c", r"\u00E9", r"\u00", r"\u", r"\n", r"\\", r#"\""#, "a", "u003c", r#"""#,
+        ]), 0..60),
+    ) {
+        let text = parts.concat() + r"\";
+        let end = |behind: fn(&[u8], usize) -> usize| {
+            let mut end = stop(text.as_bytes(), 0);
+            while text.as_bytes().get(end) == Some(&b'\\') {
+                end = stop(text.as_bytes(), behind(text.as_bytes(), end));
+            }
+            end
+        };
+        // The last backslash may escape what is behind the text.
+        prop_assert_eq!(end(end_of_escapes).min(text.len()), end(|_, at| at + 2).min(text.len()));
     }
 
     #[test]
