@@ -1,4 +1,4 @@
-//! A decision in words: the message of the answer and its warnings, within what an API server passes on.
+//! Puts a decision into words: the message of the answer and its warnings, within what an API server passes on.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,20 +14,20 @@ use super::render::{FixLine, Message};
 use super::rules::RuleSet;
 use super::text::{Shown, cut, cut_onto};
 
-/// Warnings together: beyond 4,096 characters an API server cuts each to 256.
+/// Limit of all warnings together: above 4,096 characters an API server cuts each to 256.
 const WARNINGS: usize = 4_000;
-/// One line: no fact of ours is longer unless a name in the object is.
+/// Limit of one line. Ours are shorter unless a name in the object is long.
 const LINE: usize = 256;
-/// A denial, whole: a terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
+/// Limit of a whole denial. A terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
 const DENIAL: usize = 64 << 10;
-/// Its first line, which names every error as upstream's does.
+/// Limit of its first line, which names every error as upstream's does.
 const FIRST_LINE: usize = DENIAL / 2;
-/// The lines below it are for so many findings.
+/// How many findings get a line below it.
 const FINDINGS: usize = 40;
-/// One of them: a field's path with a container's name in it, and two values.
+/// Limit of such a line: a field's path with a container's name in it, and two values.
 const FIX_LINE: usize = 512;
 
-/// The Scale a request is about, for the command that would pass.
+/// The Scale of a request, for the command that would pass.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaleTarget<'a> {
     /// The Deployment's namespace.
@@ -36,8 +36,8 @@ pub struct ScaleTarget<'a> {
     pub name: &'a str,
 }
 
-/// `status.message`: contract 2.5's first line; with the complete rules, a line per refusing finding that says what to
-/// change, and for a Scale the command that would pass.
+/// `status.message`: the first line of contract 2.5. With the complete rules, a line follows for each denying finding that says
+/// what to change, and for a Scale the command that would pass.
 pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'static, str> {
     if let Some(persona) = decision.refusing_persona() {
         return denial(decision, persona, scale).into();
@@ -85,7 +85,7 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
     text + &command
 }
 
-/// A line for each field that has to change, as long as the text is shorter than `most`.
+/// Adds a line for each field that has to change, as long as the text is shorter than `most`.
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
     let plan = Plan::new(&findings, decision.workload(), FINDINGS);
@@ -106,7 +106,7 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     }
 }
 
-/// The line with the command that would pass, for a count that is refused.
+/// The line with the command that would pass, for a denied count.
 fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     let wanted = decision
         .refusals()
@@ -121,8 +121,8 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     ))
 }
 
-/// The `warnings` list. Upstream's rules are never cut; with ours the lines stay within what an API server passes on
-/// unharmed: when something must go, warnings go first and errors last, and the last line says how many went.
+/// The `warnings` list. Upstream's rules are never cut. With ours the lines stay within what an API server passes on unchanged:
+/// warnings are dropped first and errors last, and the last line counts the dropped ones.
 pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     let charges = decision.warnings();
     if decision.set == RuleSet::Upstream {
@@ -141,8 +141,8 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     lines
 }
 
-/// Where not all have room: keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
-/// room for is not put into words: an object may have thousands of findings, `count` of them, more than are listed.
+/// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is
+/// not put into words, since an object may have thousands of findings: `count` of them, more than are listed.
 fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
     let is_error = |position: &usize| charges[*position].finding().severity() == Severity::Error;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
@@ -153,7 +153,7 @@ fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
         total += line.len();
         lines.push((position, line));
         if total > WARNINGS {
-            // Makes room for the line that says how many went.
+            // Leaves room for the line that counts the dropped ones.
             while total > WARNINGS - 64
                 && let Some((_, line)) = lines.pop()
             {
@@ -177,6 +177,6 @@ fn line(set: RuleSet, charge: &Charge<'_>) -> String {
 }
 
 fn say(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // Writing into a String cannot fail.
+    // Writing to a String does not fail.
     let _ = text.write_fmt(words);
 }

@@ -1,4 +1,4 @@
-//! From findings to changes.
+//! Builds a plan of changes from findings.
 
 mod resources;
 mod security;
@@ -14,10 +14,10 @@ use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
 
-/// Changes for one finding, on average.
+/// Average number of changes for one finding.
 const CHANGES_EACH: usize = 4;
 
-/// Up to so many changes are looked through one by one and take no memory of their own: most plans have fewer.
+/// Up to this many changes are searched one by one and need no memory of their own. Most plans have fewer.
 const FEW: usize = 8;
 
 /// How much more a plan may hold.
@@ -26,7 +26,7 @@ struct Room {
     changes: usize,
 }
 
-/// What tells two changes apart: of a list, each item is changed by itself.
+/// Distinguishes two changes. Each item of a list is changed by itself.
 type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
 
 /// The changes for a set of findings.
@@ -36,13 +36,13 @@ pub struct Plan<'a> {
     pub changes: SmallVec<[(Change<'a>, usize); FEW]>,
     /// Findings that need more changes than there was room for.
     pub left: usize,
-    /// Where each field stands in `changes`, once they are more than a few.
+    /// The position of each field in `changes`, once they are more than a few.
     positions: HashMap<Key<'a>, usize>,
 }
 
 impl<'a> Plan<'a> {
-    /// The changes after which `findings` are gone from `workload`: those of the first `most` findings that need any of
-    /// their own. What later ones need is in the plan already, or they are counted as left.
+    /// The changes that resolve `findings` in `workload`: those of the first `most` findings that need any of their own. What
+    /// later ones need is in the plan already, or they are counted as left.
     pub fn new(findings: &[&Finding<'a>], workload: &'a Workload<'a>, most: usize) -> Plan<'a> {
         let pod = &workload.spec.template.spec;
         let mut planner = Planner {
@@ -62,7 +62,7 @@ impl<'a> Plan<'a> {
         planner.plan
     }
 
-    /// Where a field stands in `changes`.
+    /// The position of a field in `changes`.
     fn position(&self, key: &Key<'a>) -> Option<usize> {
         match self.changes.len() > FEW {
             true => self.positions.get(key).copied(),
@@ -80,7 +80,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The text that a field is changed to, if it is.
+    /// The text that a field is changed to, if any.
     fn text(&self, level: Level<'a>, field: &'static str) -> Option<&str> {
         let position = self.position(&(level, field, None))?;
         match &self.changes.get(position)?.0.to {
@@ -101,20 +101,20 @@ fn key<'a>(change: &Change<'a>) -> Key<'a> {
 struct Planner<'a> {
     pod: &'a PodSpec<'a>,
     about: About<'a>,
-    /// The changes for the finding at hand, and which of them are only tied to it.
+    /// The changes for the current finding, and which of them are only tied to it.
     wanted: SmallVec<[(Change<'a>, bool); CHANGES_EACH]>,
     plan: Plan<'a>,
 }
 
 impl<'a> Planner<'a> {
-    /// Moves what is wanted into the plan, as far as there is room.
+    /// Moves the wanted changes into the plan, as far as there is room.
     fn take(&mut self, room: &mut Room) {
         let new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
         let needed = self.wanted.iter().filter(new).count();
         if needed > 0 {
             if room.findings == 0 || needed > room.changes {
                 self.plan.left += 1;
-                // One finding may be about more containers than there will ever be room for.
+                // One finding may concern more containers than there is room for.
                 self.wanted.truncate(if room.findings == 0 { 0 } else { room.changes });
             }
             room.findings = room.findings.saturating_sub(1);
@@ -134,7 +134,7 @@ impl<'a> Planner<'a> {
         self.wanted.push((Change { level, field, from, to }, false));
     }
 
-    /// A change that no finding asks for, and an API server does.
+    /// A change that no finding requires, but an API server does.
     fn tie(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
         self.wanted.push((Change { level, field, from, to }, true));
     }

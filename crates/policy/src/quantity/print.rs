@@ -1,4 +1,4 @@
-//! [`Quantity`] to text, as Go's `String()` gives it for a parsed quantity.
+//! Prints a [`Quantity`] as Go's `String()` does for a parsed quantity.
 
 use std::fmt;
 
