@@ -22,7 +22,7 @@ use crate::https;
 
 /// How long the status controllers may take over the whole corpus on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(180);
-/// This many looks in a row that find the same status end the wait.
+/// This many reads in a row with the same status end the wait.
 const SETTLED: usize = 40;
 
 #[test]
