@@ -8,12 +8,12 @@
 use std::sync::Arc;
 
 use dorgu::index::{Index, Snapshot};
-use dorgu::policy::decision::{Governed, Old, Question};
 use dorgu::policy::quantity::Quantity;
+use dorgu::policy::question::{Governed, Old, Question};
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook, Subject};
 use dorgu::server::body::Budget;
 use dorgu::webhook::review::{Review, Stored};
-use dorgu::webhook::{Match, Metrics, Webhook};
+use dorgu::webhook::{Metrics, Webhook};
 use prometheus_client::registry::Registry;
 
 #[path = "../loadtest/payloads.rs"]
@@ -85,7 +85,7 @@ fn enforcing(snapshot: Snapshot) -> Webhook {
         mode: Mode::Enforcing,
     };
     let metrics = Metrics::register(&mut Registry::default());
-    Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(64 << 20))
+    Webhook::new(rulebook, index, metrics, Budget::new(64 << 20))
 }
 
 /// The question that the webhook passes to the rules for a review of a Deployment; `None` where no persona governs it, since

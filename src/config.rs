@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::certificates;
 use crate::k8s::{ClusterSource, LeaseName};
+use crate::policy::Matching;
 use crate::policy::Rulebook;
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
-use crate::webhook::Match;
 
 /// The configuration of `dorgu serve`.
 #[derive(Clone, Debug)]
@@ -17,9 +17,9 @@ pub struct Config {
     pub source: Source,
     /// Rules and mode.
     pub rulebook: Rulebook,
-    /// How Deployments are matched to personas.
-    pub matching: Match,
-    /// The webhook's listener. Without it there is no webhook, and only the controllers run.
+    /// How personas are found.
+    pub matching: Matching,
+    /// The webhook's listener; absent: no webhook, which leaves the controllers.
     pub serving: Option<Serving>,
     /// How often a controller reconciles every persona without a change.
     pub requeue_interval: Duration,

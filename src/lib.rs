@@ -14,6 +14,7 @@ pub mod webhook;
 
 pub mod files;
 pub mod index;
+pub mod watched;
 pub use dorgu_k8s as k8s;
 pub use dorgu_manifest as manifest;
 pub use dorgu_manifest::schema;

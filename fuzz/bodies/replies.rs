@@ -5,10 +5,11 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use dorgu::index::{Index, Snapshot};
+use dorgu::policy::Matching;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::review::Review;
-use dorgu::webhook::{Match, Metrics, Webhook};
+use dorgu::webhook::{Metrics, Webhook};
 
 use super::invent::{self, Choices};
 use super::reviews;
@@ -100,27 +101,29 @@ fn legal(body: &[u8], answer: &[u8]) {
 
 /// In every rule set, mode and matching, and among personas of every kind.
 static WEBHOOKS: LazyLock<Vec<Webhook>> = LazyLock::new(|| {
-    let index = Arc::new(Index::default());
-    index.replace(Snapshot::build(
-        personas().into_iter().map(Arc::new),
-        [
-            ("strict".to_owned(), ModeWish::read(Some("enforcing"))),
-            ("shop".to_owned(), ModeWish::read(Some("whatever\n"))),
-        ],
-    ));
+    let index = |matching| {
+        let index = Index::new(matching);
+        index.replace(Snapshot::build(
+            personas().into_iter().map(Arc::new),
+            [
+                ("strict".to_owned(), ModeWish::read(Some("enforcing"))),
+                ("shop".to_owned(), ModeWish::read(Some("whatever\n"))),
+            ],
+        ));
+        Arc::new(index)
+    };
+    let (label, chain) = (index(Matching::Label), index(Matching::Chain));
     let mut webhooks = Vec::new();
     for set in [RuleSet::Complete, RuleSet::Upstream] {
-        for (mode, matching) in [
-            (Mode::Enforcing, Match::Label),
-            (Mode::Enforcing, Match::Chain),
-            (Mode::Advisory, Match::Chain),
+        for (mode, index) in [
+            (Mode::Enforcing, &label),
+            (Mode::Enforcing, &chain),
+            (Mode::Advisory, &chain),
         ] {
             let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
-            let index = Arc::clone(&index);
             webhooks.push(Webhook::new(
                 Rulebook { set, mode },
-                matching,
-                index,
+                Arc::clone(index),
                 metrics,
                 Budget::new(64 << 20),
             ));

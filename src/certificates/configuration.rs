@@ -8,7 +8,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bundle;
+use super::pem;
 use crate::k8s::{Decode, Resource, Unreadable, from_json};
 
 /// The kind.
@@ -136,9 +136,9 @@ impl Configuration {
         if others.iter().all(|other| other.bundle == first.bundle) {
             return Some(Cow::Borrowed(first));
         }
-        let mut shared = bundle::certificates(&first.bundle);
+        let mut shared = pem::certificates(&first.bundle);
         for other in others {
-            let trusted = bundle::certificates(&other.bundle);
+            let trusted = pem::certificates(&other.bundle);
             shared.retain(|certificate| trusted.contains(certificate));
         }
         Some(Cow::Owned(Called {

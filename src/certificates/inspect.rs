@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
-use super::bundle;
+use super::pem;
 use super::secret::{Found, Secret};
 use crate::k8s::{Decode, Unreadable};
 use crate::server::tls::{CertificateFacts, Leaf, Untrusted, trusts};
@@ -93,7 +93,7 @@ fn names_it(names: &[String], wanted: &str) -> Result<(), Untrusted> {
 /// The facts of each certificate of a bundle (PEM). Other content is skipped, as by an API server.
 #[must_use]
 pub fn authorities(bundle: &[u8]) -> Vec<CertificateFacts> {
-    let certificates = bundle::certificates(bundle);
+    let certificates = pem::certificates(bundle);
     let facts = certificates.iter().map(|pem| CertificateFacts::of_pem(pem));
     facts.filter_map(Result::ok).collect()
 }

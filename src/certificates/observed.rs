@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
-use super::bundle;
 use super::configuration::Configuration;
+use super::pem;
 use super::plan::{GRACE, Registered, View, is_trusted, merge};
 use super::secret::{Found, Secret, Stored};
 use crate::server::tls::{CertificateFacts, Leaf, Reloads};
@@ -66,7 +66,7 @@ impl Observed {
     pub(super) fn see_configuration(&mut self, configuration: Option<Configuration>, at: Instant) {
         let called = configuration.as_ref().and_then(Configuration::called);
         let certificates = called
-            .map(|called| bundle::certificates(&called.bundle))
+            .map(|called| pem::certificates(&called.bundle))
             .unwrap_or_default();
         self.since.retain(|certificate, _| certificates.contains(certificate));
         for certificate in certificates {
@@ -96,7 +96,7 @@ impl Observed {
     pub(super) fn registered(&self, at: Instant) -> Option<Registered> {
         let seen = self.configuration.as_ref()?.as_ref()?;
         let called = seen.called()?;
-        let trusted = bundle::certificates(&called.bundle).into_iter().map(|certificate| {
+        let trusted = pem::certificates(&called.bundle).into_iter().map(|certificate| {
             let since = self.since.get(&certificate).copied().unwrap_or(at);
             (certificate, at.saturating_duration_since(since))
         });

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::bundle;
+use super::pem;
 use super::secret::{Found, KeyedCa, Old, Signing, Stored};
 use crate::server::tls::{Authority, CertificateFacts, TlsError, trusts};
 
@@ -203,7 +203,7 @@ impl View<'_> {
     /// Nothing is stored and nothing remembered. Other replicas may serve a certificate that callers trust, so the content of
     /// the caBundle is kept and the new CA waits. Where the caBundle is empty, there is no wait.
     fn begin(&self) -> Result<Stored, TlsError> {
-        let valid = |(certificate, _): &&(String, Duration)| bundle::is_valid(certificate, self.now);
+        let valid = |(certificate, _): &&(String, Duration)| pem::is_valid(certificate, self.now);
         let trusted = self.configuration.iter().flat_map(|seen| &seen.trusted).filter(valid);
         let until = self.now + LEAF_LIFETIME + SKEW;
         let previous = trusted.map(|(certificate, _)| Old {
@@ -260,7 +260,7 @@ impl View<'_> {
             return Ok(());
         }
         let wait = self.wait_for(&signing.ca.certificate);
-        if wait.is_zero() && bundle::is_valid(&signing.ca.certificate, self.now) {
+        if wait.is_zero() && pem::is_valid(&signing.ca.certificate, self.now) {
             let renewed = self.sign(signing.ca.clone(), signing.until)?;
             draft.stored.signing = Some(renewed);
             draft.why.push(Reason::LeafRenewed);
@@ -305,7 +305,7 @@ impl View<'_> {
             // This replica serves none yet; another may.
             None => {
                 let mut certificates = seen.trusted.iter();
-                certificates.any(|(certificate, _)| certificate != ca && bundle::is_valid(certificate, self.now))
+                certificates.any(|(certificate, _)| certificate != ca && pem::is_valid(certificate, self.now))
             }
         }
     }
@@ -313,11 +313,9 @@ impl View<'_> {
     /// The caBundle for a foreign CA, with the CAs of the present caBundle that may still be in use.
     fn foreign_bundle(&self, ca: Option<&str>) -> Option<String> {
         let seen = self.configuration.filter(|seen| !seen.injected)?;
-        let current = bundle::certificates(ca?.as_bytes());
+        let current = pem::certificates(ca?.as_bytes());
         let old = seen.trusted.iter().filter(|(certificate, _)| {
-            !current.contains(certificate)
-                && self.foreign_for < FOREIGN_OVERLAP
-                && bundle::is_valid(certificate, self.now)
+            !current.contains(certificate) && self.foreign_for < FOREIGN_OVERLAP && pem::is_valid(certificate, self.now)
         });
         let old = old.map(|(certificate, _)| certificate.as_str()).take(MAX_PREVIOUS);
         let wanted: String = current.iter().map(String::as_str).chain(old).collect();
@@ -370,7 +368,7 @@ pub(super) fn merge(found: &Stored, memory: &Stored, now: Timestamp) -> Stored {
     let remembered = memory.signing.iter().map(old_of).chain(memory.previous.iter().cloned());
     for old in remembered {
         let known = merged.trusted().contains(&old.certificate.as_str());
-        let of_use = now <= old.until && bundle::is_valid(&old.certificate, now);
+        let of_use = now <= old.until && pem::is_valid(&old.certificate, now);
         if !known && of_use && merged.previous.len() < MAX_PREVIOUS {
             merged.previous.push(old);
         }
@@ -387,7 +385,7 @@ fn old_of(signing: &Signing) -> Old {
 
 /// Whether clients with this bundle accept a certificate, given as PEM.
 pub(super) fn is_trusted(trusted: &[u8], certificate: &str, server_name: &str, now: Timestamp) -> bool {
-    trusts(trusted, &bundle::chain(certificate), server_name, now).is_ok()
+    trusts(trusted, &pem::chain(certificate), server_name, now).is_ok()
 }
 
 /// How long until this certificate must be replaced. Zero when it is due, or when it starts in the future because a clock was

@@ -20,7 +20,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bundle;
+use super::pem;
 use crate::k8s::{Decode, Name, Resource, Unreadable, from_json};
 use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
 
@@ -119,8 +119,8 @@ pub(super) struct Secret {
 impl KeyedCa {
     pub(super) fn of(authority: &Authority) -> KeyedCa {
         KeyedCa {
-            // The generator's text in the form in which it will be read back.
-            certificate: bundle::first(authority.pem()).unwrap_or_default(),
+            // What a generator prints and what a reader finds must be one text.
+            certificate: pem::first(authority.pem()).unwrap_or_default(),
             key: authority.key_pem(),
         }
     }
@@ -203,7 +203,7 @@ impl Stored {
     fn parse(contents: &SecretContents) -> Result<Stored, String> {
         let text = |key: &str| contents.text(key);
         let (key, next_key) = (text("ca.key"), text("next.key"));
-        let next = match (bundle::first(&text("next.crt")), next_key.is_empty()) {
+        let next = match (pem::first(&text("next.crt")), next_key.is_empty()) {
             (Some(certificate), false) => {
                 Authority::load(&certificate, &next_key).map_err(|error| format!("next.crt and next.key: {error}"))?;
                 Some(KeyedCa {
@@ -224,7 +224,7 @@ impl Stored {
             .split(',')
             .map(|until| until.parse().ok())
             .collect();
-        let previous = bundle::certificates(text("previous.crt").as_bytes());
+        let previous = pem::certificates(text("previous.crt").as_bytes());
         let previous = previous.into_iter().enumerate().map(|(at, certificate)| {
             // Without a date: as long as the certificate is valid.
             let expires = || CertificateFacts::of_pem(&certificate).map(|facts| facts.not_after);
@@ -247,7 +247,7 @@ fn signing(contents: &SecretContents, key: String) -> Result<Signing, String> {
     if key.is_empty() {
         return Err("there is no ca.key".to_owned());
     }
-    let bundle = bundle::certificates(contents.text("ca.crt").as_bytes());
+    let bundle = pem::certificates(contents.text("ca.crt").as_bytes());
     let mut problem = "ca.crt holds no certificate".to_owned();
     let mut of_key = bundle.into_iter().filter(|certificate| {
         Authority::load(certificate, &key)
@@ -330,7 +330,7 @@ impl SecretContents {
             return match leaf.certified() {
                 Ok(_) => Found::Foreign {
                     leaf,
-                    ca: Some(self.text("ca.crt")).filter(|ca| !bundle::certificates(ca.as_bytes()).is_empty()),
+                    ca: Some(self.text("ca.crt")).filter(|ca| !pem::certificates(ca.as_bytes()).is_empty()),
                 },
                 Err(error) => Found::ForeignUnusable(error.to_string()),
             };

@@ -8,10 +8,10 @@ use clap::Args;
 
 use super::values;
 use crate::doctor::{Check, Commands, Examination, Report, Wanted, run as examine};
-use crate::install::{Installation, Matching};
+use crate::install::Installation;
 use crate::k8s::{ClusterSource, client};
+use crate::policy::Matching;
 use crate::serve::parts;
-use crate::webhook::Match;
 
 /// A longer wait for a connection is reported to the user.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(super) struct Flags {
     webhook_secret: Option<String>,
     /// How personas are meant to be found: label or chain [default: what the Deployment says]
     #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", value_parser = values::matching)]
-    matching: Option<Match>,
+    matching: Option<Matching>,
     /// Leave this check out, by its name in the report. Repeatable.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
     exclude: Vec<Check>,
@@ -71,10 +71,7 @@ impl Flags {
                 configuration: given(&self.webhook_config),
                 service: given(&self.webhook_service),
                 secret: given(&self.webhook_secret),
-                matching: self.matching.map(|matching| match matching {
-                    Match::Label => Matching::Label,
-                    Match::Chain => Matching::Chain,
-                }),
+                matching: self.matching,
             },
             parts: usual.parts,
             commands: Commands {

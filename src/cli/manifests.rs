@@ -6,10 +6,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::values;
-use crate::install::{Installation, Matching, Mode};
-use crate::policy;
+use crate::install::Installation;
+use crate::policy::{Matching, Mode};
 use crate::serve::parts;
-use crate::webhook::Match;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -27,10 +26,10 @@ pub(super) struct Flags {
     replicas: Option<u16>,
     /// advisory: warn. enforcing: deny.
     #[arg(long, value_name = "MODE", default_value = "advisory", value_parser = values::mode)]
-    webhook_mode: policy::Mode,
+    webhook_mode: Mode,
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
     #[arg(long = "match", value_name = "HOW", default_value = "label", value_parser = values::matching)]
-    matching: Match,
+    matching: Matching,
 }
 
 impl Flags {
@@ -40,14 +39,8 @@ impl Flags {
             namespace: self.namespace.clone().unwrap_or(usual.namespace),
             image: self.image.clone().unwrap_or(usual.image),
             replicas: self.replicas.unwrap_or(usual.replicas),
-            mode: match self.webhook_mode {
-                policy::Mode::Advisory => Mode::Advisory,
-                policy::Mode::Enforcing => Mode::Enforcing,
-            },
-            matching: match self.matching {
-                Match::Label => Matching::Label,
-                Match::Chain => Matching::Chain,
-            },
+            mode: self.webhook_mode,
+            matching: self.matching,
             ..usual
         }
     }

@@ -12,10 +12,10 @@ use crate::api::names::{LEASE, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
+use crate::policy::Matching;
 use crate::policy::{Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
-use crate::webhook::Match;
 
 /// Each flag is also read from the environment: `--webhook-mode` from `DORGU_WEBHOOK_MODE`. The flag wins.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(super) struct Flags {
     rules: RuleSet,
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
     #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", default_value = "label", value_parser = values::matching)]
-    matching: Match,
+    matching: Matching,
     /// Folder with the webhook's certificate; empty: make one
     #[arg(long, value_name = "DIR", env = "DORGU_WEBHOOK_CERT_PATH", default_value = "")]
     webhook_cert_path: String,

@@ -82,9 +82,9 @@ words!(rules -> crate::policy::RuleSet {
     "complete" => crate::policy::RuleSet::Complete,
     "upstream" => crate::policy::RuleSet::Upstream,
 });
-words!(matching -> crate::webhook::Match {
-    "label" => crate::webhook::Match::Label,
-    "chain" => crate::webhook::Match::Chain,
+words!(matching -> crate::policy::Matching {
+    "label" => crate::policy::Matching::Label,
+    "chain" => crate::policy::Matching::Chain,
 });
 words!(log_format -> crate::telemetry::LogFormat {
     "auto" => crate::telemetry::LogFormat::Auto,

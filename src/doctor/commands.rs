@@ -4,7 +4,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
 use super::setup::Setup;
-use crate::install::{Installation, Matching};
+use crate::install::Installation;
+use crate::policy::Matching;
 use crate::policy::Mode;
 
 /// The parts that all commands for this cluster and installation share.

@@ -4,8 +4,8 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
 
-use crate::install::{Installation, Matching};
-use crate::policy::{Mode, RuleSet, Rulebook};
+use crate::install::Installation;
+use crate::policy::{Matching, Mode, RuleSet, Rulebook};
 use crate::runtime::About;
 
 /// The user's description of the installation. `None`: find out.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::fingerprint::StatusFingerprint;
 use super::table::Keyed;
-use crate::api::application_persona::status::Phase;
-use crate::policy::{ModeWish, Persona};
+use crate::policy::{Matching, ModeWish, Names, Persona};
 
 /// A persona, with the data that shows whether the object behind it has changed.
 #[derive(Clone, Debug)]
@@ -18,17 +18,6 @@ pub struct StoredPersona {
     pub status: Option<StatusFingerprint>,
     /// The persona.
     pub persona: Arc<Persona>,
-}
-
-/// A status, reduced to hashes that differ when it differs. Small, since there may be 100,000 of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusFingerprint {
-    /// Hash of everything that a controller derives, without timestamps and without `deployments`.
-    pub verdict: u64,
-    /// Hash of `deployments`, which a controller derives only when there is a Deployment.
-    pub deployments: u64,
-    /// `phase`, which `verdict` also covers; `None` where it is not a known phase.
-    pub phase: Option<Phase>,
 }
 
 impl StoredPersona {
@@ -103,9 +92,7 @@ pub struct Deployment {
     pub labels: AppLabels,
     /// `spec.selector.matchLabels`; may be empty where `--match` does not read it.
     pub selected: AppLabels,
-    /// Whether it is matched by more than its label (`--match chain`).
-    pub chained: bool,
-    /// The running state; `None` where no field names an app, since then no one reads it.
+    /// What runs; left out where nobody can ask for it, since nothing names an app.
     pub running: Option<Box<Running>>,
 }
 
@@ -141,42 +128,40 @@ impl Default for Running {
     }
 }
 
-/// How strongly a Deployment matches an app: the order of contract 9, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rung {
-    /// Label `app.kubernetes.io/name`.
-    Label,
-    /// Label `app`.
-    App,
-    /// `metadata.name`.
-    Name,
-    /// Either label in `spec.selector.matchLabels`.
-    Selector,
-}
-
 impl Deployment {
-    /// The apps it may belong to, the strongest match first. An app can occur twice.
-    pub fn claims(&self) -> impl Iterator<Item = (Rung, &str)> {
-        let chain = [
-            (Rung::App, &*self.labels.app),
-            (Rung::Name, &*self.name),
-            (Rung::Selector, &*self.selected.name),
-            (Rung::Selector, &*self.selected.app),
-        ];
-        let chain = chain.into_iter().filter(|_| self.chained);
-        let all = std::iter::once((Rung::Label, &*self.labels.name)).chain(chain);
-        all.filter(|(_, app)| !app.is_empty())
+    /// By what it names its app.
+    pub fn names(&self) -> Names<'_> {
+        Names {
+            label: &self.labels.name,
+            app: &self.labels.app,
+            name: &self.name,
+            selected_label: &self.selected.name,
+            selected_app: &self.selected.app,
+        }
     }
 
-    /// The apps it may belong to, each once.
-    pub(super) fn apps(&self) -> Vec<&str> {
+    /// The apps it claims, each once.
+    pub(super) fn apps(&self, matching: Matching) -> Vec<&str> {
         let mut apps: Vec<&str> = Vec::new();
-        for (_, app) in self.claims() {
+        for (_, app) in self.names().in_order(matching) {
             if !apps.contains(&app) {
                 apps.push(app);
             }
         }
         apps
+    }
+
+    /// Without what is never read: with `--match label` the other names, and of a Deployment that names no app all but
+    /// that it exists.
+    pub(super) fn slim(mut self, matching: Matching) -> Deployment {
+        if matching == Matching::Label {
+            self.labels.app = Box::default();
+            self.selected = AppLabels::default();
+        }
+        if self.names().in_order(matching).next().is_none() {
+            self.running = None;
+        }
+        self
     }
 }
 

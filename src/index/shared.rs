@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::Snapshot;
 use super::table::{Keyed, Table};
 use crate::policy::{Persona, Strictest};
 
@@ -38,26 +37,5 @@ impl Keyed for Shared {
     /// Unused: it is compiled again whenever a persona of the app changes.
     fn same(&self, other: &Shared) -> bool {
         std::ptr::eq(self, other)
-    }
-}
-
-impl Snapshot {
-    /// Adds a persona to the list of its app, and updates the joint demands.
-    pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
-        self.governors.put(Arc::clone(persona));
-        self.share(&persona.namespace, &persona.app);
-    }
-
-    /// Removes a persona from it.
-    pub(super) fn release(&mut self, persona: &Persona) {
-        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
-        self.share(&persona.namespace, &persona.app);
-    }
-
-    fn share(&mut self, namespace: &str, app: &str) {
-        match Shared::of(self.governors.all(namespace, app)) {
-            Some(shared) => self.shared.put(shared),
-            None => drop(self.shared.remove(namespace, app, "")),
-        }
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
-use crate::policy::Mode;
+use crate::policy::{Mode, ModeWish, Persona};
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -74,8 +74,8 @@ fn of_app(snapshot: &Snapshot, namespace: &str, app: &str) -> String {
 enum Step {
     Persona(usize, usize, usize, u8),
     Namespace(usize, Option<bool>),
-    /// Where, its name, its label, the label of its selector, whether that counts, how many are ready.
-    Deployment(usize, usize, usize, usize, bool, i32),
+    /// Where, its name, its label, the label of its selector, how many are ready.
+    Deployment(usize, usize, usize, usize, i32),
     Gone(Kind, usize, usize),
     /// A relist: everything, or one object missing, or one object unreadable.
     Relist(Kind, Option<usize>, bool),
@@ -87,8 +87,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (places.clone(), names.clone(), names.clone(), any::<u8>()).prop_map(|(p, n, a, v)| Step::Persona(p, n, a, v)),
         1 => (places.clone(), any::<Option<bool>>()).prop_map(|(p, mode)| Step::Namespace(p, mode)),
-        3 => (places.clone(), names.clone(), 0..=NAMES.len(), names.clone(), any::<bool>(), 0..2)
-            .prop_map(|(p, n, a, s, chained, ready)| Step::Deployment(p, n, a, s, chained, ready)),
+        3 => (places.clone(), names.clone(), 0..=NAMES.len(), names.clone(), 0..2)
+            .prop_map(|(p, n, a, s, ready)| Step::Deployment(p, n, a, s, ready)),
         3 => (kind(), places, names).prop_map(|(kind, p, n)| Step::Gone(kind, p, n)),
         1 => (kind(), proptest::option::of(0..8usize), any::<bool>()).prop_map(|(kind, hole, kept)| Step::Relist(kind, hole, kept)),
     ]
@@ -97,6 +97,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A simple model to compare the index with.
 #[derive(Default)]
 struct Model {
+    matching: Matching,
     personas: BTreeMap<(String, String), StoredPersona>,
     namespaces: BTreeMap<(String, String), Namespace>,
     deployments: BTreeMap<(String, String), Deployment>,
@@ -143,7 +144,7 @@ impl Model {
                 index.namespaces(Change::Put(new));
                 Vec::new()
             }
-            Step::Deployment(p, n, app, selected, chained, ready) => {
+            Step::Deployment(p, n, app, selected, ready) => {
                 let named = |app: usize| AppLabels {
                     name: NAMES.get(app).copied().unwrap_or_default().into(),
                     ..AppLabels::default()
@@ -157,10 +158,9 @@ impl Model {
                     name: NAMES[n].into(),
                     labels: named(app),
                     selected: named(selected),
-                    chained,
                     running: Some(Box::new(running)),
                 };
-                self.deployments.insert(key(p, n), new.clone());
+                self.deployments.insert(key(p, n), new.clone().slim(self.matching));
                 index.deployments(Change::Put(new))
             }
             Step::Gone(kind, p, n) => {
@@ -203,17 +203,33 @@ impl Model {
         let deployments = Table::build(self.deployments.values().cloned().map(Arc::new));
         Snapshot {
             tally: Tally::of(self.personas.values()),
-            claimants: claimants(&deployments, &Table::default()),
+            matching: self.matching,
+            claimants: claimants(self.matching, &deployments, &Table::default()),
             deployments,
             ..fresh
         }
     }
 }
 
+fn matching() -> impl Strategy<Value = Matching> {
+    prop_oneof![Just(Matching::Label), Just(Matching::Chain)]
+}
+
+fn model(matching: Matching) -> (Index, Model) {
+    let model = Model {
+        matching,
+        ..Model::default()
+    };
+    (Index::new(matching), model)
+}
+
 proptest! {
     #[test]
-    fn any_order_of_changes_ends_where_building_afresh_would(steps in proptest::collection::vec(step(), 0..60)) {
-        let (index, mut model) = (Index::default(), Model::default());
+    fn any_order_of_changes_ends_where_building_afresh_would(
+        matching in matching(),
+        steps in proptest::collection::vec(step(), 0..60),
+    ) {
+        let (index, mut model) = model(matching);
         for step in &steps {
             model.step(&index, step);
             prop_assert_eq!(told(&index.load()), told(&model.afresh()));
@@ -222,9 +238,10 @@ proptest! {
 
     #[test]
     fn whoever_keeps_a_status_is_woken_by_every_change_of_what_it_is_derived_from(
+        matching in matching(),
         steps in proptest::collection::vec(step(), 0..60),
     ) {
-        let (index, mut model) = (Index::default(), Model::default());
+        let (index, mut model) = model(matching);
         for step in &steps {
             let before = Snapshot::clone(&index.load());
             let touched = model.step(&index, step);
@@ -312,11 +329,10 @@ fn a_status_that_was_written_wakes_nobody_and_keeps_the_persona() {
 
 #[test]
 fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
-    let index = Index::default();
+    let index = Index::new(Matching::Chain);
     let chained = |name: &str, label: &str, app: &str| {
         let mut deployment = deployment(name, label, 1);
         deployment.labels.app = app.into();
-        deployment.chained = true;
         deployment
     };
     let whose = |app: &str| -> Vec<String> {

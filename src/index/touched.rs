@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Snapshot;
 use super::entries::Deployment;
-use crate::policy::Persona;
+use crate::policy::{Matching, Persona};
 
 /// An app of a namespace, by the name that personas and Deployments share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,10 +27,10 @@ impl Touched {
         });
     }
 
-    /// A Deployment was added, removed or changed.
-    pub(super) fn claimed(&mut self, deployment: Option<&Deployment>) {
+    /// A Deployment came, went or changed.
+    pub(super) fn claimed(&mut self, matching: Matching, deployment: Option<&Deployment>) {
         if let Some(deployment) = deployment {
-            for (_, app) in deployment.claims() {
+            for (_, app) in deployment.names().in_order(matching) {
                 self.app(&deployment.namespace, app);
             }
         }
@@ -41,9 +41,8 @@ impl Touched {
         if let Some(persona) = persona {
             self.app(&persona.namespace, &persona.app);
             let claimants = snapshot.claimants.get(&persona.namespace, &persona.app);
-            if let Some(claimants) = claimants {
-                let chained = claimants.deployments.iter().filter(|deployment| deployment.chained);
-                chained.for_each(|deployment| self.claimed(Some(deployment)));
+            for deployment in claimants.iter().flat_map(|claimants| &claimants.deployments) {
+                self.claimed(snapshot.matching, Some(deployment));
             }
         }
     }

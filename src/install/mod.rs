@@ -22,6 +22,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 pub use render::RenderError;
 
+use crate::policy::{Matching, Mode};
 use crate::runtime::{About, Grant};
 
 /// The parameters of an installation.
@@ -43,26 +44,6 @@ pub struct Installation {
     pub metrics: bool,
     /// The parts of the process, with the kinds, rights and webhook entries that they need.
     pub parts: Vec<&'static About>,
-}
-
-/// `--webhook-mode` (contract 2.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Warn.
-    #[default]
-    Advisory,
-    /// Deny.
-    Enforcing,
-}
-
-/// `--match` (contract 9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Matching {
-    /// By the app label alone, so only labelled objects are sent.
-    #[default]
-    Label,
-    /// Also by other names, so every Deployment is sent.
-    Chain,
 }
 
 impl Installation {

@@ -9,11 +9,12 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
+use super::Installation;
 use super::metadata::cluster_wide;
 use super::network::WEBHOOK_SERVICE_PORT;
-use super::{Installation, Matching};
 use crate::api::labels::VALIDATE;
 use crate::api::names::{WEBHOOK, WEBHOOK_PATH};
+use crate::policy::Matching;
 
 /// Our own Deployment must not wait for ourselves, and these two namespaces keep the cluster running.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];

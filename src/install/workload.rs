@@ -13,8 +13,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::Installation;
 use super::metadata::{labels, namespaced, selector};
-use super::{Installation, Matching, Mode};
+use crate::policy::Matching;
 
 pub(super) const WEBHOOK_PORT_NAME: &str = "webhook";
 pub(super) const METRICS_PORT_NAME: &str = "metrics";
@@ -122,16 +123,12 @@ fn ports(installation: &Installation) -> Vec<ContainerPort> {
 
 /// The flags that differ from the defaults of `serve`, and those that have a value in the chart, which are always given.
 fn args(installation: &Installation) -> Vec<String> {
-    let mode = match installation.mode {
-        Mode::Advisory => "advisory",
-        Mode::Enforcing => "enforcing",
-    };
     let mut args = vec![
         "serve".to_owned(),
         "--leader-elect".to_owned(),
         format!("--health-probe-bind-address=:{PROBES_PORT}"),
         "--enable-webhook".to_owned(),
-        format!("--webhook-mode={mode}"),
+        format!("--webhook-mode={}", installation.mode),
         format!("--webhook-config={}", installation.webhook_configuration()),
         format!("--webhook-service={}", installation.webhook_service()),
         format!("--webhook-secret={}", installation.webhook_secret()),

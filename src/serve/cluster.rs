@@ -1,4 +1,4 @@
-//! Cluster mode: keeps the index equal to the API server's objects of three kinds, and triggers the controllers.
+//! With a cluster: the thread of the watches, and what probes and metrics say of them.
 //!
 //! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays a
 //! review.
@@ -8,17 +8,15 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 use tokio::sync::oneshot;
 
 use super::leader::LeaderTasks;
 use super::parts::Entry;
-use crate::api::ApplicationPersona;
 use crate::controllers::persona::Trigger;
-use crate::index::{AppKey, AppLabels, Change, Deployment, Index, Kind, Namespace};
-use crate::k8s::{ClusterSource, Event, Followed, Leadership, Resource, WatchState, client, follow_many};
+use crate::index::{AppKey, Index, Kind};
+use crate::k8s::{ClusterSource, Leadership, WatchState, client};
 use crate::runtime::Watched;
-use crate::webhook::Match;
+use crate::watched;
 
 /// Reports the state of a watch.
 pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
@@ -26,9 +24,9 @@ pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
 /// The states of all watches.
 #[derive(Clone, Debug)]
 pub(super) struct Watches {
-    /// The watches that fill the index.
-    filling: Vec<(Kind, Arc<WatchState>)>,
-    /// The watches of parts.
+    /// Of those that fill the index.
+    filling: watched::Watches,
+    /// Of the parts.
     of_parts: Vec<Watched>,
 }
 
@@ -41,20 +39,19 @@ impl Watches {
 
     /// The watches that fill the index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Kind, &WatchState)> {
-        self.filling.iter().map(|(kind, state)| (*kind, &**state))
+        Kind::ALL.into_iter().map(|kind| (kind, &**self.filling.of(kind)))
     }
 
     /// All watches, by the kind's name in the API.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &WatchState)> {
-        let filling = self.filling.iter().map(|(kind, state)| (kind.as_str(), &**state));
+        let filling = self.iter().map(|(kind, state)| (kind.as_str(), state));
         let of_parts = self.of_parts.iter().map(|watched| (watched.kind, &*watched.state));
         filling.chain(of_parts)
     }
 
     /// Whether the watch of that kind is connected; updated by the watch.
     pub(super) fn live(&self, kind: Kind) -> Arc<AtomicBool> {
-        let state = self.filling.iter().find(|(of, _)| *of == kind);
-        state.map(|(_, state)| state.live()).unwrap_or_default()
+        self.filling.of(kind).live()
     }
 
     /// The lines of `/readyz?verbose` for the watches of parts. Never a failure: no review is answered from them.
@@ -66,20 +63,18 @@ impl Watches {
         })
     }
 
-    /// The line of `/readyz?verbose` for one kind. A lost watch does not make the replica unready: most known objects stay
-    /// valid, and without a ready replica everything would be admitted.
+    /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
+    /// right for most, and without us everything would be admitted.
     pub(super) fn readiness(&self, kind: Kind, index: &Index) -> Result<String, String> {
-        let state = self.filling.iter().find(|(of, _)| *of == kind).map(|(_, state)| state);
-        let trouble = state.and_then(|state| state.trouble());
+        let state = self.filling.of(kind);
+        let trouble = state.trouble();
         if !index.has(kind) {
             return Err(format!(
                 "not synced: {}",
                 trouble.as_deref().unwrap_or("the first list is not over")
             ));
         }
-        let heard = state
-            .and_then(|state| state.last_event())
-            .unwrap_or_else(Timestamp::now);
+        let heard = state.last_event().unwrap_or_else(Timestamp::now);
         let objects = index.load().count(kind);
         Ok(format!(
             "synced, objects: {objects}, {}",
@@ -126,7 +121,6 @@ pub(super) struct Running {
 /// The configuration of the client cannot be used.
 pub(super) async fn watch(
     place: &ClusterSource,
-    matching: Match,
     index: &Arc<Index>,
     led: LeaderTasks,
     of_parts: Vec<Watched>,
@@ -134,14 +128,9 @@ pub(super) async fn watch(
 ) -> anyhow::Result<(Watches, Running)> {
     let config = place.config().await?;
     tracing::info!(server = %config.cluster_url, "Watching a cluster");
-    let kinds = [
-        Resource::of::<ApplicationPersona>(),
-        Resource::of::<core::Namespace>(),
-        Resource::of::<apps::Deployment>(),
-    ];
-    let states = kinds.each_ref().map(|kind| Arc::new(WatchState::new(kind)));
+    let filling = watched::Watches::default();
     let watches = Watches {
-        filling: Kind::ALL.into_iter().zip(states.iter().cloned()).collect(),
+        filling: filling.clone(),
         of_parts,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -161,41 +150,12 @@ pub(super) async fn watch(
             };
             let (election, leadership) = led.stand(&client);
             drop(started.send(Ok(leadership.clone())));
-            let [personas, namespaces, deployments] = states;
-            let [of_personas, of_namespaces, of_deployments] = kinds.map(Followed::from);
-            let of_namespaces = Followed {
-                metadata_only: true,
-                ..of_namespaces
-            };
-            let watching = client.clone();
-            let woken = |listed: bool, apps: Vec<AppKey>| {
-                // A first list is an event even when it is empty.
-                if listed || !apps.is_empty() {
-                    for trigger in &triggers {
-                        trigger.send(apps.clone());
-                    }
+            let following = client.clone();
+            let watches = filling.fill(&following, &index, |apps: Vec<AppKey>| {
+                for trigger in &triggers {
+                    trigger.send(apps.clone());
                 }
-            };
-            let known_deployment = |deployment| index.known_deployment(slim(deployment, matching));
-            let watches = async {
-                tokio::join!(
-                    follow_many(
-                        watching.clone(),
-                        of_personas,
-                        personas,
-                        |stored| index.known_persona(stored),
-                        |event| {
-                            woken(is_list(&event), index.personas(change(event)));
-                        }
-                    ),
-                    follow_many(watching.clone(), of_namespaces, namespaces, Arc::new, |event| {
-                        index.namespaces(change::<Namespace>(event));
-                    }),
-                    follow_many(watching, of_deployments, deployments, known_deployment, |event| {
-                        woken(is_list(&event), index.deployments(slimmed(change(event), matching)));
-                    }),
-                );
-            };
+            });
             led.run(client, election, leadership, watches, stopping).await;
         });
     };
@@ -211,46 +171,3 @@ pub(super) async fn watch(
     };
     Ok((watches, running))
 }
-
-fn is_list<T>(event: &Event<T, Arc<T>>) -> bool {
-    matches!(event, Event::Listed { .. })
-}
-
-fn change<T>(event: Event<T, Arc<T>>) -> Change<T> {
-    match event {
-        Event::Applied(object) => Change::Put(object),
-        Event::Deleted(gone) => Change::Remove {
-            namespace: gone.namespace,
-            name: gone.name,
-        },
-        Event::Listed { objects, unreadable } => Change::Replace {
-            objects,
-            kept: unreadable.into_iter().map(|kept| (kept.namespace, kept.name)).collect(),
-        },
-    }
-}
-
-/// The Deployment of an event, slim. Those of a list are slim already.
-fn slimmed(change: Change<Deployment>, matching: Match) -> Change<Deployment> {
-    match change {
-        Change::Put(deployment) => Change::Put(slim(deployment, matching)),
-        other => other,
-    }
-}
-
-/// Removes the fields that are never read: with `--match label` the other names, and for a Deployment that names no app
-/// everything but its existence.
-fn slim(mut deployment: Deployment, matching: Match) -> Deployment {
-    deployment.chained = matching == Match::Chain;
-    if matching == Match::Label {
-        deployment.labels.app = Box::default();
-        deployment.selected = AppLabels::default();
-    }
-    if deployment.claims().next().is_none() {
-        deployment.running = None;
-    }
-    deployment
-}
-
-#[cfg(test)]
-mod tests;

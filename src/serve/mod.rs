@@ -3,7 +3,6 @@
 
 mod certificate;
 mod cluster;
-mod decode;
 mod gauges;
 mod leader;
 pub mod parts;
@@ -87,7 +86,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let shares = share_out_descriptors();
     let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
-    let index = Arc::new(Index::default());
+    let index = Arc::new(Index::new(config.matching));
     let mut certificate = match &config.serving {
         Some(serving) => Some(certificate::open(serving, &mut tasks)?),
         None => None,
@@ -233,7 +232,7 @@ async fn follow_cluster(
         tasks: std::mem::take(&mut parts.tasks),
     };
     let of_parts = std::mem::take(&mut parts.watches);
-    let (watches, running) = cluster::watch(place, config.matching, index, led, of_parts, triggers).await?;
+    let (watches, running) = cluster::watch(place, index, led, of_parts, triggers).await?;
     tasks.spawn("watching the cluster", async {
         // Nothing is sent; the channel closes with the watches.
         let _ = running.ended.await;

@@ -12,7 +12,6 @@ use crate::index::Index;
 use crate::k8s::pod_name;
 use crate::runtime::{About, Part};
 use crate::telemetry::Exposition;
-use crate::webhook::Match;
 
 /// A part, before the configuration decides whether this process has it.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +97,6 @@ fn personas(surroundings: &mut Surroundings<'_>) -> Option<Part> {
     let config = surroundings.config;
     let settings = persona::Settings {
         set: config.rulebook.set,
-        chained: config.matching == Match::Chain,
         interval: config.requeue_interval,
         instance: pod_name(PROGRAM),
     };

@@ -63,13 +63,7 @@ impl Served {
         let webhook = Webhook {
             limits,
             deployments_come,
-            ..Webhook::new(
-                config.rulebook,
-                config.matching,
-                Arc::clone(index),
-                metrics,
-                budget.clone(),
-            )
+            ..Webhook::new(config.rulebook, Arc::clone(index), metrics, budget.clone())
         };
         let listener = Bound::bind(&serving.address).await?;
         certificate.hand_out(serving)?;

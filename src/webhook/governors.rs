@@ -1,10 +1,11 @@
 //! Finds the personas that govern an object, and the name by which they were found.
 
+use super::Webhook;
 use super::review::Stored;
-use super::{Match, Webhook};
-use crate::index::{Deployment, Snapshot};
-use crate::policy::decision::Governed;
+use crate::index::Snapshot;
+use crate::policy::question::Governed;
 use crate::policy::workload::{Metadata, Selector, Workload};
+use crate::policy::{Names, Personas};
 
 impl Webhook {
     /// The name by which a Deployment is governed, and its personas.
@@ -16,8 +17,14 @@ impl Webhook {
         selector: &'s Selector<'s>,
     ) -> Governed<'s> {
         let (labels, selected) = (&metadata.labels, &selector.match_labels);
-        let chain = [&labels.app, &metadata.name, &selected.name, &selected.app].map(|text| text.as_str());
-        self.first_governed(index, namespace, labels.name.as_str(), chain)
+        let names = Names {
+            label: labels.name.as_str(),
+            app: labels.app.as_str(),
+            name: metadata.name.as_str(),
+            selected_label: selected.name.as_str(),
+            selected_app: selected.app.as_str(),
+        };
+        first_governed(index, namespace, names)
     }
 
     /// The same for the Deployment that is replaced. A selector cannot change, so that of the new object is valid for both.
@@ -41,37 +48,28 @@ impl Webhook {
         scale: &'s Workload<'s>,
     ) -> Governed<'s> {
         let selected = |key| scale.status.required_label(key).unwrap_or_default();
-        match index.deployment(namespace, name) {
-            Some(Deployment { labels, selected, .. }) => self.first_governed(
-                index,
-                namespace,
-                &labels.name,
-                [&labels.app, name, &selected.name, &selected.app],
-            ),
-            None => {
-                let by_label = selected("app.kubernetes.io/name");
-                self.first_governed(index, namespace, by_label, [name, selected("app")])
-            }
-        }
-    }
-
-    /// By the label alone, or by the first name on the chain that finds a persona.
-    fn first_governed<'s, const N: usize>(
-        &self,
-        index: &'s Snapshot,
-        namespace: &str,
-        by_label: &'s str,
-        chain: [&'s str; N],
-    ) -> Governed<'s> {
-        let found = |app: &'s str| Governed {
-            app,
-            personas: index.find(namespace, app),
+        let names = match index.deployment(namespace, name) {
+            Some(deployment) => deployment.names(),
+            None => Names {
+                label: selected("app.kubernetes.io/name"),
+                name,
+                selected_app: selected("app"),
+                ..Names::default()
+            },
         };
-        let by_label = found(by_label);
-        if self.matching == Match::Label || !by_label.personas.is_empty() {
-            return by_label;
-        }
-        let mut chain = chain.into_iter().map(found);
-        chain.find(|governed| !governed.personas.is_empty()).unwrap_or(by_label)
+        first_governed(index, namespace, names)
     }
+}
+
+/// By the first name that finds a persona.
+fn first_governed<'s>(index: &'s Snapshot, namespace: &str, names: Names<'s>) -> Governed<'s> {
+    let mut found = names.in_order(index.matching()).map(|(_, app)| Governed {
+        app,
+        personas: index.find(namespace, app),
+    });
+    let governed = found.find(|governed| !governed.personas.is_empty());
+    governed.unwrap_or(Governed {
+        app: names.label,
+        personas: Personas::default(),
+    })
 }

@@ -27,10 +27,10 @@ use review::{Malformed, Operation, Outline, Review, Stored};
 
 use crate::index::Index;
 use crate::policy::answer::{ScaleTarget, message, warnings};
-use crate::policy::decision::{Old, Question, Rulebook};
+use crate::policy::question::{Old, Question};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
-use crate::policy::{Decision, Mode, RuleSet, Subject, decide};
+use crate::policy::{Decision, Matching, Mode, RuleSet, Rulebook, Subject, decide};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 
@@ -40,28 +40,7 @@ pub use crate::api::names::WEBHOOK_PATH as PATH;
 /// and twice that on an update.
 pub const BODY_LIMIT: usize = 20 << 20;
 
-/// By what a Deployment finds its personas (flag `--match`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Match {
-    /// Label `app.kubernetes.io/name` of the object (contract 2.3).
-    #[default]
-    Label,
-    /// The first that finds one: that label, label `app`, `metadata.name`, either label in `spec.selector.matchLabels`
-    /// (contract 9).
-    Chain,
-}
-
-impl Match {
-    /// The word used in the flag.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Match::Label => "label",
-            Match::Chain => "chain",
-        }
-    }
-}
-
-/// An answer's bytes, and its record for metrics and the log.
+/// An answer's bytes, and what is counted of them.
 type Answered = (Vec<u8>, Record);
 
 /// The state of the hot path.
@@ -69,9 +48,7 @@ type Answered = (Vec<u8>, Record);
 pub struct Webhook {
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
-    /// How personas are found.
-    pub matching: Match,
-    /// The index.
+    /// Who governs what.
     pub index: Arc<Index>,
     /// Whether a Deployment that is not in the index may still become known: the watch of a cluster is connected.
     pub deployments_come: Arc<AtomicBool>,
@@ -87,10 +64,9 @@ pub struct Webhook {
 
 impl Webhook {
     /// A webhook that decides by `policy`.
-    pub fn new(rulebook: Rulebook, matching: Match, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
+    pub fn new(rulebook: Rulebook, index: Arc<Index>, metrics: Metrics, budget: Budget) -> Webhook {
         Webhook {
             rulebook,
-            matching,
             index,
             deployments_come: Arc::default(),
             metrics,
@@ -235,8 +211,8 @@ impl Webhook {
 
     fn nobody_governs(&self, outline: &Outline<'_>, object: &Workload<'_>, subject: Subject, known: bool) -> Answered {
         let unlabelled = object.metadata.labels.name.is_empty();
-        let message = match (subject, self.matching) {
-            (Subject::Deployment, Match::Label) if unlabelled => {
+        let message = match (subject, self.index.load().matching()) {
+            (Subject::Deployment, Matching::Label) if unlabelled => {
                 "no app.kubernetes.io/name label; skipping persona validation"
             }
             _ => "no matching ApplicationPersona found",

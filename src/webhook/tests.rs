@@ -22,7 +22,7 @@ fn webhook(decide: for<'a> fn(Rulebook, &Question<'a>) -> Decision<'a>) -> (Webh
         mode: Mode::Enforcing,
         ..Rulebook::default()
     };
-    let webhook = Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(1 << 20));
+    let webhook = Webhook::new(rulebook, index, metrics, Budget::new(1 << 20));
     (Webhook { decide, ..webhook }, registry)
 }
 

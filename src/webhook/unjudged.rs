@@ -7,7 +7,7 @@ use super::metrics::{Unchecked, Verdict};
 use super::record::Record;
 use super::review::{Opening, Operation, Outline};
 use super::{Answered, BODY_LIMIT, Webhook};
-use crate::policy::decision::Question;
+use crate::policy::question::Question;
 use crate::policy::{Mode, RuleSet};
 
 /// How much of a review is read for the answer to a panic: the part before the objects.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use dorgu::index::{Index, Snapshot};
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
-use dorgu::webhook::{BODY_LIMIT, Match, Metrics, PATH, Webhook};
+use dorgu::webhook::{BODY_LIMIT, Metrics, PATH, Webhook};
 
 const ENFORCING: Rulebook = Rulebook {
     set: RuleSet::Complete,
@@ -44,7 +44,6 @@ fn webhook(rulebook: Rulebook) -> Webhook {
     ));
     Webhook::new(
         rulebook,
-        Match::Label,
         index,
         Metrics::register(&mut Registry::default()),
         Budget::new(64 << 20),

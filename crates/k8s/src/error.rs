@@ -1,8 +1,12 @@
 //! Why a request failed, and how a panic becomes an error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use kube::Error;
+
+/// Longest wait for an answer.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The class of a [`CallError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

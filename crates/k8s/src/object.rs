@@ -1,7 +1,5 @@
 //! Requests about objects: get, list, create, apply, merge and dry run. Each has a deadline. None is retried here.
 
-use std::time::Duration;
-
 use http_body_util::BodyExt;
 use kube::Client;
 use kube::api::{GetParams, ListParams, Patch, PatchParams, PostParams, Request};
@@ -11,11 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::decode::{Decode, Page, Unreadable};
-use super::error::{CallError, catch_panic};
+use super::error::{ANSWER_TIMEOUT, CallError, catch_panic};
 use super::resource::{Name, Resource};
-
-/// Longest wait for an answer.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends a request and reads the answer, within a deadline.
 ///

@@ -8,8 +8,7 @@ use kube::Client;
 use kube::discovery::{self, ApiCapabilities, ApiResource, Scope as DiscoveredScope};
 use kube::error::DiscoveryError;
 
-use super::error::CallError;
-use super::object::ANSWER_TIMEOUT;
+use super::error::{ANSWER_TIMEOUT, CallError};
 
 /// An object's name; the namespace is empty where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,8 +8,8 @@ use kube::api::{PostParams, Request};
 use kube::client::Body;
 use serde::Deserialize;
 
-use super::error::{CallError, Failure};
-use super::object::{ANSWER_TIMEOUT, call};
+use super::error::{ANSWER_TIMEOUT, CallError, Failure};
+use super::object::call;
 use super::resource::Resource;
 
 #[derive(Deserialize)]

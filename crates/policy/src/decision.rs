@@ -10,6 +10,7 @@ use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
+use super::question::Question;
 use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::strictest::{Demands, Personas, as_of};
@@ -22,31 +23,6 @@ pub struct Rulebook {
     pub set: RuleSet,
     /// The process's own mode (flag `--webhook-mode`).
     pub mode: Mode,
-}
-
-/// An app name and the personas found under it.
-#[derive(Clone, Copy, Debug)]
-pub struct Governed<'a> {
-    /// The name by which the personas were found.
-    pub app: &'a str,
-    /// They; empty when no persona governs the object.
-    pub personas: Personas<'a>,
-}
-
-/// One create or update to decide on.
-pub struct Question<'a> {
-    /// Deployment or Scale.
-    pub subject: Subject,
-    /// The object as it would be stored.
-    pub new: &'a Workload<'a>,
-    /// Its personas.
-    pub governed: Governed<'a>,
-    /// The stored object, on an update.
-    pub old: Option<Old<'a>>,
-    /// The namespace's name.
-    pub namespace: &'a str,
-    /// The namespace's label `dorgu.io/mode`.
-    pub namespace_mode: &'a ModeWish,
 }
 
 impl Question<'_> {
@@ -63,15 +39,7 @@ impl Question<'_> {
     }
 }
 
-/// The stored object of an update.
-pub struct Old<'a> {
-    /// Its personas.
-    pub governed: Governed<'a>,
-    /// Reads the rest of it. Called only when a finding needs it. `None`: it cannot be read, so it excuses nothing.
-    pub workload: &'a dyn Fn() -> Option<Workload<'a>>,
-}
-
-/// The result. It denies exactly when a finding denies: a denial without an error cannot be built.
+/// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
 #[derive(Debug)]
 pub struct Decision<'a> {
     refusals: Vec<Charge<'a>>,

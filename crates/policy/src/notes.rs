@@ -1,10 +1,10 @@
 //! Findings about personas and modes instead of the object. They deny in no mode.
 
 use super::charge::Charge;
-use super::decision::{Governed, Question};
 use super::finding::{Fact, Finding, ModeHolder, Place, Rule};
 use super::mode::ModeWish;
 use super::persona::{Flaw, Persona, Problem};
+use super::question::{Governed, Question};
 use super::rules::{RuleSet, Subject};
 
 /// About one persona: values that cannot be read, and an undefined mode.
@@ -29,12 +29,6 @@ pub(super) fn of_persona<'a>(
     });
     let mode = mode(ModeHolder::Persona(&persona.name), &persona.mode, persona);
     unreadable.chain(mode.filter(|_| set == RuleSet::Complete))
-}
-
-/// Whether there is a note about this persona.
-pub(super) fn has_any(persona: &Persona) -> bool {
-    let mut notes = of_persona(persona, RuleSet::Complete, Subject::Deployment);
-    notes.next().is_some()
 }
 
 /// About the request as a whole: personas that share a name, and the namespace's mode. `first` is any that governs.

@@ -101,6 +101,11 @@ impl Flaw {
 }
 
 impl Persona {
+    /// Whether a Deployment's answer says anything about this persona itself.
+    pub(super) fn has_notes(&self) -> bool {
+        !self.problems.is_empty() || matches!(self.mode, ModeWish::Unknown(_) | ModeWish::Misplaced(_))
+    }
+
     /// Reads a persona. Nothing fails: what cannot be read becomes a [`Problem`] and its check is skipped.
     pub fn parse(object: &ApplicationPersona) -> Persona {
         let spec = &object.spec;

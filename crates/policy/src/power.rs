@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::effective::{Effective, Silence};
 use super::finding::{ContainerKind, ContainerRef, Escalation};
 use super::privileged::{EVERY_CAPABILITY, capability};
+use super::security_context::{EffectiveSecurityContext, Silence};
 use super::workload::PodSpec;
 
 /// An operating system that a pod runs on.
@@ -100,7 +100,7 @@ impl<'a> Powers<'a> {
         let count = pod.containers.len() + pod.init_containers.len();
         let mut powers = Powers(HashMap::with_capacity(USUAL_POWERS * count));
         for (container, spec) in pod.all_containers() {
-            let effective = Effective::new(pod, spec);
+            let effective = EffectiveSecurityContext::new(pod, spec);
             let mut escalates = effective.leaves_escalation_unset();
             effective.escalations(|_, how| {
                 escalates |= how != Escalation::ProcMount;

@@ -5,10 +5,10 @@
 
 use std::cell::OnceCell;
 
-use super::decision::Question;
-use super::effective::{Effective, Silence};
 use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
 use super::power::{Power, Powers};
+use super::question::Question;
+use super::security_context::{EffectiveSecurityContext, Silence};
 use super::workload::{Container, PodSpec, Workload};
 
 /// The stored object of a question: read when the first finding needs it, and kept for the other personas.
@@ -87,7 +87,7 @@ impl<'q, 'a> Ratchet<'q, 'a> {
 
     /// Whether the container's user allows nothing new.
     fn had_user(&self, before: &Before<'q>, container: ContainerRef<'a>, spec: &Container<'a>) -> bool {
-        let effective = Effective::new(self.pod(), spec);
+        let effective = EffectiveSecurityContext::new(self.pod(), spec);
         let mut powers = effective.powers_of_user(Silence::Passes);
         powers.all(|power| before.powers.include(container, &power))
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::finding::{Fact, Finding, Rule};
 use super::mode::{Mode, ModeWish};
-use super::notes;
 use super::persona::Persona;
 
 /// All personas of one app in one namespace, in the order of their `metadata.name`; empty where there are none.
@@ -163,7 +162,7 @@ impl Strictest {
             if let Some(group) = groups.get_mut(place) {
                 group.tighten(persona, position);
             }
-            if notes::has_any(persona) {
+            if persona.has_notes() {
                 noted.push(position);
             }
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::decision::{Governed, Old, Question, Rulebook};
+use super::decision::Rulebook;
+use super::question::{Governed, Old, Question};
 use super::*;
 
 fn persona() -> Persona {

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::bundle;
 use super::super::configuration::{Called, Configuration};
 use super::super::observed::Observed;
+use super::super::pem;
 use super::super::secret::{Found, KEYS, Secret, Stored};
 use super::*;
 use crate::k8s::{Decode, Name};
@@ -117,7 +117,7 @@ impl World {
             replica.observed.see_secret(secret.clone(), wall, at);
             replica.takes += usize::from(replica.observed.take_up(wall, at).is_some());
         }
-        let now = bundle::certificates(self.bundle());
+        let now = pem::certificates(self.bundle());
         self.seen_since.retain(|(certificate, _)| now.contains(certificate));
         for certificate in now {
             if !self.seen_since.iter().any(|(known, _)| *known == certificate) {
@@ -228,7 +228,7 @@ impl World {
                 let Some(served) = replica.observed.served() else {
                     continue;
                 };
-                let chain = bundle::chain(&served.certificate);
+                let chain = pem::chain(&served.certificate);
                 if let Err(reason) = trusts(bundle, &chain, SERVER, self.wall) {
                     panic!("replica {number} serves what an API server refuses: {reason}");
                 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
+use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running, Snapshot, StoredPersona};
 use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
-use crate::policy::{Issue, Issues, Persona, RuleSet, Severity, issues};
+use crate::policy::{Issue, Issues, Matching, Persona, RuleSet, Severity, issues};
 
 /// How many names one message lists; the rest is counted.
 const MAX_NAMES: usize = 5;
@@ -31,8 +32,8 @@ pub(super) struct Observed<'a> {
     pub(super) sharing: &'a [Arc<Persona>],
     /// The Deployments that belong to it, by name.
     pub(super) deployments: &'a [Arc<Deployment>],
-    /// Whether more than the label is matched (`--match chain`).
-    pub(super) chained: bool,
+    /// By what those were found.
+    pub(super) matching: Matching,
 }
 
 impl<'a> Observed<'a> {
@@ -41,7 +42,6 @@ impl<'a> Observed<'a> {
         snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
         deployments: &'a [Arc<Deployment>],
-        chained: bool,
     ) -> Observed<'a> {
         let persona = &*stored.persona;
         Observed {
@@ -49,15 +49,12 @@ impl<'a> Observed<'a> {
             generation: stored.generation,
             sharing: snapshot.find(&persona.namespace, &persona.app).list(),
             deployments,
-            chained,
+            matching: snapshot.matching(),
         }
     }
 }
 
-/// Our condition types, in the order in which they are written.
-pub(super) const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
-
-/// The decided part of a status, without timestamps and without the fields of other writers.
+/// What a status has to say, without its timestamps and without what others contribute to it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Assessment {
     pub(super) generation: i64,
@@ -89,8 +86,8 @@ pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
 fn absent(observed: &Observed<'_>) -> Assessment {
     let app = Shown(&observed.persona.app);
     let mut missing = format!("No Deployment with label app.kubernetes.io/name={app}");
-    if observed.chained {
-        // Writing to a String does not fail.
+    if observed.matching == Matching::Chain {
+        // Nothing fails when text is written into a String.
         let _ = write!(
             missing,
             ", label app={app}, name {app}, or either label in its selector"

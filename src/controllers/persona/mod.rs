@@ -19,12 +19,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
-use self::status::CLOCKS;
-pub use self::status::fingerprint;
 use super::metrics::{self, Metrics, ReconcileResult};
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
+use crate::index::fingerprint::CLOCKS;
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
@@ -64,8 +63,6 @@ pub fn part(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
-    /// Whether a Deployment is matched by more than its label (flag `--match chain`).
-    pub chained: bool,
     /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
@@ -278,7 +275,7 @@ impl Term<'_> {
             return Assessed::Gone;
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments, self.settings.chained);
+        let observed = Observed::of(&snapshot, stored, &deployments);
         let assessment = assess(self.settings.set, &observed);
         if assessment.says(stored.status) {
             Assessed::UpToDate

@@ -1,24 +1,17 @@
-//! Builds the status from an assessment, and the fingerprint by which it is compared with a stored one.
-
-use std::hash::{DefaultHasher, Hash, Hasher};
+//! An assessment as the status that is written.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::assess::{Assessment, CONDITIONS, severity};
+use super::assess::{Assessment, severity};
 use crate::api::Condition;
 use crate::api::application_persona::status::{HealthState, Phase};
 use crate::index::StatusFingerprint;
+use crate::index::fingerprint::{CONDITIONS, DECIDED, hashed, verdict};
 use crate::k8s::conditions::merge;
 use crate::k8s::time;
 use crate::policy::Severity;
-
-/// Keys whose change alone is no reason to write, at whatever depth.
-pub(super) const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
-
-/// The fields that an assessment decides. All others belong to other writers and are kept.
-const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
 
 impl Assessment {
     /// The whole status: the decided fields, and the other fields of `previous`. `lastTransitionTime` changes only with the
@@ -127,63 +120,8 @@ pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
     told
 }
 
-/// The fingerprint of a status; `None` for an object without one.
-pub fn fingerprint(status: &Value) -> Option<StatusFingerprint> {
-    status.is_object().then(|| StatusFingerprint {
-        verdict: verdict(status),
-        deployments: hashed(&status["deployments"]),
-        phase: status["phase"].as_str().and_then(Phase::read),
-    })
-}
-
-fn verdict(status: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for key in DECIDED {
-        fold(&status[key], &mut hasher);
-    }
-    let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    // In our order, since the API server has its own.
-    for kind in CONDITIONS {
-        let condition = conditions.iter().find(|condition| condition["type"] == kind);
-        fold(condition.unwrap_or(&Value::Null), &mut hasher);
-    }
-    hasher.finish()
-}
-
 fn is_ours(condition: &Value) -> bool {
     condition["type"]
         .as_str()
         .is_some_and(|kind| CONDITIONS.contains(&kind))
-}
-
-fn hashed(value: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    fold(value, &mut hasher);
-    hasher.finish()
-}
-
-/// Hashes a value without its timestamps. The order of an object's keys does not matter.
-fn fold(value: &Value, hasher: &mut DefaultHasher) {
-    match value {
-        Value::Null => 0_u8.hash(hasher),
-        Value::Bool(value) => (1_u8, value).hash(hasher),
-        Value::Number(value) => (2_u8, value.to_string()).hash(hasher),
-        Value::String(value) => (3_u8, value).hash(hasher),
-        Value::Array(items) => {
-            (4_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| fold(item, hasher));
-        }
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields
-                .iter()
-                .filter(|(key, _)| !CLOCKS.contains(&key.as_str()))
-                .collect();
-            fields.sort_unstable_by_key(|(key, _)| key.as_str());
-            (5_u8, fields.len()).hash(hasher);
-            for (key, value) in fields {
-                key.hash(hasher);
-                fold(value, hasher);
-            }
-        }
-    }
 }

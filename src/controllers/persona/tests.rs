@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
-use super::fingerprint;
-use crate::index::{Deployment, Running};
-use crate::policy::{Persona, RuleSet};
+use crate::index::{Deployment, Running, StatusFingerprint};
+use crate::policy::{Matching, Persona, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -49,7 +48,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         generation: 7,
         sharing: &[],
         deployments,
-        chained: false,
+        matching: Matching::Label,
     }
 }
 
@@ -342,14 +341,17 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
     ] {
         let assessment = assessed(deployments);
         let stored = assessment.status(&Value::Null, at(0));
-        assert!(assessment.says(fingerprint(&stored)));
-        assert!(!assessment.says(fingerprint(&Value::Null)), "no status says nothing");
-        // An API server stores keys and conditions in its own order, other writers contribute, timestamps change.
+        assert!(assessment.says(StatusFingerprint::of(&stored)));
+        assert!(
+            !assessment.says(StatusFingerprint::of(&Value::Null)),
+            "no status says nothing"
+        );
+        // An API server stores keys and conditions in an order of its own, others contribute, clocks move.
         let mut later = assessment.status(&stored, at(5_000));
         later["learned"] = json!({"incidentCount": 1});
         later["argoCD"] = json!({"syncStatus": "Synced"});
         later["conditions"].as_array_mut().expect("conditions").reverse();
-        assert!(assessment.says(fingerprint(&later)));
+        assert!(assessment.says(StatusFingerprint::of(&later)));
         for (key, value) in [
             ("phase", json!("Failed")),
             ("observedGeneration", json!(6)),
@@ -359,13 +361,13 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         ] {
             let mut other = stored.clone();
             other[key] = value;
-            assert!(!assessment.says(fingerprint(&other)), "{key} differs");
+            assert!(!assessment.says(StatusFingerprint::of(&other)), "{key} differs");
         }
     }
     let mut other = assessed(vec![("web", &running)]).status(&Value::Null, at(0));
     other["deployments"] = json!({"current": "other:2"});
     assert!(
-        !assessed(vec![("web", &running)]).says(fingerprint(&other)),
+        !assessed(vec![("web", &running)]).says(StatusFingerprint::of(&other)),
         "another image runs"
     );
 }

@@ -13,7 +13,6 @@ use crate::api::labels::VALIDATE;
 use crate::doctor::finding::{Finding, Outcome, unless};
 
 use crate::doctor::setup::Setup;
-use crate::install::Matching;
 
 /// The name of the condition that admits unlabelled objects without a review.
 const LABELLED: &str = "labelled";
@@ -301,11 +300,8 @@ pub(super) fn match_conditions(view: &View<'_>) -> Outcome {
         let of_name = shipped.iter().find(|one| one.name == name);
         of_name.map(|one| bare(&one.expression) == bare(expression))
     };
-    let how = match view.setup.matching {
-        Matching::Label => "label",
-        Matching::Chain => "chain",
-    };
-    // Foreign conditions stay. Ours are replaced by the shipped ones.
+    let how = view.setup.matching.as_str();
+    // Theirs stay; what was ours and is not as shipped goes.
     let theirs = found
         .iter()
         .filter(|one| one.name != LABELLED && same(&one.name, &one.expression).is_none());

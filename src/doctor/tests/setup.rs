@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Clinic, Wanted, parts, typed};
 use crate::doctor::rights::{Listed, needed};
 use crate::doctor::setup::Setup;
-use crate::install::Matching;
+use crate::policy::Matching;
 use crate::policy::{Mode, RuleSet};
 
 fn read(args: &[&str], env: &[(&str, &str)]) -> Setup {

@@ -10,7 +10,7 @@ use super::*;
 use crate::index::{Change, Deployment, Index, MAX_WAITING, Snapshot};
 use crate::policy::{Mode, Persona, RuleSet, Rulebook};
 use crate::server::body::Budget;
-use crate::webhook::{Match, Metrics};
+use crate::webhook::Metrics;
 
 /// Enforces a minimum of two for an app whose name no selector in these tests has.
 fn webhook(set: RuleSet, deployments_come: bool) -> Arc<Webhook> {
@@ -33,7 +33,7 @@ fn webhook(set: RuleSet, deployments_come: bool) -> Arc<Webhook> {
     let metrics = Metrics::register(&mut Registry::default());
     Arc::new(Webhook {
         deployments_come: Arc::new(AtomicBool::new(deployments_come)),
-        ..Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(1 << 20))
+        ..Webhook::new(rulebook, index, metrics, Budget::new(1 << 20))
     })
 }
 

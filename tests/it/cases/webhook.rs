@@ -9,9 +9,10 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 
 use dorgu::index::Index;
+use dorgu::policy::Matching;
 use dorgu::policy::Rulebook;
 use dorgu::server::budget::Budget;
-use dorgu::webhook::{Match, Metrics, PATH, Webhook};
+use dorgu::webhook::{Metrics, PATH, Webhook};
 
 use super::{Answer, Case};
 
@@ -35,16 +36,15 @@ pub async fn post(webhook: Webhook, body: Vec<u8>) -> Value {
 
 /// A webhook in front of what a case says is stored.
 pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
-    let index = Arc::new(Index::default());
-    index.replace(case.snapshot());
     let matching = match case.matching.as_deref() {
-        None | Some("label") => Match::Label,
-        Some("chain") => Match::Chain,
+        None | Some("label") => Matching::Label,
+        Some("chain") => Matching::Chain,
         Some(other) => panic!("{}: matching {other}?", case.name()),
     };
+    let index = Arc::new(Index::new(matching));
+    index.replace(case.snapshot());
     Webhook::new(
         rulebook,
-        matching,
         index,
         Metrics::register(&mut Registry::default()),
         Budget::new(64 << 20),

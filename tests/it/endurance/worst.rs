@@ -10,7 +10,7 @@ use std::time::Duration;
 use dorgu::index::{Index, Snapshot};
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
-use dorgu::webhook::{BODY_LIMIT, Match, Metrics, Webhook};
+use dorgu::webhook::{BODY_LIMIT, Metrics, Webhook};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn with_personas(count: usize) -> Webhook {
         mode: Mode::Enforcing,
     };
     let metrics = Metrics::register(&mut Registry::default());
-    Webhook::new(rulebook, Match::Label, index, metrics, Budget::new(64 << 20))
+    Webhook::new(rulebook, index, metrics, Budget::new(64 << 20))
 }
 
 /// A Deployment of this many containers, each with a violation.

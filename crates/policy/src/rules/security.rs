@@ -1,8 +1,8 @@
 //! Root users (E2), privilege escalation (E3) and writable root filesystems (R10).
 
 use super::{Context, Found};
-use crate::effective::{ALLOW_ESCALATION, Effective};
 use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, Rule};
+use crate::security_context::{ALLOW_ESCALATION, EffectiveSecurityContext};
 use crate::workload::Container;
 
 /// The field that demands a user other than root, below a pod and below a container.
@@ -61,7 +61,7 @@ pub(super) fn judge_container<'a>(
 
 /// E2 by the effective settings of a container.
 fn runs_as_root<'a>(context: &Context<'a>, container: ContainerRef<'a>, spec: &'a Container<'a>, found: Found<'_, 'a>) {
-    let user = Effective::new(context.pod(), spec).root_user();
+    let user = EffectiveSecurityContext::new(context.pod(), spec).root_user();
     let switched_off = spec.security_context.run_as_non_root == Some(false);
     if user.is_some() || switched_off {
         let fact = Fact::RunsAsRoot {
@@ -90,7 +90,7 @@ fn privilege_escalation<'a>(
         }
         return;
     }
-    let effective = Effective::new(context.pod(), spec);
+    let effective = EffectiveSecurityContext::new(context.pod(), spec);
     effective.escalations(gains);
     if effective.leaves_escalation_unset() {
         let (rule, fact) = (Rule::PrivilegeEscalationUnset, Fact::EscalationUnset);

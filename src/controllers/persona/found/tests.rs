@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::index::{AppLabels, Change, Index, Running, StoredPersona};
+use crate::policy::Matching;
 
 fn persona(name: &str, app: &str) -> StoredPersona {
     StoredPersona {
@@ -19,15 +20,14 @@ fn persona(name: &str, app: &str) -> StoredPersona {
     }
 }
 
-fn deployment(name: &str, chained: bool) -> Deployment {
+fn deployment(name: &str, labelled: bool) -> Deployment {
     Deployment {
         namespace: "shop".into(),
         name: name.into(),
         labels: AppLabels {
-            name: if chained { "".into() } else { "orders".into() },
+            name: if labelled { "orders".into() } else { "".into() },
             app: "orders".into(),
         },
-        chained,
         running: Some(Box::new(Running::default())),
         ..Deployment::default()
     }
@@ -35,7 +35,7 @@ fn deployment(name: &str, chained: bool) -> Deployment {
 
 #[test]
 fn deployments_are_found_once_for_an_app_and_again_when_they_may_differ() {
-    let index = Index::default();
+    let index = Index::new(Matching::Chain);
     let found = FoundDeployments::default();
     let names = || {
         let snapshot = index.load();
@@ -46,19 +46,19 @@ fn deployments_are_found_once_for_an_app_and_again_when_they_may_differ() {
     };
     index.personas(Change::Put(persona("a", "orders")));
     index.personas(Change::Put(persona("b", "orders")));
-    index.deployments(Change::Put(deployment("web", false)));
+    index.deployments(Change::Put(deployment("web", true)));
     let first = names();
     assert_eq!(first.0, ["web"]);
     index.deployments(Change::Put(Deployment {
         namespace: "bank".into(),
-        ..deployment("web", false)
+        ..deployment("web", true)
     }));
     assert_eq!(
         names(),
         first,
         "another namespace changes nothing, so nothing is looked for again"
     );
-    index.deployments(Change::Put(deployment("worker", false)));
+    index.deployments(Change::Put(deployment("worker", true)));
     assert_eq!(names().0, ["web", "worker"]);
     index.deployments(Change::Remove {
         namespace: "shop".into(),
@@ -71,7 +71,7 @@ fn deployments_are_found_once_for_an_app_and_again_when_they_may_differ() {
     // It also belongs to the app of its label `app`, until a persona exists for the app that its own name names.
     index.deployments(Change::Put(Deployment {
         selected: AppLabels::default(),
-        ..deployment("carts", true)
+        ..deployment("carts", false)
     }));
     assert_eq!(names().0, ["carts"]);
     index.deployments(Change::Put(Deployment {
@@ -79,7 +79,7 @@ fn deployments_are_found_once_for_an_app_and_again_when_they_may_differ() {
             name: "carts".into(),
             app: "orders".into(),
         },
-        ..deployment("carts", true)
+        ..deployment("carts", false)
     }));
     assert_eq!(names().0, ["carts"]);
     index.personas(Change::Put(persona("c", "carts")));

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 
 use super::*;
-use crate::index::StoredPersona;
+use crate::index::{Deployment, StoredPersona};
 use crate::k8s::Decode;
 use crate::policy::Rulebook;
 use crate::server::body::Budget;
@@ -44,7 +44,7 @@ fn deployment(number: usize, ready: usize) -> String {
 fn relist(index: &Index, texts: &[String]) -> usize {
     let known = |text: &String| {
         let deployment = Deployment::decode(text).expect("readable");
-        index.known_deployment(slim(deployment, Match::Label))
+        index.known_deployment(deployment)
     };
     let change = Change::Replace {
         objects: texts.iter().map(known).collect(),
@@ -107,7 +107,7 @@ fn a_relist_of_ten_thousand_deployments_does_not_delay_a_review() {
     assert_eq!(relist(&index, &texts[0]), 0, "nothing has changed");
     let metrics = Metrics::register(&mut Registry::default());
     let budget = Budget::for_this_process();
-    let webhook = Webhook::new(Rulebook::default(), Match::Label, Arc::clone(&index), metrics, budget);
+    let webhook = Webhook::new(Rulebook::default(), Arc::clone(&index), metrics, budget);
 
     let quiet = p99(&webhook);
     let (over, lists) = (AtomicBool::new(false), AtomicUsize::new(0));

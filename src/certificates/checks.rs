@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::bundle;
 use super::configuration::Called;
+use super::pem;
 use super::secret::Found;
 use super::state::State;
 use crate::server::tls::{CertificateFacts, Untrusted, trusts};
@@ -189,8 +189,8 @@ fn is_for(certificate: &str, server_name: &str) -> bool {
 
 /// Whether `ca` verifies the certificate, ignoring expiry.
 fn goes_with(ca: &str, certificate: &str, server_name: &str) -> bool {
-    let chain = bundle::chain(certificate);
-    let until = bundle::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());
+    let chain = pem::chain(certificate);
+    let until = pem::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());
     let until = until.map(|facts| facts.not_after);
     until.is_some_and(|until| trusts(ca.as_bytes(), &chain, server_name, until).is_ok())
 }

@@ -11,8 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
-use crate::controllers::persona::fingerprint;
-use crate::index::{AppLabels, Deployment, Namespace, Running, StoredPersona};
+use crate::index::{AppLabels, Deployment, Namespace, Running, StatusFingerprint, StoredPersona};
 use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
 use crate::policy::room::{Room, within};
@@ -75,8 +74,8 @@ impl Decode for StoredPersona {
         Ok(StoredPersona {
             version: version.finish(),
             generation: metadata.generation,
-            // A status that cannot be decoded equals none of ours.
-            status: status.and_then(|status| fingerprint(&from_json::<Value>(status.get()).ok()?)),
+            // One that cannot be read says nothing that we would.
+            status: status.and_then(|status| StatusFingerprint::of(&from_json::<Value>(status.get()).ok()?)),
             persona: Arc::new(Persona::parse(&object)),
         })
     }
@@ -199,7 +198,6 @@ impl Decode for Deployment {
             name: metadata.name.as_str().into(),
             labels: labels(&metadata.labels),
             selected: labels(&slim.0.selector.0.match_labels),
-            chained: false,
             running: Some(Box::new(Running {
                 spec: judged.map_err(|reason| in_spec(reason).as_str().into()),
                 image: containers.first().map_or("", |first| first.0.image.as_str()).into(),

@@ -20,15 +20,15 @@ pub(super) enum Silence {
 
 /// The effective settings of one container.
 #[derive(Clone, Copy)]
-pub(super) struct Effective<'a> {
+pub(super) struct EffectiveSecurityContext<'a> {
     pod: &'a PodSpec<'a>,
     own: &'a SecurityContext<'a>,
 }
 
-impl<'a> Effective<'a> {
+impl<'a> EffectiveSecurityContext<'a> {
     pub(super) fn new(pod: &'a PodSpec<'a>, container: &'a Container<'a>) -> Self {
         let own = &container.security_context;
-        Effective { pod, own }
+        EffectiveSecurityContext { pod, own }
     }
 
     /// The configured user, where it is root.

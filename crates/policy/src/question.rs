@@ -1,0 +1,40 @@
+//! What is decided on: an object, its stored version, and who governs each.
+
+use super::mode::ModeWish;
+use super::rules::Subject;
+use super::strictest::Personas;
+use super::workload::Workload;
+
+/// An app name and the personas found under it.
+#[derive(Clone, Copy, Debug)]
+pub struct Governed<'a> {
+    /// The name by which the personas were found.
+    pub app: &'a str,
+    /// They; empty when nobody governs the object.
+    pub personas: Personas<'a>,
+}
+
+/// One create or update to decide on.
+pub struct Question<'a> {
+    /// Deployment or Scale.
+    pub subject: Subject,
+    /// The object as it would be stored.
+    pub new: &'a Workload<'a>,
+    /// Who governs it.
+    pub governed: Governed<'a>,
+    /// The stored object, on an update.
+    pub old: Option<Old<'a>>,
+    /// The namespace's name.
+    pub namespace: &'a str,
+    /// The namespace's label `dorgu.io/mode`.
+    pub namespace_mode: &'a ModeWish,
+}
+
+/// The stored object of an update.
+pub struct Old<'a> {
+    /// Who governed it.
+    pub governed: Governed<'a>,
+    /// Reads the rest of it; called only when a finding makes it matter. `None`: it cannot be read, so nothing in it
+    /// excuses anything.
+    pub workload: &'a dyn Fn() -> Option<Workload<'a>>,
+}

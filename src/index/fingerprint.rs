@@ -1,0 +1,86 @@
+//! The status of a persona as a fingerprint, so that 100,000 of them are compared without being kept.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::Value;
+
+use crate::api::application_persona::status::Phase;
+
+/// Keys that alone are no reason to write, at whatever depth.
+pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
+
+/// What the controller of personas decides; everything else in a status comes from other writers and is kept.
+pub const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
+
+/// The types of its conditions, in the order in which they are written.
+pub const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
+
+/// A status, as small as it can be and still be told from another. Numbers, since there may be 100,000 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusFingerprint {
+    /// Everything that a controller derives, without timestamps and without `deployments`.
+    pub verdict: u64,
+    /// `deployments`, which a controller derives only when there is a Deployment.
+    pub deployments: u64,
+    /// `phase`, which `verdict` tells of too; none where it is no word that we know.
+    pub phase: Option<Phase>,
+}
+
+impl StatusFingerprint {
+    /// That of a status; none for an object without one.
+    pub fn of(status: &Value) -> Option<StatusFingerprint> {
+        status.is_object().then(|| StatusFingerprint {
+            verdict: verdict(status),
+            deployments: hashed(&status["deployments"]),
+            phase: status["phase"].as_str().and_then(Phase::read),
+        })
+    }
+}
+
+/// Of what a controller derives, without `deployments`.
+pub fn verdict(status: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for key in DECIDED {
+        fold(&status[key], &mut hasher);
+    }
+    let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    // Whatever their order: the API server has its own.
+    for kind in CONDITIONS {
+        let condition = conditions.iter().find(|condition| condition["type"] == kind);
+        fold(condition.unwrap_or(&Value::Null), &mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Of any value, without its times.
+pub fn hashed(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fold(value, &mut hasher);
+    hasher.finish()
+}
+
+/// Hashes a value without its clocks; the order of an object's keys does not count.
+fn fold(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Null => 0_u8.hash(hasher),
+        Value::Bool(value) => (1_u8, value).hash(hasher),
+        Value::Number(value) => (2_u8, value.to_string()).hash(hasher),
+        Value::String(value) => (3_u8, value).hash(hasher),
+        Value::Array(items) => {
+            (4_u8, items.len()).hash(hasher);
+            items.iter().for_each(|item| fold(item, hasher));
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields
+                .iter()
+                .filter(|(key, _)| !CLOCKS.contains(&key.as_str()))
+                .collect();
+            fields.sort_unstable_by_key(|(key, _)| key.as_str());
+            (5_u8, fields.len()).hash(hasher);
+            for (key, value) in fields {
+                key.hash(hasher);
+                fold(value, hasher);
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What the index knew at one moment: personas, namespaces and Deployments, and which belong together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Kind;
+use super::entries::{Claimants, Deployment, Namespace, StoredPersona};
+use super::shared::Shared;
+use super::table::{Keyed, Table};
+use super::tally::Tally;
+use crate::policy::{MatchStrength, Matching, Mode, ModeWish, Persona, Personas};
+
+/// Personas, namespaces and Deployments as they were at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub(super) matching: Matching,
+    pub(super) personas: Table<StoredPersona>,
+    pub(super) tally: Tally,
+    /// The same personas by namespace and app, which is how they are asked for.
+    pub(super) governors: Table<Persona>,
+    /// What the personas of an app demand together, where there are several.
+    pub(super) shared: Table<Shared>,
+    pub(super) namespaces: Table<Namespace>,
+    pub(super) deployments: Table<Deployment>,
+    /// The same Deployments by namespace and each app they claim.
+    pub(super) claimants: Table<Claimants>,
+}
+
+impl Snapshot {
+    /// Builds a snapshot. Personas of one app are ordered by `metadata.name`, so that the same set always answers alike
+    /// (contract 2.3 leaves the order open).
+    pub fn build(
+        personas: impl IntoIterator<Item = Arc<Persona>>,
+        namespaces: impl IntoIterator<Item = (String, ModeWish)>,
+    ) -> Snapshot {
+        let stored = |persona| {
+            Arc::new(StoredPersona {
+                version: 0,
+                generation: 0,
+                status: None,
+                persona,
+            })
+        };
+        let namespace = |(name, mode): (String, ModeWish)| {
+            Arc::new(Namespace {
+                name: name.into(),
+                mode,
+                terminating: false,
+                uid: Box::default(),
+            })
+        };
+        let personas = Table::build(personas.into_iter().map(stored));
+        let governors = governors(&personas);
+        Snapshot {
+            matching: Matching::default(),
+            shared: Shared::all(&governors),
+            governors,
+            tally: Tally::of(personas.iter().map(Arc::as_ref)),
+            personas,
+            namespaces: Table::build(namespaces.into_iter().map(namespace)),
+            deployments: Table::default(),
+            claimants: Table::default(),
+        }
+    }
+
+    /// By what a Deployment finds its personas.
+    pub fn matching(&self) -> Matching {
+        self.matching
+    }
+
+    /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
+    pub fn find(&self, namespace: &str, app: &str) -> Personas<'_> {
+        if app.is_empty() {
+            return Personas::default();
+        }
+        let list = self.governors.all(namespace, app);
+        let shared = if list.len() > 1 {
+            self.shared.get(namespace, app)
+        } else {
+            None
+        };
+        Personas::compiled(list, shared.map(|shared| &shared.strictest))
+    }
+
+    /// The namespace's label `dorgu.io/mode`.
+    pub fn namespace_mode(&self, namespace: &str) -> &ModeWish {
+        static UNSET: ModeWish = ModeWish::Unset;
+        self.namespaces.get("", namespace).map_or(&UNSET, |found| &found.mode)
+    }
+
+    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace: for an object of which nothing but
+    /// the namespace can be read. Looks at all personas there are.
+    pub fn strictest_persona_mode(&self, namespace: &str) -> Mode {
+        let there = self.personas.iter().map(|stored| &stored.persona);
+        there
+            .filter(|persona| persona.namespace == namespace)
+            .map(|persona| persona.mode.or_stricter(Mode::Advisory))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// The strictest mode that any persona or namespace asks for: for an object of which not even the namespace can be
+    /// read. Reads all of them.
+    pub fn strictest_mode(&self) -> Mode {
+        let personas = self.personas.iter().map(|stored| &stored.persona.mode);
+        let namespaces = self.namespaces.iter().map(|namespace| &namespace.mode);
+        let modes = personas.chain(namespaces).map(|wish| wish.or_stricter(Mode::Advisory));
+        modes.max().unwrap_or_default()
+    }
+
+    /// By what that Deployment names its app; none when it is not known.
+    pub fn deployment(&self, namespace: &str, name: &str) -> Option<&Deployment> {
+        self.deployments.get(namespace, name).map(Arc::as_ref)
+    }
+
+    /// All namespaces, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter().map(Arc::as_ref)
+    }
+
+    /// That namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get("", name).map(Arc::as_ref)
+    }
+
+    /// The persona of that name, and what its status says.
+    pub fn persona(&self, namespace: &str, name: &str) -> Option<&Arc<StoredPersona>> {
+        self.personas.get(namespace, name)
+    }
+
+    /// All personas, in no order.
+    pub fn personas(&self) -> impl Iterator<Item = &Arc<StoredPersona>> {
+        self.personas.iter()
+    }
+
+    /// How many personas there are, by phase and tier.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The Deployments that belong to an app, by name: those with the strongest claim to it, unless a stronger claim of
+    /// theirs leads to another app that is governed. A review of each of them is answered by this app's personas.
+    pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
+        let claimants = self.claimants.get(namespace, app);
+        let claimants = claimants.map_or(&[][..], |claimants| &claimants.deployments);
+        let governed = |deployment: &Deployment| {
+            let mut claims = deployment.names().in_order(self.matching);
+            let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
+            first.and_then(|(strength, leads_to)| (leads_to == app).then_some(strength))
+        };
+        let ours = claimants
+            .iter()
+            .filter_map(|deployment| Some((governed(deployment)?, deployment)));
+        let ours: Vec<(MatchStrength, &Arc<Deployment>)> = ours.collect();
+        let strongest = ours.iter().map(|(strength, _)| *strength).min();
+        let on_it = ours.into_iter().filter(|(strength, _)| Some(*strength) == strongest);
+        on_it.map(|(_, deployment)| deployment).collect()
+    }
+
+    /// The entry that is here, when it says the same as `stored`; else `stored`, with the persona that is here where its
+    /// demands did not change.
+    pub(super) fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
+        let (namespace, name) = stored.key();
+        match self.personas.get(namespace, name) {
+            Some(there) if there.same(&stored) => Arc::clone(there),
+            Some(there) if there.demands_same(&stored) => Arc::new(settled(Some(there), StoredPersona::clone(&stored))),
+            _ => stored,
+        }
+    }
+
+    /// How many objects of a kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Persona => self.personas.len(),
+            Kind::Namespace => self.namespaces.len(),
+            Kind::Deployment => self.deployments.len(),
+        }
+    }
+
+    /// Takes a persona into the list of its app, and what that demands together.
+    pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
+        self.governors.put(Arc::clone(persona));
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    /// Takes a persona out of it.
+    pub(super) fn release(&mut self, persona: &Persona) {
+        self.governors.remove(&persona.namespace, &persona.app, &persona.name);
+        self.share(&persona.namespace, &persona.app);
+    }
+
+    fn share(&mut self, namespace: &str, app: &str) {
+        match Shared::of(self.governors.all(namespace, app)) {
+            Some(shared) => self.shared.put(shared),
+            None => drop(self.shared.remove(namespace, app, "")),
+        }
+    }
+
+    pub(super) fn put_persona(&mut self, stored: StoredPersona) {
+        let (namespace, name) = stored.key();
+        if let Some(before) = self.personas.get(namespace, name) {
+            self.tally.take(before);
+        }
+        self.tally.add(&stored);
+        self.personas.put(Arc::new(stored));
+    }
+}
+
+/// Makes the lists of the apps that a Deployment claims, or claimed, right again.
+pub(super) fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: Option<&Arc<Deployment>>) {
+    let Some(any) = coming.or(leaving) else { return };
+    let (namespace, name) = (&*any.namespace, &*any.name);
+    let matching = snapshot.matching;
+    let apps = |deployment: Option<&Arc<Deployment>>| -> Vec<String> {
+        let apps = deployment
+            .map(|deployment| deployment.apps(matching))
+            .unwrap_or_default();
+        apps.into_iter().map(str::to_owned).collect()
+    };
+    let (before, after) = (apps(leaving), apps(coming));
+    for app in before.iter().chain(after.iter().filter(|app| !before.contains(app))) {
+        let there = snapshot.claimants.get(namespace, app);
+        let there = there.map_or(&[][..], |claimants| &claimants.deployments);
+        let others = there.iter().filter(|deployment| &*deployment.name != name);
+        let mut list: Vec<Arc<Deployment>> = others.cloned().collect();
+        if after.contains(app) {
+            list.extend(coming.cloned());
+        }
+        if list.is_empty() {
+            snapshot.claimants.remove(namespace, app, "");
+        } else {
+            snapshot.claimants.put(Arc::new(claim(app, list)));
+        }
+    }
+}
+
+fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> Claimants {
+    deployments.sort_by(|a, b| a.name.cmp(&b.name));
+    Claimants {
+        app: app.into(),
+        deployments: deployments.into(),
+    }
+}
+
+/// All Deployments by namespace and claimed app; the lists of `before` that did not change stay.
+pub(super) fn claimants(
+    matching: Matching,
+    deployments: &Table<Deployment>,
+    before: &Table<Claimants>,
+) -> Table<Claimants> {
+    let mut lists: BTreeMap<(&str, &str), Vec<Arc<Deployment>>> = BTreeMap::new();
+    for deployment in deployments.iter() {
+        for app in deployment.apps(matching) {
+            lists
+                .entry((&deployment.namespace, app))
+                .or_default()
+                .push(Arc::clone(deployment));
+        }
+    }
+    Table::build(
+        lists
+            .into_iter()
+            .map(|((_, app), list)| before.reuse(Arc::new(claim(app, list)))),
+    )
+}
+
+/// All personas by namespace and app.
+pub(super) fn governors(personas: &Table<StoredPersona>) -> Table<Persona> {
+    Table::build(personas.iter().map(|stored| Arc::clone(&stored.persona)))
+}
+
+/// The entry to store: a persona whose demands did not change stays the one that readers know.
+pub(super) fn settled(before: Option<&StoredPersona>, mut stored: StoredPersona) -> StoredPersona {
+    if let Some(before) = before.filter(|before| before.demands_same(&stored)) {
+        stored.persona = Arc::clone(&before.persona);
+    }
+    stored
+}
