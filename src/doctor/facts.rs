@@ -1,4 +1,5 @@
-//! The facts about a cluster: stored objects, or why they could not be read.
+//! The facts that `observe` collects. Each is there, absent, or unavailable with the reason. Personas are parsed; of a Secret
+//! nothing private is kept.
 
 use std::collections::BTreeMap;
 
