@@ -1,5 +1,4 @@
-//! What benches and the allocation test share: a webhook that knows as many personas as wanted, all of the load test's
-//! kind, and the load test's reviews.
+//! Shared by the benches and the allocation test: a webhook with a given number of personas, and the load test's reviews.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -67,7 +66,7 @@ pub fn of_one_app(personas: usize) -> Webhook {
     ))
 }
 
-/// A review of a Deployment of that app with so many containers, each of them privileged.
+/// A review of a Deployment of that app with `count` containers, each of them privileged.
 pub fn many_containers(count: usize) -> String {
     let (namespace, app) = (payloads::namespace(0), payloads::app(0));
     let container = |number| format!(r#"{{"name":"c{number}","image":"i","securityContext":{{"privileged":true}}}}"#);
@@ -89,7 +88,8 @@ fn enforcing(snapshot: Snapshot) -> Webhook {
     Webhook::new(rulebook, index, metrics, Budget::new(64 << 20))
 }
 
-/// What the webhook asks the rules about a review of a Deployment; none where nobody governs it, since then it asks nothing.
+/// The question that the webhook passes to the rules for a review of a Deployment; `None` where no persona governs it, since
+/// then it passes none.
 pub fn asked<T>(webhook: &Webhook, review: &Review<'_>, ask: impl FnOnce(&Question<'_>) -> T) -> Option<T> {
     let index = webhook.index.load();
     let object = review.object.as_ref()?;

@@ -1,7 +1,7 @@
-//! How often the memory allocator is asked to answer one review, and that the reviews of benches and load tests are what
-//! they claim. A count does not depend on the machine, so unlike a time it can be a test.
+//! Counts the allocations of one review, and checks that the reviews of benches and load tests are what they claim. A count
+//! does not depend on the machine, so unlike a time it can be a test.
 
-// `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
+// `cfg(test)` is always set here. It makes clippy treat these as tests, which report by a panic.
 #[cfg(test)]
 #[path = "held.rs"]
 mod held;
@@ -85,7 +85,7 @@ const CONTAINERS: [&str; 3] = [
         "terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent","securityContext":{"privileged":true}}"#,
 ];
 
-/// A review of so many containers; of an update, both objects have them.
+/// A review of `count` containers. In an update, both objects have them.
 fn crowded(count: usize, container: impl Fn(usize) -> String, update: bool) -> String {
     let shape = SHAPES
         .into_iter()

@@ -21,8 +21,8 @@ use crate::companion::{install_crds, timeless};
 use crate::https;
 
 /// How long the status controllers may take over the whole corpus on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
-/// So many looks in a row that find the same status end the wait.
+const TIMEOUT: Duration = Duration::from_secs(180);
+/// This many reads in a row with the same status end the wait.
 const SETTLED: usize = 40;
 
 #[test]
@@ -189,7 +189,7 @@ fn statuses(folder: &Path, questions: &[Question]) {
         each.collect::<Vec<_>>()
     };
     let (mut last, mut same) = (Vec::new(), 0);
-    let settled = wait_until(PATIENCE, "status no longer changes", || {
+    let settled = wait_until(TIMEOUT, "status no longer changes", || {
         let mut seen = look("applicationpersonas");
         seen.extend(look("clusterpersonas"));
         let silent = seen.iter().filter(|(_, status)| status.is_null()).count();

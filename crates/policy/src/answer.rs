@@ -1,4 +1,4 @@
-//! A decision in words: the message of the answer and its warnings, within what an API server passes on.
+//! Puts a decision into words: the message of the answer and its warnings, within what an API server passes on.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,20 +14,20 @@ use super::render::{FixLine, Message};
 use super::rules::RuleSet;
 use super::text::{Shown, cut, cut_onto, length_within};
 
-/// Warnings together: beyond 4,096 characters an API server cuts each to 256.
+/// Limit of all warnings together: above 4,096 characters an API server cuts each to 256.
 const WARNINGS: usize = 4_000;
-/// One line: no fact of ours is longer unless a name in the object is.
+/// Limit of one line. Ours are shorter unless a name in the object is long.
 const LINE: usize = 256;
-/// A denial, whole: a terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
+/// Limit of a whole denial. A terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
 const DENIAL: usize = 64 << 10;
-/// Its first line, which names every error as upstream's does.
+/// Limit of its first line, which names every error as upstream's does.
 const FIRST_LINE: usize = DENIAL / 2;
-/// The lines below it are for so many findings.
+/// How many findings get a line below it.
 const FINDINGS: usize = 40;
 /// What stands before and behind one of them: its indentation, and how many findings it is for.
 const BESIDE_FIX: usize = 32;
 
-/// The Scale a request is about, for the command that would pass.
+/// The Scale of a request, for the command that would pass.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaleTarget<'a> {
     /// The Deployment's namespace.
@@ -36,8 +36,8 @@ pub struct ScaleTarget<'a> {
     pub name: &'a str,
 }
 
-/// `status.message`: contract 2.5's first line; with the complete rules, a line per refusing finding that says what to
-/// change, and for a Scale the command that would pass.
+/// `status.message`: the first line of contract 2.5. With the complete rules, a line follows for each denying finding that says
+/// what to change, and for a Scale the command that would pass.
 pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'static, str> {
     if let Some(persona) = decision.refusing_persona() {
         return denial(decision, persona, scale).into();
@@ -114,7 +114,7 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     }
 }
 
-/// The line with the command that would pass, for a count that is refused.
+/// The line with the command that would pass, for a denied count.
 fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     let wanted = decision
         .refusals()
@@ -129,8 +129,8 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     ))
 }
 
-/// The `warnings` list. Upstream's rules are never cut; with ours the lines stay within what an API server passes on
-/// unharmed: when something must go, warnings go first and errors last, and the last line says how many went.
+/// The `warnings` list. Upstream's rules are never cut. With ours the lines stay within what an API server passes on unchanged:
+/// warnings are dropped first and errors last, and the last line counts the dropped ones.
 pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     let charges = decision.warnings();
     if decision.set == RuleSet::Upstream {
@@ -149,8 +149,8 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     lines
 }
 
-/// Where not all have room: keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
-/// room for is not put into words: an object may have thousands of findings, `count` of them, more than are listed.
+/// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is
+/// not put into words, since an object may have thousands of findings: `count` of them, more than are listed.
 fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
     let is_error = |position: &usize| charges[*position].finding().severity() == Severity::Error;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
@@ -161,7 +161,7 @@ fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
         total += line.len();
         lines.push((position, line));
         if total > WARNINGS {
-            // Makes room for the line that says how many went.
+            // Leaves room for the line that counts the dropped ones.
             while total > WARNINGS - 64
                 && let Some((_, line)) = lines.pop()
             {
@@ -185,6 +185,6 @@ fn line(set: RuleSet, charge: &Charge<'_>) -> String {
 }
 
 fn say(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // Writing into a String cannot fail.
+    // Writing to a String does not fail.
     let _ = text.write_fmt(words);
 }

@@ -1,5 +1,5 @@
-//! Findings held against one request: those of several personas merged, all of them counted, and as many kept as an answer
-//! can hold.
+//! The findings of one request: those of several personas are merged, all are counted, and as many are kept as an answer can
+//! hold.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::mode::Mode;
 use super::render::Owner;
 use super::rules::RuleSet;
 
-/// A finding together with what it means for this request.
+/// A finding together with its effect on this request.
 #[derive(Clone, Debug)]
 pub struct Charge<'a> {
     finding: Finding<'a>,
@@ -29,20 +29,20 @@ impl<'a> Charge<'a> {
         self.persona
     }
 
-    /// What stands behind the finding in a denial whose first line names the persona `leading`: whose it is, where it is
-    /// another's.
+    /// The owner to print behind the finding in a denial whose first line names the persona `leading`: the finding's persona,
+    /// where it is another one.
     pub fn owner(&self, leading: &str) -> Option<Owner<'a>> {
         // A finding about the label names the persona anyway.
         let is_named = self.persona == leading || matches!(self.finding.fact, Fact::Label { .. });
         (!is_named).then_some(Owner(self.persona))
     }
 
-    /// Whether it refuses the request.
+    /// Whether it denies the request.
     pub fn refuses(&self) -> bool {
         self.refuses
     }
 
-    /// A finding under a persona's effective mode: only an error refuses, and only where it is enforced.
+    /// A finding under a persona's effective mode: only an error denies, and only where it is enforced.
     pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
         let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
         Charge {
@@ -52,7 +52,7 @@ impl<'a> Charge<'a> {
         }
     }
 
-    /// A finding that refuses in no mode.
+    /// A finding that denies in no mode.
     pub(super) fn note(finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
         Charge {
             finding,
@@ -62,21 +62,21 @@ impl<'a> Charge<'a> {
     }
 }
 
-/// What is kept of one request's charges, since an object may have tens of thousands: more than an answer can hold.
-/// A denial's first line has room for fewer than this many.
+/// How many of one request's denying findings are kept, since an object may have tens of thousands. A denial's first line has
+/// room for fewer than this many.
 const REFUSING: usize = 700;
-/// So has the list of warnings, for errors that do not refuse and for warnings.
+/// How many are kept of errors that do not deny, and of warnings. The list of warnings has room for fewer.
 const TOLD: usize = 100;
 
-/// The memory that a request's charges take at the most: twice as many are there before they are sorted, which needs their
-/// memory once more. Those of one container come beside them.
+/// The largest memory of a request's findings. There are twice as many before they are sorted, which needs their memory once
+/// more. Those of one container are counted separately.
 pub(super) const MOST_BYTES: usize = 4 * (REFUSING + 2 * TOLD) * size_of::<Charge<'_>>();
 
-/// The memory that one charge takes among those of a container while several personas are merged.
+/// The memory of one finding of a container while several personas are merged.
 pub(super) const BYTES_WHILE_MERGED: usize =
     3 * size_of::<Charge<'_>>() + 4 * size_of::<((FindingSubject<'_>, bool), usize)>();
 
-/// Where a charge stands in the contract's order, among those that refuse or among those of one severity that do not.
+/// The position in the contract's order, among those that deny or among those of one severity that do not.
 type Order = (u8, (u8, usize), Rule);
 
 fn order(charge: &Charge<'_>) -> Order {
@@ -84,7 +84,7 @@ fn order(charge: &Charge<'_>) -> Order {
     (rule.paragraph(), place.ordinal(rule), rule)
 }
 
-/// The charges of all personas: all are counted, the first of each kind are kept.
+/// The findings of all personas: all are counted, the first of each kind are kept.
 pub(super) struct Charges<'a> {
     part: Part<'a>,
     refusing: First<Charge<'a>, Order>,
@@ -93,29 +93,29 @@ pub(super) struct Charges<'a> {
     counts: Counts,
 }
 
-/// How many charges there are, kept or not.
+/// How many findings there are, kept or not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// Those that refuse.
+    /// Those that deny.
     pub(super) refusing: usize,
     /// Those that do not.
     pub(super) told: usize,
-    /// Of each rule.
+    /// By rule.
     pub(super) rules: [u64; Rule::ALL.len()],
 }
 
-/// What is told of a request.
+/// The findings that the answer reports.
 pub(super) struct Told<'a> {
-    /// What refuses, in the contract's order.
+    /// Those that deny, in the contract's order.
     pub(super) refusals: Vec<Charge<'a>>,
-    /// What does not: warnings as contract 2.4 lists them, then errors.
+    /// The others: warnings as contract 2.4 lists them, then errors.
     pub(super) others: Vec<Charge<'a>>,
     pub(super) counts: Counts,
 }
 
 impl<'a> Charges<'a> {
     pub(super) fn new(set: RuleSet) -> Self {
-        // Upstream tells all of it.
+        // Upstream reports all of them.
         let most = |most| match set {
             RuleSet::Complete => most,
             RuleSet::Upstream => usize::MAX,
@@ -129,7 +129,7 @@ impl<'a> Charges<'a> {
         }
     }
 
-    /// Adds a charge that is like no other.
+    /// Adds a finding that is compared with no other.
     pub(super) fn add(&mut self, charge: Charge<'a>) {
         let Counts { refusing, told, rules } = &mut self.counts;
         let (list, count) = match (charge.refuses, charge.finding.severity()) {
@@ -143,27 +143,27 @@ impl<'a> Charges<'a> {
         list.add(charge);
     }
 
-    /// Adds a charge to those of other personas about the same part of the object.
+    /// Adds a finding, merged with those of other personas about the same part of the object.
     pub(super) fn merge(&mut self, charge: Charge<'a>) {
         self.part.merge(charge);
     }
 
-    /// The persona is done with the part: what comes after is another's.
+    /// Ends one persona's findings about the part. What follows is another's.
     pub(super) fn close(&mut self) {
         self.part.close();
     }
 
-    /// All personas are done with the part.
+    /// Ends the part.
     pub(super) fn finish_part(&mut self) {
         let mut part = std::mem::take(&mut self.part);
         part.drop_covered();
         part.list.drain(..).for_each(|charge| self.add(charge));
-        // Its memory serves the next part.
+        // Its memory is reused for the next part.
         part.clear();
         self.part = part;
     }
 
-    /// All that is told.
+    /// The reported findings.
     pub(super) fn told(self) -> Told<'a> {
         let mut others = self.warnings.into_list();
         let errors = self.errors.into_list();
@@ -179,20 +179,20 @@ impl<'a> Charges<'a> {
     }
 }
 
-/// The charges about one part of the object: a container, or all but the containers. Two findings of one persona are two;
-/// only those of different personas are merged.
+/// The findings about one part of the object: a container, or everything but the containers. Only findings of different
+/// personas are merged.
 #[derive(Default)]
 struct Part<'a> {
     list: Vec<Charge<'a>>,
-    /// Positions in the list, by subject and by whether they refuse, of the personas that are done.
+    /// Positions in the list, by subject and by whether they deny, of the earlier personas.
     others: HashMap<(FindingSubject<'a>, bool), usize>,
-    /// How much of the list belongs to them.
+    /// How many items of the list are theirs.
     done: usize,
 }
 
 impl<'a> Part<'a> {
-    /// Of those on the same subject that refuse, and of those that do not, the one with the strictest limit stays, and of
-    /// equal ones the one with the lowest name.
+    /// Of those on the same subject that deny, and of those that do not, the one with the strictest limit stays; of equal ones
+    /// the one with the lowest name.
     fn merge(&mut self, charge: Charge<'a>) {
         let same = match self.others.is_empty() {
             true => None,
@@ -215,7 +215,7 @@ impl<'a> Part<'a> {
         self.done = self.list.len();
     }
 
-    /// What does not refuse is told only where it asks for more than what does.
+    /// A finding that does not deny is reported only where it demands more than one that does.
     fn drop_covered(&mut self) {
         let Part { list, others, .. } = self;
         let mut covered: Vec<usize> = Vec::new();

@@ -1,5 +1,5 @@
-//! From a request and its personas to a decision: who governs, what is new or worse, which mode counts, what is told.
-//! Mode is applied here, last, and nowhere else.
+//! From a request and its personas to a decision: which personas govern, which errors are new or worse, which mode applies,
+//! what is reported. The mode is applied here, last, and nowhere else.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Rulebook {
 }
 
 impl Question<'_> {
-    /// The strictest effective mode among the personas, as [`decide`] would say without judging.
+    /// The strictest effective mode of the personas, as in a [`Decision`], without judging.
     pub fn strictest_mode(&self, rulebook: Rulebook) -> Mode {
         if rulebook.set == RuleSet::Upstream {
             return rulebook.mode;
@@ -44,13 +44,13 @@ impl Question<'_> {
 pub struct Decision<'a> {
     refusals: Vec<Charge<'a>>,
     others: Vec<Charge<'a>>,
-    /// Of all charges, of which the first are in the lists.
+    /// Counts all findings, of which the lists hold the first.
     counts: Counts,
     /// The strictest effective mode among the personas.
     pub mode: Mode,
-    /// Which rules were in force.
+    /// The rule set that was applied.
     pub set: RuleSet,
-    /// Who was held against the object.
+    /// The personas that were applied.
     governing: Governing<'a>,
     workload: &'a Workload<'a>,
 }
@@ -61,7 +61,7 @@ impl<'a> Decision<'a> {
         self.counts.refusing == 0
     }
 
-    /// `metadata.name` of every persona that was held against the object, sorted.
+    /// `metadata.name` of every persona that was applied, sorted.
     pub fn personas(&self) -> impl Iterator<Item = &'a str> + Clone {
         let [mut now, mut before] = [self.governing.now, self.governing.before].map(|side| {
             let names = side.list().iter().map(|persona| persona.name.as_str());
@@ -74,29 +74,29 @@ impl<'a> Decision<'a> {
         })
     }
 
-    /// What refuses, in the contract's order. Of a large object these are the first of [`Decision::refusing`], more than
-    /// an answer has room for.
+    /// The denying findings, in the contract's order. Of a large object these are the first of [`Decision::refusing`], more
+    /// than an answer has room for.
     pub fn refusals(&self) -> &[Charge<'a>] {
         &self.refusals
     }
 
-    /// How many findings refuse.
+    /// How many findings deny.
     pub fn refusing(&self) -> usize {
         self.counts.refusing
     }
 
-    /// What is told without refusing: warnings in the contract's order, then errors that do not refuse. Of a large object
-    /// the first of each, more than an answer has room for, out of [`Decision::warned`].
+    /// What is reported without denying: warnings in the contract's order, then errors that do not deny. Of a large object the
+    /// first of each, more than an answer has room for, out of [`Decision::warned`].
     pub fn warnings(&self) -> &[Charge<'a>] {
         &self.others
     }
 
-    /// How many findings are told without refusing.
+    /// How many findings are reported without denying.
     pub fn warned(&self) -> usize {
         self.counts.told
     }
 
-    /// What refuses, then what is told without refusing, as far as either is listed.
+    /// The denying findings, then the other reported ones, as far as either is listed.
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
         self.refusals.iter().chain(&self.others)
     }
@@ -170,7 +170,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     }
 }
 
-/// Holds all that governs against one part of the object. What is found there by several is merged.
+/// Judges one part of the object by all personas. Findings of several about the same thing are merged.
 fn judge_part<'q, 'a>(
     judges: &[Judge<'q, 'a>],
     charges: &mut Charges<'a>,
@@ -187,7 +187,7 @@ fn judge_part<'q, 'a>(
 }
 
 impl Rulebook {
-    /// The mode here, or the stricter one that a namespace or a persona wishes; upstream knows no such wishes.
+    /// The mode here, or the stricter one that a namespace or a persona requests. Upstream knows no such requests.
     fn or_stricter(self, wish: &ModeWish) -> Mode {
         match self.set {
             RuleSet::Complete => wish.or_stricter(self.mode),
@@ -196,7 +196,7 @@ impl Rulebook {
     }
 }
 
-/// One of those that govern an object, and what it is asked.
+/// One of the personas that govern an object, with its context.
 struct Judge<'q, 'a> {
     governor: Governor<'a>,
     context: Context<'a>,
@@ -229,7 +229,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         }
     }
 
-    /// All but the containers.
+    /// Judges everything but the containers.
     fn judge_object(&self, found: &mut dyn FnMut(Charge<'a>)) {
         rules::judge_object(&self.context, &mut |finding| found(self.charge(finding)));
         if let Some(before) = self.governor.escaped_from {
@@ -239,9 +239,9 @@ impl<'q, 'a> Judge<'q, 'a> {
         }
     }
 
-    /// What a finding means for the request: an error that an update merely keeps does not refuse.
+    /// The effect of a finding: an error that an update merely keeps does not deny.
     fn charge(&self, mut finding: Finding<'a>) -> Charge<'a> {
-        // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
+        // In advisory mode nothing denies, so nothing needs an excuse. Upstream judges the new object alone.
         let is_enforced = self.effective == Mode::Enforcing && self.context.set == RuleSet::Complete;
         let effective = match is_enforced && self.ratchet.excuses(&mut finding) {
             true => Mode::Advisory,
@@ -252,17 +252,17 @@ impl<'q, 'a> Judge<'q, 'a> {
     }
 }
 
-/// Whose personas are held against the object: those of the app it is in now and, since a label must not be a way out,
-/// those of the app it was in.
+/// The personas that apply to the object: those of its app and, since changing a label must not be a way out, those of its
+/// previous app.
 #[derive(Clone, Copy, Debug)]
 struct Governing<'a> {
     now: Personas<'a>,
     before: Personas<'a>,
-    /// The app name under which the old object was governed, when the new one is governed by nobody.
+    /// The app name under which the old object was governed, when no persona governs the new one.
     escaped_from: Option<&'a str>,
 }
 
-/// What is held against the object in one go.
+/// Personas that are applied in one pass.
 struct Governor<'a> {
     demands: Demands<'a>,
     escaped_from: Option<&'a str>,

@@ -1,12 +1,12 @@
-//! The first of many, in an order, without keeping them all.
+//! Keeps the first of many items, in an order, without storing all of them.
 
-/// Keeps the first `most` of what is added, in the order of a key; of equal ones those that were added first.
+/// Keeps the first `most` of the added items, in the order of a key; of equal ones those added first.
 #[derive(Debug)]
 pub(super) struct First<T, K> {
     list: Vec<T>,
     key: fn(&T) -> K,
     most: usize,
-    /// The key of the last one that is kept, once there are more: nothing that comes as late is among the first.
+    /// The key of the last kept item, once there are more. An item that does not sort before it is dropped.
     last: Option<K>,
 }
 
@@ -20,7 +20,7 @@ impl<T, K: Ord> First<T, K> {
         }
     }
 
-    /// Takes one more: in constant time on average, since the list is sorted only when it has doubled.
+    /// Adds one more: in constant time on average, since the list is sorted only when it has doubled.
     pub(super) fn add(&mut self, item: T) {
         if self.last.as_ref().is_some_and(|last| (self.key)(&item) >= *last) {
             return;

@@ -1,6 +1,5 @@
-//! Findings as the status of a persona tells them (contract 3.4): which, in which order, and in which words. The texts
-//! of R1 to R11 differ from those of an answer (`render`), so they stand here; what has no such row is told as an answer
-//! tells it.
+//! Findings as a persona's status reports them (contract 3.4): which, in which order, and in which words. The texts of R1 to
+//! R11 differ from those of an answer (`render`), so they are here. A finding without such a row has the words of an answer.
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
@@ -15,18 +14,18 @@ use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::text::{Shown, cut};
 use super::workload::Workload;
 
-/// Issues beyond this many are counted and not listed: a status is one object, and an object has a size.
+/// Above this many, issues are counted and not listed: a status is one object, and the size of an object is limited.
 pub const MOST_ISSUES: usize = 100;
 
 /// Longest text of one issue's field.
 const LONGEST: usize = 1_024;
 
-/// One difference between a Deployment and its persona.
+/// One deviation of a Deployment from its persona.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// The field; empty when it is about none.
+    /// The field; empty when it concerns none.
     pub field: String,
     /// What differs.
     pub message: String,
@@ -34,7 +33,7 @@ pub struct Issue {
     pub suggestion: String,
 }
 
-/// What differs, worst rows of the contract first.
+/// The deviations, the worst rows of the contract first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Issues {
     /// At most [`MOST_ISSUES`] and one that counts the rest.
@@ -43,8 +42,8 @@ pub struct Issues {
     pub errors: usize,
 }
 
-/// Holds one workload against one persona, as a status shows it. R1 to R11 in the order of contract 3.4; then, with
-/// `complete` rules, what has no row there. `sharing` are all personas of the app, in the order of their names.
+/// Compares one workload with one persona, for a status. R1 to R11 in the order of contract 3.4; then, with `complete` rules,
+/// findings without a row there. `sharing` are all personas of the app, in the order of their names.
 pub fn issues<'f>(
     set: RuleSet,
     workload: &'f Workload<'f>,
@@ -99,7 +98,8 @@ pub fn issues<'f>(
     Issues { list, errors }
 }
 
-/// Contract 3.4: resources, replicas, health, security; inside, container order. After them what has no row there.
+/// The order of contract 3.4: resources, replicas, health, security, and within each the order of containers. Findings without
+/// a row there follow.
 fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
     let container = match finding.place {
         Place::Container(container, _) => container.index,
@@ -121,7 +121,7 @@ fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
     (paragraph, container, rule, (0, 0))
 }
 
-/// Words of a row of contract 3.4.
+/// The words of a row of contract 3.4.
 struct Row<'a> {
     /// The field below the container, or the whole path.
     field: &'a str,
@@ -129,7 +129,7 @@ struct Row<'a> {
     suggestion: String,
 }
 
-/// Whether a row of the contract speaks of this finding. Upstream looks at app containers only.
+/// Whether the contract has a row for this finding. Upstream reads app containers only.
 fn has_row(finding: &Finding<'_>) -> bool {
     let is_of_app = match finding.place {
         Place::Container(container, _) => Some(container.kind == ContainerKind::App),
@@ -149,7 +149,7 @@ fn has_row(finding: &Finding<'_>) -> bool {
     }
 }
 
-/// The row of the contract that speaks of this finding.
+/// The contract's row for this finding.
 fn row<'a>(finding: &'a Finding<'_>) -> Option<Row<'a>> {
     if !has_row(finding) {
         return None;
@@ -246,7 +246,7 @@ fn issue(finding: &Finding<'_>, persona: &Persona) -> Issue {
         Place::Pod(_) => format!("spec.template.spec.{}", row.field),
         Place::Object(_) => row.field.to_owned(),
     };
-    // The suggestion repeats the persona in its own words, the message says what was compared.
+    // The suggestion repeats the persona in its own words; the message has the compared values.
     let written = persona.limits_as_written.as_deref();
     let suggestion = match (written, finding.rule) {
         (Some(written), Rule::CpuLimitAbovePersona) => {
@@ -265,7 +265,7 @@ fn issue(finding: &Finding<'_>, persona: &Persona) -> Issue {
     }
 }
 
-/// What to do about a finding that has no row in the contract: the sentence for what `remedy` would patch.
+/// What to do about a finding without a row in the contract: the sentence for what `remedy` would patch.
 struct Suggestion<'a>(&'a Finding<'a>);
 
 impl Display for Suggestion<'_> {

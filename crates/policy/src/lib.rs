@@ -1,8 +1,7 @@
-//! What a persona demands and whether a workload meets it. Pure: no IO, no clock, no async, no logger.
+//! What a persona demands, and whether a workload meets it. Pure: no IO, no clock, no async, no logger.
 //!
-//! Start reading at [`decide`]: it asks the rules (`rules/`, one file a family) for findings, excuses what an update
-//! merely keeps, applies the mode last, and returns a [`Decision`], which [`answer`] puts into words and [`remedy`]
-//! into JSON patches.
+//! Start reading at [`decide`]. It runs the rules (`rules/`, one file for each family), excuses what an update merely keeps,
+//! applies the mode last, and returns a [`Decision`]. [`answer`] puts that into words and [`remedy`] into JSON patches.
 
 pub mod answer;
 mod charge;

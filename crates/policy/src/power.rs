@@ -1,5 +1,5 @@
-//! What a container can do that a persona may forbid, which of it includes what else, and for how long: the order of
-//! docs/rules.md.
+//! What a container can do that a persona may forbid (its powers), which power includes which other, and for how long it has
+//! them. docs/rules.md describes this order.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,11 +18,11 @@ pub(super) enum System {
     Windows,
 }
 
-/// One thing that a container can do. A pod that names no operating system may run on either, and what its containers can
-/// do on one says nothing of the other.
+/// One thing that a container can do. A pod without an operating system may run on either, and what its containers can do on
+/// one does not include the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Power<'a> {
-    /// Runs as root, since a user is named who is root.
+    /// Runs as root, since the configured user is root.
     Root(System),
     /// Runs as the user of its image, who may be root.
     UserOfTheImage(System),
@@ -32,7 +32,7 @@ pub(super) enum Power<'a> {
     EveryCapability,
     /// Has this capability, which lets a process gain privileges.
     Capability(Cow<'a, str>),
-    /// Sees the whole of `/proc`.
+    /// Reads and writes the whole of `/proc`.
     Proc,
     /// A process may gain more privileges than its parent has.
     Escalation,
@@ -54,8 +54,8 @@ impl<'a> From<Escalation<'a>> for Power<'a> {
 }
 
 impl Power<'_> {
-    /// What stands above it in the order: what has that power has this one, too. Escalation stands below too many to list
-    /// them; [`Powers`] keeps it beside each of those.
+    /// The powers above it in the order, which include it. Escalation has too many to list here; [`Powers`] stores it beside
+    /// each of those.
     fn above(&self) -> &'static [Power<'static>] {
         use System::{Linux, Windows};
         match self {
@@ -69,7 +69,7 @@ impl Power<'_> {
     }
 }
 
-/// For how long a container has a power. What runs for ever is worse than what runs once.
+/// For how long a container has a power. A permanent power is worse than a temporary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tenure {
     /// Until it ends, before the app starts.
@@ -87,8 +87,8 @@ impl Tenure {
     }
 }
 
-/// What each container of a workload can do. A container is known by its name, whichever list it stands in; of several
-/// with one name, each lends its powers to all.
+/// What each container of a workload can do. A container is identified by its name, whichever list it is in. Several with one
+/// name share their powers.
 #[derive(Debug)]
 pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Tenure>);
 
@@ -122,7 +122,7 @@ impl<'a> Powers<'a> {
         *kept = tenure.max(*kept);
     }
 
-    /// Whether the container of this name can do this already, for as long as `container` is going to run.
+    /// Whether the container of this name can already do this, for as long as `container` will run.
     pub(super) fn include(&self, container: ContainerRef<'a>, power: &Power<'a>) -> bool {
         let held = |power: Power<'a>| self.0.get(&(container.name, power)).copied();
         let above = power.above().iter().cloned();

@@ -1,5 +1,5 @@
-//! The words: one line per finding for people, its field path, and its fix. Texts are those of contract 2.4 and,
-//! for rules without a row there, our own; docs/rules.md explains each.
+//! The texts: one line for each finding, its field path, and its fix. The texts are those of contract 2.4 and, for rules
+//! without a row there, our own; docs/rules.md explains each.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -148,7 +148,7 @@ impl Display for Message<'_> {
     }
 }
 
-/// Whose finding it is.
+/// The persona of a finding.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a>(pub &'a str);
 
@@ -158,7 +158,7 @@ impl Display for Owner<'_> {
     }
 }
 
-/// `[C] ` for a container, nothing for the rest.
+/// `[C] ` for a container, empty otherwise.
 struct Who<'a>(&'a Place<'a>);
 
 impl Display for Who<'_> {
@@ -170,7 +170,7 @@ impl Display for Who<'_> {
     }
 }
 
-/// What follows `[C] ` for a gain of privileges.
+/// The text after `[C] ` for a gain of privileges.
 struct Gain<'a>(Escalation<'a>);
 
 impl Display for Gain<'_> {
@@ -188,7 +188,7 @@ impl Display for Gain<'_> {
     }
 }
 
-/// The field a finding is about, in full and with containers by name:
+/// The field of a finding, in full and with containers by name:
 /// `spec.template.spec.containers[api].securityContext.allowPrivilegeEscalation`. Empty when it is about no field.
 pub struct FieldPath<'a>(pub &'a Finding<'a>);
 
@@ -203,7 +203,7 @@ impl Display for FieldPath<'_> {
                 | Fact::ModeUnknown { .. }
                 | Fact::ModeMisplaced { .. },
             ) => Ok(()),
-            // The user was found in another field than the one that would demand non-root, perhaps at another level.
+            // The user is set in another field than the one that demands non-root, perhaps at another level.
             (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
                 let field = if user.account.is_some() {
                     "windowsOptions.runAsUserName"

@@ -1,9 +1,8 @@
-//! How much of an object is kept while it is read: a few bytes of JSON can ask for a hundred times their size in memory,
-//! and a list in each item of a list for the square of it. So there is one count for all lists of one object.
+//! Bounds the memory of an object while it is read. A few bytes of JSON can need a hundred times their size in memory, and a
+//! list in each item of a list the square of it. So there is one count for all lists of one object.
 //!
-//! Counted is what is really held: lists as they grow, texts that had to be copied, what the ratchet makes of the stored
-//! object, and what is found about the largest container. Findings as such are few, however many there are
-//! ([`crate::charge`]).
+//! It counts what is really held: lists as they grow, texts that had to be copied, the ratchet's data about the stored object,
+//! and the findings about the largest container. Findings as such are few, however many there are ([`crate::charge`]).
 
 use std::cell::Cell;
 
@@ -11,47 +10,47 @@ use crate::charge;
 use crate::power::{Power, Tenure, USUAL_POWERS};
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
-/// pod that runs, and few enough to be judged in milliseconds.
+/// running pod, and few enough to be judged in milliseconds.
 pub const MOST_PARTS: usize = 10_000;
 
 /// The memory that judging a small review may take, in bytes.
 const LEAST: usize = 8 << 20;
-/// How many times its size that may be for a large one.
+/// For a large review, that memory is this many times its size.
 const TIMES: usize = 4;
 
-/// What is there beside the object: the findings that are kept, and the answer made of them, as text and as JSON.
+/// The memory beside the object: the findings that are kept, and the answer made of them, as text and as JSON.
 const ANSWER: usize = charge::MOST_BYTES + (640 << 10);
-/// What a container takes where those that demand no user are listed, in the findings of two personas and in a third that
-/// is being merged.
+/// The memory for a container where those without a demanded user are listed, in the findings of two personas and in a third
+/// that is being merged.
 const LISTED: usize = 3 * size_of::<&str>();
 
 /// An item of a list that is kept.
 pub(super) trait Item: Sized {
-    /// What it takes beside its place in the list.
+    /// Its memory beside its place in the list.
     fn cost(&self) -> Cost;
 }
 
-/// What one item takes.
+/// The cost of one item.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
-    /// Bytes outside the list: texts that could not be borrowed, and what is made of them.
+    /// Bytes outside the list: texts that could not be borrowed, and what is derived from them.
     pub(super) heap: usize,
     /// How many powers it may give a container: those of a stored object are kept.
     pub(super) powers: usize,
     /// How many findings there may be about it.
     pub(super) findings: usize,
-    /// Whether it is a container, to which the items before it belong.
+    /// Whether it is a container, to which the previous items belong.
     pub(super) is_container: bool,
 }
 
-/// What the items of lists may still take, over all lists that one [`within`] comes across, and what they took.
+/// The memory that list items may still take, over all lists within one [`within`], and what they have taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     items: usize,
     bytes: usize,
     /// Whether the object is the stored one, of which powers are kept and nothing is found.
     is_stored: bool,
-    /// Bytes in lists and texts, and the most while a list grew.
+    /// Bytes in lists and texts, and their peak while a list grew.
     held: usize,
     peak: usize,
     containers: usize,
@@ -63,7 +62,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// What a review of so many bytes may take: four times its size, or 8 MiB.
+    /// The room for a review of this many bytes: four times its size, or 8 MiB.
     pub fn of_review(bytes: usize) -> Room {
         Room {
             bytes: bytes.saturating_mul(TIMES).max(LEAST),
@@ -71,7 +70,7 @@ impl Room {
         }
     }
 
-    /// Room for [`MOST_PARTS`], whatever they take.
+    /// Room for [`MOST_PARTS`], whatever they cost.
     pub fn by_number() -> Room {
         Room {
             items: MOST_PARTS,
@@ -80,7 +79,7 @@ impl Room {
         }
     }
 
-    /// What an object leaves for the one that it replaces.
+    /// The room that an object leaves for the one that it replaces.
     #[must_use]
     pub fn of_stored(self) -> Room {
         Room {
@@ -91,7 +90,7 @@ impl Room {
         }
     }
 
-    /// Whether an item found no room, so that the object was read in part.
+    /// Whether there was no room for an item, so that the object was read in part.
     pub fn is_exceeded(self) -> bool {
         self.exceeded
     }
@@ -106,7 +105,7 @@ impl Room {
         self.exceeded || same.peak.max(same.needed()) > left.bytes
     }
 
-    /// Why something found no room.
+    /// Why there was no room.
     pub fn reason(self) -> String {
         match self.items {
             0 => format!("more than {MOST_PARTS} containers and added capabilities"),
@@ -117,7 +116,7 @@ impl Room {
         }
     }
 
-    /// What is held at once while the object is judged.
+    /// The memory that is held at once while the object is judged.
     fn needed(self) -> usize {
         let beside = match self.is_stored {
             true => powers(self.containers, self.powers),
@@ -128,9 +127,9 @@ impl Room {
         self.held + beside
     }
 
-    /// The room after a list of items of so many bytes has grown; `None` where it cannot.
+    /// The room after a list with items of this size has grown; `None` where it cannot.
     fn grown(mut self, size: usize, [from, to]: [usize; 2]) -> Option<Room> {
-        // Both lists are there for a moment.
+        // Both lists exist for a moment.
         self.peak = self.peak.max(self.held + to * size);
         self.held += (to - from) * size;
         (self.peak <= self.bytes && self.needed() <= self.bytes).then_some(self)
@@ -163,14 +162,14 @@ fn powers(containers: usize, powers: usize) -> usize {
 }
 
 thread_local! {
-    /// The room of the object that is being read on this thread. It stands here and not in the readers, since those are
-    /// derived and have no place for it.
+    /// The room of the object that is being read on this thread. A thread-local, since the readers are derived and cannot carry
+    /// it.
     static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
 }
 
-/// Reads with this much room, and gives what is left of it. Items that find none are passed over.
+/// Reads with this much room, and returns the rest. Items without room are skipped.
 pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
-    /// Puts back what was there, also after a panic.
+    /// Restores the previous value, also after a panic.
     struct Before(Option<Room>);
     impl Drop for Before {
         fn drop(&mut self) {
@@ -182,12 +181,12 @@ pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
     (value, ROOM.get().unwrap_or(room))
 }
 
-/// Takes room for one item; false when there is none. Without [`within`] there is room for everything.
+/// Takes room for one item; false when there is none. Outside of [`within`] there is room for everything.
 pub(super) fn take<T: Item>(item: &T) -> bool {
     change(|room| room.taken(item.cost()))
 }
 
-/// Takes room for a list that grows from so many places to so many; false when there is none.
+/// Takes room for a list that grows from one capacity to another; false when there is none.
 pub(super) fn grow<T>(from: usize, to: usize) -> bool {
     change(|room| room.grown(size_of::<T>(), [from, to]))
 }

@@ -1,4 +1,4 @@
-//! What the corpus (`tests/cases`) cannot tell: laws, and the JSON patches.
+//! What the corpus (`tests/cases`) cannot express: properties, and the JSON patches.
 
 mod fixes;
 mod large;
@@ -70,7 +70,7 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
     ))
 }
 
-/// Deployments of every shape the rules speak of.
+/// Deployments of every shape that rules cover.
 pub(crate) fn deployment() -> impl Strategy<Value = Value> {
     let flag = || prop_oneof![Just(Value::Null), Just(json!(true)), Just(json!(false))];
     let amount = |words: &'static [&'static str]| {

@@ -1,4 +1,4 @@
-//! Text borrowed from a request, and how foreign text is shown to people.
+//! Text borrowed from a request, and how foreign text is printed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A string of the request: borrowed from its bytes, or owned where JSON escapes had to be undone.
+/// A string of the request: borrowed from its bytes, or owned where JSON escapes had to be decoded.
 ///
-/// `Option<Cow<str>>` would always copy (serde borrows a `Cow` only where it stands alone); this type borrows anywhere.
-/// `null` reads as the empty string, as Go reads it.
+/// `Option<Cow<str>>` would always copy, since serde borrows only a bare `Cow`; this type always borrows where possible. `null`
+/// reads as the empty string, as in Go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -78,14 +78,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Shows foreign text as printable ASCII on one line: an API server silently drops a warning that holds a control
-/// character, and one that holds bad UTF-8, so neither may come from a name.
+/// Prints foreign text as printable ASCII on one line. An API server silently drops a warning with a control character or
+/// invalid UTF-8, so neither may come from a name.
 pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        // Nearly always.
+        // Nearly always the case.
         if self.0.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return f.write_str(self.0);
         }
@@ -158,16 +158,16 @@ pub fn length_within(limit: usize, shown: impl fmt::Display) -> Option<usize> {
 /// Formats at most `limit` bytes of `shown`, which must be printable ASCII; what is longer is cut there and ends in
 /// `...`. The rest is never built, however long it is.
 pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
-    // Most lines fit, so that the allocator is asked once.
+    // Most lines fit, so one allocation suffices.
     let mut line = String::with_capacity(limit.min(128));
     cut_onto(&mut line, shown, limit);
     line
 }
 
-/// As [`cut`], at the end of `text`.
+/// Like [`cut`], at the end of `text`.
 pub fn cut_onto(text: &mut String, shown: impl fmt::Display, limit: usize) {
     use fmt::Write;
-    /// The text, and how long it may become.
+    /// The text, and its maximum length.
     struct Cut<'t>(&'t mut String, usize);
     impl Write for Cut<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -175,7 +175,7 @@ pub fn cut_onto(text: &mut String, shown: impl fmt::Display, limit: usize) {
             match text.get(..room) {
                 Some(head) if head.len() < text.len() => {
                     self.0.push_str(head);
-                    // Stops the formatter here: what comes after would be cut away.
+                    // Stops the formatter here: what follows would be cut off.
                     Err(fmt::Error)
                 }
                 _ => {

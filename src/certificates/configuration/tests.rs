@@ -1,4 +1,4 @@
-//! Several entries of ours in one configuration: what is taken for trusted, and what is written.
+//! Several entries of ours in one configuration: what counts as trusted, and what is written.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,4 @@
-//! Namespaces and personas: who opted in, in which mode, by whom governed.
+//! Checks of namespaces and personas: which namespaces opted in, in which mode, with which personas.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
 use crate::policy::ModeWish;
 
-/// The namespaces whose Deployments are sent, by the selector that is stored, else by the one that is shipped.
+/// The namespaces whose Deployments are sent, by the stored selector or, without one, by the shipped one.
 pub(in crate::doctor) fn sent<'a>(view: &'a View<'_>) -> Result<Vec<&'a Namespace>, NotOk> {
     let namespaces = view.facts.namespaces.needed("there are none")?;
     let stored = view.entry().ok().map(|entry| entry.webhook.clone());
@@ -26,7 +26,7 @@ pub(super) fn opt_in(view: &View<'_>) -> Outcome {
     let sent = sent(view)?;
     let namespaces = view.facts.namespaces.needed("there are none")?;
     let mut findings = Vec::new();
-    // `false` is how people write "not here".
+    // Users write `false` for "not here".
     let meant = |namespace: &&Namespace| {
         !matches!(
             namespace.labels.get(VALIDATE).map(String::as_str),
@@ -101,7 +101,7 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
             }
         }
     }
-    // Without their definition there are none, which is another check's.
+    // Without the definition there are no personas; another check reports that.
     for persona in view.facts.personas.here().into_iter().flatten() {
         match &persona.mode {
             ModeWish::Unset => {}

@@ -1,4 +1,4 @@
-//! Cluster, process, the way to it, namespaces.
+//! Checks of the cluster, the process, the path to it, and namespaces.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Many requests to an API server at once. Knows how it hands on what a webhook said; knows no case.
+//! Sends many requests to an API server at once. It knows how the API server passes on a webhook's answer; it knows no case.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,8 +34,8 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// As far as a client can see what the webhook said: no message when it allowed. Whoever else refused is told apart
-    /// by the status in front.
+    /// The webhook's answer, as far as a client sees it: no message when it allowed. A denial by another component is
+    /// distinguished by the status in front.
     pub(crate) fn answer(&self) -> Answer {
         let said = self.body["message"].as_str().unwrap_or_default();
         let message = match (self.succeeded(), said.strip_prefix(DENIED)) {

@@ -1,9 +1,9 @@
-//! The corpus, asked through a real API server that calls the real process: the third door.
+//! Runs the corpus through a real API server that calls the real process.
 //!
-//! Every case gets a namespace of its own, where its old object is stored while nothing is registered; then it is asked,
-//! always as a dry run, once of the API server alone and once of every rule set and mode. What the API server alone
-//! refuses cannot be asked of us; what it warns of alone, it warns of beside us. Knows no rule: the expected answers are
-//! the corpus's.
+//! Every case gets a namespace of its own, where its old object is stored while nothing is registered. Then it is requested,
+//! always as a dry run: once without the webhook, and once for every rule set and mode. What the API server itself rejects
+//! cannot be sent to us; what it warns of itself, it warns of in addition to us. This file knows no rule: the expected answers
+//! are the corpus's.
 
 mod question;
 
@@ -23,16 +23,16 @@ use crate::https;
 use question::MATCH;
 pub(crate) use question::Question;
 
-/// Reviews for each rule set and mode, a few fewer than when this was written. Less would mean that the corpus, or this
-/// door, has quietly become narrower.
+/// Reviews for each rule set and mode, a few fewer than when this was written. Less would mean that the corpus, or what can be
+/// sent through an API server, has become smaller unnoticed.
 const REVIEWS: usize = 290;
 pub(crate) const MATCHINGS: [&str; 2] = ["label", "chain"];
 const FAIL_OPEN: &str = "apiserver_admission_webhook_fail_open_count";
 
 #[test]
 fn the_api_server_hands_on_what_each_case_says() {
-    // Not the shared one: other tests stop their servers, and so make it go on without them, or have roll out what is
-    // stored in it.
+    // Not the shared one: other tests stop their servers. The API server would then continue without those webhooks, or roll
+    // out what this test stores.
     let Some(bed) = Bed::start(&Options::default()) else {
         return;
     };
@@ -214,8 +214,8 @@ impl Processes {
             }
             bed.apply(&configuration.to_string()).expect_success();
         }
-        // The API server learns of configurations in the order they were stored in: once this one is in force, the two
-        // above are.
+        // The API server reads configurations in the order in which they were stored. Once this one is in effect, the two above
+        // are.
         bed.register(&registration("label"));
     }
 }

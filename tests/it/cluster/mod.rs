@@ -1,4 +1,4 @@
-//! `kubectl` against a real API server that calls the real process: what a platform engineer sees.
+//! `kubectl` against a real API server that calls the real process, as a platform engineer sees it.
 
 pub(crate) mod api_server;
 mod bypasses;

@@ -1,5 +1,5 @@
-//! The commands of docs/rules.md, typed in against a Deployment with the finding they are for: the API server takes each,
-//! dorgu allows it, the finding is gone and there is no new one.
+//! Runs the commands of docs/rules.md against a Deployment with the finding they fix: the API server accepts each, dorgu allows
+//! it, the finding is gone and there is no new one.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! A thousand personas of one app and Deployments of five thousand containers, once a second and twice, at a process as
-//! users start it, beside small reviews of another namespace: what the one costs the others.
+//! A thousand personas of one app and Deployments of five thousand containers, once a second and twice, sent to a process as
+//! users start it, beside small reviews of another namespace. Measures what the large ones cost the small ones.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! From findings to changes.
+//! Builds a plan of changes from findings.
 
 mod resources;
 mod security;
@@ -14,13 +14,13 @@ use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
 
-/// Changes for one finding, on average.
+/// Average number of changes for one finding.
 const CHANGES_EACH: usize = 4;
 
 /// Changes for the first finding, which may be about hundreds of containers: more lines than a denial has room for.
 const CHANGES_OF_FIRST: usize = 512;
 
-/// Up to so many changes are looked through one by one and take no memory of their own: most plans have fewer.
+/// Up to this many changes are searched one by one and need no memory of their own. Most plans have fewer.
 const FEW: usize = 8;
 
 /// How much more a plan may hold.
@@ -29,7 +29,7 @@ struct Room {
     changes: usize,
 }
 
-/// What tells two changes apart: of a list, each item is changed by itself.
+/// Distinguishes two changes. Each item of a list is changed by itself.
 type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
 
 /// The changes for a set of findings.
@@ -39,7 +39,7 @@ pub struct Plan<'a> {
     pub changes: SmallVec<[(Change<'a>, usize); FEW]>,
     /// Findings without a change here, since there was no room for all that they need.
     pub left: usize,
-    /// Where each field stands in `changes`, once they are more than a few.
+    /// The position of each field in `changes`, once they are more than a few.
     positions: HashMap<Key<'a>, usize>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Plan<'a> {
         planner.plan
     }
 
-    /// Where a field stands in `changes`.
+    /// The position of a field in `changes`.
     fn position(&self, key: &Key<'a>) -> Option<usize> {
         match self.changes.len() > FEW {
             true => self.positions.get(key).copied(),
@@ -102,7 +102,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The text that a field is changed to, if it is.
+    /// The text that a field is changed to, if any.
     fn text(&self, level: Level<'a>, field: &'static str) -> Option<&str> {
         let position = self.position(&(level, field, None))?;
         match &self.changes.get(position)?.0.to {
@@ -123,10 +123,10 @@ fn key<'a>(change: &Change<'a>) -> Key<'a> {
 struct Planner<'a> {
     pod: &'a PodSpec<'a>,
     about: About<'a>,
-    /// The changes for the finding at hand, and which of them are only tied to it.
+    /// The changes for the current finding, and which of them are only tied to it.
     wanted: SmallVec<[(Change<'a>, bool); CHANGES_EACH]>,
     most_wanted: usize,
-    /// There is no room for all that the finding at hand needs.
+    /// There is no room for all that the current finding needs.
     is_left: bool,
     plan: Plan<'a>,
 }
@@ -168,7 +168,7 @@ impl<'a> Planner<'a> {
         self.want(Change { level, field, from, to }, false);
     }
 
-    /// A change that no finding asks for, and an API server does.
+    /// A change that no finding requires, but an API server does.
     fn tie(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
         self.want(Change { level, field, from, to }, true);
     }

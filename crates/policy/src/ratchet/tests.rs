@@ -1,7 +1,7 @@
-//! The ratchet against an oracle over generated updates: an update is refused exactly when some container can do what it
+//! Compares the ratchet with an oracle on generated updates: an update is denied exactly when some container can do what it
 //! could not do before and the persona forbids it.
 //!
-//! `DORGU_RATCHET_CASES` says how many updates; a fault that is planted in what the ratchet sees must be found.
+//! `DORGU_RATCHET_CASES` is the number of updates. A fault that is planted in the ratchet's input must be found.
 
 mod oracle;
 mod updates;
@@ -19,7 +19,7 @@ fn cases() -> u32 {
     asked.map_or(3_000, |count| count.parse().expect("DORGU_RATCHET_CASES is a number"))
 }
 
-/// What dorgu says, where everything is enforced.
+/// Whether dorgu denies it, where everything is enforced.
 fn is_refused(update: &Update) -> bool {
     let personas = [Arc::new(Persona {
         name: "orders".into(),
@@ -52,7 +52,7 @@ fn is_refused(update: &Update) -> bool {
     !decide(rulebook, &question).allows()
 }
 
-/// What the oracle says.
+/// The oracle's result.
 fn gains(update: &Update) -> Vec<Ability> {
     let before = oracle::abilities(&update.old, true);
     let after = oracle::abilities(&update.new, false);
@@ -64,7 +64,7 @@ fn gains(update: &Update) -> Vec<Ability> {
     .collect()
 }
 
-/// Holds dorgu, which is shown what `fault` makes of an update, against the oracle, which sees the update itself.
+/// Compares dorgu, which gets the update changed by `fault`, with the oracle, which gets the update itself.
 fn compare(count: u32, fault: impl Fn(&mut Update)) -> Result<(), Box<TestError<Update>>> {
     let config = Config {
         cases: count,
@@ -102,7 +102,7 @@ fn an_update_is_refused_exactly_when_a_container_gains_what_is_forbidden() {
     }
 }
 
-/// A ratchet that has the fault of this name would see this instead of the update.
+/// A ratchet with the fault of this name would see this instead of the update.
 type Fault = (&'static str, fn(&mut Update));
 
 const FAULTS: &[Fault] = &[

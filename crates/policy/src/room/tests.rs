@@ -1,7 +1,7 @@
 use super::*;
 use crate::Workload;
 
-/// A Deployment of so many containers, in two lists, each with so many capabilities.
+/// A Deployment of this many containers, in two lists, each with this many capabilities.
 fn object(containers: [usize; 2], capabilities: usize) -> String {
     let added = vec!["\"\""; capabilities].join(",");
     let container = format!(r#"{{"securityContext":{{"capabilities":{{"add":[{added}]}}}}}}"#);
@@ -9,7 +9,7 @@ fn object(containers: [usize; 2], capabilities: usize) -> String {
     format!(r#"{{"spec":{{"template":{{"spec":{{"containers":[{app}],"initContainers":[{init}]}}}}}}}}"#)
 }
 
-/// A Deployment of so many small containers that run as root.
+/// A Deployment of this many small containers that run as root.
 fn small(containers: usize) -> String {
     let container = |number| {
         format!(
@@ -50,7 +50,7 @@ fn one_count_holds_for_all_lists_of_an_object() {
     }
 }
 
-/// What it is for: thousands of small containers, each of which violates.
+/// The purpose: thousands of small containers, each with violations.
 #[test]
 fn five_thousand_small_containers_are_judged_also_beside_the_stored_ones() {
     let json = small(5_000);

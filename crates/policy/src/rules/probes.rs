@@ -1,8 +1,7 @@
-//! Missing probes (W4, W5) and a liveness path that differs (R7). App containers only: init containers end, and a
-//! sidecar's health is its own affair.
+//! Missing probes (W4, W5) and a liveness path that differs (R7). App containers only: init containers end, and the health of a
+//! sidecar is not the application's.
 //!
-//! A liveness probe that asks nothing over HTTP is a probe to an answer (W4) and none to a status (R6), since a path can
-//! only be asked for over HTTP.
+//! A liveness probe without HTTP counts as a probe in an answer (W4), and as none in a status (R6), since only HTTP has a path.
 
 use super::{Context, Found};
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Rule};

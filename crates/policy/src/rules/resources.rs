@@ -1,7 +1,7 @@
-//! Limits above or missing (W1, W2), and missing requests (R3).
+//! Limits that are too high or missing (W1, W2), and missing requests (R3).
 //!
-//! A limit on the pod bounds its containers together, so it is held against the sum of what the persona allows those that
-//! run at the same time; a container that has no limit of its own may use all of it.
+//! A limit on the pod bounds its containers together, so it is compared with the sum of what the persona allows for those that
+//! run at the same time. A container without a limit of its own may use all of it.
 
 use super::{Context, Found};
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place, Rule};
@@ -9,13 +9,13 @@ use crate::persona::PersonaResources;
 use crate::quantity::Quantity;
 use crate::workload::{Container, ResourceList, Resources};
 
-/// One resource of the two: how to find it in each list, and which rules speak of it.
+/// CPU or memory: how to find it in each list, and its rules.
 struct Kind {
     of_persona: fn(&PersonaResources) -> Option<&Quantity>,
     of_list: fn(&ResourceList) -> Option<&Quantity>,
     above: Rule,
     missing: Rule,
-    /// Below a container and below the pod alike.
+    /// The same below a container and below the pod.
     field: &'static str,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn judge_container<'a>(
         limit(context, kind, container, &spec.resources, allowed, found);
     }
     let runs_with_the_app = container.kind != ContainerKind::Init;
-    // Upstream shows this in status alone, and knows no pod level.
+    // Upstream shows this in status only, and knows no pod level.
     let pod_speaks_for_it = context.complete() && !(pod.requests.is_empty() && pod.limits.is_empty());
     let is_shown = context.complete() || context.in_status();
     if is_shown && runs_with_the_app && spec.resources.requests.is_empty() && !pod_speaks_for_it {
@@ -64,7 +64,7 @@ pub(super) fn judge_container<'a>(
     }
 }
 
-/// A limit on the pod, which upstream does not know.
+/// Judges a limit on the pod, which upstream does not know.
 pub(super) fn judge_pod<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
     let (persona, pod) = (context.persona, &context.pod().resources);
     if context.complete() && persona.has_resources {
@@ -108,8 +108,8 @@ fn limit<'a>(
             found(Finding::container(kind.above, container, kind.field, fact));
         }
         Some(_) => {}
-        // A container without a limit may take the whole node, or all that the pod has. A run-once init container is gone
-        // when the app runs.
+        // A container without a limit may use the whole node, or all that the pod has. A run-once init container has ended when
+        // the app runs.
         None => {
             let of_pod = (kind.of_list)(&context.pod().resources.limits);
             let bounded = of_pod.is_some_and(|of_pod| of_pod <= allowed);

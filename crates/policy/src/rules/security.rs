@@ -5,10 +5,10 @@ use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, Rule};
 use crate::security_context::{ALLOW_ESCALATION, EffectiveSecurityContext};
 use crate::workload::Container;
 
-/// The field that demands another user than root, below a pod and below a container.
+/// The field that demands a user other than root, below a pod and below a container.
 const NON_ROOT: &str = "securityContext.runAsNonRoot";
 
-/// E2 on the pod level. Upstream looks there alone; we look at what each container ends up with.
+/// E2 on the pod level. Upstream reads only that; we judge the effective settings of each container.
 pub(super) fn judge_pod<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
     let observed = context.pod().security_context.run_as_non_root;
     if !context.persona.run_as_non_root || observed == Some(true) {
@@ -18,7 +18,7 @@ pub(super) fn judge_pod<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
     if context.complete() {
         let silent = |spec: &Container<'_>| spec.security_context.run_as_non_root != Some(true);
         let silent = context.containers().filter(move |(_, spec)| silent(spec));
-        // Counted first: a list that doubles would take three times its size.
+        // Counted first: a list that doubles would need three times its size.
         containers.reserve_exact(silent.clone().count());
         containers.extend(silent.map(|(container, _)| container.name));
         if containers.is_empty() {
@@ -45,8 +45,8 @@ pub(super) fn judge_container<'a>(
     if persona.forbids_privilege_escalation {
         privilege_escalation(context, container, spec, found);
     }
-    // Upstream shows this in status alone. The API server refuses the field on Windows pods, so asking for it there
-    // could not be answered.
+    // Upstream shows this in status only. The API server rejects the field on Windows pods, so demanding it there could not be
+    // satisfied.
     let is_shown = match context.complete() {
         true => !context.pod().is_windows(),
         false => context.in_status(),
@@ -59,7 +59,7 @@ pub(super) fn judge_container<'a>(
     }
 }
 
-/// E2, as each container ends up.
+/// E2 by the effective settings of a container.
 fn runs_as_root<'a>(context: &Context<'a>, container: ContainerRef<'a>, spec: &'a Container<'a>, found: Found<'_, 'a>) {
     let user = EffectiveSecurityContext::new(context.pod(), spec).root_user();
     let switched_off = spec.security_context.run_as_non_root == Some(false);

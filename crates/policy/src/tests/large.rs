@@ -9,7 +9,7 @@ use crate::{Decision, Mode, Rule, RuleSet, Workload, issues, render};
 
 const COUNT: usize = 3_000;
 
-/// So many containers that violate in every way that small ones can.
+/// This many containers with every violation that small ones can have.
 fn crowd() -> Value {
     let container = |number: usize| {
         json!({
@@ -30,7 +30,7 @@ fn with_a_privileged_one(number: usize) -> Value {
     object
 }
 
-/// What each rule finds in them.
+/// The findings of each rule in them.
 const FOUND: [(Rule, usize); 9] = [
     (Rule::CpuLimitMissing, COUNT),
     (Rule::MemoryLimitMissing, COUNT),
@@ -43,7 +43,7 @@ const FOUND: [(Rule, usize); 9] = [
     (Rule::WritableRootFilesystem, COUNT),
 ];
 
-/// The number at the end of `... and 12 more`, and so on.
+/// The number at the end of `... and 12 more`, and similar texts.
 fn left(text: &str) -> usize {
     let number = text.rsplit("and ").next().and_then(|rest| rest.split(' ').next());
     number.and_then(|number| number.parse().ok()).expect("a number")

@@ -1,4 +1,4 @@
-//! What the items of lists take in memory beside their places ([`crate::room`]).
+//! The memory of list items beside their places ([`crate::room`]).
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ impl Item for Container<'_> {
             &windows.run_as_user_name,
         ];
         let heap = texts.map(Text::heap).iter().sum::<usize>() + paths.sum::<usize>() + self.resources.heap();
-        // Escalation, a user on either system, and what a container may have from its pod: all that the host does.
+        // Escalation, a user on either system, and what a container may get from its pod: everything that the host can do.
         let own = [context.privileged == Some(true), !context.proc_mount.is_empty()];
         let powers = USUAL_POWERS + 1 + own.into_iter().map(usize::from).sum::<usize>();
         Cost {
@@ -38,7 +38,7 @@ impl Item for Container<'_> {
 /// A capability.
 impl Item for Text<'_> {
     fn cost(&self) -> Cost {
-        // Where it gives a power, its folded name is kept with that power, or with what is found about it.
+        // Where it gives a power, its folded name is kept with that power, or with its finding.
         let gives = usize::from(implies_escalation(self));
         let folded = match capability(self) {
             Cow::Owned(name) => name.capacity(),

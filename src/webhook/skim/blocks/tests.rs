@@ -4,7 +4,7 @@ use fearless_simd::{Level, dispatch};
 
 use super::{BLOCK, end_of_brackets, end_of_brackets_by, end_of_escapes, lanes, plain, stop};
 
-/// What this processor can do, and what every one of its kind can.
+/// The best level of this processor, and the baseline.
 fn levels() -> [Level; 2] {
     [Level::new(), Level::baseline()]
 }
@@ -13,7 +13,7 @@ fn levels() -> [Level; 2] {
 fn end_by_characters(text: &[u8], at: usize) -> Option<usize> {
     let (mut open, mut inside, mut escaped) = (1, false, false);
     for (position, byte) in text.iter().enumerate().skip(at) {
-        // Outside a string a backslash is no JSON; here as there it escapes quotes and hides no bracket.
+        // Outside a string a backslash is not valid JSON. Here as there it escapes quotes and hides no bracket.
         let was_escaped = std::mem::take(&mut escaped);
         match byte {
             b'\\' => escaped = !was_escaped,
@@ -31,7 +31,7 @@ fn end_by_characters(text: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// Bytes of which most matter here.
+/// Bytes, most of which are relevant here.
 fn telling() -> impl Strategy<Value = u8> {
     prop_oneof![
         4 => prop::sample::select(b"\"\\{}[]".to_vec()),

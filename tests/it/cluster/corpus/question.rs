@@ -1,5 +1,5 @@
-//! A case as an API server can be asked it: in a namespace of its own, with the fields that no rule reads and the API
-//! server insists on. Knows the API server's paths and filters; knows no rule and starts nothing.
+//! A case as an API server can be sent it: in a namespace of its own, with the fields that no rule reads and the API server
+//! requires. It knows the API server's paths and filters; it knows no rule and starts nothing.
 
 use dorgu::policy::{Mode, RuleSet};
 use http::Method;
@@ -70,7 +70,7 @@ impl Question {
         if self.scale {
             *stored = stored.as_ref().map(|old| deployment_behind(old, object));
             in_place(object, "Scale", "autoscaling");
-            // Nobody writes it, and the API server fills it in.
+            // Users never write it, and the API server fills it in.
             object["status"] = Value::Null;
         } else {
             in_place(object, "Deployment", "apps");

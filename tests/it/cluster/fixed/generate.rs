@@ -1,5 +1,5 @@
-//! Deployments as people write them against personas, most of them denied: every field that an error is found by, on
-//! every level, alone and together, created and updated. An API server takes nearly all of them.
+//! Generates Deployments that violate personas: every field that an error can concern, on every level, alone and together,
+//! created and updated. An API server accepts nearly all of them.
 
 use serde_json::{Value, json};
 

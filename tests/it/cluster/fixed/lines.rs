@@ -1,5 +1,5 @@
-//! Applies what a denial says to the object that was denied. Knows the grammar of its lines (docs/rules.md, "Reading an
-//! answer") and no rule, no field and no kind.
+//! Applies the lines of a denial to the denied object. It knows the grammar of the lines (docs/rules.md, "Reading an answer")
+//! and no rule, no field and no kind.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! What a container can do, found by acting out what the kubelet and a runtime do with it. Knows neither the types nor
-//! the rules that are tested: names mean what a table says, and one power includes another because it can do all that.
+//! Computes what a container can do by simulating the kubelet and a runtime. It uses neither the types nor the rules under
+//! test: a table defines the meaning of names, and one power includes another because it can do all that.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ impl Ability {
     }
 }
 
-/// Capabilities as written, and what a runtime makes of them; nothing for those that let no process gain privileges.
+/// Capabilities as written, and what a runtime reads; empty for those that let no process gain privileges.
 pub(super) const CAPABILITIES: &[(&str, &str)] = &[
     ("SYS_ADMIN", "SYS_ADMIN"),
     ("cap_sys_admin", "SYS_ADMIN"),
