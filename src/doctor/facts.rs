@@ -106,6 +106,8 @@ pub struct Namespace {
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its annotation `dorgu.io/mode`, which has no effect: the label counts.
+    pub misplaced_mode: Option<String>,
     /// Whether it is being deleted, so that nothing can be fixed there.
     pub terminating: bool,
 }
