@@ -8,7 +8,7 @@ use anyhow::ensure;
 use dorgu::policy::Rule;
 use serde_json::json;
 
-use super::{PATIENCE, Stage, crds, install_crds};
+use super::{Stage, TIMEOUT, crds, install_crds};
 use crate::bed::{Bed, Needs, Options, wait_until};
 
 /// The `kubectl` commands in the section of a rule, for this namespace.
@@ -45,7 +45,7 @@ fn store_unvalidated(bed: &Bed, persona: &str) {
     bed.kubectl(&["patch", "crd", crd, "--type=json", "--patch", &loose])
         .expect_success();
     // The API server takes a moment to follow.
-    let stored = wait_until(PATIENCE, "the persona is stored", || {
+    let stored = wait_until(TIMEOUT, "the persona is stored", || {
         let output = bed.apply(persona);
         ensure!(output.succeeded(), "{output}");
         Ok(())
@@ -54,7 +54,7 @@ fn store_unvalidated(bed: &Bed, persona: &str) {
     let folder = crds().display().to_string();
     bed.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &folder])
         .expect_success();
-    let strict = wait_until(PATIENCE, "the validation is back", || {
+    let strict = wait_until(TIMEOUT, "the validation is back", || {
         let again = persona.replace("\"orders\"", "\"other\"");
         let output = bed.kubectl_in(&["apply", "--dry-run=server", "-f", "-"], &again);
         ensure!(!output.succeeded(), "{output}");
