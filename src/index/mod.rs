@@ -93,7 +93,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty one, in which Deployments find their personas by that.
+    /// An empty index in which Deployments are matched by these names.
     pub fn new(matching: Matching) -> Index {
         Index {
             current: ArcSwap::from_pointee(Snapshot {
@@ -104,7 +104,7 @@ impl Index {
         }
     }
 
-    /// What is known now. Cheap: one atomic load.
+    /// The current snapshot: one atomic load.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
     }

@@ -27,7 +27,7 @@ impl Touched {
         });
     }
 
-    /// A Deployment came, went or changed.
+    /// A Deployment was added, removed or changed.
     pub(super) fn claimed(&mut self, matching: Matching, deployment: Option<&Deployment>) {
         if let Some(deployment) = deployment {
             for (_, app) in deployment.names().in_order(matching) {
