@@ -4,6 +4,7 @@
 //! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files: both
 //! feed it through the same three writers, one for each kind.
 
+mod affected;
 mod arrivals;
 mod basis;
 mod entries;
@@ -12,7 +13,6 @@ mod shared;
 mod snapshot;
 mod table;
 mod tally;
-mod touched;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::Matching;
+use affected::AffectedApps;
+pub use affected::AppKey;
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
@@ -30,8 +32,6 @@ pub use snapshot::Snapshot;
 use snapshot::{claimants, governors, reclaim, settled};
 use table::{Keyed, Table};
 pub use tally::Tally;
-pub use touched::AppKey;
-use touched::Touched;
 
 /// The kinds the index holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Index {
 
     /// Applies a change of personas. Returns the apps about which more than a status has changed.
     pub fn personas(&self, change: Change<StoredPersona>) -> Vec<AppKey> {
-        let mut touched = Touched::default();
+        let mut affected = AffectedApps::default();
         match change {
             Change::Put(stored) => self.publish(|now| {
                 let (namespace, name) = stored.key();
@@ -161,20 +161,20 @@ impl Index {
                     return now.put_persona(stored);
                 }
                 let before = before.as_deref().map(|before| &*before.persona);
-                touched.governed(now, before);
+                affected.governed(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
                     now.release(moved);
                 }
                 now.govern(&persona);
                 now.put_persona(stored);
-                touched.governed(now, Some(&persona));
+                affected.governed(now, Some(&persona));
             }),
             Change::Remove { namespace, name } => self.publish(|now| {
                 let Some(before) = now.personas.get(&namespace, &name).cloned() else {
                     return;
                 };
-                touched.governed(now, Some(&before.persona));
+                affected.governed(now, Some(&before.persona));
                 now.release(&before.persona);
                 now.tally.take(&before);
                 now.personas.remove(&namespace, &name, "");
@@ -190,7 +190,7 @@ impl Index {
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
-                    touched.governed(&before, Some(&stored.persona));
+                    affected.governed(&before, Some(&stored.persona));
                 }
                 self.publish(|now| {
                     now.personas = personas;
@@ -201,7 +201,7 @@ impl Index {
                 self.sync(Kind::Persona);
             }
         }
-        touched.into_keys()
+        affected.into_keys()
     }
 
     /// Applies a change of namespaces.
@@ -232,7 +232,7 @@ impl Index {
     /// Applies a change of Deployments. Returns the apps of those that really changed, before and after.
     pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
         let matching = self.load().matching;
-        let mut touched = Touched::default();
+        let mut affected = AffectedApps::default();
         match change {
             Change::Put(object) => {
                 let object = Arc::new(object.slim(matching));
@@ -242,8 +242,8 @@ impl Index {
                     if before.as_ref().is_some_and(|there| there.same(&object)) {
                         return;
                     }
-                    touched.claimed(matching, before.as_deref());
-                    touched.claimed(matching, Some(&object));
+                    affected.claimed(matching, before.as_deref());
+                    affected.claimed(matching, Some(&object));
                     reclaim(now, before.as_ref(), Some(&object));
                     now.deployments.put(Arc::clone(&object));
                 });
@@ -252,7 +252,7 @@ impl Index {
             }
             Change::Remove { namespace, name } => self.publish(|now| {
                 let before = now.deployments.get(&namespace, &name).cloned();
-                touched.claimed(matching, before.as_deref());
+                affected.claimed(matching, before.as_deref());
                 reclaim(now, before.as_ref(), None);
                 now.deployments.remove(&namespace, &name, "");
             }),
@@ -261,7 +261,7 @@ impl Index {
                 let deployments = relisted(&before.deployments, objects, &kept);
                 let claimants = claimants(before.matching, &deployments, &before.claimants);
                 for deployment in before.deployments.differing(&deployments, |_, _| true) {
-                    touched.claimed(matching, Some(deployment));
+                    affected.claimed(matching, Some(deployment));
                 }
                 self.publish(|now| {
                     now.deployments = deployments;
@@ -273,7 +273,7 @@ impl Index {
                     .listed(|namespace, name| now.deployment(namespace, name).is_some());
             }
         }
-        touched.into_keys()
+        affected.into_keys()
     }
 
     /// Makes the next snapshot from the current one. Each kind has one writer, so a writer's view of its own kind is never

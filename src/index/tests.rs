@@ -244,13 +244,13 @@ proptest! {
         let (index, mut model) = model(matching);
         for step in &steps {
             let before = Snapshot::clone(&index.load());
-            let touched = model.step(&index, step);
+            let affected = model.step(&index, step);
             let after = index.load();
             for namespace in NAMESPACES {
                 for app in NAMES {
                     let changed = of_app(&before, namespace, app) != of_app(&after, namespace, app);
                     let key = AppKey { namespace: namespace.into(), app: app.into() };
-                    prop_assert!(!changed || touched.contains(&key), "{step:?} changed {key:?} and touched {touched:?}");
+                    prop_assert!(!changed || affected.contains(&key), "{step:?} changed {key:?} and affected {affected:?}");
                 }
             }
         }
@@ -281,8 +281,8 @@ fn deployment(name: &str, app: &str, ready: i32) -> Deployment {
     }
 }
 
-fn names(touched: &[AppKey]) -> Vec<&str> {
-    touched.iter().map(|key| &*key.app).collect()
+fn names(affected: &[AppKey]) -> Vec<&str> {
+    affected.iter().map(|key| &*key.app).collect()
 }
 
 #[test]
@@ -347,8 +347,8 @@ fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
     index.personas(Change::Put(stored("shop", "o", "orders", "1")));
     assert_eq!(whose("orders"), ["web"], "a label is a stronger claim than a name");
     // Its label now leads elsewhere, so both apps are reported.
-    let touched = index.personas(Change::Put(stored("shop", "p", "payments", "1")));
-    assert_eq!(names(&touched), ["orders", "payments", "web"]);
+    let affected = index.personas(Change::Put(stored("shop", "p", "payments", "1")));
+    assert_eq!(names(&affected), ["orders", "payments", "web"]);
     assert_eq!(
         (whose("orders"), whose("payments")),
         (vec!["orders".to_owned()], vec!["web".to_owned()])

@@ -17,9 +17,9 @@ pub struct AppKey {
 
 /// The apps that one change affects.
 #[derive(Default)]
-pub(super) struct Touched(BTreeSet<AppKey>);
+pub(super) struct AffectedApps(BTreeSet<AppKey>);
 
-impl Touched {
+impl AffectedApps {
     fn app(&mut self, namespace: &str, app: &str) {
         self.0.insert(AppKey {
             namespace: namespace.into(),
