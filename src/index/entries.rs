@@ -167,19 +167,19 @@ impl Deployment {
 
 /// Every Deployment that may belong to one app of a namespace; never empty.
 #[derive(Debug)]
-pub(super) struct Claimants {
+pub(super) struct AppDeployments {
     pub(super) app: Box<str>,
     /// By name.
     pub(super) deployments: Box<[Arc<Deployment>]>,
 }
 
-impl Keyed for Claimants {
+impl Keyed for AppDeployments {
     fn key(&self) -> (&str, &str) {
         let first = self.deployments.first();
         (first.map_or("", |first| &first.namespace), &self.app)
     }
 
-    fn same(&self, other: &Claimants) -> bool {
+    fn same(&self, other: &AppDeployments) -> bool {
         self.deployments.len() == other.deployments.len()
             && self
                 .deployments

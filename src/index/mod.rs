@@ -29,7 +29,7 @@ pub use entries::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 pub use fingerprint::StatusFingerprint;
 use shared::Shared;
 pub use snapshot::Snapshot;
-use snapshot::{claimants, governors, reclaim, settled};
+use snapshot::{app_deployments, governors, reclaim, settled};
 use table::{Keyed, Table};
 pub use tally::Tally;
 
@@ -72,7 +72,7 @@ pub enum Change<T> {
     },
     /// The complete list. What is not in it was deleted, unless it is in `kept`.
     Replace {
-        /// The objects. Those that did not change should come from [`Index::known_persona`] and [`Index::known_deployment`].
+        /// The objects. Those that did not change should come from [`Index::reuse_persona`] and [`Index::reuse_deployment`].
         objects: Vec<Arc<T>>,
         /// Namespace and name of objects that exist and cannot be read. Their last readable version stays.
         kept: Vec<(String, String)>,
@@ -134,12 +134,12 @@ impl Index {
 
     /// The entry to list for a persona: the stored one when it is equal. Called for each object as it arrives, so that a list
     /// of 100,000 known personas does not need their memory twice.
-    pub fn known_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
-        self.load().recognise(Arc::new(stored))
+    pub fn reuse_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
+        self.load().reuse(Arc::new(stored))
     }
 
     /// The same for a Deployment.
-    pub fn known_deployment(&self, deployment: Deployment) -> Arc<Deployment> {
+    pub fn reuse_deployment(&self, deployment: Deployment) -> Arc<Deployment> {
         let now = self.load();
         now.deployments.reuse(Arc::new(deployment.slim(now.matching)))
     }
@@ -161,20 +161,20 @@ impl Index {
                     return now.put_persona(stored);
                 }
                 let before = before.as_deref().map(|before| &*before.persona);
-                affected.governed(now, before);
+                affected.persona(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
                     now.release(moved);
                 }
                 now.govern(&persona);
                 now.put_persona(stored);
-                affected.governed(now, Some(&persona));
+                affected.persona(now, Some(&persona));
             }),
             Change::Remove { namespace, name } => self.publish(|now| {
                 let Some(before) = now.personas.get(&namespace, &name).cloned() else {
                     return;
                 };
-                affected.governed(now, Some(&before.persona));
+                affected.persona(now, Some(&before.persona));
                 now.release(&before.persona);
                 now.tally.take(&before);
                 now.personas.remove(&namespace, &name, "");
@@ -183,14 +183,14 @@ impl Index {
                 // The new table is built outside the lock. Only the swap needs the writers' turn, and this kind has no other
                 // writer.
                 let before = Snapshot::clone(&self.load());
-                let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
+                let settle = |stored: Arc<StoredPersona>| before.reuse(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas);
                 let shared = Shared::all(&governors);
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
-                    affected.governed(&before, Some(&stored.persona));
+                    affected.persona(&before, Some(&stored.persona));
                 }
                 self.publish(|now| {
                     now.personas = personas;
@@ -242,8 +242,8 @@ impl Index {
                     if before.as_ref().is_some_and(|there| there.same(&object)) {
                         return;
                     }
-                    affected.claimed(matching, before.as_deref());
-                    affected.claimed(matching, Some(&object));
+                    affected.deployment(matching, before.as_deref());
+                    affected.deployment(matching, Some(&object));
                     reclaim(now, before.as_ref(), Some(&object));
                     now.deployments.put(Arc::clone(&object));
                 });
@@ -252,20 +252,20 @@ impl Index {
             }
             Change::Remove { namespace, name } => self.publish(|now| {
                 let before = now.deployments.get(&namespace, &name).cloned();
-                affected.claimed(matching, before.as_deref());
+                affected.deployment(matching, before.as_deref());
                 reclaim(now, before.as_ref(), None);
                 now.deployments.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
                 let before = Snapshot::clone(&self.load());
                 let deployments = relisted(&before.deployments, objects, &kept);
-                let claimants = claimants(before.matching, &deployments, &before.claimants);
+                let app_deployments = app_deployments(before.matching, &deployments, &before.app_deployments);
                 for deployment in before.deployments.differing(&deployments, |_, _| true) {
-                    affected.claimed(matching, Some(deployment));
+                    affected.deployment(matching, Some(deployment));
                 }
                 self.publish(|now| {
                     now.deployments = deployments;
-                    now.claimants = claimants;
+                    now.app_deployments = app_deployments;
                 });
                 self.sync(Kind::Deployment);
                 let now = self.load();

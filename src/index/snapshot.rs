@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Kind;
-use super::entries::{Claimants, Deployment, Namespace, StoredPersona};
+use super::entries::{AppDeployments, Deployment, Namespace, StoredPersona};
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub(super) namespaces: Table<Namespace>,
     pub(super) deployments: Table<Deployment>,
     /// The same Deployments by namespace and by each app they may belong to.
-    pub(super) claimants: Table<Claimants>,
+    pub(super) app_deployments: Table<AppDeployments>,
 }
 
 impl Snapshot {
@@ -59,7 +59,7 @@ impl Snapshot {
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
             deployments: Table::default(),
-            claimants: Table::default(),
+            app_deployments: Table::default(),
         }
     }
 
@@ -141,14 +141,14 @@ impl Snapshot {
     /// The Deployments that belong to an app, by name: those that match it most strongly, except those that match another
     /// governed app more strongly. A review of each of them is answered by this app's personas.
     pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
-        let claimants = self.claimants.get(namespace, app);
-        let claimants = claimants.map_or(&[][..], |claimants| &claimants.deployments);
+        let app_deployments = self.app_deployments.get(namespace, app);
+        let app_deployments = app_deployments.map_or(&[][..], |app_deployments| &app_deployments.deployments);
         let governed = |deployment: &Deployment| {
             let mut claims = deployment.names().in_order(self.matching);
             let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
             first.and_then(|(strength, leads_to)| (leads_to == app).then_some(strength))
         };
-        let ours = claimants
+        let ours = app_deployments
             .iter()
             .filter_map(|deployment| Some((governed(deployment)?, deployment)));
         let ours: Vec<(MatchStrength, &Arc<Deployment>)> = ours.collect();
@@ -158,7 +158,7 @@ impl Snapshot {
     }
 
     /// The stored entry when it equals `stored`. Otherwise `stored`, with the stored persona where its demands did not change.
-    pub(super) fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
+    pub(super) fn reuse(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
         let (namespace, name) = stored.key();
         match self.personas.get(namespace, name) {
             Some(there) if there.same(&stored) => Arc::clone(there),
@@ -218,35 +218,35 @@ pub(super) fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>
     };
     let (before, after) = (apps(leaving), apps(coming));
     for app in before.iter().chain(after.iter().filter(|app| !before.contains(app))) {
-        let there = snapshot.claimants.get(namespace, app);
-        let there = there.map_or(&[][..], |claimants| &claimants.deployments);
+        let there = snapshot.app_deployments.get(namespace, app);
+        let there = there.map_or(&[][..], |app_deployments| &app_deployments.deployments);
         let others = there.iter().filter(|deployment| &*deployment.name != name);
         let mut list: Vec<Arc<Deployment>> = others.cloned().collect();
         if after.contains(app) {
             list.extend(coming.cloned());
         }
         if list.is_empty() {
-            snapshot.claimants.remove(namespace, app, "");
+            snapshot.app_deployments.remove(namespace, app, "");
         } else {
-            snapshot.claimants.put(Arc::new(claim(app, list)));
+            snapshot.app_deployments.put(Arc::new(claim(app, list)));
         }
     }
 }
 
-fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> Claimants {
+fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> AppDeployments {
     deployments.sort_by(|a, b| a.name.cmp(&b.name));
-    Claimants {
+    AppDeployments {
         app: app.into(),
         deployments: deployments.into(),
     }
 }
 
 /// All Deployments by namespace and matched app. Lists of `before` that did not change are reused.
-pub(super) fn claimants(
+pub(super) fn app_deployments(
     matching: Matching,
     deployments: &Table<Deployment>,
-    before: &Table<Claimants>,
-) -> Table<Claimants> {
+    before: &Table<AppDeployments>,
+) -> Table<AppDeployments> {
     let mut lists: BTreeMap<(&str, &str), Vec<Arc<Deployment>>> = BTreeMap::new();
     for deployment in deployments.iter() {
         for app in deployment.apps(matching) {

@@ -204,7 +204,7 @@ impl Model {
         Snapshot {
             tally: Tally::of(self.personas.values()),
             matching: self.matching,
-            claimants: claimants(self.matching, &deployments, &Table::default()),
+            app_deployments: app_deployments(self.matching, &deployments, &Table::default()),
             deployments,
             ..fresh
         }
@@ -403,22 +403,22 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
     let there = snapshot.persona("shop", "a").expect("it is there");
     // A new read of an equal object, as in a list.
     let again = || stored("shop", "a", "orders", "1");
-    assert!(Arc::ptr_eq(&index.known_persona(again()), there));
+    assert!(Arc::ptr_eq(&index.reuse_persona(again()), there));
     let status = Some(StatusFingerprint {
         verdict: 1,
         deployments: 1,
         phase: None,
     });
-    let told = index.known_persona(StoredPersona { status, ..again() });
+    let told = index.reuse_persona(StoredPersona { status, ..again() });
     assert_eq!(told.status, status);
     assert!(Arc::ptr_eq(&told.persona, &there.persona), "only its status is another");
-    let other = index.known_persona(stored("shop", "a", "orders", "2"));
+    let other = index.reuse_persona(stored("shop", "a", "orders", "2"));
     assert_eq!(other.persona.liveness_path.as_deref(), Some("2"));
     // An entry without a version is never equal to another.
     let unversioned = StoredPersona { version: 0, ..again() };
     index.personas(Change::Put(unversioned.clone()));
     assert!(Arc::ptr_eq(
-        &index.known_persona(unversioned.clone()).persona,
+        &index.reuse_persona(unversioned.clone()).persona,
         &unversioned.persona
     ));
 
@@ -429,12 +429,12 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
         .cloned()
         .expect("it is there");
     assert!(Arc::ptr_eq(
-        &index.known_deployment(deployment("web", "orders", 1)),
+        &index.reuse_deployment(deployment("web", "orders", 1)),
         &there
     ));
     assert_eq!(
         index
-            .known_deployment(deployment("web", "orders", 2))
+            .reuse_deployment(deployment("web", "orders", 2))
             .running
             .as_ref()
             .map(|r| r.ready),

@@ -59,7 +59,7 @@ impl Watches {
                 client.clone(),
                 resource(Kind::Persona),
                 Arc::clone(&self.personas),
-                |persona| index.known_persona(persona),
+                |persona| index.reuse_persona(persona),
                 |event| report(is_list(&event), index.personas(change(event))),
             ),
             follow_many(
@@ -73,7 +73,7 @@ impl Watches {
                 client.clone(),
                 resource(Kind::Deployment),
                 Arc::clone(&self.deployments),
-                |deployment| index.known_deployment(deployment),
+                |deployment| index.reuse_deployment(deployment),
                 |event| report(is_list(&event), index.deployments(change(event))),
             ),
         );
