@@ -4,9 +4,9 @@
 //! Three invariants hold wherever the process is interrupted between two writes:
 //!
 //! 1. A leaf is published only when the CA that signs it was seen in the caBundle, and [`GRACE`] has passed since, so that
-//! every API server has it too. Only where no certificate is trusted anyway, there is no wait.
+//!    every API server has it too. Only where no certificate is trusted anyway, there is no wait.
 //! 2. A CA leaves the bundle only when the last leaf that it signed has expired (and [`SKEW`] has passed), and the Secret
-//! already says so. At most [`MAX_PREVIOUS`] are kept.
+//!    already says so. At most [`MAX_PREVIOUS`] are kept.
 //! 3. What is in memory and not in the Secret is not lost when another writer changes the Secret.
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Each controller has the same steps: observe (IO), derive (pure, the time is an argument), write (only when something other
 //! than a timestamp changed). They run only while the Lease is held, on other threads than the webhook, and write nothing but
-//! status.
+//! status, Events about it and, when asked, a first ClusterPersona.
 
 pub mod cluster;
 pub mod metrics;

@@ -1,4 +1,5 @@
-//! The facts about a cluster: stored objects, or why they could not be read.
+//! The facts that `observe` collects. Each is there, absent, or unavailable with the reason. Personas are parsed; of a Secret
+//! nothing private is kept.
 
 use std::collections::BTreeMap;
 
@@ -105,6 +106,8 @@ pub struct Namespace {
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its annotation `dorgu.io/mode`, which has no effect: the label counts.
+    pub misplaced_mode: Option<String>,
     /// Whether it is being deleted, so that nothing can be fixed there.
     pub terminating: bool,
 }

@@ -307,12 +307,19 @@ impl Decode for Namespace {
         struct Metadata {
             name: String,
             labels: Option<BTreeMap<String, String>>,
+            annotations: Option<Annotations>,
             deletion_timestamp: Option<IgnoredAny>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Annotations {
+            #[serde(rename = "dorgu.io/mode")]
+            mode: Option<String>,
         }
         let metadata = from_json::<Object>(json)?.metadata;
         Ok(Namespace {
             name: metadata.name,
             labels: metadata.labels.unwrap_or_default(),
+            misplaced_mode: metadata.annotations.and_then(|annotations| annotations.mode),
             terminating: metadata.deletion_timestamp.is_some(),
         })
     }

@@ -79,7 +79,7 @@ fn namespace(name: &str, labels: &[(&str, &str)]) -> Namespace {
     Namespace {
         name: name.to_owned(),
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        terminating: false,
+        ..Namespace::default()
     }
 }
 

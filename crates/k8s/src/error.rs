@@ -32,7 +32,7 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// A request or an answer that is invalid.
+    /// The request could not be built, or the answer could not be parsed.
     pub(super) fn malformed(error: &dyn std::error::Error) -> CallError {
         CallError {
             kind: Failure::Malformed,

@@ -1,4 +1,5 @@
-//! Requests about the API server itself: its version, its clock, the text of its pages, the rights of an account.
+//! Requests about the API server rather than about an object: its version, its clock, the raw text of an endpoint such as
+//! `/metrics`, and whether an account may do something.
 
 use http_body_util::BodyExt;
 use jiff::Timestamp;

@@ -12,7 +12,7 @@ use super::fix::Plan;
 use super::mode::Mode;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
-use super::text::{Shown, cut, cut_onto};
+use super::text::{Shown, cut, cut_onto, length_within};
 
 /// Limit of all warnings together: above 4,096 characters an API server cuts each to 256.
 const WARNINGS: usize = 4_000;
@@ -24,8 +24,8 @@ const DENIAL: usize = 64 << 10;
 const FIRST_LINE: usize = DENIAL / 2;
 /// How many findings get a line below it.
 const FINDINGS: usize = 40;
-/// Limit of such a line: a field's path with a container's name in it, and two values.
-const FIX_LINE: usize = 512;
+/// What stands before and behind one of them: its indentation, and how many findings it is for.
+const BESIDE_FIX: usize = 32;
 
 /// The Scale of a request, for the command that would pass.
 #[derive(Clone, Copy, Debug)]
@@ -85,22 +85,30 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
     text + &command
 }
 
-/// Adds a line for each field that has to change, as long as the text is shorter than `most`.
+/// A line for each field that has to change, as long as the text is shorter than `most`. A finding has all its lines, each
+/// of them whole, or none.
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
-    let plan = Plan::new(&findings, decision.workload(), FINDINGS);
-    let mut left = plan.left + (decision.refusing() - findings.len());
-    for (change, findings) in &plan.changes {
-        if text.len() + FIX_LINE + LINE > most {
-            left += findings;
-            continue;
+    let mut room = most.saturating_sub(text.len() + LINE);
+    let plan = Plan::within(FINDINGS, &findings, decision.workload(), |changes| {
+        let mut left = room;
+        for change in changes {
+            let line = length_within(left, FixLine(change)).map(|length| length + BESIDE_FIX);
+            match line.and_then(|line| left.checked_sub(line)) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
         }
-        text.push_str("\n  ");
-        cut_onto(text, FixLine(change), FIX_LINE);
+        room = left;
+        true
+    });
+    for (change, findings) in &plan.changes {
+        say(text, format_args!("\n  {}", FixLine(change)));
         if *findings > 1 {
             say(text, format_args!(" ({findings} findings)"));
         }
     }
+    let left = plan.left + (decision.refusing() - findings.len());
     if left > 0 {
         say(text, format_args!("\n  and {left} more"));
     }

@@ -1,6 +1,6 @@
 //! The ratchet: an error that the stored object already has, at least as severe, does not deny an update.
 //!
-//! It compares what a container can do (`power`), not the fields: a setting that moves to another field, another level or
+//! It compares replicas, and what a container can do (`power`) rather than the fields: a setting that moves to another field, another level or
 //! another list is not new as long as the container can do no more than before.
 
 use std::cell::OnceCell;

@@ -40,7 +40,7 @@ impl Editor {
         let Ok(workload) = serde_json::from_str::<Workload<'_>>(&text) else {
             return;
         };
-        let plan = Plan::new(findings, &workload, usize::MAX);
+        let plan = Plan::new(findings, &workload);
         for (change, _) in &plan.changes {
             self.change(change);
         }

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
 use super::privileged::capability;
-use super::text::Shown;
+use super::text::{Literal, Shown};
 
 /// The finding as one line of printable ASCII.
 pub struct Message<'a>(pub &'a Finding<'a>);
@@ -252,12 +252,14 @@ impl Display for FixLine<'_> {
             fix::Level::Pod => f.write_str("spec.template.spec.")?,
             fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name))?,
         }
-        write!(f, "{field}: {} -> {}", Value(from), Value(to))
+        // A quantity is a text that looks like a number.
+        let is_quantity = field.starts_with("resources.");
+        write!(f, "{field}: {} -> {}", Value(from, is_quantity), Value(to, is_quantity))
     }
 }
 
-/// A value as written in YAML; foreign letters are escaped.
-struct Value<'a>(&'a Setting<'a>);
+/// A value, and whether it is a quantity.
+struct Value<'a>(&'a Setting<'a>, bool);
 
 impl Display for Value<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -266,7 +268,8 @@ impl Display for Value<'_> {
             Setting::Removed => f.write_str("removed"),
             Setting::Flag(flag) => write!(f, "{flag}"),
             Setting::Number(number) => write!(f, "{number}"),
-            Setting::Text(text) => write!(f, "{}", Shown(text)),
+            Setting::Text(text) if self.1 => write!(f, "{}", Shown(text)),
+            Setting::Text(text) => write!(f, "{}", Literal(text)),
         }
     }
 }

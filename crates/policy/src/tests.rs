@@ -1,5 +1,6 @@
 //! What the corpus (`tests/cases`) cannot express: properties, and the JSON patches.
 
+mod fixes;
 mod large;
 
 use std::sync::Arc;
@@ -256,7 +257,7 @@ fn lines(object: &Value) -> Vec<String> {
         let findings: Vec<&Finding<'_>> = decision.warnings().iter().map(Charge::finding).collect();
         let text = object.to_string();
         let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-        let plan = fix::Plan::new(&findings, &workload, 40);
+        let plan = fix::Plan::new(&findings, &workload);
         let lines = plan
             .changes
             .iter()

@@ -107,8 +107,56 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Formats at most `limit` bytes of `shown`, which must be printable ASCII. A longer text is cut there and ends in `...`. The
-/// rest is never built, however long it is.
+/// A text as a value in a line that a program may read: as it is where it could be nothing else, and a JSON string of
+/// printable ASCII otherwise.
+pub struct Literal<'a>(pub &'a str);
+
+impl Literal<'_> {
+    /// Whether it is no text with a blank, a quote or a letter that looks like another, no word of those lines and no number.
+    fn is_plain(&self) -> bool {
+        let text = self.0;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte);
+        let may_begin = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'/');
+        let is_word = matches!(text, "unset" | "removed" | "true" | "false" | "null");
+        text.as_bytes().first().is_some_and(may_begin) && text.bytes().all(is_plain) && !is_word
+    }
+}
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        if self.is_plain() {
+            return f.write_str(self.0);
+        }
+        f.write_char('"')?;
+        // What `Shown` escapes it escapes as JSON does, all but these two.
+        for piece in self.0.split_inclusive(['"', '\\']) {
+            match piece.strip_suffix(['"', '\\']) {
+                Some(rest) => write!(f, "{}\\{}", Shown(rest), &piece[rest.len()..])?,
+                None => write!(f, "{}", Shown(piece))?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// How many bytes `shown` has; `None` where they are more than `limit`. The rest is never built.
+pub fn length_within(limit: usize, shown: impl fmt::Display) -> Option<usize> {
+    use fmt::Write;
+    /// What is left of the limit.
+    struct Length(usize);
+    impl Write for Length {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut left = Length(limit);
+    write!(left, "{shown}").is_ok().then(|| limit - left.0)
+}
+
+/// Formats at most `limit` bytes of `shown`, which must be printable ASCII; what is longer is cut there and ends in
+/// `...`. The rest is never built, however long it is.
 pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
     // Most lines fit, so one allocation suffices.
     let mut line = String::with_capacity(limit.min(128));

@@ -46,7 +46,7 @@ impl TrackedWire {
         }
     }
 
-    /// Records whether a write had to wait.
+    /// Passes on the result of a write or a flush, and records whether it had to wait.
     fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_pending() {
             self.connection.state().blocked(Instant::now());

@@ -1,4 +1,5 @@
-//! Checks of the certificate, the caBundle, and whether the caBundle trusts the certificate.
+//! Checks of the Secret, of the certificate in it (dates, names), of the caBundle, and of whether the caBundle trusts that
+//! certificate. What pods serve at this moment is not examined.
 
 use jiff::SignedDuration;
 

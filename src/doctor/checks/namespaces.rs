@@ -85,8 +85,17 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
     let cause = "it is not one of advisory, enforcing, so it counts as unset";
     let mut wishes = 0;
     for namespace in view.facts.namespaces.needed("there are none")? {
-        match ModeWish::read(namespace.labels.get(MODE).map(String::as_str)) {
-            ModeWish::Unset | ModeWish::Misplaced(_) => {}
+        match ModeWish::read_beside(namespace.labels.get(MODE), namespace.misplaced_mode.as_ref()) {
+            ModeWish::Unset => {}
+            ModeWish::Misplaced(value) => {
+                let name = &namespace.name;
+                findings.push(Finding::warn(
+                    format!("namespace {name} has an annotation {MODE}={value}"),
+                    "a namespace's mode is a label, so the annotation counts as unset",
+                    view.commands
+                        .kubectl(format_args!("label namespace {} {MODE}={}", word(name), word(&value))),
+                ));
+            }
             ModeWish::Set(_) => wishes += 1,
             ModeWish::Unknown(value) => {
                 let name = &namespace.name;

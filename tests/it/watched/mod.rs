@@ -6,6 +6,7 @@ mod faults;
 mod many;
 mod memory;
 mod outages;
+mod typed;
 mod unsynced;
 mod verdicts;
 

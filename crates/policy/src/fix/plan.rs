@@ -17,6 +17,9 @@ use security::{About, ESCALATION, NON_ROOT};
 /// Average number of changes for one finding.
 const CHANGES_EACH: usize = 4;
 
+/// Changes for the first finding, which may be about hundreds of containers: more lines than a denial has room for.
+const CHANGES_OF_FIRST: usize = 512;
+
 /// Up to this many changes are searched one by one and need no memory of their own. Most plans have fewer.
 const FEW: usize = 8;
 
@@ -34,21 +37,34 @@ type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
 pub struct Plan<'a> {
     /// Each field once, in the order of the findings, with the number of findings that need it changed.
     pub changes: SmallVec<[(Change<'a>, usize); FEW]>,
-    /// Findings that need more changes than there was room for.
+    /// Findings without a change here, since there was no room for all that they need.
     pub left: usize,
     /// The position of each field in `changes`, once they are more than a few.
     positions: HashMap<Key<'a>, usize>,
 }
 
 impl<'a> Plan<'a> {
-    /// The changes that resolve `findings` in `workload`: those of the first `most` findings that need any of their own. What
-    /// later ones need is in the plan already, or they are counted as left.
-    pub fn new(findings: &[&Finding<'a>], workload: &'a Workload<'a>, most: usize) -> Plan<'a> {
+    /// The changes after which `findings` are gone from `workload`.
+    pub fn new(findings: &[&Finding<'a>], workload: &'a Workload<'a>) -> Plan<'a> {
+        Plan::within(usize::MAX, findings, workload, |_| true)
+    }
+
+    /// As [`Plan::new`], for the first `most` findings that need changes of their own, each with all its changes or with
+    /// none: half a fix is denied again. `fits` says whether there is room for the changes that a finding adds. What later
+    /// findings need is in the plan already, or they are counted as left.
+    pub fn within(
+        most: usize,
+        findings: &[&Finding<'a>],
+        workload: &'a Workload<'a>,
+        mut fits: impl FnMut(&mut dyn Iterator<Item = &Change<'a>>) -> bool,
+    ) -> Plan<'a> {
         let pod = &workload.spec.template.spec;
         let mut planner = Planner {
             pod,
             about: About::new(findings, pod),
             wanted: SmallVec::new(),
+            most_wanted: 0,
+            is_left: false,
             plan: Plan::default(),
         };
         let mut room = Room {
@@ -56,8 +72,14 @@ impl<'a> Plan<'a> {
             changes: most.saturating_mul(CHANGES_EACH),
         };
         for finding in findings {
+            let own = match planner.plan.changes.is_empty() {
+                true => room.changes.max(CHANGES_OF_FIRST),
+                false => room.changes,
+            };
+            // It may also need what is in the plan.
+            planner.most_wanted = own.saturating_add(planner.plan.changes.len());
             planner.change(finding);
-            planner.take(&mut room);
+            planner.take(&mut room, own, &mut fits);
         }
         planner.plan
     }
@@ -103,23 +125,35 @@ struct Planner<'a> {
     about: About<'a>,
     /// The changes for the current finding, and which of them are only tied to it.
     wanted: SmallVec<[(Change<'a>, bool); CHANGES_EACH]>,
+    most_wanted: usize,
+    /// There is no room for all that the current finding needs.
+    is_left: bool,
     plan: Plan<'a>,
 }
 
 impl<'a> Planner<'a> {
-    /// Moves the wanted changes into the plan, as far as there is room.
-    fn take(&mut self, room: &mut Room) {
-        let new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
-        let needed = self.wanted.iter().filter(new).count();
+    /// Moves what is wanted into the plan, if there is room for all of it.
+    fn take(
+        &mut self,
+        room: &mut Room,
+        most: usize,
+        fits: &mut impl FnMut(&mut dyn Iterator<Item = &Change<'a>>) -> bool,
+    ) {
+        let is_new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
+        let needed = self.wanted.iter().filter(is_new).count();
+        let mut new = self.wanted.iter().filter(is_new).map(|(change, _)| change);
+        let has_room = needed == 0 || (room.findings > 0 && needed <= most && fits(&mut new));
+        if std::mem::take(&mut self.is_left) || !has_room {
+            self.plan.left += 1;
+            self.wanted.clear();
+            self.about.leave();
+            return;
+        }
         if needed > 0 {
-            if room.findings == 0 || needed > room.changes {
-                self.plan.left += 1;
-                // One finding may concern more containers than there is room for.
-                self.wanted.truncate(if room.findings == 0 { 0 } else { room.changes });
-            }
-            room.findings = room.findings.saturating_sub(1);
+            room.findings -= 1;
             room.changes = room.changes.saturating_sub(needed);
         }
+        self.about.settle();
         for (change, tied) in self.wanted.drain(..) {
             let counted = usize::from(!tied);
             let position = self.plan.position(&key(&change));
@@ -131,12 +165,21 @@ impl<'a> Planner<'a> {
     }
 
     fn set(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
-        self.wanted.push((Change { level, field, from, to }, false));
+        self.want(Change { level, field, from, to }, false);
     }
 
     /// A change that no finding requires, but an API server does.
     fn tie(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
-        self.wanted.push((Change { level, field, from, to }, true));
+        self.want(Change { level, field, from, to }, true);
+    }
+
+    /// What there is no room for is not collected: a finding may be about thousands of containers.
+    fn want(&mut self, change: Change<'a>, tied: bool) {
+        if self.wanted.len() < self.most_wanted {
+            self.wanted.push((change, tied));
+        } else {
+            self.is_left = true;
+        }
     }
 
     fn change(&mut self, finding: &Finding<'a>) {

@@ -53,7 +53,7 @@ impl<'a> Planner<'a> {
         if limit {
             let from = text((resource.of)(&own.limits));
             let (field, to) = (resource.limit, text(Some(allowed)));
-            self.wanted.push((Change { level, field, from, to }, tied));
+            self.want(Change { level, field, from, to }, tied);
         }
         if let Some(request) = (resource.of)(&own.requests).filter(|request| *request > allowed) {
             self.tie(level, resource.request, text(Some(request)), text(Some(allowed)));

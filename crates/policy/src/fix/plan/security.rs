@@ -27,8 +27,22 @@ pub(super) struct About<'a> {
     /// Containers that lose `privileged`, and those that lose the tied capability.
     unprivileged: HashSet<Level<'a>>,
     untied: HashSet<Level<'a>>,
-    /// Whether the plan already makes no container a host process.
-    no_host_process: bool,
+    /// The state of the changes that make no container a host process.
+    host_processes: Tied,
+}
+
+/// Changes that are tied to the first finding of a kind and to all that follow.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Tied {
+    /// No finding needs them so far.
+    #[default]
+    Unasked,
+    /// The current finding needs them.
+    Asked,
+    /// They are in the plan.
+    Planned,
+    /// There was no room for them, so that no finding of the kind has any.
+    Left,
 }
 
 impl<'a> About<'a> {
@@ -64,6 +78,20 @@ impl<'a> About<'a> {
         about.all_inherit_user = users > 0 && users == count(&inherits_user);
         about.all_inherit_account = accounts > 0 && accounts == count(&inherits_account);
         about
+    }
+
+    /// The changes for the current finding are in the plan.
+    pub(super) fn settle(&mut self) {
+        if self.host_processes == Tied::Asked {
+            self.host_processes = Tied::Planned;
+        }
+    }
+
+    /// The finding at hand is left.
+    pub(super) fn leave(&mut self) {
+        if self.host_processes == Tied::Asked {
+            self.host_processes = Tied::Left;
+        }
     }
 }
 
@@ -148,8 +176,13 @@ impl<'a> Planner<'a> {
                 let holder = if from_pod { Level::Pod } else { level };
                 self.set(holder, HOST_PROCESS, on, off);
                 // An API server requires all containers of a pod to be of one kind.
-                if !std::mem::replace(&mut self.about.no_host_process, true) {
-                    self.tie_host_processes();
+                match self.about.host_processes {
+                    Tied::Unasked => {
+                        self.about.host_processes = Tied::Asked;
+                        self.tie_host_processes();
+                    }
+                    Tied::Left => self.is_left = true,
+                    Tied::Asked | Tied::Planned => {}
                 }
             }
         }
