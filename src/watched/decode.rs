@@ -1,4 +1,4 @@
-//! Decodes the objects of watches into the entries of the index.
+//! Decodes the JSON of watched objects into entries of the index, keeping only the fields that are read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
