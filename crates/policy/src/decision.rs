@@ -39,7 +39,7 @@ impl Question<'_> {
     }
 }
 
-/// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
+/// The result. It denies exactly when a finding denies: a denial without an error cannot be built.
 #[derive(Debug)]
 pub struct Decision<'a> {
     refusals: Vec<Charge<'a>>,
