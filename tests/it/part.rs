@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::ensure;
+use axum::body::Body;
 use axum::routing::post;
 use dorgu::install::Installation;
 use dorgu::k8s::{Decode, Event, Resource, Unreadable, WatchState, follow};
@@ -14,6 +15,7 @@ use dorgu::metric::{ALONE, Described};
 use dorgu::runtime::{About, Admission, Grant, Handler, Part, Watched};
 use dorgu::serve::parts::{self, Entry, Surroundings};
 use dorgu::serve::reference::sections;
+use dorgu::server::upgrade::switch;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -21,6 +23,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use crate::bed::{Bed, Dorgu, Needs, wait_until};
+use crate::server::support::{Client, trusting};
+use crate::server::upgraded::{ASK, echo};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where [`the_process`] finds its arguments, as a JSON list.
@@ -106,7 +110,8 @@ fn build(_: &mut Surroundings<'_>) -> Option<Part> {
         collectors: vec![Box::new(Leads(leads))],
         admission: vec![Handler {
             path: "/validate-configmap",
-            answers: post(|body: String| async move { format!("judged: {body}") }),
+            answers: post(|body: String| async move { format!("judged: {body}") })
+                .get(async || switch::<Body>("echo", echo)),
         }],
         ..part
     })
@@ -164,7 +169,7 @@ fn a_part_takes_effect_everywhere() {
     };
     crate::watched::install_crds(bed);
     let this = std::env::current_exe().expect("this test");
-    let dorgu = Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
+    let mut dorgu = Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
         let list = serde_json::to_string(&arguments).expect("JSON");
         let test = ["part::the_process", "--exact", "--nocapture"].map(str::to_owned);
         (test.to_vec(), vec![(ARGUMENTS.to_owned(), list)])
@@ -198,4 +203,21 @@ fn a_part_takes_effect_everywhere() {
         .replace("/validate-deployment", "/validate-configmap");
     let answer = runtime.block_on(crate::https::post(&url, &dorgu.ca_pem(), "{}"));
     assert_eq!(answer.expect("an answer"), "judged: {}");
+
+    let (address, path) = url.trim_start_matches("https://").split_once('/').expect("a path");
+    let ask = ASK.replace("/stream", &format!("/{path}"));
+    let client = trusting(dorgu.ca_pem().as_bytes());
+    runtime.block_on(async {
+        let mut stream = Client::connect(address.parse().expect("an address"), &client)
+            .await
+            .expect("TLS");
+        stream.send(ask).await.expect("sent");
+        assert_eq!(stream.answer().await.expect("an answer").status, 101);
+        stream.send("here").await.expect("sent");
+        assert_eq!(stream.bytes(4).await.expect("an echo"), b"here");
+        dorgu.signal("TERM");
+        assert_eq!(stream.bytes(3).await.expect("goodbye"), b"bye");
+        stream.closed().await.expect("closed in order");
+    });
+    assert!(dorgu.wait().success());
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::ready;
 
 use hyper::server::conn::http1;
@@ -98,20 +98,15 @@ impl<A: App> Host<A> {
         };
         track.course().handshaken(Instant::now());
 
-        let service = service_fn(|request| self.application.answer(Arc::clone(&track), request));
+        let agreed = Mutex::default();
+        let service = service_fn(|request| self.application.answer(Arc::clone(&track), request, &agreed));
         let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&track)));
-        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut connection = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut asked = None;
-        loop {
+        let ended = loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => return asked.unwrap_or(match ended {
-                    Ok(()) => track.course().end(),
-                    Err(error) => {
-                        tracing::debug!(%peer, %error, "connection broken");
-                        CloseReason::Broken
-                    }
-                }),
+                ended = connection.as_mut() => break ended,
                 reason = track.overdue() => {
                     if asked.is_some() || !may_say_goodbye(reason, &track) {
                         return asked.unwrap_or(reason);
@@ -121,6 +116,15 @@ impl<A: App> Host<A> {
                     connection.as_mut().graceful_shutdown();
                     asked = Some(reason);
                 }
+            }
+        };
+        let agreed = agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (ended, agreed) {
+            (Ok(()), Some(agreed)) => agreed.run(&track, &self.application.drain).await,
+            (Ok(()), None) => asked.unwrap_or(track.course().end()),
+            (Err(error), _) => {
+                tracing::debug!(%peer, %error, "connection broken");
+                asked.unwrap_or(CloseReason::Broken)
             }
         }
     }
