@@ -1,7 +1,7 @@
 //! Files that are made from code say what the code says. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
 
 mod fields;
-mod flags;
+pub(crate) mod flags;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use axum::body::Body;
 use axum::routing::post;
+use clap::Args;
 use dorgu::install::Installation;
 use dorgu::k8s::{Decode, Event, Resource, Unreadable, WatchState, follow};
 use dorgu::metric::{ALONE, Described};
@@ -37,6 +38,16 @@ static LEADS: Described = Described::gauge(
     "a cluster",
 );
 
+/// The flags of the part.
+#[derive(Args, Default)]
+#[group(skip)]
+#[command(next_help_heading = "Tests")]
+struct TestFlags {
+    /// How an answer begins.
+    #[arg(long, value_name = "WORD", env = "DORGU_TEST_WORD")]
+    test_word: Option<String>,
+}
+
 static ABOUT: About = About {
     kinds: &["ConfigMap"],
     families: &[("Tests", &[&LEADS])],
@@ -46,6 +57,7 @@ static ABOUT: About = About {
         path: "/validate-configmap",
         entry,
     }],
+    flags: TestFlags::augment_args,
     ..About::named("test")
 };
 
@@ -77,7 +89,12 @@ impl Collector for Leads {
     }
 }
 
-fn build(_: &mut Surroundings<'_>) -> Option<Part> {
+fn build(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+    // Absent where its flag asks for nothing.
+    let word = surroundings
+        .flags::<TestFlags>()
+        .test_word
+        .filter(|word| word != "none")?;
     let leads = Arc::new(AtomicBool::new(false));
     let kind = Resource::of::<ConfigMap>();
     let state = Arc::new(WatchState::new(&kind));
@@ -110,7 +127,7 @@ fn build(_: &mut Surroundings<'_>) -> Option<Part> {
         collectors: vec![Box::new(Leads(leads))],
         admission: vec![Handler {
             path: "/validate-configmap",
-            answers: post(|body: String| async move { format!("judged: {body}") })
+            answers: post(|body: String| async move { format!("{word}: {body}") })
                 .get(async || switch::<Body>("echo", echo)),
         }],
         ..part
@@ -163,6 +180,20 @@ fn a_declared_part_is_in_manifests_rights_and_reference() {
 }
 
 #[test]
+fn the_flags_of_a_part_are_flags_of_serve() {
+    let mut command = dorgu::cli::command_with(with_the_part());
+    let page = crate::generated::flags::page(command.clone());
+    assert!(page.contains("`DORGU_TEST_WORD`"), "{page}");
+    let serve = command.find_subcommand_mut("serve").expect("serve");
+    let help = serve.render_help().to_string();
+    assert!(help.contains("Tests:\n      --test-word <WORD>"), "{help}");
+    let line = ["dorgu", "serve", "--test-word", "none"];
+    let line = dorgu::cli::command_with(with_the_part()).get_matches_from(line);
+    let line = line.subcommand_matches("serve").expect("serve");
+    assert_eq!(ABOUT.given(line), ["--test-word"]);
+}
+
+#[test]
 fn a_part_takes_effect_everywhere() {
     let Some(bed) = Bed::shared(Needs::ApiServer) else {
         return;
@@ -170,7 +201,7 @@ fn a_part_takes_effect_everywhere() {
     crate::watched::install_crds(bed);
     let this = std::env::current_exe().expect("this test");
     let mut dorgu = Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
-        let list = serde_json::to_string(&arguments).expect("JSON");
+        let list = serde_json::to_string(&[arguments, vec!["--test-word=judged".to_owned()]].concat()).expect("JSON");
         let test = ["part::the_process", "--exact", "--nocapture"].map(str::to_owned);
         (test.to_vec(), vec![(ARGUMENTS.to_owned(), list)])
     });
