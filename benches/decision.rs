@@ -1,6 +1,6 @@
-//! The decision alone, without network: `cargo bench`. Each group is a question.
+//! Benchmarks of the decision alone, without network: `cargo bench`. Each group answers one question.
 //!
-//! Times move with the machine; what `loadtest/run` prints beside a peer's in the same run is what may be quoted.
+//! Times vary with the machine. Only figures that `loadtest/run` prints beside a peer's in the same run may be quoted.
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up ends")]
 
 #[path = "support.rs"]

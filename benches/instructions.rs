@@ -1,7 +1,7 @@
-//! How many instructions a review takes, step by step: run under callgrind by `loadtest/instructions`, which says what it
-//! counted. A count hardly moves with the machine or with its neighbours, so small steps of it can be told apart.
+//! Counts the instructions of a review, step by step. `loadtest/instructions` runs it under callgrind and prints the counts. A
+//! count hardly varies with the machine or its load, so small differences are visible.
 //!
-//! Prints one line for each thing counted, in the order in which callgrind writes its parts.
+//! Prints one line for each counted step, in the order in which callgrind writes its parts.
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up ends")]
 
 #[path = "support.rs"]

@@ -1,4 +1,4 @@
-//! How much work a review may cause, however it is made.
+//! Bounds the work that any review may cause.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub fn hold(review: &[u8], answer: impl Fn(&[u8])) {
         "{memory} bytes for a review of {}",
         review.len()
     );
-    // The machine may have been busy with somebody else.
+    // Other processes may have kept the machine busy.
     let in_time = (0..5).any(|_| {
         let start = Instant::now();
         answer(review);

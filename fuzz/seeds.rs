@@ -1,6 +1,6 @@
-//! What the fuzzer starts from: the load test's reviews, the corpus of `tests/cases`, the manifests of this repository, and
-//! what was found before (`fuzz/found/TARGET`). Each target writes its own before it reads its corpus, into the folder that
-//! `fuzz/run` names; every test run holds all of them, too.
+//! The fuzzer's initial inputs: the load test's reviews, the corpus of `tests/cases`, the manifests of this repository, and
+//! earlier findings (`fuzz/found/TARGET`). Each target writes its own into the folder that `fuzz/run` names, before it reads
+//! its corpus. Every test run checks all of them, too.
 #![allow(
     dead_code,
     unreachable_pub,

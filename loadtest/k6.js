@@ -26,7 +26,7 @@ const scenarios = {
   // What if no connection is ever used twice? As many at a time, and as many in all, as Kyverno's own load test has.
   fresh: { executor: 'shared-iterations', vus: 100, iterations: 1000, maxDuration: '60s' },
 };
-// What if personas change meanwhile (the script rewrites them), and what if hits, misses and breaches come mixed?
+// What if personas change meanwhile (the script rewrites them), and what if hits, misses and violations come mixed?
 scenarios.churn = scenarios.steady;
 scenarios.mixed = scenarios.steady;
 

@@ -1,9 +1,9 @@
-//! AdmissionReviews and personas as a cluster would send and hold them, made from a seed: the same number gives the same
-//! bytes on every machine, so that nobody has to trust a folder of files.
+//! Generates AdmissionReviews and personas as in a cluster, from a seed. The same number gives the same bytes on every machine,
+//! so that no folder of recorded files has to be trusted.
 //!
-//! Written as an API server writes them: Go's order of fields, `managedFields` with its escaped keys, kubectl's
-//! last-applied annotation. Owns the shapes that benches, the allocation test and the load test share (by `#[path]`);
-//! knows only the standard library.
+//! The bytes are written as an API server writes them: Go's order of fields, `managedFields` with its escaped keys, kubectl's
+//! last-applied annotation. Benches, the allocation test and the load test share this file (by `#[path]`). It uses the standard
+//! library only.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -261,7 +261,7 @@ impl Object {
                 );
             }
         }
-        // A warning and a breach are one container's fault, as they are in life.
+        // A warning and a violation of the same container, as is usual.
         let odd = position == 0;
         let name = container(position);
         let limit = if odd && self.variant == Variant::Warning {

@@ -1,4 +1,4 @@
-//! The configuration of `dorgu serve`, parsed: every value in it is known to be usable as it stands.
+//! The parsed configuration of `dorgu serve`: every value in it is usable as it stands.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::policy::{Matching, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
-/// Everything `dorgu serve` needs to know.
+/// The configuration of `dorgu serve`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where personas come from.
@@ -22,7 +22,7 @@ pub struct Config {
     pub matching: Matching,
     /// The webhook's listener; absent: no webhook, which leaves the controllers.
     pub serving: Option<Serving>,
-    /// How often a controller looks at every persona again.
+    /// How often a controller reconciles every persona without a change.
     pub requeue_interval: Duration,
     /// The command line, for the flags of parts.
     pub line: ArgMatches,
@@ -30,9 +30,9 @@ pub struct Config {
     pub admin: Admin,
     /// Log lines.
     pub logging: Logging,
-    /// The Lease whose holder writes; absent: this process acts as the holder.
+    /// The Lease whose holder writes. Without it this process acts as the holder.
     pub lease: Option<LeaseName>,
-    /// Flags that were accepted and mean nothing here; named once at start.
+    /// Flags that were accepted and have no effect here; logged once at start.
     pub ignored: Vec<String>,
 }
 
@@ -50,13 +50,13 @@ pub enum Source {
 pub struct Serving {
     /// Where it listens.
     pub address: BindAddress,
-    /// Certificate files of the user; absent: one is made.
+    /// Certificate files of the user. Without them a certificate is generated.
     pub certificates: Option<CertificateFiles>,
-    /// What is kept in the cluster for it; with files of the user, only what is checked there.
+    /// The objects in the cluster that are kept for it. With certificate files they are only checked.
     pub in_cluster: Option<certificates::Settings>,
-    /// Where the CA of a made certificate is written.
+    /// The file for the CA of a generated certificate.
     pub write_ca: Option<PathBuf>,
-    /// Which clients are let in; absent: all.
+    /// Which clients may connect; `None` for all.
     pub clients: Option<ClientAuth>,
     /// How long requests are answered after SIGTERM.
     pub shutdown_delay: Duration,
@@ -71,25 +71,25 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// Which clients are let in.
+/// Which clients may connect.
 #[derive(Clone, Debug)]
 pub struct ClientAuth {
-    /// PEM file with the authorities that sign them.
+    /// PEM file with the CAs that sign their certificates.
     pub authority: PathBuf,
-    /// Names of which a certificate must carry one; empty: any.
+    /// A client's certificate must carry one of these names; empty for any.
     pub names: Vec<String>,
 }
 
 /// Probes and metrics.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// `/livez`, `/readyz`, `/healthz`; absent: nowhere.
+    /// Address of `/livez`, `/readyz`, `/healthz`; `None` for no listener.
     pub probes: Option<BindAddress>,
-    /// `/metrics`; absent: nowhere.
+    /// Address of `/metrics`; `None` for no listener.
     pub metrics: Option<BindAddress>,
-    /// HTTPS for metrics and, with a cluster, only for who may get them.
+    /// HTTPS for metrics and, with a cluster, only for authorized clients.
     pub metrics_secure: bool,
-    /// The certificate for that; absent: the webhook's.
+    /// The certificate for that; `None` for the webhook's.
     pub metrics_certificates: Option<CertificateFiles>,
 }
 
@@ -98,6 +98,6 @@ pub struct Admin {
 pub struct Logging {
     /// Text or JSON.
     pub format: LogFormat,
-    /// The least that is logged, unless `RUST_LOG` says otherwise.
+    /// The lowest level that is logged, unless `RUST_LOG` is set.
     pub level: tracing::Level,
 }

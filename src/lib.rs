@@ -1,7 +1,7 @@
 //! dorgu: a Kubernetes admission operator.
 //!
-//! The modules, each above what it may import; `tests/it/architecture.rs` holds the exact table and names an import that
-//! is not in it. The leaves are crates of their own below `crates/`, re-exported here.
+//! Each module stands above those that it may import. `tests/it/architecture.rs` checks this against a table. The leaves are
+//! crates of their own below `crates/`, re-exported here.
 
 pub mod cli;
 pub mod config;

@@ -1,7 +1,7 @@
-//! How often the memory allocator is asked to answer one review, and that the reviews of benches and load tests are what
-//! they claim. A count does not depend on the machine, so unlike a time it can be a test.
+//! Counts the allocations of one review, and checks that the reviews of benches and load tests are what they claim. A count
+//! does not depend on the machine, so unlike a time it can be a test.
 
-// `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
+// `cfg(test)` is always set here. It makes clippy treat these as tests, which report by a panic.
 #[cfg(test)]
 #[path = "held.rs"]
 mod held;
@@ -85,7 +85,7 @@ const CONTAINERS: [&str; 3] = [
         "terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent","securityContext":{"privileged":true}}"#,
 ];
 
-/// A review of so many containers; of an update, both objects have them.
+/// A review of `count` containers. In an update, both objects have them.
 fn crowded(count: usize, container: impl Fn(usize) -> String, update: bool) -> String {
     let shape = SHAPES
         .into_iter()
@@ -125,7 +125,7 @@ fn a_review_takes_at_most_four_times_its_size_or_eight_mebibytes() {
     };
     for update in [false, true] {
         for container in CONTAINERS {
-            for count in [100, 410, 500, 820, 900, 1_000, 1_300, 2_000, 9_999] {
+            for count in [100, 500, 1_000, 2_000, 3_000, 4_380, 5_000, 5_470, 6_000, 7_500, 9_990] {
                 let what = format!("{count} of {container:.20}, update: {update}");
                 let numbered = |number: usize| container.replace('#', &number.to_string());
                 hold(what, crowded(count, numbered, update));
@@ -136,6 +136,36 @@ fn a_review_takes_at_most_four_times_its_size_or_eight_mebibytes() {
             let crowd =
                 |number| format!(r#"{{"name":"c{number}","securityContext":{{"capabilities":{{"add":[{list}]}}}}}}"#);
             let what = format!("{containers} with {added} capabilities, update: {update}");
+            hold(what, crowded(containers, crowd, update));
+        }
+        // Texts that have to be copied: escaped ones, and those that are folded to be compared.
+        for (containers, added, capability) in [
+            (1, 9_000, "sys_admin".to_owned()),
+            (3_000, 1, "cap_sys_admin".to_owned()),
+            (300, 30, "\u{250}".repeat(128)),
+            (300, 30, format!(r"\n{}", "x".repeat(300))),
+            (900, 1, format!(r"\n{}", "x".repeat(3_000))),
+        ] {
+            let list = vec![format!("\"{capability}\""); added].join(",");
+            let crowd =
+                |number| format!(r#"{{"name":"c{number}","securityContext":{{"capabilities":{{"add":[{list}]}}}}}}"#);
+            let what = format!(
+                "{containers} with {added} of {} bytes, update: {update}",
+                capability.len()
+            );
+            hold(what, crowded(containers, crowd, update));
+        }
+        for (containers, length) in [(2_000, 250), (5_000, 250), (3_000, 2_000)] {
+            let padding = "x".repeat(length);
+            let crowd = |number| {
+                let (name, account) = (format!(r"{padding}\u0063{number}"), format!(r"a\\{padding}"));
+                let digits = format!("1.{padding}").replace('x', "1");
+                format!(
+                    r#"{{"name":"{name}","resources":{{"limits":{{"cpu":"{digits}"}}}},
+                        "securityContext":{{"windowsOptions":{{"runAsUserName":"{account}"}}}}}}"#
+                )
+            };
+            let what = format!("{containers} with texts of {length} bytes, update: {update}");
             hold(what, crowded(containers, crowd, update));
         }
     }

@@ -1,5 +1,5 @@
-//! How many bytes a persona takes while nothing happens, and how many more are taken while all of them are read again.
-//! Counted where memory is asked for, since what the system shows as resident depends on the machine.
+//! Measures how many bytes a persona takes at rest, and how many more are needed while all of them are read again. Counted in
+//! the allocator, since the resident size that the system shows depends on the machine.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,11 +18,11 @@ use super::support::payloads;
 const PERSONAS: usize = 2_000;
 const PER_FILE: usize = 100;
 /// Bytes for each persona, names and everything that finds it included.
-const MOST_IN_A_CLUSTER: u64 = 520;
+const MAX_IN_A_CLUSTER: u64 = 520;
 /// In file mode: also the place it was read from.
-const MOST_IN_FILES: u64 = MOST_IN_A_CLUSTER + 40;
+const MAX_IN_FILES: u64 = MAX_IN_A_CLUSTER + 40;
 
-/// Writes personas, 100 a file, under a head that tells one edition of a file from the next.
+/// Writes personas, 100 in a file, under a head that distinguishes one edition of a file from the next.
 fn write(folder: &Path, count: usize, head: &str) {
     for first in (0..count).step_by(PER_FILE) {
         let numbers = first..count.min(first + PER_FILE);
@@ -82,7 +82,7 @@ fn a_persona_of_a_file_takes_few_bytes_and_reading_all_files_again_hardly_more()
     write(folder.path(), PERSONAS, "second");
     let (more, most) = bytes(|| files.reload());
     println!("a persona of a file: {persona} bytes; read again: {more} more held, {most} for a while, of {of_all}");
-    assert!(persona <= MOST_IN_FILES, "{persona} bytes");
+    assert!(persona <= MAX_IN_FILES, "{persona} bytes");
     assert!(
         most + more <= of_all * 3 / 10,
         "{most} and {more} bytes beside {of_all}"
@@ -136,7 +136,7 @@ fn a_persona_of_a_cluster_takes_few_bytes_and_listing_all_again_hardly_more() {
     println!(
         "a persona of a cluster: {persona} bytes; listed again: {more} more held, {most} for a while, of {of_all}"
     );
-    assert!(persona <= MOST_IN_A_CLUSTER, "{persona} bytes");
+    assert!(persona <= MAX_IN_A_CLUSTER, "{persona} bytes");
     assert!(
         most + more <= of_all * 3 / 10,
         "{most} and {more} bytes beside {of_all}"

@@ -1,4 +1,4 @@
-//! What comes from files and from an API server.
+//! Properties of objects from files and from an API server.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Quantities.
+//! Properties of quantities.
 
 use dorgu::policy::quantity::Quantity;
 

@@ -1,4 +1,4 @@
-//! Patches.
+//! Properties of patches.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is answered.
+//! Properties of answers.
 
 use std::sync::{Arc, LazyLock};
 

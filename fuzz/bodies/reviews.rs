@@ -1,4 +1,4 @@
-//! How reviews are read.
+//! Properties of reading reviews.
 
 use serde::de::IgnoredAny;
 

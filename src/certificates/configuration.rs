@@ -1,4 +1,4 @@
-//! The webhook configuration: what is read of it, and the one field of it that is written.
+//! The webhook configuration: the parts that are read, and the one field that is written.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bundle;
+use super::pem;
 use crate::k8s::{Decode, Resource, Unreadable, from_json};
 
 /// The kind.
@@ -21,14 +21,14 @@ const INJECTED: &str = "cert-manager.io/inject-";
 /// OpenShift's service CA injects the caBundle where this is `true`.
 const INJECTED_BY_OPENSHIFT: &str = "service.beta.openshift.io/inject-cabundle";
 
-/// A ValidatingWebhookConfiguration, as far as it matters.
+/// The parts of a ValidatingWebhookConfiguration that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Configuration {
     pub(super) uid: String,
     pub(super) version: String,
-    /// cert-manager or OpenShift keeps the caBundle.
+    /// cert-manager or OpenShift manages the caBundle.
     pub(super) injected: bool,
-    /// Its entries; once it is taken up, only ours.
+    /// Its entries; after [`Self::only`] those that call this process.
     pub(super) entries: Vec<Called>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Configuration {
 pub(super) struct Called {
     /// The entry's name.
     pub(super) webhook: String,
-    /// The name that a certificate has to be for.
+    /// The name that a certificate must be valid for.
     pub(super) server_name: String,
     pub(super) bundle: Vec<u8>,
 }
@@ -89,7 +89,7 @@ struct ServiceReference {
 }
 
 impl ClientConfig {
-    /// As kube-apiserver puts it together.
+    /// The name that kube-apiserver builds.
     fn server_name(&self) -> String {
         if let Some(service) = &self.service {
             return format!("{}.{}.svc", service.name, service.namespace);
@@ -123,22 +123,22 @@ impl Webhook {
 }
 
 impl Configuration {
-    /// Without the entries of others.
+    /// Without the entries of other webhooks.
     pub(super) fn only(mut self, webhooks: &[String]) -> Configuration {
         self.entries.retain(|entry| webhooks.contains(&entry.webhook));
         self
     }
 
-    /// How API servers call us, by the entry that trusts least: what all our entries trust, once they differ. None without
-    /// an entry of ours.
+    /// How API servers call us. Where our entries have different caBundles, the certificates that all of them trust count.
+    /// `None` without an entry of ours.
     pub(super) fn called(&self) -> Option<Cow<'_, Called>> {
         let (first, others) = self.entries.split_first()?;
         if others.iter().all(|other| other.bundle == first.bundle) {
             return Some(Cow::Borrowed(first));
         }
-        let mut shared = bundle::certificates(&first.bundle);
+        let mut shared = pem::certificates(&first.bundle);
         for other in others {
-            let trusted = bundle::certificates(&other.bundle);
+            let trusted = pem::certificates(&other.bundle);
             shared.retain(|certificate| trusted.contains(certificate));
         }
         Some(Cow::Owned(Called {
@@ -153,8 +153,9 @@ impl Configuration {
     }
 }
 
-/// What is applied: one field of each of our entries, and the identity. The uid makes the apply fail where the configuration was deleted, even if
-/// it exists again: an emergency stop must not be undone. The version makes it fail where another holder was faster.
+/// The object to apply: its identity, and one field of each of our entries. The uid makes the apply fail where the
+/// configuration was deleted, even if it exists again: an emergency stop must not be undone. The version makes it fail where
+/// another holder was faster.
 pub(super) fn with_bundle(name: &str, seen: &Configuration, bundle: &str) -> Value {
     let configurations = configurations();
     let entry = |entry: &Called| {

@@ -1,27 +1,27 @@
-//! A Secret and a caBundle as a person who asks what is wrong needs them: read as the process reads them, and judged as an
-//! API server judges. Nothing private comes out of here.
+//! A Secret and a caBundle for `dorgu doctor`: read as the process reads them, and verified as an API server verifies them. No
+//! private key leaves this module.
 
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
-use super::bundle;
+use super::pem;
 use super::secret::{Found, Secret};
 use crate::k8s::{Decode, Unreadable};
 use crate::server::tls::{CertificateFacts, Leaf, Untrusted, trusts};
 
-/// What is in a Secret.
+/// The content of a Secret.
 #[derive(Clone, Debug)]
 pub struct Inspected {
-    /// The process makes it, and may replace it; otherwise it is foreign.
+    /// Whether the process writes this Secret; otherwise it is foreign.
     pub ours: bool,
-    /// The certificate that is served from it, or why none can be.
+    /// The certificate that is served from it, or why there is none.
     pub offered: Result<Offered, String>,
 }
 
-/// A certificate that fits its key.
+/// A certificate that matches its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offered {
-    /// What it says of itself.
+    /// The facts that it states.
     pub facts: CertificateFacts,
     chain: Vec<CertificateDer<'static>>,
 }
@@ -30,7 +30,7 @@ impl Inspected {
     /// Reads a Secret.
     ///
     /// # Errors
-    /// It is no Secret at all.
+    /// The object is not a Secret.
     pub fn read(json: &str) -> Result<Inspected, Unreadable> {
         let secret = Secret::decode(json)?;
         let (ours, offered) = match secret.found {
@@ -61,21 +61,21 @@ impl Offered {
     /// Whether an API server that trusts this bundle (PEM) and calls by this name accepts it at this time.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it does not.
     pub fn is_trusted(&self, bundle: &[u8], server_name: &str, at: Timestamp) -> Result<(), Untrusted> {
         trusts(bundle, &self.chain, server_name, at)
     }
 
-    /// Whether it is for this name.
+    /// Whether it is valid for this name.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it is not.
     pub fn is_for(&self, server_name: &str) -> Result<(), Untrusted> {
         names_it(&self.facts.names, server_name)
     }
 }
 
-/// A name that is there, or a wildcard for its first label.
+/// Whether the names contain this one, or a wildcard for its first label.
 fn names_it(names: &[String], wanted: &str) -> Result<(), Untrusted> {
     let wildcard = wanted.split_once('.').map(|(_, rest)| format!("*.{rest}"));
     let named = names
@@ -90,10 +90,10 @@ fn names_it(names: &[String], wanted: &str) -> Result<(), Untrusted> {
     })
 }
 
-/// What each certificate of a bundle (PEM) says; whatever else stands there is passed over, as an API server does.
+/// The facts of each certificate of a bundle (PEM). Other content is skipped, as by an API server.
 #[must_use]
 pub fn authorities(bundle: &[u8]) -> Vec<CertificateFacts> {
-    let certificates = bundle::certificates(bundle);
+    let certificates = pem::certificates(bundle);
     let facts = certificates.iter().map(|pem| CertificateFacts::of_pem(pem));
     facts.filter_map(Result::ok).collect()
 }

@@ -1,16 +1,16 @@
-//! Certificates in the cluster: a CA and a leaf in our Secret, made and rotated where the Lease is held, served by every
-//! replica; the caBundle of the webhook configuration is kept in step. Knows no persona and no review.
+//! Certificates in the cluster. The holder of the Lease generates and rotates a CA and a leaf in our Secret, and keeps the
+//! caBundle of the webhook configuration up to date. Every replica serves the leaf. This module knows no persona and no review.
 //!
 //! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of
-//! them; [`plan`] decides, without IO; `reconciler` writes; `readiness` reports to probes and metrics; `inspect` reads the
+//! them; [`plan`] decides, without IO; `reconciler` writes; `checks` reports to probes and metrics; `inspect` reads the
 //! same objects for `dorgu doctor`. docs/certificates.md describes it for users.
 
-mod bundle;
+mod checks;
 mod configuration;
 mod inspect;
 mod observed;
+mod pem;
 mod plan;
-mod readiness;
 mod reconciler;
 mod secret;
 mod state;
@@ -24,21 +24,21 @@ use reconciler::{Reconciler, WriteBackoff};
 pub use inspect::{Inspected, Offered, authorities};
 pub use state::State;
 
-/// What is kept, and where.
+/// Names of the objects that hold certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// The entries in it that call this process. Those that are there get one and the same caBundle.
+    /// Its entries that call this process. All that exist get the same caBundle.
     pub webhooks: Vec<String>,
-    /// The Secret; absent where users bring their certificate as files, and only the caBundle is checked.
+    /// The Secret. `None` where users provide their certificate as files; then the caBundle is only checked.
     pub secret: Option<Name>,
     /// The Service in front of the webhook, in the Secret's namespace.
     pub service: String,
 }
 
 impl Settings {
-    /// The names that a leaf is made for: every way to write a Service's address, the one API servers use among them.
+    /// The names in a leaf: every form of a Service's address, with the one that API servers use.
     fn names(&self, namespace: &str) -> Vec<String> {
         let service = &self.service;
         vec![
@@ -57,20 +57,20 @@ impl Settings {
     }
 }
 
-/// Certificates that are about to be followed.
+/// The certificates, before they are followed.
 #[derive(Debug)]
 pub struct Certificates {
     state: Arc<State>,
 }
 
 impl Certificates {
-    /// Knows nothing yet: handshakes fail until the Secret was read.
+    /// For a Secret. Handshakes fail until it was read.
     #[must_use]
     pub fn new(settings: Settings) -> Certificates {
         Certificates::over(settings, Resolver::empty())
     }
 
-    /// Puts what it finds into `resolver`; or, without a Secret, only checks what others put there.
+    /// Puts the certificate from the Secret into `resolver`. Without a Secret it only checks what other code puts there.
     #[must_use]
     pub fn over(settings: Settings, resolver: Arc<Resolver>) -> Certificates {
         Certificates {
@@ -84,13 +84,13 @@ impl Certificates {
         Arc::clone(&self.state.resolver)
     }
 
-    /// What is known, for probes and metrics.
+    /// The shared state, for probes and metrics.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         Arc::clone(&self.state)
     }
 
-    /// Follows the Secret and the webhook configuration, and keeps them while `leadership` is held. Never returns.
+    /// Follows the Secret and the webhook configuration, and reconciles them while `leadership` is held. Never returns.
     pub async fn run(self, client: Client, leadership: Leadership) {
         let following = state::follow_both(client.clone(), Arc::clone(&self.state));
         let Some(secret) = self.state.settings.secret.clone() else {

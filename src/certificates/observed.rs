@@ -1,5 +1,5 @@
-//! What one process knows about its certificates: what it has seen in the cluster, what it remembers, what it serves.
-//! Plain data; clocks are handed in.
+//! What one process knows about its certificates: what it observed in the cluster, what it remembers, what it serves. Plain
+//! data; times are arguments.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,33 +7,33 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
-use super::bundle;
 use super::configuration::Configuration;
+use super::pem;
 use super::plan::{GRACE, Registered, View, is_trusted, merge};
 use super::secret::{Found, Secret, Stored};
 use crate::server::tls::{CertificateFacts, Leaf, Reloads};
 
-/// What is known.
+/// The view of one process.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
-    /// Absent before the first list; then the Secret, or none.
+    /// `None` before the first list; then the Secret, or `None` if there is none.
     secret: Option<Option<Secret>>,
-    /// Absent before the first list; then the webhook configuration, or none.
+    /// `None` before the first list; then the webhook configuration, or `None` if there is none.
     configuration: Option<Option<Configuration>>,
     /// Since when each certificate has been in the caBundle without interruption.
     since: BTreeMap<String, Instant>,
-    /// The `ca.crt` of a foreign Secret, and since when it is this one.
+    /// The `ca.crt` of a foreign Secret, and since when it has this value.
     foreign: Option<(String, Instant)>,
-    /// Our Secret as it was whole last, and what it had trusted before that.
+    /// Our Secret when it was last complete, with the CAs that it had trusted before.
     memory: Option<Stored>,
     served: Option<Served>,
-    /// How taking up new certificates went.
+    /// How often new certificates were loaded.
     pub(super) reloads: Reloads,
-    /// Why what the Secret offers is not served.
+    /// Why the certificate in the Secret is not served.
     pub(super) held_back: Option<String>,
 }
 
-/// A certificate in use.
+/// The certificate being served.
 #[derive(Clone, Debug)]
 pub(super) struct Served {
     pub(super) certificate: String,
@@ -41,14 +41,15 @@ pub(super) struct Served {
 }
 
 impl Observed {
-    /// The Secret is this, or gone.
+    /// Records the Secret, or that there is none.
     pub(super) fn see_secret(&mut self, secret: Option<Secret>, now: Timestamp, at: Instant) {
         match secret.as_ref().map(|secret| &secret.found) {
             Some(Found::Ours { stored, .. }) => {
                 let memory = self.memory.take();
                 self.memory = Some(memory.map_or_else(|| stored.clone(), |memory| merge(stored, &memory, now)));
             }
-            // Ours is over. It must not come back, and take their CA away, when theirs is deleted.
+            // A foreign Secret replaces ours. Ours must not come back, and remove the foreign CA, when the foreign one is
+            // deleted.
             Some(Found::Foreign { ca, .. }) => {
                 self.memory = None;
                 let ca = ca.clone().unwrap_or_default();
@@ -61,11 +62,11 @@ impl Observed {
         self.secret = Some(secret);
     }
 
-    /// The webhook configuration is this, or gone.
+    /// Records the webhook configuration, or that there is none.
     pub(super) fn see_configuration(&mut self, configuration: Option<Configuration>, at: Instant) {
         let called = configuration.as_ref().and_then(Configuration::called);
         let certificates = called
-            .map(|called| bundle::certificates(&called.bundle))
+            .map(|called| pem::certificates(&called.bundle))
             .unwrap_or_default();
         self.since.retain(|certificate, _| certificates.contains(certificate));
         for certificate in certificates {
@@ -91,11 +92,11 @@ impl Observed {
         self.served.as_ref()
     }
 
-    /// The webhook configuration as a plan needs it; none without an entry of ours.
+    /// The webhook configuration as a plan needs it; `None` without an entry of ours.
     pub(super) fn registered(&self, at: Instant) -> Option<Registered> {
         let seen = self.configuration.as_ref()?.as_ref()?;
         let called = seen.called()?;
-        let trusted = bundle::certificates(&called.bundle).into_iter().map(|certificate| {
+        let trusted = pem::certificates(&called.bundle).into_iter().map(|certificate| {
             let since = self.since.get(&certificate).copied().unwrap_or(at);
             (certificate, at.saturating_duration_since(since))
         });
@@ -107,7 +108,7 @@ impl Observed {
         })
     }
 
-    /// What a plan is made from.
+    /// The input of a plan.
     pub(super) fn view<'a>(
         &'a self,
         registered: Option<&'a Registered>,
@@ -127,8 +128,8 @@ impl Observed {
         }
     }
 
-    /// Takes up what the Secret offers if it is better than what is served, and returns what handshakes present from now
-    /// on. An unusable certificate never replaces a usable one.
+    /// Loads the certificate of the Secret if it is better than the one being served, and returns what handshakes present from
+    /// now on. An unusable certificate never replaces a usable one.
     pub(super) fn take_up(&mut self, now: Timestamp, at: Instant) -> Option<CertifiedKey> {
         let (leaf, foreign) = match self.secret.as_ref()?.as_ref().map(|secret| &secret.found) {
             Some(Found::Ours { stored, .. }) => (&stored.signing.as_ref()?.leaf, false),
@@ -149,7 +150,7 @@ impl Observed {
             return None;
         }
         self.held_back = None;
-        // It was read before, so this does not fail.
+        // It was parsed before, so this does not fail.
         let (certified, facts) = leaf.certified().ok()?;
         if self.served.is_some() {
             self.reloads.note(Ok(()));
@@ -161,10 +162,11 @@ impl Observed {
         Some(certified)
     }
 
-    /// Why the served certificate has to stay.
+    /// Why the certificate being served must stay.
     fn reason_against(&self, leaf: &Leaf, foreign: bool, now: Timestamp, at: Instant) -> Option<String> {
         let served = self.served.as_ref()?;
-        // Unknown: what is served may be the right one. Absent: no reviews come, so it does not matter.
+        // Not listed yet: the certificate being served may be the right one. No configuration: no reviews arrive, so it does
+        // not matter.
         self.configuration.as_ref()?.as_ref()?;
         let seen = self.registered(at)?;
         if !is_trusted(&seen.bundle, &served.certificate, &seen.server_name, now) {

@@ -1,50 +1,50 @@
-//! What to do next about our certificates: from what is seen to what is to be written. No IO and no clock; only keys are
-//! drawn here.
+//! The next step for our certificates: from the observed state to what must be written. No IO and no clock; only keys are
+//! generated here.
 //!
-//! What holds however the process is interrupted, between any two writes:
+//! Three invariants hold wherever the process is interrupted between two writes:
 //!
-//! 1. A leaf is published only when the CA that signs it was seen in the caBundle, and [`GRACE`] has passed since, so
-//!    that every API server has it too. Only where nothing is trusted anyway there is nothing to wait for.
-//! 2. A CA leaves the bundle only when the last leaf that it signed has expired (and [`SKEW`] has passed), and the
-//!    Secret says so already. At most [`MAX_PREVIOUS`] are kept.
-//! 3. What is in memory and not in the Secret is not lost when the Secret is changed by others.
+//! 1. A leaf is published only when the CA that signs it was seen in the caBundle, and [`GRACE`] has passed since, so that
+//!    every API server has it too. Only where no certificate is trusted anyway, there is no wait.
+//! 2. A CA leaves the bundle only when the last leaf that it signed has expired (and [`SKEW`] has passed), and the Secret
+//!    already says so. At most [`MAX_PREVIOUS`] are kept.
+//! 3. What is in memory and not in the Secret is not lost when another writer changes the Secret.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::bundle;
+use super::pem;
 use super::secret::{Found, KeyedCa, Old, Signing, Stored};
 use crate::server::tls::{Authority, CertificateFacts, TlsError, trusts};
 
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
-/// A CA is followed by the next one when less than a third of its life is left.
+/// A successor is staged when less than a third of a CA's life is left.
 const CA_RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(365 * 24 / 3);
 const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// More than two days to notice that renewing fails.
+/// Leaves more than two days to notice that renewal fails.
 const LEAF_RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(56);
 /// A holder whose clock is two days ahead still makes leaves that are valid everywhere.
 const LEAF_BACKDATED: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How wrong a clock may be before a CA is dropped too early.
+/// How wrong a clock may be without a CA being dropped too early.
 const SKEW: SignedDuration = SignedDuration::from_hours(2 * 24);
-/// From a caBundle that we see to every API server that acts on it.
+/// The time from our observation of a caBundle until every API server uses it.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
-/// The longest sleep. A timer set for a day of expiry would sleep through a clock that was set.
+/// The longest sleep. A timer set for a day of expiry would miss a clock that was set.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
-/// Old CAs that are kept at most: a caBundle is sent to every API server whole.
+/// How many old CAs are kept. The whole caBundle is sent to every API server.
 const MAX_PREVIOUS: usize = 10;
-/// How long a CA of a foreign Secret is trusted after its successor came. Their leaves live longer; every replica
-/// has moved on within seconds.
+/// How long a CA of a foreign Secret is trusted after its successor appeared. Its leaves live longer, but every replica uses
+/// the successor within seconds.
 const FOREIGN_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is seen.
+/// The observed state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
-    /// The Secret; none when there is none.
+    /// The Secret; `None` when there is none.
     pub(super) secret: Option<&'a Found>,
-    /// The last Secret of ours that was whole, as this process remembers it.
+    /// Our last complete Secret, as this process remembers it.
     pub(super) memory: Option<&'a Stored>,
-    /// The webhook configuration; none when there is none.
+    /// The webhook configuration; `None` when there is none.
     pub(super) configuration: Option<&'a Registered>,
     /// For how long a foreign Secret has had its present `ca.crt`.
     pub(super) foreign_for: Duration,
@@ -52,50 +52,50 @@ pub(super) struct View<'a> {
     pub(super) served: Option<&'a str>,
     /// The wall clock.
     pub(super) now: Timestamp,
-    /// What leaves are made for.
+    /// The names in a leaf.
     pub(super) names: &'a [String],
 }
 
-/// The webhook configuration, as far as it matters.
+/// The parts of the webhook configuration that matter here.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registered {
-    /// The name that API servers call, hence check.
+    /// The name that API servers call and therefore verify.
     pub(super) server_name: String,
-    /// The caBundle, as it is.
+    /// The current caBundle.
     pub(super) bundle: Vec<u8>,
     /// The certificates in it, and for how long each has been seen there without interruption.
     pub(super) trusted: Vec<(String, Duration)>,
-    /// cert-manager or OpenShift keeps the caBundle.
+    /// cert-manager or OpenShift manages the caBundle.
     pub(super) injected: bool,
 }
 
-/// What to do.
+/// What to write.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     /// Write this into the Secret.
     pub(super) secret: Option<Write>,
     /// Write this into the caBundle.
     pub(super) bundle: Option<String>,
-    /// Look again after this long, if nothing happens before.
+    /// Plan again after this long, if nothing happens before.
     pub(super) again: Duration,
 }
 
-/// A Secret to be written, and why.
+/// The content to write into the Secret, and why.
 #[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) stored: Stored,
-    /// Somebody's request is taken up with it.
+    /// Whether it fulfils a user's request.
     pub(super) taken_up: bool,
-    /// For the log and for counting; in the order in which they were decided.
+    /// For the log and for counting, in the order of the decisions.
     pub(super) why: Vec<Reason>,
 }
 
 /// Why a Secret is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// There was nothing to go on from.
+    /// There was no certificate to continue from.
     Made,
-    /// It was deleted or made unusable; memory has it.
+    /// It was deleted or became unusable; memory has it.
     Restored,
     /// A CA was staged.
     CaStaged,
@@ -107,9 +107,9 @@ pub(super) enum Reason {
     PreviousDropped,
     /// CAs that another writer's change had left out were added again.
     PreviousKept,
-    /// Somebody asks for something else than `leaf` or `ca`.
+    /// The annotation requests something other than `leaf` or `ca`.
     NotUnderstood,
-    /// It did not say what it holds as we say it, or a request was taken up that needed nothing.
+    /// The text differs from what we would write, or a request was fulfilled that needed no change.
     Tidied,
 }
 
@@ -132,7 +132,7 @@ impl Reason {
 /// The next step.
 ///
 /// # Errors
-/// A name cannot stand in a certificate; nothing is to be written then.
+/// A name cannot stand in a certificate. Nothing is written then.
 pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
     let (found, rotate, tidy) = match view.secret {
         Some(Found::Foreign { ca, .. }) => {
@@ -166,14 +166,14 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
         why: why.into_iter().collect(),
         again: MAX_SLEEP,
     };
-    // The caBundle holds what is stored, or was: what this plan changes must be stored first.
+    // The caBundle may hold only what is stored already. What this plan changes must be stored first.
     let base = (found.is_some() || view.memory.is_some()).then(|| draft.stored.bundle());
     let deleted = view.secret.is_none() && view.memory.is_some();
     view.stage(&mut draft, rotate == Some("ca") || deleted)?;
     view.publish(&mut draft, rotate == Some("leaf"))?;
     draft.prune(view.now);
     let taken_up = match rotate {
-        // A request that has to wait stays where it is until it can be met.
+        // A request that has to wait keeps its annotation until it can be fulfilled.
         Some("leaf") => draft.why.contains(&Reason::LeafRenewed) || draft.why.contains(&Reason::CaRotated),
         Some("ca") => true,
         Some(_) => {
@@ -200,10 +200,10 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
 }
 
 impl View<'_> {
-    /// Nothing is stored and nothing remembered: other replicas may serve a certificate that callers trust, so what the
-    /// caBundle holds is kept and the new CA waits. Where it holds nothing, there is nothing to wait for.
+    /// Nothing is stored and nothing remembered. Other replicas may serve a certificate that callers trust, so the content of
+    /// the caBundle is kept and the new CA waits. Where the caBundle is empty, there is no wait.
     fn begin(&self) -> Result<Stored, TlsError> {
-        let valid = |(certificate, _): &&(String, Duration)| bundle::is_valid(certificate, self.now);
+        let valid = |(certificate, _): &&(String, Duration)| pem::is_valid(certificate, self.now);
         let trusted = self.configuration.iter().flat_map(|seen| &seen.trusted).filter(valid);
         let until = self.now + LEAF_LIFETIME + SKEW;
         let previous = trusted.map(|(certificate, _)| Old {
@@ -218,14 +218,14 @@ impl View<'_> {
     }
 
     fn make(&self) -> Result<KeyedCa, TlsError> {
-        // The name distinguishes the CAs of a bundle.
+        // The name distinguishes the CAs in a bundle.
         let name = format!("dorgu CA {}", self.now.strftime("%Y-%m-%d %H:%M:%S"));
         Ok(KeyedCa::of(&Authority::make(&name, self.now, CA_LIFETIME)?))
     }
 
-    /// Prepares the next CA, when it is time or when it was requested.
+    /// Stages the next CA, when it is due or requested.
     fn stage(&self, draft: &mut Draft, wanted: bool) -> Result<(), TlsError> {
-        // One that waited so long that it would itself be due is of no use.
+        // A staged CA that waited until it is itself due is unusable.
         let due = |ca: &KeyedCa| draft_due(&ca.certificate, self.now, CA_RENEW_BEFORE);
         let stale = draft.stored.next.as_ref().is_some_and(|next| due(next).is_zero());
         let signing = draft.stored.signing.as_ref().map(|signing| due(&signing.ca));
@@ -240,7 +240,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Lets the staged CA sign, or renews the leaf, whichever may be.
+    /// Makes the staged CA the signing one, or renews the leaf, whichever is allowed.
     fn publish(&self, draft: &mut Draft, wanted: bool) -> Result<(), TlsError> {
         if let Some(next) = draft.stored.next.clone() {
             let wait = self.wait_for(&next.certificate);
@@ -260,7 +260,7 @@ impl View<'_> {
             return Ok(());
         }
         let wait = self.wait_for(&signing.ca.certificate);
-        if wait.is_zero() && bundle::is_valid(&signing.ca.certificate, self.now) {
+        if wait.is_zero() && pem::is_valid(&signing.ca.certificate, self.now) {
             let renewed = self.sign(signing.ca.clone(), signing.until)?;
             draft.stored.signing = Some(renewed);
             draft.why.push(Reason::LeafRenewed);
@@ -270,7 +270,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// A leaf of this CA, whose earlier ones expire at `until`.
+    /// A leaf of this CA; its earlier leaves expire at `until`.
     fn sign(&self, ca: KeyedCa, until: Timestamp) -> Result<Signing, TlsError> {
         let authority = Authority::load(&ca.certificate, &ca.key)?;
         let (from, to) = (self.now - LEAF_BACKDATED, self.now + LEAF_LIFETIME);
@@ -284,40 +284,38 @@ impl View<'_> {
         })
     }
 
-    /// How long a leaf of this CA has to wait until it may be published; invariant 1.
+    /// How long a leaf of this CA must wait before it may be published (invariant 1).
     fn wait_for(&self, ca: &str) -> Duration {
         if !self.others_are_trusted(ca) {
             return Duration::ZERO;
         }
         let seen = self.configuration.iter().flat_map(|seen| &seen.trusted);
         let seen = seen.clone().find(|(certificate, _)| certificate == ca);
-        // Not there yet: its coming wakes us.
+        // It is not there yet. Its appearance triggers the next plan.
         seen.map_or(MAX_SLEEP, |(_, since)| GRACE.saturating_sub(*since))
     }
 
-    /// Whether anything is trusted that a leaf of this CA could replace too early.
+    /// Whether a certificate is trusted that a leaf of this CA could replace too early.
     fn others_are_trusted(&self, ca: &str) -> bool {
         let Some(seen) = self.configuration else {
             return false;
         };
         match self.served {
             Some(served) => is_trusted(&seen.bundle, served, &seen.server_name, self.now),
-            // We serve nothing yet; another replica may.
+            // This replica serves none yet; another may.
             None => {
                 let mut certificates = seen.trusted.iter();
-                certificates.any(|(certificate, _)| certificate != ca && bundle::is_valid(certificate, self.now))
+                certificates.any(|(certificate, _)| certificate != ca && pem::is_valid(certificate, self.now))
             }
         }
     }
 
-    /// Somebody else's CA, and before it what still may be in use of the caBundle.
+    /// The caBundle for a foreign CA, with the CAs of the present caBundle that may still be in use.
     fn foreign_bundle(&self, ca: Option<&str>) -> Option<String> {
         let seen = self.configuration.filter(|seen| !seen.injected)?;
-        let current = bundle::certificates(ca?.as_bytes());
+        let current = pem::certificates(ca?.as_bytes());
         let old = seen.trusted.iter().filter(|(certificate, _)| {
-            !current.contains(certificate)
-                && self.foreign_for < FOREIGN_OVERLAP
-                && bundle::is_valid(certificate, self.now)
+            !current.contains(certificate) && self.foreign_for < FOREIGN_OVERLAP && pem::is_valid(certificate, self.now)
         });
         let old = old.map(|(certificate, _)| certificate.as_str()).take(MAX_PREVIOUS);
         let wanted: String = current.iter().map(String::as_str).chain(old).collect();
@@ -325,7 +323,7 @@ impl View<'_> {
     }
 }
 
-/// What is about to be stored.
+/// The content to store, while it is being decided.
 struct Draft {
     stored: Stored,
     why: Vec<Reason>,
@@ -338,7 +336,7 @@ impl Draft {
         if let Some(old) = self.stored.signing.replace(signing) {
             self.stored.previous.insert(0, old_of(&old));
         } else if !self.why.is_empty() {
-            // The first of all: it was made, nothing rotated.
+            // The very first CA: it is made, not rotated.
             return;
         }
         self.why.push(Reason::CaRotated);
@@ -364,13 +362,13 @@ impl Draft {
     }
 }
 
-/// What is stored, and what was trusted because of what is remembered, for as long as it matters; invariant 3.
+/// The stored content, with the CAs that were trusted according to memory, as long as they matter (invariant 3).
 pub(super) fn merge(found: &Stored, memory: &Stored, now: Timestamp) -> Stored {
     let mut merged = found.clone();
     let remembered = memory.signing.iter().map(old_of).chain(memory.previous.iter().cloned());
     for old in remembered {
         let known = merged.trusted().contains(&old.certificate.as_str());
-        let of_use = now <= old.until && bundle::is_valid(&old.certificate, now);
+        let of_use = now <= old.until && pem::is_valid(&old.certificate, now);
         if !known && of_use && merged.previous.len() < MAX_PREVIOUS {
             merged.previous.push(old);
         }
@@ -385,13 +383,13 @@ fn old_of(signing: &Signing) -> Old {
     }
 }
 
-/// Whether callers with this bundle accept a certificate, given as PEM.
+/// Whether clients with this bundle accept a certificate, given as PEM.
 pub(super) fn is_trusted(trusted: &[u8], certificate: &str, server_name: &str, now: Timestamp) -> bool {
-    trusts(trusted, &bundle::chain(certificate), server_name, now).is_ok()
+    trusts(trusted, &pem::chain(certificate), server_name, now).is_ok()
 }
 
-/// How long until this certificate has to be followed by another; zero when it is time, or when it is one of the future
-/// because a clock was set back.
+/// How long until this certificate must be replaced. Zero when it is due, or when it starts in the future because a clock was
+/// set back.
 fn draft_due(certificate: &str, now: Timestamp, before: SignedDuration) -> Duration {
     let Ok(facts) = CertificateFacts::of_pem(certificate) else {
         return Duration::ZERO;

@@ -1,5 +1,5 @@
-//! Carries out the plan where the Lease is held. It writes two things, the Secret and one field of the webhook
-//! configuration, each only while the Lease is held and only if it still is what was observed.
+//! Carries out the plan while the Lease is held. It writes the Secret and one field of the webhook configuration, each only if
+//! it is unchanged since it was observed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,15 +15,15 @@ use super::state::State;
 use crate::k8s::{Backoff, CallError, Client, Leadership, Name, apply, read};
 use crate::server::tls::TlsError;
 
-/// As `kubectl get --show-managed-fields` shows us.
+/// The name in `kubectl get --show-managed-fields`.
 const MANAGER: &str = "dorgu-certs";
-/// How long a write may take to come back through the watch.
+/// How long to wait for a write to be observed by the watch.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
 /// First pause after a failure.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// Why the certificates cannot be kept.
+/// Why the certificates cannot be reconciled.
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
     #[error("cannot write Secret {name}: {error}")]
@@ -47,9 +47,9 @@ pub(super) struct Reconciler {
     pub(super) leadership: Leadership,
     /// The Secret.
     pub(super) secret: Name,
-    /// What leaves are made for.
+    /// The names in a leaf.
     pub(super) names: Vec<String>,
-    /// Of the caBundle.
+    /// For writes of the caBundle.
     pub(super) write_backoff: WriteBackoff,
 }
 
@@ -59,7 +59,7 @@ impl Reconciler {
         let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
         loop {
             if !self.leadership.held() {
-                // The next holder finds out by itself what prevents a write.
+                // The next holder finds errors itself.
                 self.state.trouble.over();
             }
             self.leadership.until_held().await;
@@ -81,7 +81,7 @@ impl Reconciler {
                     if self.state.trouble.failed(&trouble) {
                         tracing::error!(trouble, "Certificates cannot be kept; it is tried again");
                     }
-                    // Changes do not cut this short: some of them may be our own writes.
+                    // Events do not shorten this pause, since some are caused by our own writes.
                     tokio::time::sleep(backoff.next_pause()).await;
                     continue;
                 }
@@ -94,7 +94,7 @@ impl Reconciler {
         }
     }
 
-    /// Plans and writes. How long to wait before the next step.
+    /// Plans and writes, and returns how long to wait before the next step.
     async fn step(&mut self) -> Result<Duration, WriteError> {
         let (plan, version, configuration) = {
             let observed = self.state.observed.borrow();
@@ -129,12 +129,12 @@ impl Reconciler {
         plan(&view)
     }
 
-    /// Writes the Secret as it was observed; a change since then makes it a conflict, and the next step plans again.
+    /// Writes the Secret as observed. If it was changed since, the write conflicts, and the next step plans again.
     async fn write_secret(&self, write: &Write, version: Option<String>) -> Result<Duration, WriteError> {
         let name = || self.state.settings.secret_name();
         let failed = |error| WriteError::Secret { name: name(), error };
         if version.is_none() {
-            // An apply creates what is missing and overwrites what is there, so check that it is missing.
+            // An apply creates or overwrites, so this checks first that the Secret is absent.
             let there: Option<Value> = read(&self.client, &secrets(), &self.secret).await.map_err(failed)?;
             if there.is_some() {
                 return Ok(MIN_PAUSE);
@@ -148,7 +148,7 @@ impl Reconciler {
         };
         let now = written["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if version.as_deref() == Some(now) {
-            // Nothing has changed, so the next step would plan the same, and at once.
+            // Nothing has changed, so the next step would plan the same at once.
             return Err(WriteError::SecretUnchanged(name()));
         }
         let why: Vec<_> = write.why.iter().map(|reason| reason.as_str()).collect();
@@ -160,7 +160,7 @@ impl Reconciler {
         Ok(Duration::ZERO)
     }
 
-    /// Writes the caBundle, and nothing else, of the configuration as it was observed. How long to wait at most.
+    /// Writes the caBundle, and nothing else, of the configuration as observed. Returns how long to wait at most.
     async fn write_bundle(&mut self, bundle: &str, seen: &Configuration) -> Result<Duration, WriteError> {
         let name = Name::cluster_wide(&self.state.settings.configuration);
         let object = with_bundle(&name.name, seen, bundle);
@@ -178,19 +178,19 @@ impl Reconciler {
             seen.is_none_or(|seen| seen.has_bundle(bundle))
         })
         .await;
-        // What is observed meanwhile ends the wait.
+        // A new observation ends the wait.
         Ok(MAX_PAUSE)
     }
 
-    /// Waits until a write has come back through the watch, so that the next step does not plan on older state.
+    /// Waits until the watch has observed a write, so that the next step does not plan on older state.
     async fn until(&self, seen: impl FnMut(&Observed) -> bool) {
         let mut observed = self.state.observed.subscribe();
-        // Not in time: the watch is behind or lost. A write on older state is a conflict.
+        // After the timeout the watch is behind or lost. A write based on older state conflicts.
         drop(tokio::time::timeout(ECHO_TIMEOUT, observed.wait_for(seen)).await);
     }
 }
 
-/// Drops a step when the Lease is lost: a call that is answered late would write beside the next holder.
+/// Cancels a step when the Lease is lost. A call that is answered late would otherwise write beside the next holder.
 async fn while_held<T>(mut leadership: Leadership, step: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
@@ -199,8 +199,8 @@ async fn while_held<T>(mut leadership: Leadership, step: impl Future<Output = T>
     }
 }
 
-/// A write after this long without one is no contest: people may change the field by hand now and then, and that is
-/// reverted at once.
+/// A write after this long without one is no contest: users may change the field by hand now and then, and that is reverted at
+/// once.
 const QUIET_AFTER: Duration = Duration::from_secs(60);
 
 /// Backs off from a contest over one field: two controllers that each revert the other's write would update it in a tight
@@ -211,7 +211,7 @@ pub(super) struct WriteBackoff {
     last: Option<Last>,
 }
 
-/// The last write, and how long the same text has to wait from then on.
+/// The last write, and how long the same text must wait from then on.
 #[derive(Debug)]
 struct Last {
     text: String,
@@ -229,7 +229,7 @@ impl Default for WriteBackoff {
 }
 
 impl WriteBackoff {
-    /// How long this text has to wait; another one than the last never waits.
+    /// How long to wait before writing this text. A text that differs from the last never waits.
     pub(super) fn wait(&self, text: &str, now: Instant) -> Duration {
         let last = self.last.as_ref().filter(|last| last.text == text);
         last.map_or(Duration::ZERO, |last| {
@@ -261,7 +261,7 @@ impl WriteBackoff {
 mod tests {
     use super::*;
 
-    /// How often a text is written in a minute that somebody else changes the moment it is written.
+    /// How often a text is written in a minute while another writer reverts it at once.
     fn writes(write_backoff: &mut WriteBackoff, mut now: Instant) -> usize {
         let end = now + Duration::from_secs(60);
         let mut writes = 0;

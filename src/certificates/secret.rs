@@ -1,17 +1,17 @@
-//! What our Secret holds, parsed and printed.
+//! Parses and writes the content of our Secret.
 //!
 //! | key | holds |
 //! |---|---|
-//! | `ca.crt` | every CA that is to be trusted: the signing one first, then the staged one, then the old ones |
+//! | `ca.crt` | every trusted CA: the signing one first, then the staged one, then the old ones |
 //! | `ca.key` | the key of the CA that signs |
 //! | `tls.crt`, `tls.key` | the leaf that every replica serves, and its key |
-//! | `next.crt`, `next.key` | a staged CA: callers learn to trust it, and nothing is signed by it yet |
-//! | `previous.crt` | CAs that sign no more, trusted until the last leaf they signed has expired |
+//! | `next.crt`, `next.key` | a staged CA: clients trust it, and it signs nothing yet |
+//! | `previous.crt` | CAs that no longer sign, trusted until the last leaf they signed has expired |
 //!
-//! All of them are written always, empty where there is nothing: server-side apply takes away only what is ours, so a key
-//! left out would keep what another writer, or a backup, has put there. Empty is read as absent.
+//! All keys are always written, with an empty value where there is none. Server-side apply removes only our own fields, so an
+//! omitted key would keep the value of another writer or a backup. An empty value is read as absent.
 //!
-//! The label `app.kubernetes.io/managed-by: dorgu` says that it is ours. A Secret of cert-manager's shape is not.
+//! The label `app.kubernetes.io/managed-by: dorgu` marks it as ours. A Secret in cert-manager's format without it is foreign.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bundle;
+use super::pem;
 use crate::k8s::{Decode, Name, Resource, Unreadable, from_json};
 use crate::server::tls::{Authority, CertificateFacts, Leaf, trusts};
 
@@ -29,7 +29,7 @@ pub(super) fn secrets() -> Resource {
     Resource::of::<k8s_openapi::api::core::v1::Secret>()
 }
 
-/// Every key that is ours to write.
+/// Every key that we write.
 pub(super) const KEYS: [&str; 7] = [
     "ca.crt",
     "ca.key",
@@ -40,16 +40,16 @@ pub(super) const KEYS: [&str; 7] = [
     "previous.crt",
 ];
 
-/// Says who writes the Secret.
+/// Marks the writer of the Secret.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "dorgu");
-/// Set by people who want new certificates: `leaf` or `ca`.
+/// Set by users who want new certificates: `leaf` or `ca`.
 const ROTATE: &str = "dorgu.io/rotate";
 /// When the last leaf of the CA that signs expires.
 const LEAF_UNTIL: &str = "dorgu.io/leaf-until";
 /// Until when each CA in `previous.crt` is trusted, in the same order.
 const PREVIOUS_UNTIL: &str = "dorgu.io/previous-until";
-/// The value that the annotation has for a moment while it is being taken away: server-side apply removes only what we
-/// own, and what we own is what we have set.
+/// The annotation has this value while it is being removed. Server-side apply removes only fields that we own, and we own what
+/// we have set.
 pub(super) const TAKEN_UP: &str = "taken-up";
 
 /// A CA and its key, in PEM.
@@ -59,7 +59,7 @@ pub(super) struct KeyedCa {
     pub(super) key: String,
 }
 
-/// The CA that signs, and what it has signed.
+/// The CA that signs, and the leaf that it has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signing {
     pub(super) ca: KeyedCa,
@@ -68,7 +68,7 @@ pub(super) struct Signing {
     pub(super) until: Timestamp,
 }
 
-/// A CA that signs no more.
+/// A CA that no longer signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Old {
     pub(super) certificate: String,
@@ -76,17 +76,17 @@ pub(super) struct Old {
     pub(super) until: Timestamp,
 }
 
-/// The contents of a Secret that is ours and whole.
+/// The content of a complete Secret of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
-    /// Absent only while the very first CA after a loss is staged.
+    /// `None` only while the very first CA after a loss is staged.
     pub(super) signing: Option<Signing>,
     pub(super) next: Option<KeyedCa>,
-    /// The newest first.
+    /// Newest first.
     pub(super) previous: Vec<Old>,
 }
 
-/// What was found in a Secret.
+/// The classification of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Ours.
@@ -94,22 +94,22 @@ pub(super) enum Found {
         stored: Stored,
         /// What the annotation requests.
         rotate: Option<String>,
-        /// It says what it holds as we would print it.
+        /// Its text is what we would write.
         tidy: bool,
     },
-    /// Somebody else keeps it: served, never written.
+    /// Another writer manages it: served, never written.
     Foreign {
         leaf: Leaf,
         /// `ca.crt`, where there is one.
         ca: Option<String>,
     },
-    /// Somebody else's, and of no use as it is: why.
+    /// Foreign and unusable, with the reason.
     ForeignUnusable(String),
-    /// Ours or of unknown origin, and unusable: why.
+    /// Ours or of unknown origin, and unusable, with the reason.
     Unusable(String),
 }
 
-/// The Secret as the API server has it.
+/// The Secret as the API server returns it.
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
     pub(super) version: String,
@@ -120,14 +120,14 @@ impl KeyedCa {
     pub(super) fn of(authority: &Authority) -> KeyedCa {
         KeyedCa {
             // What a generator prints and what a reader finds must be one text.
-            certificate: bundle::first(authority.pem()).unwrap_or_default(),
+            certificate: pem::first(authority.pem()).unwrap_or_default(),
             key: authority.key_pem(),
         }
     }
 }
 
 impl Stored {
-    /// Every CA that is to be trusted, the signing one first.
+    /// Every trusted CA, the signing one first.
     pub(super) fn trusted(&self) -> Vec<&str> {
         let signing = self.signing.iter().map(|signing| signing.ca.certificate.as_str());
         let next = self.next.iter().map(|next| next.certificate.as_str());
@@ -164,7 +164,7 @@ impl Stored {
             "data": data,
         });
         if let Some(version) = version {
-            // Somebody else's change that we have not seen makes it a conflict.
+            // If another writer changed it unseen, the apply conflicts.
             object["metadata"]["resourceVersion"] = version.into();
         }
         object
@@ -190,7 +190,7 @@ impl Stored {
         data
     }
 
-    /// Every annotation but the one that is people's.
+    /// Every annotation except the users' own.
     fn annotations(&self) -> BTreeMap<&'static str, String> {
         let leaf = self.signing.as_ref().map(|signing| signing.until.to_string());
         let previous: Vec<_> = self.previous.iter().map(|old| old.until.to_string()).collect();
@@ -203,7 +203,7 @@ impl Stored {
     fn parse(contents: &SecretContents) -> Result<Stored, String> {
         let text = |key: &str| contents.text(key);
         let (key, next_key) = (text("ca.key"), text("next.key"));
-        let next = match (bundle::first(&text("next.crt")), next_key.is_empty()) {
+        let next = match (pem::first(&text("next.crt")), next_key.is_empty()) {
             (Some(certificate), false) => {
                 Authority::load(&certificate, &next_key).map_err(|error| format!("next.crt and next.key: {error}"))?;
                 Some(KeyedCa {
@@ -224,7 +224,7 @@ impl Stored {
             .split(',')
             .map(|until| until.parse().ok())
             .collect();
-        let previous = bundle::certificates(text("previous.crt").as_bytes());
+        let previous = pem::certificates(text("previous.crt").as_bytes());
         let previous = previous.into_iter().enumerate().map(|(at, certificate)| {
             // Without a date: as long as the certificate is valid.
             let expires = || CertificateFacts::of_pem(&certificate).map(|facts| facts.not_after);
@@ -247,7 +247,7 @@ fn signing(contents: &SecretContents, key: String) -> Result<Signing, String> {
     if key.is_empty() {
         return Err("there is no ca.key".to_owned());
     }
-    let bundle = bundle::certificates(contents.text("ca.crt").as_bytes());
+    let bundle = pem::certificates(contents.text("ca.crt").as_bytes());
     let mut problem = "ca.crt holds no certificate".to_owned();
     let mut of_key = bundle.into_iter().filter(|certificate| {
         Authority::load(certificate, &key)
@@ -260,7 +260,7 @@ fn signing(contents: &SecretContents, key: String) -> Result<Signing, String> {
     };
     let leaf = contents.leaf();
     let (certified, facts) = leaf.certified().map_err(|error| error.to_string())?;
-    // As of a moment when both were valid: an expired leaf is for the plan to renew, not for the parser to refuse.
+    // Verified at a moment when both were valid. An expired leaf is for the plan to renew, not for the parser to reject.
     let (at, name) = (facts.not_after, facts.names.first().cloned().unwrap_or_default());
     let ca_until = CertificateFacts::of_pem(&certificate)?.not_after;
     trusts(certificate.as_bytes(), &certified.cert, &name, at.min(ca_until))
@@ -294,7 +294,7 @@ struct SecretMetadata {
 }
 
 impl SecretContents {
-    /// Empty when there is none, or no text.
+    /// Empty when the key is absent or its value is not text.
     fn text(&self, key: &str) -> String {
         let bytes = self.data.get(key).map(|bytes| bytes.0.clone());
         bytes
@@ -318,7 +318,7 @@ impl SecretContents {
         self.metadata.labels.get(label).is_some_and(|found| found == value)
     }
 
-    /// Of a shape that others write, and without our mark.
+    /// In a format that others write, and without our label.
     fn is_foreign(&self) -> bool {
         let ours = self.is_marked() || self.data.contains_key("ca.key");
         !ours && (self.kind == "kubernetes.io/tls" || self.data.contains_key("tls.crt"))
@@ -330,7 +330,7 @@ impl SecretContents {
             return match leaf.certified() {
                 Ok(_) => Found::Foreign {
                     leaf,
-                    ca: Some(self.text("ca.crt")).filter(|ca| !bundle::certificates(ca.as_bytes()).is_empty()),
+                    ca: Some(self.text("ca.crt")).filter(|ca| !pem::certificates(ca.as_bytes()).is_empty()),
                 },
                 Err(error) => Found::ForeignUnusable(error.to_string()),
             };
@@ -358,7 +358,7 @@ impl SecretContents {
 }
 
 impl Decode for Secret {
-    /// Fails only on what no API server sends: what is in the Secret is judged by [`Found`].
+    /// Fails only on what no API server sends. [`Found`] classifies the content.
     fn decode(json: &str) -> Result<Secret, Unreadable> {
         let contents: SecretContents = from_json(json)?;
         Ok(Secret {

@@ -1,5 +1,5 @@
-//! What the process knows about its certificates, shared: every replica follows the Secret and the webhook configuration
-//! into it and serves what is fit to be served; the reconciler, probes and metrics read it.
+//! The shared state of the certificates of this process. Every replica follows the Secret and the webhook configuration into
+//! it, and serves the certificate when it is fit. The reconciler, probes and metrics read it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,10 +15,10 @@ use super::secret::{Secret, secrets};
 use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
 use crate::server::tls::{CertificateFacts, Resolver};
 
-/// How often a certificate that is held back is considered again.
+/// How often a certificate that is held back is reconsidered.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The certificate of this process, and what is known of its Secret and of the webhook configuration.
+/// The certificate of this process, and its view of the Secret and the webhook configuration.
 #[derive(Debug)]
 pub struct State {
     pub(super) settings: Settings,
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// What is served; none before there is a certificate.
+    /// The facts of the certificate being served; `None` before there is one.
     #[must_use]
     pub fn facts(&self) -> Option<CertificateFacts> {
         let observed = self.observed.borrow();
@@ -58,7 +58,7 @@ impl State {
         Some(facts)
     }
 
-    /// Leaves and CAs that this process, as the holder, has replaced.
+    /// Leaves and CAs that this process has replaced as the holder.
     #[must_use]
     pub fn rotations(&self) -> [(&'static str, u64); 2] {
         let [leaf, ca] = State::ROTATED;
@@ -71,12 +71,12 @@ impl State {
         self.ca_rotations.fetch_add(u64::from(ca), Ordering::Relaxed);
     }
 
-    /// The Secret is this, or gone.
+    /// Records the Secret, or that there is none.
     pub(super) fn see_secret(&self, secret: Option<Secret>) {
         self.seen(|observed, now, at| observed.see_secret(secret, now, at));
     }
 
-    /// The webhook configuration is this, or gone.
+    /// Records the webhook configuration, or that there is none.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
         let configuration = configuration.map(|seen| seen.only(&self.settings.webhooks));
         self.seen(|observed, _, at| observed.see_configuration(configuration, at));
@@ -90,14 +90,14 @@ impl State {
         });
     }
 
-    /// Considers a certificate that is held back again: time alone may have made it fit.
+    /// Reconsiders a certificate that is held back: time alone may have made it fit.
     pub(super) fn look_again(&self) {
         self.observed.send_if_modified(|observed| {
             observed.held_back.is_some() && self.take_up(observed, Timestamp::now(), Instant::now())
         });
     }
 
-    /// Whether another certificate is served from now on.
+    /// Loads a better certificate, and returns whether another one is served from now on.
     fn take_up(&self, observed: &mut Observed, now: Timestamp, at: Instant) -> bool {
         let held_back = observed.held_back.clone();
         let Some(certified) = observed.take_up(now, at) else {
@@ -155,7 +155,7 @@ pub(super) async fn follow_both(client: Client, state: Arc<State>) {
     tokio::join!(secret, configuration, ticks);
 }
 
-/// The one object that is followed, or none when it is gone; nothing when it is there and cannot be read.
+/// The one object that is followed, or `None` when it was deleted. Nothing when it exists and cannot be decoded.
 fn only<T: Decode>(event: Event<T>) -> Option<Option<T>> {
     match event {
         Event::Applied(object) => Some(Some(object)),

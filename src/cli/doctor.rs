@@ -1,4 +1,4 @@
-//! `dorgu doctor`: what is wrong with an installation in a cluster, why, and what to type next.
+//! `dorgu doctor`: what is wrong with an installation in a cluster, why, and which command to run next.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,9 +13,9 @@ use crate::k8s::{ClusterSource, client};
 use crate::policy::Matching;
 use crate::serve::parts;
 
-/// An API server that takes longer to accept a connection is one that a person should be told about.
+/// A longer wait for a connection is reported to the user.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Nothing could be found out, or not everything.
+/// Nothing, or not everything, could be checked.
 const FAILED: u8 = 2;
 
 /// Exit code 0: nothing is wrong; 1: something is; 2: it could not be found out.
@@ -83,7 +83,7 @@ impl Flags {
         }
     }
 
-    /// Everything that is to be told, or why there is nothing.
+    /// The report, or why there is none.
     async fn report(&self) -> anyhow::Result<Report> {
         let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
         let named = given(&self.kubeconfig);

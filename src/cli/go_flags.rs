@@ -1,23 +1,23 @@
-//! Command lines written for the Go operator: single-dash long flags, and the `--zap-*` family of its logger.
+//! Accepts command lines for the Go operator: long flags with a single dash, and the `--zap-*` flags of its logger.
 
 use std::ffi::OsString;
 
 use crate::telemetry::LogFormat;
 
-/// What the `--zap-*` flags ask of our logger.
+/// The settings of our logger from the `--zap-*` flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Zap {
     pub(super) level: Option<tracing::Level>,
     pub(super) format: Option<LogFormat>,
-    /// Flags that mean nothing here, to be named once in the log.
+    /// Flags without effect, to log once.
     pub(super) ignored: Vec<String>,
 }
 
-/// Rewrites `-webhook-mode=x` to `--webhook-mode=x` and takes the `--zap-*` flags out. Only for `serve`: upstream's
-/// process has no other command.
+/// Rewrites `-webhook-mode=x` to `--webhook-mode=x` and removes the `--zap-*` flags. Only for `serve`, since upstream's process
+/// has no other command.
 ///
 /// # Errors
-/// A `--zap-log-level` or `--zap-encoder` with a value outside its set, in one line.
+/// A `--zap-log-level` or `--zap-encoder` with an invalid value, in one line.
 pub(super) fn accept(args: impl IntoIterator<Item = OsString>) -> Result<(Vec<OsString>, Zap), String> {
     let mut args = args.into_iter();
     let mut kept: Vec<OsString> = args.by_ref().take(2).collect();
@@ -64,7 +64,7 @@ impl Zap {
                     "debug" => tracing::Level::DEBUG,
                     "info" => tracing::Level::INFO,
                     "error" | "panic" => tracing::Level::ERROR,
-                    // Any number above zero was ever more debugging.
+                    // In zap, any number above zero means more debugging.
                     number if number.parse::<u32>().is_ok_and(|number| number > 0) => tracing::Level::TRACE,
                     _ => {
                         return Err(format!(

@@ -1,4 +1,4 @@
-//! `dorgu manifests`: every object of an installation, for `kubectl apply -k` or, in one text, `-f`.
+//! `dorgu manifests`: every object of an installation, for `kubectl apply -k` or, in one text, `kubectl apply -f`.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) struct Flags {
     /// How many pods answer [default: 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     replicas: Option<u16>,
-    /// advisory: warn. enforcing: refuse.
+    /// advisory: warn. enforcing: deny.
     #[arg(long, value_name = "MODE", default_value = "advisory", value_parser = values::mode)]
     webhook_mode: Mode,
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.

@@ -37,13 +37,13 @@ enum Command {
     Crd(crd::Flags),
     /// Print the objects of an installation in a cluster, or write them into a folder for `kubectl apply -k`.
     Manifests(manifests::Flags),
-    /// Look at an installation in a cluster and say what is wrong, why, and what to type next; nothing is changed.
+    /// Check an installation in a cluster: what is wrong, why, and which command to run next. Changes nothing.
     Doctor(Box<doctor::Flags>),
     /// Print the version.
     Version,
 }
 
-/// What a command line may say, for who writes it down.
+/// The command line's definition, for generated documentation.
 pub fn command() -> clap::Command {
     command_with(parts::ALL)
 }
@@ -62,14 +62,14 @@ pub fn command_with(parts: &[Entry]) -> clap::Command {
     })
 }
 
-/// Runs one command line and tells how it ended.
+/// Runs one command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     main_with(args, parts::ALL)
 }
 
 /// The same for a process with other parts.
 pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entry]) -> ExitCode {
-    // Before anything can ask for one: a client or a server made without would choose by itself, or panic.
+    // Before any use: a client or a server without a provider would choose one itself, or panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return usage("a second crypto provider was installed, which is a defect of dorgu's");
     }
@@ -84,7 +84,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
     let (cli, line) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version are errors to clap; it knows which stream and which exit code they take.
+            // Help and version are errors to clap, which knows their stream and exit code.
             let _ = error.print();
             if let Some(variable) = blamed(&error, &args, parts) {
                 complain(&format!("that value is from the environment variable {variable}"));
@@ -111,7 +111,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
     }
 }
 
-/// The variable that a refused value came from: to clap it is the flag that was wrong, also where nobody typed it.
+/// The environment variable that a rejected value came from. clap names the flag, although the user did not type it.
 fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<String> {
     let ContextValue::String(usage) = error.get(ContextKind::InvalidArg)? else {
         return None;
@@ -132,7 +132,7 @@ fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<St
     Some(variable.to_string_lossy().into_owned())
 }
 
-/// What failed, and why, outermost first. A cause that the error above it already quotes is not said again.
+/// The error and its causes, outermost first. A cause that the error above already quotes is left out.
 fn one_line(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -148,15 +148,15 @@ fn usage(mistake: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What a person reads when a command could not start or go on. Where that cannot be written, the exit code says it.
+/// Prints why a command could not start or continue. Where that cannot be written, the exit code remains.
 fn complain(line: &str) {
     telemetry::complain(&format!("dorgu: {line}"));
 }
 
-/// Prints data. A reader that went away (`| head`) is no failure.
+/// Prints data. A reader that has closed the pipe (`| head`) is no failure.
 ///
 /// # Errors
-/// It could not be written: a disk is full, say, and what is there is cut.
+/// The data could not be written completely, such as to a full disk.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

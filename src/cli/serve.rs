@@ -16,7 +16,7 @@ use crate::policy::{Matching, Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
-/// Each flag is also read from the environment: `--webhook-mode` from `DORGU_WEBHOOK_MODE`; the flag wins.
+/// Each flag is also read from the environment: `--webhook-mode` from `DORGU_WEBHOOK_MODE`. The flag wins.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     /// Answer from the YAML files in this folder, watched for changes; contacts no cluster. Repeatable.
@@ -25,7 +25,7 @@ pub(super) struct Flags {
     /// Where the webhook listens: ADDRESS:PORT, or :PORT for all addresses [default: :9443; with --personas 127.0.0.1:9443]
     #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBHOOK_BIND_ADDRESS")]
     webhook_bind_address: Option<BindAddress>,
-    /// advisory: warn. enforcing: refuse.
+    /// advisory: warn. enforcing: deny.
     #[arg(long, value_name = "MODE", env = "DORGU_WEBHOOK_MODE", default_value = "advisory", value_parser = values::mode)]
     webhook_mode: Mode,
     /// complete: what a persona means. upstream: exactly what the Go operator checks.
@@ -54,10 +54,10 @@ pub(super) struct Flags {
     /// Accept only clients whose certificate one of these authorities signed.
     #[arg(long, value_name = "FILE", env = "DORGU_CLIENT_CA_FILE")]
     client_ca_file: Option<PathBuf>,
-    /// Of those, only the ones with one of these names (common name or subject alternative name). Repeatable.
+    /// Accept only certificates with one of these names (common name or subject alternative name). Repeatable.
     #[arg(long, value_name = "NAME", env = "DORGU_CLIENT_ALLOWED_NAMES", value_delimiter = ',')]
     client_allowed_names: Vec<String>,
-    /// After SIGTERM, go on answering for this long before refusing.
+    /// After SIGTERM, continue to answer for this long before answering 503.
     #[arg(long, value_name = "DURATION", env = "DORGU_SHUTDOWN_DELAY", default_value = "10s", value_parser = values::duration)]
     shutdown_delay: Duration,
     /// Where /livez, /readyz and /healthz are, 0 for nowhere [default: :8081; with --personas 127.0.0.1:8081]
@@ -66,7 +66,7 @@ pub(super) struct Flags {
     /// Where /metrics is, 0 for nowhere [default: 0; with --personas 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "DORGU_METRICS_BIND_ADDRESS")]
     metrics_bind_address: Option<String>,
-    /// Serve /metrics over HTTPS and, with a cluster, only to who may get them [default: true; with --personas false]
+    /// Serve /metrics over HTTPS and, with a cluster, only to authorized clients [default: true; with --personas false]
     #[arg(long, value_name = "BOOL", env = "DORGU_METRICS_SECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     metrics_secure: Option<bool>,
     /// Folder with a certificate for /metrics; empty: the webhook's
@@ -90,54 +90,55 @@ pub(super) struct Flags {
     cluster: ClusterFlags,
 }
 
-/// Flags that mean something only with a cluster. They are accepted beside `--personas`, so that a manifest's arguments
-/// can be tried on a laptop; those without effect there, or without effect yet, are named in the log.
+/// Flags that have an effect only with a cluster. They are accepted beside `--personas`, so that a manifest's arguments can be
+/// tried on a laptop. Those without effect are logged.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "With a cluster (no effect beside --personas)")]
 struct ClusterFlags {
     /// Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, then in-cluster.
     #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
     kubeconfig: Option<String>,
-    /// Serve the webhook; without it only status is kept. --personas implies it. [default: false]
+    /// Serve the webhook; without it only status is written. --personas implies it. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBHOOK", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_webhook: Option<bool>,
-    /// Let the Lease say which replica writes; false: this one does. [default: false]
+    /// Write only as the holder of the Lease; false: always. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_LEADER_ELECT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     leader_elect: Option<bool>,
-    /// Watch Argo CD Applications, where their CRD exists. Not yet of effect.
+    /// Watch Argo CD Applications, where their CRD exists. Has no effect yet.
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_ARGOCD", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_argocd: Option<bool>,
-    /// Prometheus to learn baselines from. Not yet of effect.
+    /// Prometheus to learn baselines from. Has no effect yet.
     #[arg(long, value_name = "URL", env = "DORGU_PROMETHEUS_URL")]
     prometheus_url: Option<String>,
-    /// Serve the WebSocket stream. Not yet of effect.
+    /// Serve the WebSocket stream. Has no effect yet.
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_WEBSOCKET", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_websocket: Option<bool>,
-    /// Where the WebSocket stream listens. Not yet of effect.
+    /// Where the WebSocket stream listens. Has no effect yet.
     #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBSOCKET_ADDR")]
     websocket_addr: Option<String>,
-    /// Offer HTTP/2 besides HTTP/1.1. Not yet of effect.
+    /// Offer HTTP/2 besides HTTP/1.1. Has no effect yet.
     #[arg(long, value_name = "BOOL", env = "DORGU_ENABLE_HTTP2", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_http2: Option<bool>,
-    /// The ValidatingWebhookConfiguration whose caBundle is kept; together with the next two. With --webhook-cert-path: checked.
+    /// The ValidatingWebhookConfiguration whose caBundle is written; requires the next two. With --webhook-cert-path it is only
+    /// checked.
     #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_CONFIG")]
     webhook_config: Option<String>,
     /// The Service that certificates are made for.
     #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_SERVICE")]
     webhook_service: Option<String>,
-    /// The Secret that holds our certificates.
+    /// The Secret with our certificates.
     #[arg(long, value_name = "NAME", env = "DORGU_WEBHOOK_SECRET")]
     webhook_secret: Option<String>,
     /// Where that Secret, that Service and the Lease are [default: the pod's, else the kubeconfig context's, else dorgu-system]
     #[arg(long, value_name = "NAME", env = "DORGU_NAMESPACE")]
     namespace: Option<String>,
-    /// How often every status is looked at again, whatever happens; at least 1s [default: 60s]
+    /// How often every status is reconciled without a change; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
 }
 
 impl ClusterFlags {
-    /// Which of them were given and mean nothing there.
+    /// Which of them were given and have no effect.
     fn without_effect(&self, source: &Source) -> Vec<String> {
         let files = matches!(source, Source::Files(_));
         let given = [
@@ -164,7 +165,7 @@ impl ClusterFlags {
 }
 
 impl ClusterFlags {
-    /// What to keep in the cluster, or, beside certificate files, what to check there.
+    /// The objects to keep in the cluster or, with certificate files, to check there.
     fn certificates(&self, namespace: &str, brought: bool) -> Result<Option<Settings>, String> {
         let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
         let (configuration, service) = (given(&self.webhook_config), given(&self.webhook_service));
@@ -209,10 +210,10 @@ impl ClusterFlags {
     }
 }
 
-/// Where we live when nothing says so.
+/// The namespace of this process when nothing names one.
 const NAMESPACE: &str = "dorgu-system";
 
-/// Upstream's default folder: a certificate that its users put there goes on being used.
+/// Upstream's default folder. A certificate that its users put there is still used.
 const UPSTREAM_CERTIFICATES: &str = "/tmp/k8s-webhook-server/serving-certs";
 
 /// Where personas come from.
@@ -233,13 +234,13 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
 
 /// The default of `--requeue-interval` (contract 3.1).
 const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
-/// More often would be a loop that never rests.
-const SHORTEST_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
+/// Less would be a busy loop.
+const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Turns flags into a configuration.
 ///
 /// # Errors
-/// One line that says which flag is wrong and what would be right.
+/// One line that says which flag is wrong and which values are valid.
 pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config, String> {
     let source = source(flags.personas, &flags.cluster)?;
     let in_cluster = matches!(source, Source::Cluster(_));
@@ -281,9 +282,9 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
         );
     }
     let requeue_interval = flags.cluster.requeue_interval.unwrap_or(REQUEUE_INTERVAL);
-    if requeue_interval < SHORTEST_REQUEUE_INTERVAL {
+    if requeue_interval < MIN_REQUEUE_INTERVAL {
         return Err(format!(
-            "--requeue-interval {} is too short: the least is {SHORTEST_REQUEUE_INTERVAL:?}",
+            "--requeue-interval {} is too short: the least is {MIN_REQUEUE_INTERVAL:?}",
             SpanPrinter::new().unsigned_duration_to_string(&requeue_interval),
         ));
     }

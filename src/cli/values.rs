@@ -1,4 +1,4 @@
-//! Values of flags: each is parsed once, and a value outside its set is refused with the list of valid ones.
+//! Parses values of flags. A value outside its set is rejected with the list of valid ones.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("'{text}' is not a duration such as 10s, 1m30s or 500ms"))
 }
 
-/// A namespace that an installation may have to itself.
+/// A namespace for an installation; system namespaces are rejected.
 pub(super) fn own_namespace(text: &str) -> Result<String, String> {
     dns_label(text)?;
     if text == "default" || text.starts_with("kube-") {
@@ -35,7 +35,7 @@ pub(super) fn image(text: &str) -> Result<String, String> {
         .split_once('@')
         .map_or((text, None), |(named, digest)| (named, Some(digest)));
     let (path, tag) = match named.rsplit_once(':') {
-        // With a slash behind it, that is a registry's port.
+        // With a slash after it, this is a registry's port.
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
         _ => (named, None),
     };
@@ -96,7 +96,7 @@ words!(report -> ReportFormat {
     "json" => ReportFormat::Json,
 });
 
-/// How a command that judges tells what it found.
+/// The output format of a command that reports findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReportFormat {
     /// For people.

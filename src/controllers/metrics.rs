@@ -1,4 +1,4 @@
-//! What the controllers count. No object name is ever a label: their number has no bound.
+//! The metrics of the controllers. The name of an object is never a label, since the number of names has no bound.
 
 use std::time::Duration;
 
@@ -66,10 +66,10 @@ static WRITES: Described = Described {
 /// Every family of the controllers.
 pub static FAMILIES: [&Described; 4] = [&RECONCILES, &DURATION, &DEPTH, &WRITES];
 
-/// What becomes of a status.
+/// The outcomes of a status write.
 const WRITTEN: [&str; 4] = ["written", "unchanged", "gone", "failed"];
 
-/// Whose reconcile it was. The names are the Go operator's.
+/// The controller of a reconcile. The names are the Go operator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Controller {
     /// ApplicationPersonas and their Deployments.
@@ -96,12 +96,12 @@ impl EncodeLabelValue for Controller {
     }
 }
 
-/// How a reconcile ended.
+/// The result of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReconcileResult {
-    /// Everything was seen, and the status says it.
+    /// Everything was read, and the status is up to date.
     Success,
-    /// Something could not be seen or written; it is tried again after a pause.
+    /// Something could not be read or written. It is retried after a pause.
     Error,
 }
 
@@ -139,7 +139,7 @@ struct WriteLabels {
     result: &'static str,
 }
 
-/// The controllers' metric families; a clone counts into the same ones.
+/// The controllers' metric families. Clones count into the same ones.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
@@ -149,11 +149,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers the families; once a registry.
+    /// Registers the families, once for each registry.
     pub fn register(registry: &mut Registry) -> Metrics {
         let metrics = Metrics {
             reconciles: Family::default(),
-            // From 1 ms, a persona whose status stays, to 65 s, all pods of a large cluster.
+            // From 1 ms, a persona with an unchanged status, to 65 s, all pods of a large cluster.
             duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1e-3, 2.0, 17))),
             depth: Family::default(),
             writes: Family::default(),
@@ -162,7 +162,7 @@ impl Metrics {
         DURATION.register(registry, metrics.duration.clone());
         DEPTH.register(registry, metrics.depth.clone());
         WRITES.register(registry, metrics.writes.clone());
-        // From zero: what first appears as one has never grown, as Prometheus sees it.
+        // Starts at zero: for Prometheus, a counter that first appears as one has never grown.
         for controller in Controller::ALL {
             for result in ReconcileResult::ALL {
                 drop(
@@ -179,7 +179,7 @@ impl Metrics {
         metrics
     }
 
-    /// One reconcile is over.
+    /// Counts a finished reconcile.
     pub fn reconciled(&self, controller: Controller, result: ReconcileResult, took: Duration) {
         let labels = ReconcileLabels { controller, result };
         self.reconciles.get_or_create(&labels).inc();
@@ -187,12 +187,12 @@ impl Metrics {
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Where a controller reports how many objects wait, while it holds the Lease.
+    /// Reports how many objects wait, while this process holds the Lease.
     pub(super) fn depth(&self, controller: Controller) -> Depth {
         Depth(self.depth.get_or_create(&ControllerLabels { controller }).clone())
     }
 
-    /// What became of one status.
+    /// Counts the outcome of a status write.
     pub fn status<E>(&self, outcome: &Result<Outcome, E>) {
         let [written, unchanged, gone, failed] = WRITTEN;
         let result = match outcome {
@@ -205,7 +205,7 @@ impl Metrics {
     }
 }
 
-/// How many objects wait to be reconciled. Dropped when the Lease is lost, it reports none.
+/// How many objects wait to be reconciled. Dropped when the Lease is lost; then it reports zero.
 #[derive(Debug, Default)]
 pub(super) struct Depth(Gauge);
 

@@ -1,8 +1,8 @@
-//! Controllers that keep the status of our own kinds, where it can be read after the warnings of a terminal are gone.
+//! Controllers that write the status of our own kinds, so that findings can be read after a terminal's warnings are gone.
 //!
-//! Each controller has one shape: observe (IO) -> derive (pure, the time is an argument) -> write, only when something
-//! other than a timestamp changed. They run only where the Lease is held, apart from the webhook's threads, and write
-//! nothing but status.
+//! Each controller has the same steps: observe (IO), derive (pure, the time is an argument), write (only when something other
+//! than a timestamp changed). They run only while the Lease is held, on other threads than the webhook, and write nothing but
+//! status, Events about it and, when asked, a first ClusterPersona.
 
 pub mod cluster;
 pub mod metrics;

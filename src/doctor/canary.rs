@@ -1,5 +1,5 @@
-//! A Deployment that is certain to be answered with words of ours, to be sent as a dry run. Which words is decided by the
-//! same rules that the process answers by, so nothing is guessed.
+//! Builds a Deployment whose review must produce a finding, to send as a dry run. The process's own rules decide which, so the
+//! expected texts are exact.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::api::labels::{APP_NAME, MODE};
 use crate::policy::answer::warnings;
 use crate::policy::{Governed, ModeWish, Persona, Question, Subject, Workload, decide};
 
-/// What is sent, and what has to come back.
+/// The object to send, and the expected answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Canary {
     pub(super) namespace: String,
-    /// By which persona it is held.
+    /// The persona that governs it.
     pub(super) persona: String,
     pub(super) object: Value,
-    /// Any of these tells that we were asked.
+    /// Any of these warnings shows that the webhook was called.
     pub(super) warnings: Vec<String>,
-    /// It is refused.
+    /// Whether it must be denied.
     pub(super) refused: bool,
 }
 
 impl Canary {
-    /// One for the first persona, by namespace and name, that finds fault with a Deployment that says next to nothing; none
-    /// where there is no such persona in any namespace that is sent, or nobody can tell.
+    /// A canary for the first persona, by namespace and name, with a finding about a nearly empty Deployment. `None` where no
+    /// namespace whose Deployments are sent has such a persona, or where that is unknown.
     pub(super) fn find(view: &View<'_>) -> Option<Canary> {
         let sent = super::checks::sent(view)?;
         let personas = view.facts.personas.here()?;
@@ -78,7 +78,7 @@ impl Canary {
     }
 }
 
-/// As harmless as can be, if it were ever stored: no pod, of an image from a domain that cannot exist.
+/// Harmless even if it were stored: no replicas, and an image from a domain that cannot exist.
 fn object(namespace: &str, app: &str) -> Value {
     let labels = json!({APP_NAME: app, "dorgu.io/canary": "doctor"});
     json!({

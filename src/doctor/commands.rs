@@ -1,4 +1,4 @@
-//! Commands for a person to paste: for the same cluster that was looked at, and quoted for a shell.
+//! Commands for a user to paste, for the examined cluster and quoted for a shell.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
@@ -8,12 +8,12 @@ use crate::install::Installation;
 use crate::policy::Matching;
 use crate::policy::Mode;
 
-/// How commands for this cluster and this installation begin and end.
+/// The parts that all commands for this cluster and installation share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commands {
-    /// `--kubeconfig`, as it was given.
+    /// `--kubeconfig`, as given.
     pub kubeconfig: Option<String>,
-    /// `--context`, as it was given.
+    /// `--context`, as given.
     pub context: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl Commands {
 
     /// kubectl in a namespace.
     pub fn kubectl_in(&self, namespace: &str, rest: impl std::fmt::Display) -> String {
-        // Before the rest, which may end in a remark.
+        // Before the rest, which may end in a comment.
         self.kubectl(format_args!("--namespace {} {rest}", word(namespace)))
     }
 
@@ -35,7 +35,7 @@ impl Commands {
         given.map(|(flag, value)| format!(" {flag} {}", word(value))).collect()
     }
 
-    /// One field of one entry of the webhook configuration, set to what it should be.
+    /// Sets one field of one entry of the webhook configuration.
     pub(super) fn set_field(&self, setup: &Setup, entry: usize, field: &str, value: &Value) -> String {
         let patch = json!([{"op": "add", "path": format!("/webhooks/{entry}/{field}"), "value": value}]);
         let name = word(&setup.configuration);
@@ -45,7 +45,7 @@ impl Commands {
         ))
     }
 
-    /// Puts every object of the installation back, by what it was installed with.
+    /// Restores every object of the installation with the tool that installed it.
     pub(super) fn install_again(&self, setup: &Setup, deployment: Option<&Deployment>) -> String {
         let annotation = |key: &str| deployment?.metadata.annotations.as_ref()?.get(key).cloned();
         if let Some(release) = annotation("meta.helm.sh/release-name") {
@@ -59,7 +59,7 @@ impl Commands {
         let apply = self.kubectl("apply -f -");
         let shipped = Installation::of([]);
         if setup.name != shipped.fullname {
-            // `dorgu manifests` knows one name only.
+            // `dorgu manifests` supports one name only.
             return self.kubectl("apply -k manifests   # in the folder that it was installed from");
         }
         let mut manifests = "dorgu manifests".to_owned();
@@ -87,7 +87,7 @@ impl Commands {
         format!("{manifests} | {apply}")
     }
 
-    /// What the pods say.
+    /// Shows the logs of the pods.
     pub(super) fn logs(&self, setup: &Setup) -> String {
         let name = word(&setup.name);
         self.kubectl_in(
@@ -97,7 +97,7 @@ impl Commands {
     }
 }
 
-/// A word that a shell takes as it is.
+/// Quotes a word for a shell.
 pub(super) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

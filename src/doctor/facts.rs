@@ -1,4 +1,5 @@
-//! What was seen of a cluster: objects as they are stored, or why they were not seen.
+//! The facts that `observe` collects. Each is there, absent, or unavailable with the reason. Personas are parsed; of a Secret
+//! nothing private is kept.
 
 use std::collections::BTreeMap;
 
@@ -15,28 +16,28 @@ use super::rights::Right;
 use crate::certificates::Inspected;
 use crate::policy::Persona;
 
-/// What came of looking at something.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 pub enum Fetched<T> {
-    /// It is this.
+    /// The object.
     Here(T),
     /// It does not exist.
     Absent,
-    /// Nobody knows.
+    /// Unknown.
     Unavailable(Unavailable),
 }
 
-/// Why something was not seen.
+/// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable {
     /// In one line.
     pub reason: String,
-    /// Whoever asked has no right to look, which is nobody's failure.
+    /// Whether the user lacks the right to read it, which is no failure.
     pub forbidden: bool,
 }
 
 impl<T> Fetched<T> {
-    /// It, if it is there.
+    /// The object, if it exists.
     pub fn here(&self) -> Option<&T> {
         match self {
             Fetched::Here(seen) => Some(seen),
@@ -45,66 +46,68 @@ impl<T> Fetched<T> {
     }
 }
 
-/// Everything that checks are made of, but the answer to the canary, which is sent after them.
+/// The input of all checks, except for the answer to the canary, which is sent after them.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// `gitVersion` of the API server.
     pub version: String,
-    /// The time by the API server's clock: certificates are valid, or not, by that.
+    /// The API server's time, by which certificates are judged.
     pub now: Timestamp,
-    /// How far our own clock is ahead of it; absent when it does not tell the time.
+    /// How far our own clock is ahead of it; `None` when the API server does not report its time.
     pub ahead: Option<SignedDuration>,
     /// Each CustomResourceDefinition of ours by its name.
     pub definitions: Vec<(String, Fetched<Value>)>,
     /// The process.
     pub deployment: Fetched<Deployment>,
-    /// In front of the webhook.
+    /// The Service in front of the webhook.
     pub service: Fetched<Service>,
-    /// Behind that Service.
+    /// The endpoints of that Service.
     pub slices: Fetched<Vec<EndpointSlice>>,
-    /// All in the namespace of the installation.
+    /// All NetworkPolicies in the namespace of the installation.
     pub policies: Fetched<Vec<NetworkPolicy>>,
-    /// What an API server sends.
+    /// The webhook configuration.
     pub configuration: Fetched<ValidatingWebhookConfiguration>,
-    /// The certificate.
+    /// The Secret with the certificate.
     pub secret: Fetched<SecretFacts>,
-    /// Who writes.
+    /// The Lease.
     pub lease: Fetched<LeaseSample>,
-    /// All of them.
+    /// All namespaces.
     pub namespaces: Fetched<Vec<Namespace>>,
-    /// All of them.
+    /// All personas.
     pub personas: Fetched<Vec<Persona>>,
-    /// The rights among those that the process needs that its account lacks.
+    /// The rights that the process needs and its account lacks.
     pub missing_rights: Fetched<Vec<Right>>,
 }
 
-/// A Secret, without what is private in it.
+/// A Secret without its private parts.
 #[derive(Clone, Debug)]
 pub struct SecretFacts {
-    /// What it holds.
+    /// Its content.
     pub inspected: Inspected,
-    /// cert-manager writes it.
+    /// Whether cert-manager writes it.
     pub by_cert_manager: bool,
 }
 
-/// The Lease, looked at once, or twice where the first look left doubts.
+/// The Lease, read once, or twice where the first read was inconclusive.
 #[derive(Clone, Debug)]
 pub struct LeaseSample {
-    /// As it was at the last look.
+    /// Its spec at the last read.
     pub spec: LeaseSpec,
-    /// It was renewed between two looks, so its holder lives, whatever the times in it say.
+    /// Whether it was renewed between two reads. Then its holder is alive, whatever its times say.
     pub renewed_meanwhile: bool,
-    /// When it was looked at last, by the API server's clock.
+    /// The API server's time of the last read.
     pub at: Timestamp,
 }
 
-/// A namespace, as far as it matters.
+/// The parts of a namespace that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
     /// Its name.
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// It is being deleted, so nothing can be mended there.
+    /// Its annotation `dorgu.io/mode`, which has no effect: the label counts.
+    pub misplaced_mode: Option<String>,
+    /// Whether it is being deleted, so that nothing can be fixed there.
     pub terminating: bool,
 }

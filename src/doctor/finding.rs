@@ -1,4 +1,4 @@
-//! What a check says when not all is well.
+//! The result of a check that did not pass.
 
 use std::fmt::Display;
 
@@ -6,26 +6,26 @@ use serde::Serialize;
 
 use super::facts::{Fetched, Unavailable};
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It works, and something is odd, missing or about to break.
+    /// It works, but something is unusual, missing or about to fail.
     Warn,
     /// Something does not work.
     Fail,
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What was seen.
+    /// What was observed.
     pub seen: String,
-    /// Why it is wrong, or how it comes about.
+    /// Why it is wrong, or its cause.
     pub cause: String,
-    /// What to type next.
+    /// The command to run next.
     pub cure: String,
 }
 
@@ -47,17 +47,17 @@ impl Finding {
     }
 }
 
-/// What a check says: one line about what is well, or what it says instead.
+/// The result of a check: one line if it passed.
 pub(super) type Outcome = Result<String, NotOk>;
 
-/// What a check says instead of "all is well".
+/// The result of a check that did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotOk {
-    /// Findings; never none.
+    /// Findings; never empty.
     Found(Vec<Finding>),
-    /// There is nothing to look at, and another check says why, or that is how it was set up.
+    /// There is nothing to check: another check says why, or the installation is set up so.
     Skip(String),
-    /// It could not be looked at.
+    /// It could not be read.
     Unavailable(Unavailable),
 }
 
@@ -67,7 +67,7 @@ impl From<Finding> for NotOk {
     }
 }
 
-/// All is well, unless there are findings.
+/// Passes, unless there are findings.
 pub(super) fn unless(findings: Vec<Finding>, well: impl Display) -> Outcome {
     if findings.is_empty() {
         Ok(well.to_string())
@@ -81,7 +81,7 @@ pub(super) fn skip<T>(reason: impl Display) -> Result<T, NotOk> {
 }
 
 impl<T> Fetched<T> {
-    /// It; or, for a check that cannot do without, what that check says. Of what is absent, some other check tells.
+    /// The object. Otherwise the result of a check that requires it; another check reports the absence.
     pub(super) fn needed(&self, absent: impl Display) -> Result<&T, NotOk> {
         match self {
             Fetched::Here(seen) => Ok(seen),
@@ -90,7 +90,7 @@ impl<T> Fetched<T> {
         }
     }
 
-    /// It; or, for the check that is about its being there, `finding`.
+    /// The object. Otherwise `finding`, for the check that reports the absence.
     pub(super) fn or_found(&self, finding: impl FnOnce() -> Finding) -> Result<&T, NotOk> {
         match self {
             Fetched::Absent => Err(finding().into()),

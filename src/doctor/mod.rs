@@ -1,9 +1,10 @@
-//! `dorgu doctor`: what is wrong with an installation, why, and what to type next.
+//! `dorgu doctor`: what is wrong with an installation, why, and which command to run next.
 //!
-//! Two halves. `observe` asks the API server and judges nothing; everything else is **pure**, from [`Facts`] to
-//! [`Report`]: `checks/` has one file a family and one function a check, [`Setup`] reads what the Deployment's arguments
-//! say, [`Commands`] writes what can be pasted. [`run`] is the order of it all. Nothing in a cluster is changed: the one
-//! object that is sent is sent as a dry run (`k8s::dry_run_create`).
+//! `observe` sends requests to the API server and judges nothing. [`run`] calls it and the rest in order. The rest is **pure**, from [`Facts`] to [`Report`]:
+//! `checks/` has one file for each family and one function for each check, [`Setup`] reads the Deployment's arguments,
+//! [`Commands`] writes commands to paste.
+//!
+//! Nothing in a cluster is changed. The one object that is sent is a dry run (`k8s::dry_run_create`).
 
 mod canary;
 mod checks;

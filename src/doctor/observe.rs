@@ -1,4 +1,4 @@
-//! Asks the API server, and judges nothing. Everything here reads, but the canary, which is a dry run.
+//! Reads the cluster and judges nothing. Everything here is a read, except for the canary, which is a dry run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,28 +25,28 @@ use crate::certificates::Inspected;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
 use crate::policy::Persona;
 
-/// The mark of whoever issues certificates by `Certificate` objects.
+/// cert-manager's annotation on the Secrets that it writes.
 const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
-/// A holder renews every 2 s; a time in the Lease that is older, or in the future, deserves a second look.
+/// A holder renews every 2 s. A time in the Lease that is older, or in the future, requires a second read.
 const FRESH: SignedDuration = SignedDuration::from_secs(5);
-/// After which a holder that lives has renewed.
+/// A live holder has renewed after this time.
 const SECOND_LOOK: Duration = Duration::from_millis(2_500);
 
-/// The API server's first words, and how far our clock is ahead of its.
+/// The first answer of the API server, and how far our clock is ahead of its.
 pub(super) struct Server {
     info: ServerInfo,
     ahead: Option<SignedDuration>,
 }
 
-/// Speaks to the API server for the first time.
+/// Sends the first request to the API server.
 ///
 /// # Errors
-/// It does not answer, or not as one.
+/// It does not answer, or the answer is not an API server's.
 pub(super) async fn server(client: &Client) -> Result<Server, CallError> {
     let before = Timestamp::now();
     let info = k8s::server_info(client).await?;
     let after = Timestamp::now();
-    // A header tells whole seconds, so half of one is what it leaves out on average.
+    // The header has whole seconds. The fraction that it omits is half a second on average.
     let middle = before + after.duration_since(before) / 2 - SignedDuration::from_millis(500);
     Ok(Server {
         ahead: info.date.map(|date| middle.duration_since(date)),
@@ -54,7 +54,7 @@ pub(super) async fn server(client: &Client) -> Result<Server, CallError> {
     })
 }
 
-/// The Deployment, which says what else to look at.
+/// The Deployment, whose arguments say what else to read.
 pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Fetched<Deployment> {
     let name = Name {
         namespace: wanted.namespace.clone(),
@@ -63,7 +63,7 @@ pub(super) async fn deployment(client: &Client, wanted: &Wanted) -> Fetched<Depl
     one(client, Resource::of::<Deployment>(), name).await
 }
 
-/// Everything else.
+/// All other facts.
 pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deployment: Fetched<Deployment>) -> Facts {
     let at_home = |name: &str| Name {
         namespace: setup.namespace.clone(),
@@ -113,10 +113,10 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
     }
 }
 
-/// Sends the canary, and where nobody of ours answers, once more to see whether the API server tried.
+/// Sends the canary. If none of our texts comes back, sends it again to learn whether the API server tried to call.
 ///
 /// # Errors
-/// There was no answer at all.
+/// There was no answer.
 pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallError> {
     let Some(canary) = Canary::find(view) else {
         let unavailable = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
@@ -145,7 +145,7 @@ pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallE
     })
 }
 
-/// How often this API server has let something by because its call of the webhook failed; absent where we may not know.
+/// How many requests this API server has admitted because its call of the webhook failed; `None` where we may not read that.
 async fn failures(client: &Client, webhook: &str) -> Option<f64> {
     let metrics = k8s::raw_text(client, "/metrics").await.ok()?;
     let label = format!("name={webhook:?}");
@@ -156,7 +156,7 @@ async fn failures(client: &Client, webhook: &str) -> Option<f64> {
     Some(counts.sum())
 }
 
-/// The API server's clock, by ours.
+/// The API server's clock, derived from ours.
 struct Clock {
     ahead: Option<SignedDuration>,
 }
@@ -198,7 +198,7 @@ async fn many<T: DeserializeOwned>(
     }
 }
 
-/// All objects of a kind; one that cannot be read is left out, as the process leaves it out and says so.
+/// All objects of a kind. One that cannot be decoded is left out, as in the process, which reports it.
 async fn all<T: Decode>(client: &Client, resource: Resource) -> Fetched<Vec<T>> {
     let mut found = Vec::new();
     match k8s::list_each(client, &resource, |one| found.push(one)).await {
@@ -241,7 +241,7 @@ async fn secret(client: &Client, name: Option<Name>) -> Fetched<SecretFacts> {
     }
 }
 
-/// Looks once, and where the time in it is not that of a holder who renews, once more.
+/// Reads the Lease, and a second time where its renewal time is not that of a live holder.
 async fn lease(client: &Client, name: Name, clock: &Clock) -> Fetched<LeaseSample> {
     let read = async || one::<Lease>(client, Resource::of::<Lease>(), name.clone()).await;
     let renewed = |spec: &LeaseSpec| spec.renew_time.clone();
@@ -307,18 +307,25 @@ impl Decode for Namespace {
         struct Metadata {
             name: String,
             labels: Option<BTreeMap<String, String>>,
+            annotations: Option<Annotations>,
             deletion_timestamp: Option<IgnoredAny>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Annotations {
+            #[serde(rename = "dorgu.io/mode")]
+            mode: Option<String>,
         }
         let metadata = from_json::<Object>(json)?.metadata;
         Ok(Namespace {
             name: metadata.name,
             labels: metadata.labels.unwrap_or_default(),
+            misplaced_mode: metadata.annotations.and_then(|annotations| annotations.mode),
             terminating: metadata.deletion_timestamp.is_some(),
         })
     }
 }
 
-/// A persona as the process keeps it.
+/// A persona as the process decodes it.
 #[derive(Clone)]
 struct Read(Persona);
 
@@ -327,7 +334,7 @@ impl Decode for Read {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: ObjectMeta,
-            // Not the status: one that somebody wrote oddly costs nobody the persona.
+            // Without the status, so that an unusual status does not cost the persona.
             spec: ApplicationPersonaSpec,
         }
         let object: Object = from_json(json)?;

@@ -1,4 +1,4 @@
-//! What is told: one line a check, and under it cause and cure; or the same as JSON.
+//! Prints the report: one line for each check, with cause and cure below it; or the same as JSON.
 
 use std::fmt::Write;
 
@@ -7,17 +7,17 @@ use serde::Serialize;
 use super::checks::Check;
 use super::finding::{Finding, NotOk, Outcome, Severity};
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All is well.
+    /// It passed.
     Ok,
-    /// Odd, missing or about to break.
+    /// Unusual, missing or about to fail.
     Warn,
-    /// Broken.
+    /// Failed.
     Fail,
-    /// Not looked at.
+    /// Not checked.
     Skip,
 }
 
@@ -32,14 +32,14 @@ impl Status {
     }
 }
 
-/// One check.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// Its name.
     pub check: &'static str,
-    /// How it ended.
+    /// Its outcome.
     pub status: Status,
-    /// What was seen; or why it was skipped. Empty where the findings say it.
+    /// What was observed, or why it was skipped. Empty where the findings say it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seen: String,
     /// What is wrong.
@@ -50,15 +50,16 @@ pub struct Line {
 /// Every check, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Where it was looked: the API server.
+    /// The address of the API server.
     pub server: String,
-    /// And the installation.
+    /// The namespace of the installation.
     pub namespace: String,
     /// Its Deployment.
     pub name: String,
-    /// What was found.
+    /// The results.
     pub checks: Vec<Line>,
-    /// Something could not be looked at although we may, or what all else rests on, so nobody can say that all is well.
+    /// Whether something could not be read although the user may read it, or something that other checks depend on. Then no one
+    /// can say that all is well.
     pub incomplete: bool,
 }
 
@@ -98,7 +99,7 @@ impl Report {
         self.checks.iter().filter(|line| line.status == status).count()
     }
 
-    /// Nothing is wrong, as far as was seen.
+    /// Whether nothing is wrong, as far as was checked.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.count(Status::Warn) + self.count(Status::Fail) == 0
@@ -169,7 +170,7 @@ impl Report {
                 skip: self.count(Status::Skip),
             },
         };
-        // Strings, numbers and lists: this cannot fail.
+        // Strings, numbers and lists always serialise.
         let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
         text.push('\n');
         text
@@ -177,11 +178,11 @@ impl Report {
 }
 
 fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A String takes everything.
+    // Writing to a String does not fail.
     let _ = text.write_fmt(line);
 }
 
-/// On one line, and unable to move a terminal's cursor: names and messages come from the cluster.
+/// On one line, without control characters: names and messages come from the cluster.
 fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! What the process may have to do: the shipped roles, for this installation's names and settings.
+//! The rights that the process needs: the shipped roles, for this installation's names and settings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,12 +19,12 @@ pub struct Right {
     pub resource: String,
     /// Only the object of this name; empty: any.
     pub name: String,
-    /// What is done.
+    /// The verb.
     pub verb: String,
 }
 
 impl Right {
-    /// The question whether this account has it.
+    /// The request whether this account has it.
     pub(super) fn question(&self, setup: &Setup) -> SubjectAccessReviewSpec {
         let (namespace, account) = (&setup.namespace, &setup.account);
         let (resource, subresource) = match self.resource.split_once('/') {
@@ -53,8 +53,7 @@ impl Right {
     }
 }
 
-/// Every right that the process uses as it is set up; `certificate_is_ours`: it writes its Secret and does not only read
-/// it.
+/// Every right that the process uses with this setup. `certificate_is_ours`: it writes its Secret as well as reading it.
 pub(super) fn needed(setup: &Setup, certificate_is_ours: bool) -> Vec<Right> {
     let shipped = setup.installation();
     let mut rights: Vec<Right> = shipped
@@ -75,7 +74,7 @@ pub(super) fn needed(setup: &Setup, certificate_is_ours: bool) -> Vec<Right> {
     rights
 }
 
-/// What is shipped for all and used only by some.
+/// Whether this setup uses a right that is shipped for all.
 fn is_used(need: Need, right: &Right, setup: &Setup, certificate_is_ours: bool) -> bool {
     let writes = !matches!(right.verb.as_str(), "list" | "watch");
     match need {

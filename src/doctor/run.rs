@@ -1,4 +1,4 @@
-//! The order of steps: reach the server, read, judge, and where nothing failed, try it out.
+//! The order of steps: reach the server, read, judge and, where no check failed, send the canary.
 
 use super::checks::{Call, Check, View};
 use super::commands::Commands;
@@ -9,25 +9,25 @@ use super::setup::{Setup, Wanted};
 use crate::k8s::{CallError, Client};
 use crate::runtime::About;
 
-/// What is to be looked at.
+/// What to examine.
 #[derive(Clone, Debug, Default)]
 pub struct Examination {
     /// Which installation.
     pub wanted: Wanted,
-    /// The parts of the process that is installed.
+    /// The parts of the installed process.
     pub parts: Vec<&'static About>,
-    /// How commands for this cluster are written.
+    /// How to write commands for this cluster.
     pub commands: Commands,
-    /// Checks that are left out.
+    /// Checks to leave out.
     pub excluded: Vec<Check>,
     /// The API server's address, for people.
     pub server: String,
 }
 
-/// Looks at everything.
+/// Runs all checks.
 ///
 /// # Errors
-/// The API server does not answer, so nothing can be said.
+/// The API server does not answer.
 pub async fn run(client: &Client, examination: &Examination) -> Result<Report, CallError> {
     let server = observe::server(client).await?;
     let deployment = observe::deployment(client, &examination.wanted).await;
@@ -54,7 +54,7 @@ pub async fn run(client: &Client, examination: &Examination) -> Result<Report, C
 }
 
 impl Examination {
-    /// Everything but the experiment.
+    /// The report without the canary.
     pub(super) fn judged(&self, view: &View<'_>) -> Report {
         let mut report = Report {
             server: self.server.clone(),

@@ -1,4 +1,5 @@
-//! What the installation is meant to be: by the flags given to us, else by the arguments of the Deployment, else as shipped.
+//! The intended setup of an installation: from this command's flags, else from the arguments of the Deployment, else as
+//! shipped.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
@@ -7,12 +8,12 @@ use crate::install::Installation;
 use crate::policy::{Matching, Mode, RuleSet, Rulebook};
 use crate::runtime::About;
 
-/// What whoever asks says of the installation. Absent: find out.
+/// The user's description of the installation. `None`: find out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: String,
-    /// The Deployment, and the first part of every name.
+    /// The Deployment's name, which is the prefix of all names.
     pub name: String,
     /// `--webhook-config`.
     pub configuration: Option<String>,
@@ -24,10 +25,10 @@ pub struct Wanted {
     pub matching: Option<Matching>,
 }
 
-/// What the installation is meant to be.
+/// The intended setup.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Where it lives.
+    /// The namespace.
     pub namespace: String,
     /// The Deployment.
     pub name: String,
@@ -37,17 +38,17 @@ pub struct Setup {
     pub configuration: String,
     /// The Service.
     pub service: String,
-    /// The Secret; absent: the certificate lies in files of the pods.
+    /// The Secret; `None` when the certificate is in files of the pods.
     pub secret: Option<String>,
-    /// How personas are found.
+    /// How Deployments are matched to personas.
     pub matching: Matching,
-    /// The webhook is served.
+    /// Whether the webhook is served.
     pub webhook: bool,
-    /// A Lease says who writes.
+    /// Whether a Lease elects the writer.
     pub elects: bool,
-    /// Readers of metrics are looked up.
+    /// Whether clients of the metrics are authorized.
     pub reviews_tokens: bool,
-    /// A first ClusterPersona is made.
+    /// Whether a first ClusterPersona is created.
     pub makes_cluster_persona: bool,
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
@@ -56,7 +57,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The Deployment tells what the flags leave open; one that was not seen is taken to be as shipped.
+    /// The Deployment's arguments fill in what the flags leave open. Without a Deployment, the shipped values apply.
     pub fn read(wanted: &Wanted, parts: &[&'static About], deployment: Option<&Deployment>) -> Setup {
         let pod = deployment
             .and_then(|deployment| deployment.spec.as_ref())
@@ -72,7 +73,7 @@ impl Setup {
             given.clone().or_else(|| told(flag)).unwrap_or(shipped)
         };
         let seen = pod.is_some();
-        // Beside files that were brought along, the Secret is not read.
+        // With certificate files, the process does not read the Secret.
         let in_files = told("webhook-cert-path").is_some();
         let metrics = match told("metrics-bind-address") {
             Some(address) => address != "0",
@@ -113,7 +114,7 @@ impl Setup {
         }
     }
 
-    /// The same names as an installation that would be made now.
+    /// The names of an installation that is made now.
     pub(super) fn installation(&self) -> Installation {
         Installation {
             namespace: self.namespace.clone(),
@@ -125,7 +126,7 @@ impl Setup {
     }
 }
 
-/// Command line and environment of the process, as its container has them.
+/// Command line and environment of the process, from its container.
 #[derive(Default)]
 struct Arguments {
     words: Vec<String>,
@@ -149,8 +150,8 @@ impl Arguments {
         }
     }
 
-    /// What a flag says: one dash or two, `--flag=value` or `--flag value`; the last one counts, and one that is not there
-    /// is looked for in the environment.
+    /// The value of a flag: with one dash or two, `--flag=value` or `--flag value`. The last one counts; one that is absent is
+    /// read from the environment.
     fn value(&self, flag: &str) -> Option<String> {
         let after = |(at, word): (usize, &String)| match named(word, flag)? {
             Some(value) => Some(value.to_owned()),
@@ -160,7 +161,7 @@ impl Arguments {
         given.or_else(|| self.variable(flag))
     }
 
-    /// What a flag says that needs no value.
+    /// The value of a flag that needs none.
     fn switch(&self, flag: &str) -> Option<bool> {
         let given = self.words.iter().filter_map(|word| named(word, flag)).next_back();
         let given = given.map(|value| value.unwrap_or("true").to_owned());
@@ -174,7 +175,7 @@ impl Arguments {
     }
 }
 
-/// The value that a word gives this flag, if it is about this flag at all.
+/// The value that a word gives this flag, if it names this flag at all.
 fn named<'a>(word: &'a str, flag: &str) -> Option<Option<&'a str>> {
     let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
     let rest = bare.strip_prefix(flag)?;

@@ -1,4 +1,4 @@
-//! Each check as a table: one thing is broken in an installation that is well, and exactly that is told.
+//! A table of checks: one thing is broken in a healthy installation, and exactly that is reported.
 
 mod certificates;
 mod installation;
@@ -54,7 +54,7 @@ fn secret(authority: &Authority, name: &str, from: &str, until: &str) -> Value {
     })
 }
 
-/// The same as somebody else would keep it.
+/// The same, written by another writer.
 fn foreign(mut secret: Value) -> Value {
     secret["metadata"]["labels"] = json!({});
     secret["type"] = json!("kubernetes.io/tls");
@@ -79,7 +79,7 @@ fn namespace(name: &str, labels: &[(&str, &str)]) -> Namespace {
     Namespace {
         name: name.to_owned(),
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        terminating: false,
+        ..Namespace::default()
     }
 }
 
@@ -97,7 +97,7 @@ fn parts() -> Vec<&'static About> {
     crate::serve::parts::declared().collect()
 }
 
-/// What is seen of an installation that is well.
+/// The facts of a healthy installation.
 struct Clinic {
     wanted: Wanted,
     facts: Facts,
@@ -187,7 +187,7 @@ impl Clinic {
         self.view(|view| examination.judged(view))
     }
 
-    /// Exactly this check ends so, and says these words; every other is well or skipped.
+    /// Exactly this check ends with this status and contains these words. All others pass or are skipped.
     #[track_caller]
     fn tells(&self, check: Check, status: Status, words: &[&str]) {
         let report = self.report();

@@ -1,4 +1,4 @@
-//! From the text of one file to the objects in it.
+//! Parses the text of one file into objects.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::manifest::{self, Content, Node};
 use crate::policy::ModeWish;
 use crate::schema::{self, FieldError, Kinds, Step};
 
-/// What one version of a file holds.
+/// The objects of one version of a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) things: Vec<Thing>,
@@ -111,7 +111,7 @@ impl Loading<'_> {
         });
     }
 
-    /// Values that are served as they stand, and hardly meant so.
+    /// Warns of values that are valid but probably not intended.
     fn doubts(&mut self, node: &Node, served: &Served) {
         for problem in &served.persona.problems {
             let keys = problem.field.split('.').map(|key| Step::Key(key.to_owned()));
@@ -155,7 +155,7 @@ impl Loading<'_> {
     }
 }
 
-/// Line of the field that a path leads to, or of the last one on the way that is there.
+/// The line of the field that a path leads to, or of its nearest ancestor that exists.
 fn line_of(node: &Node, steps: &[Step]) -> usize {
     let (mut here, mut line) = (node, node.line);
     for step in steps {

@@ -1,4 +1,4 @@
-//! The folders and what is known of their files: which of them are read, and what is served meanwhile.
+//! The folders of file mode and the state of their files: decides which files are read now, and what is served until then.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,18 +16,18 @@ use crate::api;
 use crate::policy::quantity::Quantity;
 use crate::schema::Kinds;
 
-/// How long the first reading waits for files that are being written.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first read waits for files that are being written.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Folders of manifests and what is known of their files.
+/// Folders of manifests and the state of their files.
 #[derive(Debug)]
 pub struct Folder {
     roots: Vec<PathBuf>,
     kinds: Kinds,
     files: HashMap<PathBuf, FileState>,
-    /// Fingerprint of what was said last; none before.
+    /// Fingerprint of the last result; `None` before the first.
     last: Option<u64>,
-    /// Directory entries that a walk visits at most.
+    /// How many directory entries a walk visits at most.
     pub(super) most: usize,
 }
 
@@ -39,10 +39,10 @@ pub(super) struct At<'a> {
 }
 
 impl Folder {
-    /// Takes the folders to serve, in the order that settles who comes first. Nothing is read yet.
+    /// Accepts the folders to serve; their order decides which of two objects with one name is served. Nothing is read yet.
     ///
     /// # Errors
-    /// A path that is no readable folder.
+    /// A path that is not a readable folder.
     pub fn open(roots: &[PathBuf]) -> Result<Self, FolderError> {
         for path in roots {
             let read = std::fs::metadata(path).and_then(|meta| {
@@ -76,7 +76,7 @@ impl Folder {
             kinds,
             files: HashMap::new(),
             last: None,
-            most: walk::MOST_ENTRIES,
+            most: walk::MAX_ENTRIES,
         })
     }
 
@@ -84,11 +84,11 @@ impl Folder {
         walk::walk(&self.roots, self.most)
     }
 
-    /// Reads for the first time. A file that is being written has no last good version yet, so this waits until it has
-    /// rested, some seconds at most. Blocks on the file system.
+    /// Reads for the first time. A file that is being written has no last good version yet, so this waits until it has rested,
+    /// some seconds at most. It blocks on the file system.
     ///
     /// # Errors
-    /// There are more entries than a walk visits: an arbitrary part of the personas would be served.
+    /// There are more entries than a walk visits, so an arbitrary part of the personas would be served.
     pub fn first(&mut self) -> Result<Loaded, FolderError> {
         let began = Instant::now();
         loop {
@@ -100,33 +100,33 @@ impl Folder {
             let Some((file, rests)) = walk.files.iter().filter_map(youngest).max_by_key(|(_, rests)| *rests) else {
                 break;
             };
-            if began.elapsed() >= PATIENCE {
+            if began.elapsed() >= TIMEOUT {
                 tracing::warn!(
                     file = %file.display(),
                     "A persona file is being written while dorgu starts; it is served as it stands"
                 );
                 break;
             }
-            // Time itself is awaited: a file that rests causes no event.
+            // A resting file causes no event, so only time can be awaited.
             std::thread::sleep(rests);
         }
         Ok(self.reload())
     }
 
-    /// Reads every file that is not known as it stands, whether or not it has rested, and says what all files hold now.
-    /// Blocks on the file system.
+    /// Reads every file that differs from what was read, whether or not it has rested, and returns what all files hold now. It
+    /// blocks on the file system.
     pub fn reload(&mut self) -> Loaded {
         self.load(None)
     }
 
-    /// Reads the files that have changed and rested since; none when nothing changed.
+    /// Reads the files that have changed and rested since; `None` when nothing changed.
     pub(super) fn refresh(&mut self, at: At<'_>) -> Option<Loaded> {
         let before = self.last;
         let now = self.load(Some(at));
         (self.last != before).then_some(now)
     }
 
-    /// When [`Folder::refresh`] is due without any event: a file will have rested, or is to be reported as unsettled.
+    /// When [`Folder::refresh`] is due without an event: a file will have rested, or must be reported as unsettled.
     pub(super) fn due(&self) -> Option<Instant> {
         let reports = self.changing().filter_map(Changing::report_due).min();
         [rest::due(self.changing()), reports].into_iter().flatten().min()
@@ -139,7 +139,7 @@ impl Folder {
     fn load(&mut self, at: Option<At<'_>>) -> Loaded {
         let mut walk = self.walk();
         if walk.cut {
-            // Which files were found is arbitrary, so everything stays as it is.
+            // Which files were found is arbitrary, so the state stays as it is.
             walk.files.clear();
         }
         let (kept, missing) = self.missing(&walk);
@@ -152,7 +152,7 @@ impl Folder {
             _ => true,
         };
 
-        // Where no file is to be read anew, none is read: a file that never rests causes many such calls.
+        // Where no file differs, none is read. A file that never rests causes many such calls.
         let same = |found: &Found| {
             let state = self.files.get(&found.path);
             state.is_some_and(|state| match state.changing.as_deref() {
@@ -186,7 +186,7 @@ impl Folder {
             order.push(found.path);
         }
         order.extend(kept);
-        // Of what moved from file to file.
+        // To recognise objects that moved from file to file.
         let before = Known::of(&before);
         for file in fresh {
             if let Some(state) = self.files.get_mut(&file) {
@@ -201,11 +201,11 @@ impl Folder {
         loaded
     }
 
-    /// Of the known files that the walk did not find, those that it could not see, and those that are missing.
+    /// The known files that the walk did not find: those that it could not see, and those that are missing.
     fn missing(&self, walk: &Walk) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let listed: HashSet<&PathBuf> = walk.files.iter().map(|found| &found.path).collect();
         let missing = self.files.keys().filter(|file| !listed.contains(*file)).cloned();
-        // What stands in a folder that cannot be read for now is not gone.
+        // Files in a folder that cannot be read for now count as present.
         let (mut kept, mut gone): (Vec<_>, Vec<_>) =
             missing.partition(|file| walk.cut || walk.unreadable.iter().any(|folder| file.starts_with(folder)));
         kept.sort();
@@ -244,7 +244,7 @@ impl Folder {
         }
     }
 
-    /// The files that have kept changing for long; logs each once.
+    /// The files that have been changing for long. Logs each once.
     fn unsettled(&mut self, now: Instant) -> Vec<PathBuf> {
         let mut unsettled = Vec::new();
         for (file, state) in &mut self.files {
@@ -268,7 +268,7 @@ impl Folder {
         let file = found.path.as_path();
         let (bytes, stamp) = match bytes::read(file) {
             Ok(read) => read,
-            // Removed since the folder was listed. A link to nothing is no removal: its file may be about to come.
+            // Removed since the folder was listed. A dangling link is not a removal: its file may be about to appear.
             Err(ReadFailure::Io(error)) if error.kind() == ErrorKind::NotFound && !file.is_symlink() => {
                 return match (at, self.files.get_mut(file)) {
                     (Some(at), Some(state)) => {
@@ -304,8 +304,8 @@ impl Folder {
         known.collect()
     }
 
-    /// Joins what the files serve, in order; of two objects with one name the first is served. An object of a missing file
-    /// gives way to any other without a problem: it was moved.
+    /// Joins what the files serve, in order. Of two objects with one name the first is served. An object of a missing file
+    /// yields to any other without a problem, because it was moved.
     fn gather(&self, order: &[PathBuf], gone: &[PathBuf], problems: Vec<FileProblem>) -> Loaded {
         let mut loaded = Loaded {
             problems,
@@ -347,8 +347,8 @@ impl Folder {
     }
 }
 
-/// A file that was written to less than [`REST`] ago, and the rest of that time. A modification time in the future says
-/// nothing, so it is not waited for.
+/// A file that was written to less than [`REST`] ago, and the rest of that time. A modification time in the future is not
+/// waited for, since it proves nothing.
 fn youngest(found: &Found) -> Option<(&Path, Duration)> {
     let age = found.stamp?.modified?.elapsed().ok()?;
     let rests = REST.checked_sub(age).filter(|rests| !rests.is_zero())?;

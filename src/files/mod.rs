@@ -1,10 +1,11 @@
 //! File mode: personas from folders of YAML and JSON, as an API server would have stored them.
 //!
-//! Owns which files are read, what is kept when one of them breaks, and when to read again. A file that was good and is
-//! broken now serves its last good version, and is named with line and reason; a file that is still being written serves
-//! it, too. A file that was never good serves those of its documents that are. Of a file nothing is kept but a digest of
-//! its bytes and what it serves, compiled. Knows no index and no server: the outcome is a plain
-//! value, [`Loaded`]. Start reading at [`Folder::first`]; [`watch`] reads again when something changes.
+//! This module decides which files are read, what is served when one of them becomes invalid, and when to read again. A file
+//! that was valid and is invalid now serves its last good version, and is reported with line and reason. So does a file that is
+//! still being written. A file that was never valid serves those of its documents that are.
+//!
+//! Of a file only a digest of its bytes and its compiled objects are kept. The module knows no index and no server: the outcome
+//! is a plain value, [`Loaded`]. Start reading at [`Folder::first`]; [`watch`] reads again when something changes.
 
 mod bytes;
 mod document;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 
 use crate::policy::ModeWish;
 
-pub use bytes::LARGEST_FILE;
+pub use bytes::MAX_FILE_SIZE;
 pub use folder::Folder;
 pub use problem::{FileProblem, FolderError};
 pub use serving::Served;
@@ -29,18 +30,18 @@ pub use watch::{Watch, watch};
 /// Namespace of an object that names none, as with `kubectl`.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
-/// What all files together hold.
+/// The content of all files together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Loaded {
     /// The personas to serve: valid, defaulted, each with a namespace, no two of the same namespace and name.
     pub personas: Vec<Served>,
-    /// Namespaces that a document describes, each with the mode it asks for.
+    /// Namespaces that a document describes, each with the mode it requests.
     pub namespaces: Vec<(String, ModeWish)>,
-    /// What could not be used, by file.
+    /// Errors, by file. Their objects are not served.
     pub problems: Vec<FileProblem>,
-    /// What was odd but could be used, by file.
+    /// Warnings, by file. Their objects are served.
     pub warnings: Vec<FileProblem>,
-    /// How many documents are none of our business.
+    /// How many documents are of other kinds.
     pub skipped: usize,
     /// Files that have kept changing for 30 seconds; their last good version is served.
     pub unsettled: Vec<PathBuf>,

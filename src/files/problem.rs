@@ -1,18 +1,18 @@
-//! What can be wrong with files and folders, in words.
+//! Problems of files and folders, and their messages.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::schema::SchemaError;
 
-/// Something about a place in a file; prints as `personas/orders.yaml:14: spec.type: Required value`, on one line.
+/// A problem at a place in a file. Prints as `personas/orders.yaml:14: spec.type: Required value`, on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileProblem {
     /// The file or folder, as it was reached from the folder given.
     pub file: PathBuf,
-    /// Line in it, counted from 1; none when it is about the file itself.
+    /// Line in it, counted from 1; `None` when the problem concerns the file itself.
     pub line: Option<usize>,
-    /// What is the matter.
+    /// What is wrong.
     pub reason: String,
 }
 
@@ -60,16 +60,16 @@ pub enum FolderError {
     Unreadable {
         /// The folder as it was given.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is something else than a folder.
+    /// The path is not a folder.
     #[error("{}: not a folder; name the folder that the file is in", path.display())]
     NotAFolder {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// It is one of the kernel's.
+    /// The folder is in one of the kernel's file systems.
     #[error("{}: in {place}, which holds no personas; name a folder with personas in it", path.display())]
     Kernel {
         /// The folder as it was given.
@@ -77,15 +77,15 @@ pub enum FolderError {
         /// The kernel's file system.
         place: &'static str,
     },
-    /// It is not about personas.
+    /// The folders hold too many entries to be folders of personas.
     #[error("{}: more than {most} entries in and below the persona folders; name folders that hold personas only", path.display())]
     TooMany {
         /// The first of the folders, as it was given.
         path: PathBuf,
-        /// How many may be there.
+        /// How many entries are allowed.
         most: usize,
     },
-    /// A schema of ours cannot be applied to files, which would be a mistake in this program.
+    /// A built-in schema cannot be applied to files, which is an internal error.
     #[error(transparent)]
     Schema(#[from] SchemaError),
 }

@@ -1,9 +1,9 @@
 //! When a change on disk is read.
 //!
-//! A file that is written in place is incomplete for a while, and an incomplete file can be valid YAML. So a file is read
-//! when its size and modification time have rested; until then its last good version serves. A file that arrived by a
-//! rename is complete and is read at once. A missing file counts as deleted after a short grace, since editors delete a
-//! file and write a new one. Knows no contents.
+//! A file that is written in place is incomplete for a while, and an incomplete file can be valid YAML. So a file is read when
+//! its size and modification time have rested; until then its last good version is served. A file that arrived by a rename is
+//! complete and is read at once. A missing file counts as deleted after a short delay, since editors delete a file and write a
+//! new one. This module knows no contents.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
@@ -17,21 +17,21 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) const REST: Duration = Duration::from_secs(1);
 /// How long a file must be missing to count as deleted.
 pub(super) const GONE: Duration = Duration::from_millis(400);
-/// How long a file that has rested waits for others that are about to have. An object that moves from one file to another
-/// is then never absent from both. A file that is gone, or was replaced by a rename, need not rest itself, so it waits for as
-/// long as others that changed before it may have to.
-const TOGETHER: Duration = Duration::from_millis(300);
+/// How long a file that has rested waits for others that are about to have, so that an object that moves from one file to
+/// another is never absent from both. A file that was deleted, or replaced by a rename, need not rest itself; it waits as long
+/// as files that changed before it may need.
+const GROUPING_DELAY: Duration = Duration::from_millis(300);
 /// A file that keeps changing for this long is reported.
 pub(super) const UNSETTLED: Duration = Duration::from_secs(30);
 /// Links in one path, as on Linux.
 const LINKS: usize = 40;
 
-/// What the file system says about a file.
+/// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// A hash of size, modification time and identity; small, since it is kept for every file.
     pub(super) look: u64,
-    /// None where the file system has no such time.
+    /// `None` where the file system has no modification time.
     pub(super) modified: Option<SystemTime>,
 }
 
@@ -39,7 +39,7 @@ impl Stamp {
     pub(super) fn of(meta: &Metadata) -> Stamp {
         let modified = meta.modified().ok();
         let mut hasher = DefaultHasher::new();
-        // Device and inode distinguish a file from another one in its place, and the time of the change itself one whose
+        // Device and inode distinguish a file from another one in its place. The change time reveals a change whose
         // modification time was set by hand.
         let changed = (meta.ctime(), meta.ctime_nsec());
         (meta.len(), modified, changed, meta.dev(), meta.ino()).hash(&mut hasher);
@@ -53,7 +53,7 @@ impl Stamp {
 /// A change of a file that has not been read yet.
 #[derive(Debug)]
 pub(super) struct Changing {
-    /// [`Stamp::look`] of the file now; none: it is missing.
+    /// [`Stamp::look`] of the file now; `None` when it is missing.
     look: Option<u64>,
     /// When it was first seen like that.
     since: Instant,
@@ -66,7 +66,7 @@ pub(super) struct Changing {
 }
 
 impl Changing {
-    /// Records how a file looks that differs from what was read.
+    /// Records the stamp of a file that differs from what was read.
     pub(super) fn record(before: &mut Option<Box<Changing>>, look: Option<u64>, brought: bool, now: Instant) {
         match before {
             Some(before) if before.look == look => before.brought |= brought,
@@ -100,24 +100,24 @@ impl Changing {
         }
     }
 
-    /// Until when it waits for others, so that all are read together.
+    /// How long it waits for other files, so that all are read together.
     fn waits(&self) -> Instant {
-        self.due() + (REST - self.rest()) + TOGETHER
+        self.due() + (REST - self.rest()) + GROUPING_DELAY
     }
 
-    /// When it is to be reported as unsettled; none once it was.
+    /// When it must be reported as unsettled; `None` once it was.
     pub(super) fn report_due(&self) -> Option<Instant> {
         (!self.reported).then(|| self.began + UNSETTLED)
     }
 
-    /// None unless it is unsettled; then whether this is the first call to say so.
+    /// `None` unless it is unsettled; then whether this is the first such call.
     pub(super) fn unsettled(&mut self, now: Instant) -> Option<bool> {
         let long = now >= self.began + UNSETTLED;
         long.then(|| !std::mem::replace(&mut self.reported, true))
     }
 }
 
-/// When the first of these files are to be read.
+/// When the first of these files are due.
 pub(super) fn due<'c>(changing: impl Iterator<Item = &'c Changing> + Clone) -> Option<Instant> {
     let first = changing.clone().min_by_key(|changing| changing.due())?;
     changing.map(Changing::due).filter(|due| *due <= first.waits()).max()
@@ -132,8 +132,8 @@ impl Arrivals {
         self.0.insert(path, reported);
     }
 
-    /// Whether the file arrived complete: it, a folder above it or a link on the way to it was the target of a rename, and
-    /// the file was not written to since.
+    /// Whether the file arrived complete: it, a folder above it or a link on its path was the target of a rename, and the file
+    /// was not written to since.
     pub(super) fn brought(&self, file: &Path, stamp: &Stamp) -> bool {
         let Some(modified) = stamp.modified.filter(|_| !self.0.is_empty()) else {
             return false;

@@ -1,4 +1,4 @@
-//! What a file serves: objects that are compiled, and no text.
+//! What a file serves: compiled objects, no text.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,12 +9,12 @@ use super::Loaded;
 use crate::api::ApplicationPersona;
 use crate::policy::{ModeWish, Persona};
 
-/// A persona as a file has it.
+/// A persona from a file.
 #[derive(Clone, Debug)]
 pub struct Served {
-    /// Differs whenever anything differs that the persona is parsed from; 0 when nobody can tell.
+    /// Differs when any field that the persona is parsed from differs; 0 when that is unknown.
     pub version: u64,
-    /// The persona; the same one as long as its version is.
+    /// The persona. It stays the same allocation as long as its version does.
     pub persona: Arc<Persona>,
 }
 
@@ -57,7 +57,7 @@ fn hash(text: String) -> u64 {
     hasher.finish()
 }
 
-/// One object, and where it begins.
+/// One object, and the line where it begins.
 #[derive(Debug)]
 pub(super) struct Thing {
     pub(super) line: usize,
@@ -68,15 +68,14 @@ pub(super) struct Thing {
 #[derive(Debug)]
 pub(super) enum Object {
     Application(Served),
-    /// Validated, and nothing more yet: no check of a Deployment reads a ClusterPersona.
+    /// Validated only: no check of a Deployment reads a ClusterPersona.
     Cluster(Box<str>),
-    /// In a box, since these are few and personas many.
-    /// Its name, and the mode it asks for.
+    /// Its name, and the mode it requests. Boxed, since namespaces are few and personas many.
     Namespace(Box<(String, ModeWish)>),
 }
 
 impl Thing {
-    /// Kind, namespace and name: what no two objects may share.
+    /// Kind, namespace and name, which must be unique.
     fn identity(&self) -> (&str, &str, &str) {
         match &self.object {
             Object::Application(served) => {
@@ -106,7 +105,7 @@ impl fmt::Display for Thing {
     }
 }
 
-/// An object by what no two may share, and the file it is in.
+/// An object by its identity, and the file it is in.
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) file: &'a Path,
@@ -127,8 +126,8 @@ impl Hash for Named<'_> {
     }
 }
 
-/// Personas that were served: whoever brings one back unchanged, in a file with another comment or another name, gets the
-/// same one again. Else readers' memory would hold it twice, since the index keeps what did not change.
+/// Personas that were served. An unchanged persona in a file with another comment or another name reuses its previous
+/// allocation. Otherwise it would be in memory twice, since the index keeps what did not change.
 pub(super) struct Known(Vec<Served>);
 
 impl Known {
@@ -142,7 +141,7 @@ impl Known {
         Known(personas)
     }
 
-    /// Puts the persona that is known in place of an equal one.
+    /// Replaces personas by equal known ones.
     pub(super) fn settle(&self, things: &mut [Thing]) {
         if self.0.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! What is known of one file between two readings.
+//! The state of one file between two reads.
 
 use std::path::Path;
 
@@ -10,36 +10,36 @@ use super::rest::{Changing, Stamp};
 use super::serving::{Known, Thing};
 use crate::schema::Kinds;
 
-/// One file between two readings.
+/// One file between two reads.
 #[derive(Debug, Default)]
 pub(super) struct FileState {
-    /// SHA-256 of the bytes last read, by which a file that did not change is known: sizes and times are too coarse for
-    /// that, and keeping the bytes would cost more than what is made of them. None when they could not be read.
+    /// SHA-256 of the bytes last read, which shows whether a file changed. Sizes and times are too coarse for that, and keeping
+    /// the bytes would cost more memory than the compiled objects. `None` when they could not be read.
     digest: Option<[u8; 32]>,
-    /// How it looked when it was last read.
+    /// The stamp when it was last read.
     pub(super) look: u64,
     /// A change seen since, not read yet.
     pub(super) changing: Option<Box<Changing>>,
     /// What it serves.
     pub(super) serving: Box<[Thing]>,
-    /// Whether `serving` is a whole version of the file, to fall back on.
+    /// Whether `serving` is a complete version of the file, and thus a fallback.
     good: bool,
     pub(super) problems: Vec<FileProblem>,
     pub(super) warnings: Vec<FileProblem>,
     pub(super) skipped: usize,
 }
 
-/// What came of looking at a file.
+/// The outcome of a read.
 pub(super) enum Reading {
     Gone,
-    /// It serves what it served.
+    /// It serves the same as before.
     Same,
-    /// It serves something else in place of this.
+    /// It serves new objects; these are the previous ones.
     New(Box<[Thing]>),
 }
 
 impl FileState {
-    /// Parses the bytes that the file holds now.
+    /// Parses the file's current bytes.
     pub(super) fn take(&mut self, file: &Path, bytes: &[u8], stamp: Stamp, kinds: &Kinds) -> Reading {
         self.look = stamp.look;
         self.changing = None;
@@ -65,12 +65,12 @@ impl FileState {
         Reading::New(self.replace(contents))
     }
 
-    /// Whether it could be read, and looks as it did then.
+    /// Whether it could be read, and its stamp is still the same.
     pub(super) fn is_as_read(&self, stamp: Option<Stamp>) -> bool {
         self.digest.is_some() && stamp.is_some_and(|stamp| stamp.look == self.look)
     }
 
-    /// The file cannot be read; it serves what it served.
+    /// The file cannot be read; it continues to serve the same.
     pub(super) fn fail(&mut self, stamp: Option<Stamp>, problem: FileProblem) {
         self.digest = None;
         self.look = stamp.map_or(0, |stamp| stamp.look);
@@ -78,8 +78,7 @@ impl FileState {
         self.problems = vec![problem];
     }
 
-    /// Takes a new version of the file, unless it is broken and there is a good one to go on with. Returns what is no
-    /// longer served.
+    /// Takes a new version of the file, unless it is invalid and there is a good one to keep. Returns what is no longer served.
     fn replace(&mut self, contents: Contents) -> Box<[Thing]> {
         let good = contents.problems.is_empty();
         self.problems = contents.problems;
@@ -90,7 +89,7 @@ impl FileState {
         self.warnings = contents.warnings;
         self.skipped = contents.skipped;
         let before = std::mem::replace(&mut self.serving, contents.things.into_boxed_slice());
-        // At once, so that a new version of every file does not stand in memory beside the old one.
+        // Immediately, so that memory does not hold old and new versions of all files at once.
         Known::of(&before).settle(&mut self.serving);
         before
     }

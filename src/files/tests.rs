@@ -1,4 +1,4 @@
-//! Tests of reading folders. What an API server accepts is tested with the schema engine; here it is about files.
+//! Tests of reading folders. What an API server accepts is tested with the schema engine; these tests are about files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -58,7 +58,7 @@ impl Files {
         self.open().reload()
     }
 
-    /// Problems as a person sees them, with this folder as `.`.
+    /// Problems as printed, with this folder as `.`.
     fn say(&self, problems: &[FileProblem]) -> Vec<String> {
         let root = format!("{}", self.0.path().display());
         problems
@@ -77,7 +77,7 @@ pub(super) fn names(loaded: &Loaded) -> Vec<String> {
         .collect()
 }
 
-/// Lines of a spec by which one version of a persona is told from another.
+/// Lines of a spec that distinguish one version of a persona from another.
 pub(super) fn alive(path: &str) -> String {
     format!("health: {{livenessPath: {path}}}")
 }
@@ -219,7 +219,7 @@ fn a_broken_file_goes_on_serving_its_last_good_version() {
     let mut folder = files.open();
     assert_eq!(names(&folder.reload()).len(), 3);
 
-    // Broken, with another valid document changed: neither is taken.
+    // Invalid, with another valid document changed: neither is taken.
     files.write(
         "a.yaml",
         &[persona("a", &alive("/best-effort")), persona("b", "tier: gold")].join("---\n"),
@@ -229,7 +229,7 @@ fn a_broken_file_goes_on_serving_its_last_good_version() {
     assert_eq!(path(&loaded), Some("/critical"));
     assert_eq!(loaded.problems.len(), 1);
 
-    // Broken otherwise: still the same.
+    // Invalid in another way: still the same.
     files.write("a.yaml", "a: [");
     let loaded = folder.reload();
     assert_eq!(names(&loaded).len(), 3);
@@ -256,7 +256,7 @@ fn a_file_that_was_never_good_serves_its_good_documents() {
     let loaded = folder.reload();
     assert_eq!(names(&loaded), ["default/a", "default/c"]);
     assert_eq!(loaded.problems.len(), 1);
-    // It still was never good, so the newest of what is good counts.
+    // The file was never valid, so its newest valid documents count.
     files.write("a.yaml", &[persona("a", ""), persona("b", "tier: gold")].join("---\n"));
     assert_eq!(names(&folder.reload()), ["default/a"]);
 }
@@ -275,7 +275,7 @@ fn a_removed_file_takes_its_personas_with_it_and_an_unreadable_folder_does_not()
     fs::remove_dir_all(files.path("sub")).unwrap();
     assert_eq!(names(&folder.reload()), ["default/b"]);
 
-    // The folder itself goes away, as when a volume is unmounted: that says nothing about its files.
+    // The folder itself disappears, as when a volume is unmounted. That says nothing about its files.
     let root = files.0.path();
     let aside = root.with_extension("aside");
     fs::rename(root, &aside).unwrap();
@@ -334,7 +334,7 @@ fn a_mounted_configmap_is_read_once_and_its_next_version_replaces_it() {
         .link("..2026_02", "..data_tmp")
         .rename("..data_tmp", "..data");
     assert_eq!(path(&folder.reload()), Some("/best-effort"));
-    // A broken version of the mount leaves the good one in place, although its file is another one.
+    // An invalid version of the mount leaves the good one in place, although its file is a different one.
     files
         .write("..2026_03/orders.yaml", "a: [")
         .link("..2026_03", "..data_tmp")
@@ -364,7 +364,7 @@ fn a_file_that_is_too_large_is_named() {
     let files = Files::new();
     fs::File::create(files.path("big.yaml"))
         .unwrap()
-        .set_len(LARGEST_FILE + 1)
+        .set_len(MAX_FILE_SIZE + 1)
         .unwrap();
     assert_eq!(
         files.say(&files.load().problems),
@@ -372,7 +372,7 @@ fn a_file_that_is_too_large_is_named() {
     );
 }
 
-/// Whether the personas of one reading are, one after the other, those of another, and not merely equal to them.
+/// Whether the personas of two reads are the same allocations, one by one, and not merely equal.
 fn shared(before: &Loaded, after: &Loaded) -> Vec<bool> {
     let pairs = before.personas.iter().zip(&after.personas);
     pairs
@@ -404,7 +404,7 @@ fn a_persona_that_did_not_change_is_never_held_twice() {
         .write("b.yaml", &other[1..].join("---\n"));
     assert_eq!(shared(&renamed, &folder.reload()), [true; 3]);
 
-    // One that is equal by another name is another one.
+    // An equal persona of another name is a different one.
     files.write("b.yaml", &[&*persona("d", &alive("/other")), &other[2]].join("---\n"));
     assert_eq!(names(&folder.reload()), ["default/a", "default/d", "default/c"]);
 }

@@ -1,10 +1,10 @@
-//! Which files and folders there are.
+//! Finds the files and folders to read.
 //!
-//! Names that begin with a dot are passed over: editors leave hidden files behind, and a mounted ConfigMap keeps its
-//! versions in `..data` and its like, which the visible names link to. So every document is read once.
+//! Hidden names are skipped: editors leave hidden files behind, and a mounted ConfigMap keeps its versions in `..data` and
+//! similar folders, to which the visible names link. So every document is read once.
 //!
-//! Links are followed, since mounts are made of them, but never into a file system of the kernel, whose files may block or
-//! be endless, nor to a folder above the one that holds the link. The number of entries visited is bounded.
+//! Links are followed, since mounts consist of them. They are not followed into a file system of the kernel, whose files may
+//! block or be endless, nor to a folder above the one that holds the link. The number of visited entries is bounded.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -16,15 +16,15 @@ use std::path::{Path, PathBuf};
 use super::problem::FileProblem;
 use super::rest::Stamp;
 
-/// Directory entries that one walk visits, hidden ones and other files included. A folder with more is one like `/`, named
-/// by mistake.
-pub(super) const MOST_ENTRIES: usize = 200_000;
-/// Levels of folders.
-const DEEPEST: usize = 64;
+/// How many directory entries one walk visits, hidden ones and other files included. A folder with more is something like `/`,
+/// named by mistake.
+pub(super) const MAX_ENTRIES: usize = 200_000;
+/// The deepest level of folders.
+const MAX_DEPTH: usize = 64;
 /// The kernel's own file systems.
 const KERNEL: [&str; 2] = ["/proc", "/sys"];
 
-/// What stands under some folders.
+/// The outcome of a walk.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     /// Manifest files, by folder and then by name, each once however many links lead to it.
@@ -37,16 +37,16 @@ pub(super) struct Walk {
     pub(super) unreadable: Vec<PathBuf>,
     /// There are more entries than are visited, so a file that was not found may exist.
     pub(super) cut: bool,
-    /// Changes when a file may have changed: its place, size, time or identity.
+    /// Changes when a file may have changed: its path, size, time or identity.
     pub(super) stamp: u64,
 }
 
 /// A manifest file.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// As it was reached.
+    /// The path by which it was reached.
     pub(super) path: PathBuf,
-    /// None when its metadata cannot be read; reading it then says why.
+    /// `None` when its metadata cannot be read. Reading the file then reports why.
     pub(super) stamp: Option<Stamp>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn walk(roots: &[PathBuf], most: usize) -> Walk {
         ..Walker::default()
     };
     for root in roots {
-        // A root that is a link is swapped in the folder that holds it.
+        // A root that is a link is replaced in its parent folder.
         if let (true, Some(parent)) = (root.is_symlink(), root.parent()) {
             walker.watch(if parent.as_os_str().is_empty() {
                 Path::new(".")
@@ -85,7 +85,7 @@ pub(super) fn of_the_kernel(real: &Path) -> Option<&'static str> {
 #[derive(Default)]
 struct Walker {
     walk: Walk,
-    /// The real names of the folders given.
+    /// The real names of the given folders.
     roots: HashSet<PathBuf>,
     seen: HashSet<PathBuf>,
     /// Entries that may still be visited.
@@ -137,7 +137,7 @@ impl Walker {
             Ok(found) => found,
             // Removed since the folder was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return,
-            // Whoever reads it will say what is wrong with it.
+            // Reading it will report what is wrong.
             Err(_) if is_manifest(path) => return self.found(path, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.unreadable(path, &error),
@@ -154,12 +154,12 @@ impl Walker {
         if let Some(place) = of_the_kernel(real) {
             self.not_followed(path, &format!("leads into {place}"));
         } else if within.starts_with(real) {
-            // A folder that is walked anyway is no mistake.
+            // A link to a folder that is walked anyway is not reported.
             if !self.seen.contains(real) && !self.roots.contains(real) {
                 self.not_followed(path, "leads to a folder above the one it is in");
             }
-        } else if depth >= DEEPEST {
-            self.not_followed(path, &format!("more than {DEEPEST} folders deep"));
+        } else if depth >= MAX_DEPTH {
+            self.not_followed(path, &format!("more than {MAX_DEPTH} folders deep"));
         } else {
             self.folder(path, depth + 1);
         }

@@ -1,10 +1,10 @@
-//! Reading again when something changes.
+//! Reads again when something changes.
 //!
-//! The watch is on folders, never on files: an editor and a kubelet replace files, and a watch on one sees only its
-//! first replacement. All folders are watched anew after every change, since new ones may have come and links may lead
-//! elsewhere; then the files are looked at, so that nothing can fall between. One that is still changing is read when it
-//! has rested, which is what the thread then wakes for. A slow look at sizes and times catches what a file system does not
-//! report. All of it happens on a thread of its own.
+//! Folders are watched, never files: an editor and a kubelet replace files, and a watch on a file sees only its first
+//! replacement. After every change all folders are watched again, since there may be new ones and links may lead elsewhere.
+//! Only then the files are checked, so that no change falls in between. A file that is still changing is read when it has
+//! rested; the thread wakes for that. A slow poll of sizes and times finds what a file system does not report. All of this runs
+//! on a thread of its own.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,13 +19,13 @@ use super::folder::At;
 use super::rest::Arrivals;
 use super::{Folder, Loaded};
 
-/// How long nothing must happen before files are read: one save is several events.
+/// How long no event must come before files are read: one save causes several.
 const QUIET: Duration = Duration::from_millis(50);
-/// The longest that unrest may put off reading.
-const PATIENCE: Duration = Duration::from_millis(300);
-/// How often sizes and times are looked at while every folder is watched.
+/// How long a series of events may delay reading.
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// The interval of the poll while every folder is watched.
 const SLOW_POLL: Duration = Duration::from_secs(5);
-/// The same while some folder cannot be watched or read: one that is gone tells nobody when it comes back.
+/// The interval while some folder cannot be watched or read: no event reports that it is back.
 const FAST_POLL: Duration = Duration::from_millis(500);
 
 /// A running watch; ends when dropped.
@@ -42,11 +42,11 @@ enum Message {
     Stop,
 }
 
-/// Keeps reading `folder` and hands over what it holds whenever that differs from what its first reading said.
-/// `deliver` is called on the watch's own thread and may block it.
+/// Continues to read `folder`, and delivers its content whenever that differs from the result of the first read. `deliver` is
+/// called on the watch's own thread and may block it.
 ///
 /// # Errors
-/// When no thread can be started. That folders cannot be watched is no error: they are looked at twice a second instead.
+/// No thread can be started. Folders that cannot be watched are no error: they are polled twice a second instead.
 pub fn watch(folder: Folder, deliver: impl FnMut(Loaded) + Send + 'static) -> io::Result<Watch> {
     let (messages, inbox) = channel();
     let notify = notifier(messages.clone())
@@ -62,7 +62,7 @@ fn launch(
     deliver: impl FnMut(Loaded) + Send + 'static,
 ) -> io::Result<Watch> {
     let complete = notify.is_some();
-    let keeper = Keeper {
+    let keeper = Worker {
         folder,
         notify,
         watched: BTreeSet::new(),
@@ -76,7 +76,7 @@ fn launch(
     Ok(Watch { messages })
 }
 
-/// Reports what happens in the folders it is given. Dropping it ends that.
+/// Reports events in the given folders, until dropped.
 fn notifier(events: Sender<Message>) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let renamed = match event {
@@ -85,21 +85,21 @@ fn notifier(events: Sender<Message>) -> notify::Result<RecommendedWatcher> {
             // It may stand for lost events.
             Err(_) => None,
         };
-        // The inbox is gone only when the watch has ended.
+        // The inbox is closed only when the watch has ended.
         let _ = events.send(Message::Changed { renamed });
     })
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // A closed inbox is what we want. The thread is not waited for: it may be reading a large file, or a folder of a file
-        // system that hangs, and what it still delivers changes nothing any more.
+        // A closed inbox means that the thread has ended. It is not waited for: it may be reading a large file, or a folder of
+        // a file system that hangs, and what it still delivers changes nothing any more.
         let _ = self.messages.send(Message::Stop);
     }
 }
 
-/// The thread's own state.
-struct Keeper {
+/// The state of the thread.
+struct Worker {
     folder: Folder,
     notify: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
@@ -115,13 +115,13 @@ struct Keeper {
 enum Woken {
     /// Something may have happened.
     Changed,
-    /// A file has rested, or is to be reported as unsettled.
+    /// A file has rested, or must be reported as unsettled.
     Due,
     /// It is to end.
     Stop,
 }
 
-impl Keeper {
+impl Worker {
     fn run(mut self, inbox: &Receiver<Message>, mut deliver: impl FnMut(Loaded)) {
         let mut arrivals = Arrivals::default();
         let mut woken = Woken::Changed;
@@ -143,13 +143,12 @@ impl Keeper {
 
     /// Watches every folder that matters now.
     ///
-    /// A folder may come between the look around and the watch on its parent, unreported. So it is looked again until
-    /// that has not happened.
+    /// A folder may appear, unreported, between the walk and the watch on its parent. So this repeats until none did.
     fn watch_folders(&mut self) {
         let mut now = self.folder.walk();
         if let Some(notify) = &mut self.notify {
             for folder in std::mem::take(&mut self.watched) {
-                // A folder that is gone took its watch with it.
+                // A folder that was removed took its watch with it.
                 let _ = notify.unwatch(&folder);
             }
             let was_complete = std::mem::replace(&mut self.complete, true);
@@ -163,7 +162,7 @@ impl Keeper {
                         Ok(()) => {
                             self.watched.insert(folder.clone());
                         }
-                        // Its end is reported by its parent.
+                        // Its removal is reported by its parent.
                         Err(_) if !folder.exists() => {}
                         Err(error) => {
                             if was_complete {
@@ -208,10 +207,10 @@ impl Keeper {
     }
 }
 
-/// Lets a burst of events pass.
+/// Waits until a burst of events is over.
 fn settle(inbox: &Receiver<Message>, arrivals: &mut Arrivals) -> Woken {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < TIMEOUT {
         match inbox.recv_timeout(QUIET) {
             Ok(Message::Changed { renamed }) => record(renamed, arrivals),
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Woken::Stop,
@@ -227,7 +226,7 @@ fn record(renamed: Option<(PathBuf, SystemTime)>, arrivals: &mut Arrivals) {
     }
 }
 
-/// The target of a rename. Where a system does not say which path that is, a rename is a change like any other.
+/// The target of a rename. Where the system does not say which path that is, a rename is a change like any other.
 fn renamed_to(event: notify::Event) -> Option<PathBuf> {
     match event.kind {
         EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => event.paths.into_iter().next_back(),
@@ -235,7 +234,7 @@ fn renamed_to(event: notify::Event) -> Option<PathBuf> {
     }
 }
 
-/// Whether an event can mean new contents. That a file was opened or read does not, and reading it is what we do ourselves.
+/// Whether an event can mean new contents. Opening and reading a file cannot; the latter is what this module does.
 fn matters(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }

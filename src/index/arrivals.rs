@@ -1,7 +1,7 @@
-//! Waiting until a Deployment is known. The watch may be some milliseconds behind the API server, and a Scale that comes in
-//! between names no app by itself.
+//! Waits until a Deployment is known. The watch may be some milliseconds behind the API server, and a Scale that arrives in
+//! between does not name its app.
 //!
-//! Costs a writer one lock that is nearly always free, and a reader of the index nothing.
+//! A writer pays one lock that is nearly always free; a reader of the index pays nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::Index;
 
-/// How many requests may wait at once: each holds its body in memory.
-pub const MOST_WAITING: usize = 64;
+/// How many requests may wait at once. Each holds its body in memory.
+pub const MAX_WAITING: usize = 64;
 
 /// The requests that wait.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ struct Awaited {
     arrived: Notify,
 }
 
-/// A place among the requests that wait, until it is dropped.
+/// A place among the waiting requests, until it is dropped.
 #[derive(Debug)]
 pub struct Arrival<'i> {
     index: &'i Index,
@@ -33,10 +33,10 @@ pub struct Arrival<'i> {
 }
 
 impl Index {
-    /// A place among the requests that wait, for this Deployment; none when [`MOST_WAITING`] wait already.
+    /// A place among the waiting requests, for this Deployment; `None` when [`MAX_WAITING`] wait already.
     pub fn arrival(&self, namespace: &str, name: &str) -> Option<Arrival<'_>> {
         let mut waiting = self.arrivals.lock();
-        if waiting.len() >= MOST_WAITING {
+        if waiting.len() >= MAX_WAITING {
             return None;
         }
         let awaited = Arc::new(Awaited {
@@ -50,16 +50,16 @@ impl Index {
 }
 
 impl Arrival<'_> {
-    /// Ends when the Deployment is known, or after `patience`.
+    /// Resolves when the Deployment is known, or after `patience`.
     pub async fn within(self, patience: Duration) {
         let Awaited {
             namespace,
             name,
             arrived,
         } = &*self.awaited;
-        // It may have come before the place was taken.
+        // The Deployment may have been published before the place was taken.
         if self.index.load().deployment(namespace, name).is_none() {
-            // When it is late, the request is decided without it.
+            // After the timeout the request is decided without it.
             let _ = timeout(patience, arrived.notified()).await;
         }
     }
@@ -73,7 +73,7 @@ impl Drop for Arrival<'_> {
 }
 
 impl Arrivals {
-    /// After a Deployment was published.
+    /// Call after a Deployment was published.
     pub(super) fn came(&self, namespace: &str, name: &str) {
         let waiting = self.lock();
         let for_it = |awaited: &&Arc<Awaited>| awaited.name == name && awaited.namespace == namespace;
@@ -83,7 +83,7 @@ impl Arrivals {
             .for_each(|awaited| awaited.arrived.notify_one());
     }
 
-    /// After a list of all Deployments was published.
+    /// Call after a list of all Deployments was published.
     pub(super) fn listed(&self, is_there: impl Fn(&str, &str) -> bool) {
         let waiting = self.lock();
         let there = waiting

@@ -1,4 +1,4 @@
-//! Whether what was found in one snapshot is still what another would find, without holding either.
+//! Compares two snapshots by what a search in them would find, without holding either.
 
 use std::sync::{Arc, Weak};
 
@@ -7,10 +7,10 @@ use super::entries::Claimants;
 use super::table::Edition;
 use crate::policy::Persona;
 
-/// What the Deployments of an app are found by.
+/// The parts of a snapshot that determine the Deployments of an app.
 #[derive(Debug)]
 pub struct Basis {
-    /// A persona elsewhere may have a stronger claim to one of them.
+    /// All personas count: one of another app may match one of the Deployments more strongly.
     governors: Edition<Persona>,
     claimants: Weak<Claimants>,
 }
@@ -22,7 +22,7 @@ impl PartialEq for Basis {
 }
 
 impl Snapshot {
-    /// Equal to that of another moment when [`Snapshot::workloads`] finds the same.
+    /// Equal to the basis at another moment when [`Snapshot::workloads`] finds the same.
     pub fn basis(&self, namespace: &str, app: &str) -> Basis {
         let claimants = self.claimants.get(namespace, app);
         Basis {

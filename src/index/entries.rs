@@ -1,4 +1,4 @@
-//! What the index holds of each kind: no whole objects, only what an answer needs.
+//! The entries of the index for each kind: only the fields that an answer needs, no whole objects.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use super::fingerprint::StatusFingerprint;
 use super::table::Keyed;
 use crate::policy::{Matching, ModeWish, Names, Persona};
 
-/// A persona, and what tells whether the object behind it has changed.
+/// A persona, with the data that shows whether the object behind it has changed.
 #[derive(Clone, Debug)]
 pub struct StoredPersona {
-    /// Differs whenever anything differs that the persona is parsed from, and when the object was made anew; 0 when its
-    /// source cannot tell.
+    /// Differs when any field that the persona is parsed from differs, and when the object was deleted and created again. 0
+    /// when the source has no version.
     pub version: u64,
     /// `metadata.generation`; 0 where there is none.
     pub generation: i64,
-    /// What its status says now; none without a status.
+    /// The fingerprint of its current status; `None` without a status.
     pub status: Option<StatusFingerprint>,
     /// The persona.
     pub persona: Arc<Persona>,
 }
 
 impl StoredPersona {
-    /// Whether the two are the same demands of the same object, whatever their status says.
+    /// Whether both hold the same demands of the same object. Their status may differ.
     pub(super) fn demands_same(&self, other: &StoredPersona) -> bool {
         self.version != 0 && self.version == other.version && self.generation == other.generation
     }
@@ -37,7 +37,7 @@ impl Keyed for StoredPersona {
     }
 }
 
-/// As they are asked for: by app; several of one app in the order of their names.
+/// Keyed by app. Several of one app are ordered by name.
 impl Keyed for Persona {
     fn key(&self) -> (&str, &str) {
         (&self.namespace, &self.app)
@@ -47,27 +47,27 @@ impl Keyed for Persona {
         &self.name
     }
 
-    /// Never asked: who governs is taken from the personas by name, and those know when they are the same.
+    /// Unused: this table is built from the table by name, which reuses equal entries.
     fn same(&self, other: &Persona) -> bool {
         std::ptr::eq(self, other)
     }
 }
 
-/// A namespace, of which only metadata is known.
+/// A namespace; only metadata is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Its name.
     pub name: Box<str>,
-    /// What the label `dorgu.io/mode` wishes.
+    /// The mode that the label `dorgu.io/mode` requests.
     pub mode: ModeWish,
     /// Whether it is being deleted.
     pub terminating: bool,
-    /// Its uid, where that is of use: of `kube-system`, as which it tells one cluster from another. Empty elsewhere.
+    /// The uid of `kube-system`, which identifies the cluster. Empty for other namespaces.
     pub uid: Box<str>,
 }
 
 impl Namespace {
-    /// The namespace whose uid stands for the cluster's, which has none of its own.
+    /// The namespace whose uid stands for the cluster's, since a cluster has none of its own.
     pub const OF_CLUSTER: &str = "kube-system";
 }
 
@@ -81,7 +81,7 @@ impl Keyed for Namespace {
     }
 }
 
-/// A Deployment: by what it names its app (a Scale of it carries none of this), and what a controller judges it by.
+/// A Deployment: the fields that name its app (a Scale carries none of them), and those that a controller judges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deployment {
     /// `metadata.namespace`.
@@ -90,17 +90,17 @@ pub struct Deployment {
     pub name: Box<str>,
     /// Its labels.
     pub labels: AppLabels,
-    /// `spec.selector.matchLabels`; may be left empty where nobody asks for it.
+    /// `spec.selector.matchLabels`; may be empty where `--match` does not read it.
     pub selected: AppLabels,
     /// What runs; left out where nobody can ask for it, since nothing names an app.
     pub running: Option<Box<Running>>,
 }
 
-/// Of a Deployment, what a status is derived from.
+/// The fields of a Deployment from which a status is derived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
-    /// The fields of `spec` that rules look at, as [`crate::policy::workload::Spec::to_json`] writes them; or why they
-    /// cannot be read.
+    /// The fields of `spec` that rules read, as [`crate::policy::workload::Spec::to_json`] writes them; or why they cannot be
+    /// read.
     pub spec: Result<Box<str>, Box<str>>,
     /// Image of the first container; empty when it has none.
     pub image: Box<str>,
@@ -115,7 +115,7 @@ pub struct Running {
 }
 
 impl Default for Running {
-    /// Of a Deployment without containers, just made.
+    /// A new Deployment without containers.
     fn default() -> Running {
         Running {
             spec: Ok("{}".into()),
@@ -165,7 +165,7 @@ impl Deployment {
     }
 }
 
-/// Every Deployment that claims one app of a namespace; never empty.
+/// Every Deployment that may belong to one app of a namespace; never empty.
 #[derive(Debug)]
 pub(super) struct Claimants {
     pub(super) app: Box<str>,
@@ -189,7 +189,7 @@ impl Keyed for Claimants {
     }
 }
 
-/// The labels that can name an app; empty where there is none.
+/// The labels that can name an app; empty where absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppLabels {
     /// `app.kubernetes.io/name`.

@@ -1,8 +1,8 @@
-//! The only state that is shared: who governs what. Readers take a snapshot without a lock and without waiting, and
-//! never write; writers make the next snapshot beside it and swap the pointer.
+//! The only shared state: which persona governs which app. Readers take a snapshot without a lock and without waiting, and
+//! never write. Writers build the next snapshot beside it and swap the pointer.
 //!
-//! Start reading at [`Index::load`] for answering, at [`Change`] for filling. Knows no cluster and no file: both feed it
-//! through the same three writers, one a kind.
+//! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files: both
+//! feed it through the same three writers, one for each kind.
 
 mod arrivals;
 mod basis;
@@ -21,7 +21,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::Matching;
 use arrivals::Arrivals;
-pub use arrivals::{Arrival, MOST_WAITING};
+pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
 pub use entries::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 pub use fingerprint::StatusFingerprint;
@@ -48,7 +48,7 @@ impl Kind {
     /// All of them.
     pub const ALL: [Kind; 3] = [Kind::Persona, Kind::Namespace, Kind::Deployment];
 
-    /// The kind's name in the API, as metrics say it.
+    /// The kind's name in the API, as in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Persona => "ApplicationPersona",
@@ -58,38 +58,37 @@ impl Kind {
     }
 }
 
-/// What a source says of one kind.
+/// A change of one kind, as a source reports it.
 #[derive(Clone, Debug)]
 pub enum Change<T> {
-    /// This object is new or different.
+    /// This object is new or changed.
     Put(T),
-    /// This object is gone.
+    /// This object was deleted.
     Remove {
         /// Its namespace; empty where it has none.
         namespace: String,
         /// Its name.
         name: String,
     },
-    /// These are all there are. What is not among them is gone, unless it is in `kept`.
+    /// The complete list. What is not in it was deleted, unless it is in `kept`.
     Replace {
-        /// The objects; those that did not change best as [`Index::known_persona`] and [`Index::known_deployment`] give
-        /// them.
+        /// The objects. Those that did not change should come from [`Index::known_persona`] and [`Index::known_deployment`].
         objects: Vec<Arc<T>>,
-        /// Namespace and name of those that are there and cannot be read: the last version that could be stays.
+        /// Namespace and name of objects that exist and cannot be read. Their last readable version stays.
         kept: Vec<(String, String)>,
     },
 }
 
-/// The current snapshot, and which kinds were ever filled: what was not must not be answered from, since empty would
-/// mean "nobody governs anything".
+/// The current snapshot, and which kinds were ever filled. A kind that was not filled must not be used for answers, since empty
+/// would mean that no persona governs anything.
 #[derive(Debug, Default)]
 pub struct Index {
     current: ArcSwap<Snapshot>,
-    /// Writers take turns; readers do not know of it. While somebody reads the last snapshot but one, it is kept here
-    /// until the next turn: a review must not be the one that takes ten thousand entries apart.
+    /// Writers take turns; readers are not affected. While a reader holds the last snapshot but one, it is kept here until the
+    /// next turn, so that no review has to free ten thousand entries.
     writing: Mutex<Option<Arc<Snapshot>>>,
     synced: [AtomicBool; Kind::ALL.len()],
-    /// Requests that wait for a Deployment to be known.
+    /// Requests that wait until a Deployment is known.
     arrivals: Arrivals,
 }
 
@@ -133,8 +132,8 @@ impl Index {
         self.synced[kind as usize].load(Ordering::Acquire)
     }
 
-    /// How a persona is best listed: as the entry that is here, when it says the same. Asked as the objects come, it
-    /// keeps a list of 100,000 that are known from needing the memory of as many more.
+    /// The entry to list for a persona: the stored one when it is equal. Called for each object as it arrives, so that a list
+    /// of 100,000 known personas does not need their memory twice.
     pub fn known_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
         self.load().recognise(Arc::new(stored))
     }
@@ -145,7 +144,7 @@ impl Index {
         now.deployments.reuse(Arc::new(deployment.slim(now.matching)))
     }
 
-    /// Takes up what happened to personas. Returns the apps about which more than a status has changed.
+    /// Applies a change of personas. Returns the apps about which more than a status has changed.
     pub fn personas(&self, change: Change<StoredPersona>) -> Vec<AppKey> {
         let mut touched = Touched::default();
         match change {
@@ -181,7 +180,8 @@ impl Index {
                 now.personas.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
-                // Built aside: only the swap takes the writers' turn, and only we write this kind.
+                // The new table is built outside the lock. Only the swap needs the writers' turn, and this kind has no other
+                // writer.
                 let before = Snapshot::clone(&self.load());
                 let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
@@ -204,7 +204,7 @@ impl Index {
         touched.into_keys()
     }
 
-    /// Takes up what happened to namespaces.
+    /// Applies a change of namespaces.
     pub fn namespaces(&self, change: Change<Namespace>) {
         match change {
             Change::Put(object) => self.publish(|now| {
@@ -229,7 +229,7 @@ impl Index {
         }
     }
 
-    /// Takes up what happened to Deployments. Returns the apps that those claim, or claimed, which really changed.
+    /// Applies a change of Deployments. Returns the apps of those that really changed, before and after.
     pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
         let matching = self.load().matching;
         let mut touched = Touched::default();
@@ -276,14 +276,14 @@ impl Index {
         touched.into_keys()
     }
 
-    /// Makes the next snapshot from the current one. Each kind has one writer, so what a writer knows of its own kind
-    /// is never outdated; the lock is for what the other kinds publish meanwhile.
+    /// Makes the next snapshot from the current one. Each kind has one writer, so a writer's view of its own kind is never
+    /// outdated. The lock protects against what writers of other kinds publish at the same time.
     fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
         change(&mut next);
         let before = self.current.swap(Arc::new(next));
-        // The swap has given every reader its own share, so this counts them: where there is none, nothing is kept.
+        // After the swap every reader has its own reference, so this counts them. Without readers nothing is kept.
         *retired = (Arc::strong_count(&before) > 1).then_some(before);
     }
 

@@ -1,21 +1,20 @@
-//! What the personas of an app demand together, for every app that has several: most have one, of which nothing is kept
-//! twice.
+//! The joint demands of the personas of an app, for every app that has several. Most apps have one persona and no entry here.
 
 use std::sync::Arc;
 
 use super::table::{Keyed, Table};
 use crate::policy::{Persona, Strictest};
 
-/// The personas of one app as they are judged together.
+/// The personas of one app, compiled into one.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Names the app.
+    /// One of them, which names the app.
     first: Arc<Persona>,
     pub(super) strictest: Strictest,
 }
 
 impl Shared {
-    /// Of the personas of one app; none where nothing is shared.
+    /// Compiles the personas of one app; `None` for fewer than two.
     pub(super) fn of(personas: &[Arc<Persona>]) -> Option<Arc<Shared>> {
         let [first, _, ..] = personas else { return None };
         Some(Arc::new(Shared {
@@ -24,7 +23,7 @@ impl Shared {
         }))
     }
 
-    /// Of all apps.
+    /// Compiles those of all apps.
     pub(super) fn all(governors: &Table<Persona>) -> Table<Shared> {
         Table::build(governors.by_key().filter_map(Shared::of))
     }
@@ -35,7 +34,7 @@ impl Keyed for Shared {
         (&self.first.namespace, &self.first.app)
     }
 
-    /// Never asked: it is compiled again whenever a persona of the app changes.
+    /// Unused: it is compiled again whenever a persona of the app changes.
     fn same(&self, other: &Shared) -> bool {
         std::ptr::eq(self, other)
     }

@@ -27,7 +27,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Builds a snapshot. Personas of one app are ordered by `metadata.name`, so that the same set always answers alike
+    /// A snapshot of these personas and namespaces, without Deployments. Personas of one app are ordered by `metadata.name`, so that the same set always answers alike
     /// (contract 2.3 leaves the order open).
     pub fn build(
         personas: impl IntoIterator<Item = Arc<Persona>>,

@@ -1,37 +1,37 @@
 //! A map that is cheap to copy with one entry changed: readers keep the copy they took, writers publish the next one.
 //!
-//! Entries are spread over shards by a hash of their key; a change copies one shard and the list of shards, so its cost
-//! hardly grows with the number of entries, and everything else is shared with the version before. Entries of one key
-//! stand side by side, so all of them are found at once and need no list of their own.
+//! Entries are spread over shards by a hash of their key. A change copies one shard and the list of shards, so its cost hardly
+//! grows with the number of entries. Everything else is shared with the previous version. Entries of one key are adjacent, so a
+//! search returns them as one slice.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 
-/// A change copies this many pointers and the entries of one shard: at 10,000 entries the two are of one size with the
-/// memory of a page, and at 100,000 a shard still holds only about 200.
+/// A change copies this many pointers and the entries of one shard. At 10,000 entries both have about the size of a memory
+/// page; at 100,000 a shard still holds only about 200.
 const SHARDS: usize = 512;
 
-/// An entry names its own key, a namespace and a name in it; the namespace is empty where there is none.
+/// An entry with its own key, a namespace and a name in it. The namespace is empty for cluster-scoped kinds.
 pub(super) trait Keyed {
     /// Namespace and name.
     fn key(&self) -> (&str, &str);
-    /// Tells entries of one key apart, where several may have it, and orders them.
+    /// Orders the entries of one key and distinguishes them.
     fn rank(&self) -> &str {
         ""
     }
-    /// Whether `other`, of the same key and rank, says the same, so that the entry that is there can stay.
+    /// Whether `other`, of the same key and rank, is equal, so that the stored entry can stay.
     fn same(&self, other: &Self) -> bool;
 }
 
-/// Entries, sorted by the hash of their key, then by key and rank, and the hashes beside them: a search looks at an entry,
-/// which is elsewhere in memory, only where the hash is right.
+/// Entries, sorted by the hash of their key, then by key and rank, with the hashes beside them. A search dereferences an entry
+/// only where the hash matches.
 #[derive(Debug)]
 struct Shard<V> {
     hashes: Box<[u32]>,
     entries: Box<[Arc<V>]>,
 }
 
-/// An entry and the hash of its key, on the way into a shard.
+/// An entry and the hash of its key, before it is placed in a shard.
 type Slot<V> = (u32, Arc<V>);
 
 /// Entries by namespace and name.
@@ -42,7 +42,7 @@ pub(super) struct Table<V> {
     len: usize,
 }
 
-/// Tells whether a table is still the one that it was, and keeps nothing of it in memory but its list of shards.
+/// Identifies a version of a table. It keeps only the list of shards in memory.
 #[derive(Debug)]
 pub(super) struct Edition<V>(Weak<[Arc<Shard<V>>]>);
 
@@ -74,7 +74,7 @@ impl<V> Default for Table<V> {
 }
 
 impl<V: Keyed> Table<V> {
-    /// A table of these entries; of several with one key and rank the last stays.
+    /// A table of these entries. Of several with one key and rank the last stays.
     pub(super) fn build(entries: impl IntoIterator<Item = Arc<V>>) -> Table<V> {
         let mut table = Table::default();
         let mut shards: Vec<Vec<Slot<V>>> = std::iter::repeat_with(Vec::new).take(SHARDS).collect();
@@ -85,7 +85,7 @@ impl<V: Keyed> Table<V> {
             }
         }
         for shard in &mut shards {
-            // Stable, so that of equal ones the last stands last.
+            // The sort is stable, so that of equal entries the last stays last.
             shard.sort_by(|a, b| place(a).cmp(&place(b)));
             shard.dedup_by(|next, kept| {
                 let equal = place(next) == place(kept);
@@ -96,7 +96,7 @@ impl<V: Keyed> Table<V> {
             });
             table.len += shard.len();
         }
-        // Most shards of a small table are empty: one serves for all of them.
+        // Most shards of a small table are empty and share one allocation.
         let empty = Arc::new(Shard::from(Vec::new()));
         let shard = |slots: Vec<Slot<V>>| match slots.as_slice() {
             [] => Arc::clone(&empty),
@@ -124,7 +124,7 @@ impl<V: Keyed> Table<V> {
         shards.flat_map(|shard| shard.entries.chunk_by(|one, next| one.key() == next.key()))
     }
 
-    /// Equal to that of the same table as long as nothing was put into it or taken out.
+    /// Equal to the edition of the same table as long as no entry was added or removed.
     pub(super) fn edition(&self) -> Edition<V> {
         Edition(Arc::downgrade(&self.shards))
     }
@@ -139,8 +139,8 @@ impl<V: Keyed> Table<V> {
         self.shards.iter().flat_map(|shard| shard.entries.iter())
     }
 
-    /// Entries of either table that the other does not have, and of those with one key that are not the same entry both,
-    /// if they `differ`.
+    /// Entries of one table that the other lacks. Entries of one key that are different objects are included on both sides, if
+    /// they `differ`.
     pub(super) fn differing<'t>(
         &'t self,
         other: &'t Table<V>,
@@ -156,7 +156,7 @@ impl<V: Keyed> Table<V> {
         missing(self, other).chain(missing(other, self))
     }
 
-    /// Puts an entry in place of the one with its key and rank, if there is one.
+    /// Adds an entry, or replaces the one with its key and rank.
     pub(super) fn put(&mut self, entry: Arc<V>) {
         let hash = self.hash(entry.key());
         let number = shard_of(hash);
@@ -176,7 +176,7 @@ impl<V: Keyed> Table<V> {
         self.store(number, slots);
     }
 
-    /// Takes the entry of that key and rank out; false when there is none.
+    /// Removes the entry of that key and rank; false when there is none.
     pub(super) fn remove(&mut self, namespace: &str, name: &str, rank: &str) -> bool {
         let hash = self.hash((namespace, name));
         let number = shard_of(hash);
@@ -193,7 +193,7 @@ impl<V: Keyed> Table<V> {
         true
     }
 
-    /// The entry that stands for `entry`: the one that is here already when it says the same.
+    /// The stored entry when it equals `entry`, otherwise `entry`.
     pub(super) fn reuse(&self, entry: Arc<V>) -> Arc<V> {
         let (namespace, name) = entry.key();
         match self.get(namespace, name) {
@@ -237,7 +237,7 @@ impl<V: Keyed> Shard<V> {
     }
 
     fn all(&self, hash: u32, key: (&str, &str)) -> &[Arc<V>] {
-        // No rank stands before the empty one.
+        // The empty rank sorts first.
         let from = self.place_for((hash, key, ""));
         let entries = self.entries.get(from..).unwrap_or_default();
         let count = entries.iter().take_while(|entry| entry.key() == key).count();
@@ -252,10 +252,10 @@ impl<V: Keyed> Shard<V> {
         }
     }
 
-    /// Where an entry is, or would be put.
+    /// Where an entry is, or would be inserted.
     fn place_for(&self, wanted: Place<'_>) -> usize {
         let from = self.hashes.partition_point(|other| *other < wanted.0);
-        // Nearly always the first of that hash.
+        // Nearly always the first with that hash.
         let before = |number: &usize| self.place_at(*number).is_some_and(|there| there < wanted);
         from + (from..).take_while(before).count()
     }
@@ -266,7 +266,7 @@ impl<V: Keyed> Shard<V> {
     }
 }
 
-/// Where an entry stands among those of its shard.
+/// The position of an entry within its shard.
 type Place<'e> = (u32, (&'e str, &'e str), &'e str);
 
 fn place<V: Keyed>((hash, entry): &Slot<V>) -> Place<'_> {

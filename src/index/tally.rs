@@ -1,11 +1,11 @@
-//! How many personas there are, by what their status says and by how much an outage of their application matters. Kept
-//! with every change, so that asking costs the same at any number of them.
+//! Counts personas by status phase and by tier. The counts are updated with every change, so that reading them costs the same
+//! for any number of personas.
 
 use super::entries::StoredPersona;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
 
-/// Personas by phase, none of them first, and tier.
+/// Counts by phase (no phase first) and tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally([[usize; Tier::ALL.len()]; 1 + Phase::ALL.len()]);
 
@@ -34,7 +34,7 @@ impl Tally {
         row.get_mut(stored.persona.tier as usize)
     }
 
-    /// Every phase, none first for those without a status, with every tier, and how many there are.
+    /// Every phase, `None` first for personas without a status, with every tier and its count.
     pub fn iter(&self) -> impl Iterator<Item = (Option<Phase>, Tier, usize)> {
         let phases = std::iter::once(None).chain(Phase::ALL.map(Some));
         let rows = phases.zip(self.0);

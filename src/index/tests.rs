@@ -1,4 +1,4 @@
-//! An index that was changed step by step holds what one built afresh would, and a step costs little.
+//! An index that was changed step by step equals one that was built from scratch, and a step is cheap.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -35,7 +35,7 @@ fn stored(namespace: &str, name: &str, app: &str, version: &str) -> StoredPerson
     }
 }
 
-/// Everything that can be asked of a snapshot.
+/// Everything that a snapshot can be queried for.
 fn told(snapshot: &Snapshot) -> Vec<String> {
     let mut told = Vec::new();
     for namespace in NAMESPACES {
@@ -51,7 +51,7 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
     told
 }
 
-/// Its demands, its tier among them, and its status each change without the other.
+/// Its demands, with its tier, and its status each change without the other.
 fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPersona {
     let (demands, phase) = (version / 5 % 4, version % 5);
     let mut new = stored(NAMESPACES[place], NAMES[name], NAMES[app], &format!("{app}-{demands}"));
@@ -77,7 +77,7 @@ enum Step {
     /// Where, its name, its label, the label of its selector, how many are ready.
     Deployment(usize, usize, usize, usize, i32),
     Gone(Kind, usize, usize),
-    /// A list is read again: everything, or with one object missing, or with one that cannot be read.
+    /// A relist: everything, or one object missing, or one object unreadable.
     Relist(Kind, Option<usize>, bool),
 }
 
@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The plain truth beside the index.
+/// A simple model to compare the index with.
 #[derive(Default)]
 struct Model {
     matching: Matching,
@@ -103,7 +103,7 @@ struct Model {
     deployments: BTreeMap<(String, String), Deployment>,
 }
 
-/// A relist without the `hole`th object; when `kept`, that one is there but unreadable.
+/// A relist without the `hole`th object. When `kept`, that object exists but is unreadable.
 fn relist<T: Clone>(map: &mut BTreeMap<(String, String), T>, hole: Option<usize>, kept: bool) -> Change<T> {
     let missing = hole.and_then(|hole| map.keys().nth(hole).cloned());
     let objects = map
@@ -264,7 +264,7 @@ fn all<T>(objects: Vec<T>) -> Change<T> {
     }
 }
 
-/// A Deployment that is labelled.
+/// A Deployment with a label.
 fn deployment(name: &str, app: &str, ready: i32) -> Deployment {
     Deployment {
         namespace: "shop".into(),
@@ -346,7 +346,7 @@ fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
     ]));
     index.personas(Change::Put(stored("shop", "o", "orders", "1")));
     assert_eq!(whose("orders"), ["web"], "a label is a stronger claim than a name");
-    // Its label now leads elsewhere, and both apps are told.
+    // Its label now leads elsewhere, so both apps are reported.
     let touched = index.personas(Change::Put(stored("shop", "p", "payments", "1")));
     assert_eq!(names(&touched), ["orders", "payments", "web"]);
     assert_eq!(
@@ -401,7 +401,7 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
     index.deployments(Change::Put(deployment("web", "orders", 1)));
     let snapshot = index.load();
     let there = snapshot.persona("shop", "a").expect("it is there");
-    // Read anew, as a list does: equal and not the same.
+    // A new read of an equal object, as in a list.
     let again = || stored("shop", "a", "orders", "1");
     assert!(Arc::ptr_eq(&index.known_persona(again()), there));
     let status = Some(StatusFingerprint {
@@ -414,7 +414,7 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
     assert!(Arc::ptr_eq(&told.persona, &there.persona), "only its status is another");
     let other = index.known_persona(stored("shop", "a", "orders", "2"));
     assert_eq!(other.persona.liveness_path.as_deref(), Some("2"));
-    // One that cannot tell its version is never taken for the same.
+    // An entry without a version is never equal to another.
     let unversioned = StoredPersona { version: 0, ..again() };
     index.personas(Change::Put(unversioned.clone()));
     assert!(Arc::ptr_eq(
@@ -453,7 +453,7 @@ fn what_was_replaced_is_held_only_while_somebody_reads_it() {
     assert!(unread.upgrade().is_none(), "nobody reads it");
     let (read, reader) = (weak(), Arc::clone(&index.load()));
     list("3");
-    // Whoever reads it does not have to take it apart: the next writer does.
+    // The reader does not have to free it: the next writer does.
     drop(reader);
     assert!(read.upgrade().is_some());
     list("4");

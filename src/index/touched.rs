@@ -1,4 +1,4 @@
-//! What a change was about, in the one currency of whoever keeps a status: apps of a namespace.
+//! The apps that a change affects. This is the unit in which status controllers are triggered.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub struct AppKey {
     pub app: Box<str>,
 }
 
-/// The apps that one change was about.
+/// The apps that one change affects.
 #[derive(Default)]
 pub(super) struct Touched(BTreeSet<AppKey>);
 
@@ -36,7 +36,7 @@ impl Touched {
         }
     }
 
-    /// A persona came, went or changed. A Deployment with several claims may so belong to another app now.
+    /// A persona was added, removed or changed. A Deployment that matches several apps may belong to another one now.
     pub(super) fn governed(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
         if let Some(persona) = persona {
             self.app(&persona.namespace, &persona.app);

@@ -1,4 +1,4 @@
-//! Names and labels that every object carries, and the two objects that are hardly more than that.
+//! Names and labels that every object carries, and the two objects that consist of little else.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::Installation;
 use crate::api::labels::APP_NAME;
 
 const INSTANCE: &str = "app.kubernetes.io/instance";
-/// The levels of Pod Security that a namespace can ask for, each by a label of its own.
+/// The modes of Pod Security, each with a label of its own.
 const POD_SECURITY: [&str; 3] = ["enforce", "audit", "warn"];
 
 pub(super) fn labels(installation: &Installation) -> BTreeMap<String, String> {
@@ -26,7 +26,7 @@ pub(super) fn labels(installation: &Installation) -> BTreeMap<String, String> {
     labels
 }
 
-/// Name and instance only: a Deployment's selector can never change, and the Go operator's is this one.
+/// Name and instance only: a Deployment's selector can never change, and this is the Go operator's.
 fn selector_labels(installation: &Installation) -> BTreeMap<String, String> {
     [(APP_NAME, "dorgu-operator"), (INSTANCE, installation.fullname.as_str())]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -44,7 +44,7 @@ pub(super) fn selector(installation: &Installation) -> LabelSelector {
     }
 }
 
-/// Of an object without a namespace.
+/// Of a cluster-scoped object.
 pub(super) fn cluster_wide(installation: &Installation, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
@@ -73,7 +73,7 @@ pub(super) fn namespace(installation: &Installation) -> Namespace {
 pub(super) fn service_account(installation: &Installation) -> ServiceAccount {
     ServiceAccount {
         metadata: namespaced(installation, &installation.fullname),
-        // Our own pods ask for the token themselves; another pod that names this account by mistake gets none.
+        // Our own pods request the token themselves. Another pod that names this account by mistake gets none.
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     }

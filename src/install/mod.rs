@@ -1,7 +1,7 @@
-//! The Kubernetes objects of an installation: what `manifests/` holds and what `dorgu manifests` prints.
+//! The Kubernetes objects of an installation, for `manifests/` and `dorgu manifests`.
 //!
-//! Pure: from an [`Installation`] to serialised types, never to a text template. Knows the flags of `serve` by name only; it
-//! may not know how the process does what they ask for. What a chart renders has to be the same objects.
+//! Pure: serialised types are built from an [`Installation`], never from a text template. This module knows the flags of
+//! `serve` by name only, and not their implementation. The chart must render the same objects.
 
 mod metadata;
 mod network;
@@ -25,14 +25,14 @@ pub use render::RenderError;
 use crate::policy::{Matching, Mode};
 use crate::runtime::{About, Grant};
 
-/// What may differ between installations.
+/// The parameters of an installation.
 #[derive(Clone, Debug)]
 pub struct Installation {
-    /// Where everything lives that has a namespace.
+    /// The namespace of all namespaced objects.
     pub namespace: String,
-    /// The first part of every name (contract 7.4).
+    /// The prefix of all names (contract 7.4).
     pub fullname: String,
-    /// How many pods answer.
+    /// The number of pods.
     pub replicas: u16,
     /// The container image, with its tag or digest.
     pub image: String,
@@ -40,14 +40,14 @@ pub struct Installation {
     pub mode: Mode,
     /// `--match`; the registration sends what it needs.
     pub matching: Matching,
-    /// Serve `/metrics`, to whoever the API server lets read them.
+    /// Serve `/metrics`, to clients that the API server authorizes.
     pub metrics: bool,
-    /// The parts of the process, which say what kinds, rights and webhook entries they need.
+    /// The parts of the process, with the kinds, rights and webhook entries that they need.
     pub parts: Vec<&'static About>,
 }
 
 impl Installation {
-    /// As it is shipped, of a process with these parts.
+    /// The shipped installation of a process with these parts.
     pub fn of(parts: impl IntoIterator<Item = &'static About>) -> Installation {
         Installation {
             namespace: "dorgu-system".to_owned(),
@@ -111,30 +111,30 @@ impl Installation {
 /// The objects of an [`Installation`].
 #[derive(Clone, Debug)]
 pub struct Objects {
-    /// Holds everything below that has a namespace; restricted Pod Security.
+    /// The namespace of all namespaced objects below, with restricted Pod Security.
     pub namespace: Namespace,
-    /// Who the process is.
+    /// The account of the process.
     pub service_account: ServiceAccount,
-    /// What it may do in every namespace.
+    /// Its rights in every namespace.
     pub cluster_role: ClusterRole,
-    /// Gives it to the account.
+    /// Binds them to the account.
     pub cluster_role_binding: ClusterRoleBinding,
-    /// What it may do in its own namespace.
+    /// Its rights in its own namespace.
     pub role: Role,
-    /// Gives it to the account.
+    /// Binds them to the account.
     pub role_binding: RoleBinding,
-    /// For whoever scrapes `/metrics`; bound to nobody here.
+    /// For clients that scrape `/metrics`; not bound here.
     pub metrics_reader: Option<ClusterRole>,
     /// The process.
     pub deployment: Deployment,
-    /// Absent for a single replica, where it would only keep a node from being drained.
+    /// `None` for a single replica, where it would only keep a node from being drained.
     pub pod_disruption_budget: Option<PodDisruptionBudget>,
     /// In front of the webhook.
     pub webhook_service: Service,
     /// In front of `/metrics`.
     pub metrics_service: Option<Service>,
-    /// What an API server sends.
+    /// The webhook configuration.
     pub validating_webhook: ValidatingWebhookConfiguration,
-    /// The kinds of the process.
+    /// The CustomResourceDefinitions.
     pub definitions: Vec<CustomResourceDefinition>,
 }

@@ -7,7 +7,7 @@ use super::Installation;
 use super::metadata::{namespaced, service_selector};
 use super::workload::{METRICS_PORT, METRICS_PORT_NAME, WEBHOOK_PORT_NAME};
 
-/// Where an API server calls (contract 2.1).
+/// The port that an API server calls (contract 2.1).
 pub(super) const WEBHOOK_SERVICE_PORT: i32 = 443;
 
 pub(super) fn webhook(installation: &Installation) -> Service {
@@ -24,7 +24,7 @@ pub(super) fn metrics(installation: &Installation) -> Service {
     service(installation, &name, METRICS_PORT_NAME, METRICS_PORT)
 }
 
-/// A Service for the container port of this name, reached by name so that a changed number is changed once.
+/// A Service for the container port of this name. By name, so that a changed number is changed in one place.
 fn service(installation: &Installation, name: &str, port_name: &str, port: i32) -> Service {
     Service {
         metadata: namespaced(installation, name),

@@ -1,7 +1,7 @@
-//! What the process may do, one line a grant.
+//! The rights of the process, one line for each grant.
 //!
-//! Exactly what it does: `tests/it/installed/rights.rs` compares these lines with an API server's audit log, and an unused
-//! verb fails it like a missing one. Watchers list and watch, never get.
+//! The list is exact: `tests/it/installed/rights.rs` compares these lines with an API server's audit log, and fails for an
+//! unused verb as for a missing one. Watches need list and watch, never get.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
@@ -12,14 +12,14 @@ use crate::runtime::{About, Grant, Need, Object, Scope};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The index: personas, the modes of namespaces, the Deployments behind a Scale.
+/// For the index: personas, the modes of namespaces, the Deployments behind a Scale.
 const INDEX: &[Grant] = &[
     Grant::everywhere("dorgu.io", "applicationpersonas", &["list", "watch"]),
     Grant::everywhere("", "namespaces", &["list", "watch"]),
     Grant::everywhere("apps", "deployments", &["list", "watch"]),
 ];
 
-/// The API server says who may read metrics.
+/// To authorize clients of the metrics.
 const METRICS: &[Grant] = &[
     Grant {
         need: Need::Metrics,
@@ -31,9 +31,9 @@ const METRICS: &[Grant] = &[
     },
 ];
 
-/// Who writes.
+/// For leader election.
 const ELECTION: &[Grant] = &[
-    // A create carries its name in the body, where authorization does not look.
+    // A create carries its name in the body, which authorization does not read.
     Grant {
         scope: Scope::Home,
         need: Need::Election,
@@ -47,7 +47,7 @@ const ELECTION: &[Grant] = &[
     },
 ];
 
-/// What a process with these parts uses.
+/// The grants of a process with these parts.
 pub(super) fn grants(parts: &[&'static About]) -> impl Iterator<Item = &'static Grant> {
     let of_parts = parts.iter().flat_map(|part| part.grants);
     INDEX.iter().chain(of_parts).chain(METRICS).chain(ELECTION)
@@ -92,7 +92,7 @@ pub(super) fn role_binding(installation: &Installation) -> RoleBinding {
     }
 }
 
-/// To be bound to a Prometheus by whoever runs one.
+/// For an administrator to bind to a Prometheus.
 pub(super) fn metrics_reader(installation: &Installation) -> ClusterRole {
     ClusterRole {
         metadata: cluster_wide(installation, &format!("{}-metrics-reader", installation.fullname)),
@@ -105,7 +105,7 @@ pub(super) fn metrics_reader(installation: &Installation) -> ClusterRole {
     }
 }
 
-/// The Go operator's chart calls it so (contract 7.3).
+/// The name in the Go operator's chart (contract 7.3).
 fn role_name(installation: &Installation) -> String {
     format!("{}-manager", installation.fullname)
 }
@@ -127,7 +127,7 @@ fn subject(installation: &Installation) -> Subject {
     }
 }
 
-/// A list or watch of an object by its name has to ask for it with a field selector, or it is refused.
+/// A list or watch of one object by name must use a field selector, or it is denied.
 fn rule(installation: &Installation, grant: &Grant) -> PolicyRule {
     PolicyRule {
         api_groups: Some(vec![grant.group.to_owned()]),

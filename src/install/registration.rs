@@ -1,7 +1,7 @@
 //! The ValidatingWebhookConfiguration: one entry for Deployments and their Scale.
 //!
-//! Without a caBundle: the process owns that field, under a field manager of its own, so that neither Helm nor Argo CD nor
-//! `kubectl apply` ever sees a difference there.
+//! It has no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl apply`
+//! see no difference there.
 
 use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,
@@ -16,9 +16,9 @@ use crate::api::labels::VALIDATE;
 use crate::api::names::{WEBHOOK, WEBHOOK_PATH};
 use crate::policy::Matching;
 
-/// A deployment of ours must not wait for ourselves, and these two keep the cluster alive.
+/// Our own Deployment must not wait for ourselves, and these two namespaces keep the cluster running.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
-/// AKS otherwise adds a selector of its own to every webhook, and whoever applies the manifests takes it away again.
+/// AKS otherwise adds a selector of its own to every webhook, which every later apply of the manifests removes again.
 const AKS_HANDS_OFF: (&str, &str) = ("admissions.enforcer/disabled", "true");
 
 pub(super) fn configuration(installation: &Installation) -> ValidatingWebhookConfiguration {
@@ -31,14 +31,14 @@ pub(super) fn configuration(installation: &Installation) -> ValidatingWebhookCon
     }
 }
 
-/// The one for Deployments first, then those of parts.
+/// The entry for Deployments first, then those of parts.
 fn entries(installation: &Installation) -> Vec<ValidatingWebhook> {
     let of_parts = installation.parts.iter().flat_map(|part| part.admission);
     let of_parts = of_parts.map(|admission| (admission.entry)(client_config(installation, admission.path)));
     [webhook(installation)].into_iter().chain(of_parts).collect()
 }
 
-/// How an API server finds the process.
+/// The address at which API servers reach the process.
 fn client_config(installation: &Installation, path: &str) -> WebhookClientConfig {
     WebhookClientConfig {
         service: Some(ServiceReference {
@@ -92,7 +92,7 @@ fn namespace_selector(installation: &Installation) -> LabelSelector {
     }
 }
 
-/// Keeps from us what no rule looks at: unlabelled objects, and the controller's own writes of annotations.
+/// Excludes requests that no rule reads: unlabelled objects, and the controller's own writes of annotations.
 fn match_conditions(matching: Matching) -> Vec<MatchCondition> {
     let labelled = MatchCondition {
         name: "labelled".to_owned(),

@@ -1,5 +1,5 @@
-//! From objects to files: one object a file, so that a kustomization can leave one out, and the kustomization itself; or
-//! all of them in one.
+//! Writes objects as files: one for each object, so that a kustomization can leave one out, with the kustomization itself; or
+//! all of them in one file.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::api::crd;
 const CRDS: &str = "crds";
 const KUSTOMIZATION: &str = "kustomization.yaml";
 
-/// Objects that cannot be written down.
+/// Objects that cannot be serialised.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// One is not representable in JSON.
@@ -35,7 +35,7 @@ pub enum RenderError {
     Crd(#[from] crd::RenderError),
 }
 
-/// What kubectl reads in a folder; there is no type of it in the API.
+/// The kustomization that kubectl reads in a folder. The API has no type for it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Kustomization {
@@ -45,11 +45,11 @@ struct Kustomization {
 }
 
 impl Objects {
-    /// Every object as a file: its name and its YAML, in an order in which they can be created. The same installation gives
-    /// the same bytes.
+    /// Every object as a file: its name and its YAML, in an order in which they can be created. The same installation gives the
+    /// same bytes.
     ///
     /// # Errors
-    /// When an object cannot be written as YAML, which would be a mistake in the types.
+    /// An object cannot be written as YAML, which is a mistake in the types.
     pub fn render(&self) -> Result<Vec<(String, String)>, RenderError> {
         let mut files = vec![
             yaml("namespace", &self.namespace)?,
@@ -104,7 +104,7 @@ impl Objects {
 
 fn yaml(name: &str, object: &impl Serialize) -> Result<(String, String), RenderError> {
     let file = format!("{name}.yaml");
-    // By way of JSON, whose keys are sorted.
+    // Through JSON, whose keys are sorted.
     let value: Value = serde_json::to_value(object).map_err(|cause| RenderError::Json {
         file: file.clone(),
         cause,

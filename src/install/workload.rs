@@ -1,4 +1,4 @@
-//! The Deployment, and what keeps a drained node from taking all of it.
+//! The Deployment, and the PodDisruptionBudget that keeps a drained node from removing all pods.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(super) const METRICS_PORT: i32 = 8443;
 const WEBHOOK_PORT: i32 = 9443;
 const PROBES_PORT_NAME: &str = "healthz";
 const PROBES_PORT: i32 = 8081;
-/// The user called nonroot in most images made without a distribution; the Go operator's, too.
+/// The user called nonroot in most images without a distribution, and in the Go operator's.
 const NONROOT: i64 = 65_532;
 
 pub(super) fn deployment(installation: &Installation) -> Deployment {
@@ -34,7 +34,7 @@ pub(super) fn deployment(installation: &Installation) -> Deployment {
             selector: selector(installation),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
-                // An update never leaves fewer to answer than were asked for.
+                // During an update there are never fewer ready pods than replicas.
                 rolling_update: Some(RollingUpdateDeployment {
                     max_unavailable: Some(IntOrString::Int(0)),
                     max_surge: Some(IntOrString::Int(1)),
@@ -53,8 +53,8 @@ pub(super) fn deployment(installation: &Installation) -> Deployment {
     }
 }
 
-/// No `priorityClassName`: some clusters admit `system-cluster-critical` only where a quota in the namespace allows it, and
-/// a pod that is refused guards less than one that may be evicted. README says how to set it.
+/// No `priorityClassName`: some clusters admit `system-cluster-critical` only where a quota in the namespace allows it, and a
+/// pod that is rejected protects less than one that may be evicted. README says how to set it.
 fn pod(installation: &Installation) -> PodSpec {
     PodSpec {
         service_account_name: Some(installation.fullname.clone()),
@@ -85,11 +85,11 @@ fn container(installation: &Installation) -> Container {
         name: "manager".to_owned(),
         image: Some(installation.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        // No command: where the program lies is the image's business.
+        // No command: the path of the program depends on the image.
         args: Some(args(installation)),
         env: Some(vec![from_field("DORGU_NAMESPACE", "metadata.namespace")]),
         ports: Some(ports(installation)),
-        // Up to half a minute for a start on a busy node; from then on the other two look.
+        // A start on a busy node may take half a minute. From then on the other two probes apply.
         startup_probe: Some(probe("/livez", 1, 30)),
         liveness_probe: Some(probe("/livez", 20, 3)),
         readiness_probe: Some(probe("/readyz", 5, 2)),
@@ -121,7 +121,7 @@ fn ports(installation: &Installation) -> Vec<ContainerPort> {
     ports.collect()
 }
 
-/// What is not a default of `serve`, and what a chart has a value for, named either way.
+/// The flags that differ from the defaults of `serve`, and those that have a value in the chart, which are always given.
 fn args(installation: &Installation) -> Vec<String> {
     let mut args = vec![
         "serve".to_owned(),
@@ -170,7 +170,7 @@ fn probe(path: &str, every_seconds: i32, failures: i32) -> Probe {
     }
 }
 
-/// The Go operator's (contract 7.4): namespaces with quotas were sized for them, so the CPU limit stays as well.
+/// The Go operator's (contract 7.4). Namespaces with quotas were sized for them, so the CPU limit stays as well.
 fn resources() -> ResourceRequirements {
     let amounts = |cpu: &str, memory: &str| -> BTreeMap<String, Quantity> {
         [("cpu", cpu), ("memory", memory)]
@@ -184,10 +184,10 @@ fn resources() -> ResourceRequirements {
     }
 }
 
-/// On different hosts, and in different zones, where possible; together where not: one pod is better than none.
+/// On different hosts and in different zones where possible. Preferred only, since one pod is better than none.
 ///
-/// Not by `topologySpreadConstraints`: the scheduler leaves a node out of their score when it lacks any of the keys, so
-/// without zones (most clusters of one's own) hosts would not count either.
+/// Why not `topologySpreadConstraints`: the scheduler leaves a node out of their score when it lacks any of the keys, so
+/// without zones (most self-managed clusters) hosts would not count either.
 fn apart(installation: &Installation) -> Affinity {
     let terms = [("kubernetes.io/hostname", 100), ("topology.kubernetes.io/zone", 50)].map(|(key, weight)| {
         WeightedPodAffinityTerm {
@@ -195,7 +195,7 @@ fn apart(installation: &Installation) -> Affinity {
             pod_affinity_term: PodAffinityTerm {
                 topology_key: key.to_owned(),
                 label_selector: Some(selector(installation)),
-                // During an update the pods that are about to go do not count.
+                // During an update the old pods do not count.
                 match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
                 ..PodAffinityTerm::default()
             },
@@ -216,7 +216,7 @@ pub(super) fn pod_disruption_budget(installation: &Installation) -> Option<PodDi
         spec: Some(PodDisruptionBudgetSpec {
             min_available: Some(IntOrString::Int(1)),
             selector: Some(selector(installation)),
-            // A pod that is not ready guards nothing, so it must not keep a node from being drained.
+            // A pod that is not ready protects nothing, so it must not keep a node from being drained.
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             ..PodDisruptionBudgetSpec::default()
         }),

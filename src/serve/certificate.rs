@@ -1,4 +1,4 @@
-//! Which certificate is served, whoever makes it, and what probes and metrics say of it.
+//! The certificate that is served, from whichever source, and what probes and metrics report about it.
 
 mod part;
 
@@ -20,24 +20,24 @@ use crate::server::tls::{CertificateFacts, CertificateFiles, Resolver, SelfSigne
 /// The certificate in use.
 pub(super) struct Certificate {
     pub(super) resolver: Arc<Resolver>,
-    pub(super) told: Told,
-    /// What still has to be run with a cluster's client.
+    pub(super) state: CertificateState,
+    /// The work that still needs a cluster's client.
     in_cluster: Option<Certificates>,
-    /// Made here, of a CA that nobody knows yet.
+    /// Generated in memory, with a CA that no client trusts yet.
     in_memory: Option<Arc<SelfSigned>>,
 }
 
 impl Certificate {
-    /// What keeps it, as a part of the process; the work in the cluster is handed out once.
+    /// Its part of the process. The work in the cluster is passed on once.
     pub(super) fn part(&mut self) -> Part {
         let kept = self.in_cluster.take().map(|certificates| -> Task {
             Box::new(move |client, leadership| Box::pin(certificates.run(client, leadership)))
         });
-        part::part(&self.told, kept)
+        part::part(&self.state, kept)
     }
 
-    /// Tells callers whom to trust. Only once the listener is ours: a second process on the same address must not take the
-    /// first one's callers from it.
+    /// Writes the CA for clients. Only once the listener is bound: a second process on the same address must not take over the
+    /// first one's clients.
     pub(super) fn hand_out(&self, serving: &Serving) -> anyhow::Result<()> {
         if let (Some(own), Some(file)) = (&self.in_memory, &serving.write_ca) {
             own.write_ca(file)
@@ -47,17 +47,17 @@ impl Certificate {
     }
 }
 
-/// What is known of it.
+/// What is known of the certificate.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
-    /// Of files, or of one made in memory.
+pub(super) struct CertificateState {
+    /// For certificate files, and for one generated in memory.
     own: Option<watch::Receiver<CertificateFacts>>,
-    /// Of the cluster: the Secret and the webhook configuration; with files, only the latter.
+    /// For the cluster: the Secret and the webhook configuration; with files, only the latter.
     cluster: Option<Arc<State>>,
 }
 
-impl Told {
-    /// What is served; none when there is no certificate yet.
+impl CertificateState {
+    /// The facts of the certificate being served; `None` when there is none yet.
     pub(super) fn facts(&self) -> Option<CertificateFacts> {
         match (&self.own, &self.cluster) {
             (Some(own), _) => Some(own.borrow().clone()),
@@ -65,15 +65,15 @@ impl Told {
         }
     }
 
-    /// What the cluster has to do with it.
+    /// The state of the certificates in the cluster.
     pub(super) fn cluster(&self) -> Option<&State> {
         self.cluster.as_deref()
     }
 
-    /// Adds what `/readyz` asks of it.
+    /// Adds its checks of `/readyz`.
     pub(super) fn checks(&self, checks: Checks) -> Checks {
-        let told = self.clone();
-        let checks = checks.with_note("certificate", move || match (&told.own, &told.cluster) {
+        let state = self.clone();
+        let checks = checks.with_note("certificate", move || match (&state.own, &state.cluster) {
             (Some(own), _) => own.borrow().problem(Timestamp::now()).map_or(Ok(String::new()), Err),
             (None, Some(cluster)) => cluster.certificate(Timestamp::now()),
             (None, None) => Err("there is none".to_owned()),
@@ -85,21 +85,21 @@ impl Told {
     }
 }
 
-/// Opens, or makes, what the configuration asks for.
+/// Opens or generates the certificate that the configuration asks for.
 pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
     let settings = serving.in_cluster.clone();
     if let Some(files) = &serving.certificates {
         let files = CertificateFiles::open(&files.chain, &files.key)?;
         let resolver = files.resolver();
         let checked = settings.map(|settings| Certificates::over(settings, Arc::clone(&resolver)));
-        let told = Told {
+        let state = CertificateState {
             own: Some(files.facts()),
             cluster: checked.as_ref().map(Certificates::state),
         };
         tasks.spawn("watching the certificate files", files.run());
         return Ok(Certificate {
             resolver,
-            told,
+            state,
             in_cluster: checked,
             in_memory: None,
         });
@@ -108,7 +108,7 @@ pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certi
         let kept = Certificates::new(settings);
         return Ok(Certificate {
             resolver: kept.resolver(),
-            told: Told {
+            state: CertificateState {
                 own: None,
                 cluster: Some(kept.state()),
             },
@@ -119,7 +119,7 @@ pub(super) fn open(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certi
     in_memory(serving, tasks)
 }
 
-/// A certificate that lives and dies with the process.
+/// A certificate that lives as long as the process.
 fn in_memory(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     names.extend(
@@ -137,7 +137,7 @@ fn in_memory(serving: &Serving, tasks: &mut Tasks) -> anyhow::Result<Certificate
     tasks.spawn("renewing the certificate", Arc::clone(&own).run());
     Ok(Certificate {
         resolver,
-        told: Told {
+        state: CertificateState {
             own: Some(facts),
             cluster: None,
         },

@@ -1,7 +1,7 @@
 //! With a cluster: the thread of the watches, and what probes and metrics say of them.
 //!
-//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays
-//! a review.
+//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays a
+//! review.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,10 +18,10 @@ use crate::k8s::{ClusterSource, Leadership, WatchState, client};
 use crate::runtime::Watched;
 use crate::watched;
 
-/// Says how a watch is doing.
+/// Reports the state of a watch.
 pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
 
-/// How each kind's watch is doing.
+/// The states of all watches.
 #[derive(Clone, Debug)]
 pub(super) struct Watches {
     /// Of those that fill the index.
@@ -49,12 +49,12 @@ impl Watches {
         filling.chain(of_parts)
     }
 
-    /// Whether the watch of that kind is connected; kept up by the watch.
+    /// Whether the watch of that kind is connected; updated by the watch.
     pub(super) fn live(&self, kind: Kind) -> Arc<AtomicBool> {
         self.filling.of(kind).live()
     }
 
-    /// What `/readyz?verbose` says of the watches of parts. Never a failure: no review is answered from them.
+    /// The lines of `/readyz?verbose` for the watches of parts. Never a failure: no review is answered from them.
     pub(super) fn notes(&self, leadership: &Leadership) -> impl Iterator<Item = (&'static str, Note)> {
         self.of_parts.iter().cloned().map(|watched| {
             let leadership = leadership.clone();
@@ -65,7 +65,7 @@ impl Watches {
 
     /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
     /// right for most, and without us everything would be admitted.
-    pub(super) fn told(&self, kind: Kind, index: &Index) -> Result<String, String> {
+    pub(super) fn readiness(&self, kind: Kind, index: &Index) -> Result<String, String> {
         let state = self.filling.of(kind);
         let trouble = state.trouble();
         if !index.has(kind) {
@@ -95,7 +95,7 @@ fn followed(state: &WatchState, held: bool) -> String {
     }
 }
 
-/// How old the last event is, and why no other comes.
+/// The age of the last event, and why none follows.
 fn since(heard: Timestamp, trouble: Option<&str>) -> String {
     let age = Timestamp::now().duration_since(heard).unsigned_abs().as_secs();
     match trouble {
@@ -104,21 +104,21 @@ fn since(heard: Timestamp, trouble: Option<&str>) -> String {
     }
 }
 
-/// The thread of the watches, and of what is written.
+/// The thread of the watches and the controllers.
 pub(super) struct Running {
     /// Whether this process may write.
     pub(super) leadership: Leadership,
-    /// Ends when they have ended, which they never should before they are stopped.
+    /// Resolves when they have ended, which they must not before they are stopped.
     pub(super) ended: oneshot::Receiver<()>,
-    /// Dropped: stops them.
+    /// Stops them when dropped.
     pub(super) stop: oneshot::Sender<()>,
 }
 
-/// Starts the watches, and beside them on their thread the tasks of parts; `triggers` get what really changed. An API
-/// server that is away, or does not know our kinds yet, is waited for.
+/// Starts the watches and, on the same thread, the tasks of parts. `triggers` get the apps that really changed. If the API
+/// server is unreachable or does not have our kinds yet, this retries.
 ///
 /// # Errors
-/// The configuration of the client is of no use.
+/// The configuration of the client cannot be used.
 pub(super) async fn watch(
     place: &ClusterSource,
     index: &Arc<Index>,

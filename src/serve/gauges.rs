@@ -1,4 +1,4 @@
-//! Families that are read from their owners when `/metrics` is asked, instead of being pushed by them.
+//! Metric families that are read from their owners when `/metrics` is requested, instead of being pushed by them.
 
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ static LEADER: Described = Described::gauge(
     CLUSTER,
 );
 
-/// What is known of the objects that reviews are answered from.
+/// The objects that reviews are answered from.
 pub(super) static OF_INDEX: [&Described; 8] = [
     &OBJECTS,
     &SYNCED,
@@ -109,7 +109,7 @@ pub(super) static OF_INDEX: [&Described; 8] = [
     &UNSETTLED,
     &PERSONAS,
 ];
-/// Who writes.
+/// Which replica writes.
 pub(super) static OF_LEASE: [&Described; 1] = [&LEADER];
 
 static CONNECTIONS: Described = Described::gauge("dorgu_connections", &[], "Open connections of the webhook", WEBHOOK);
@@ -173,14 +173,14 @@ pub(super) static OF_LISTENER: [&Described; 8] = [
     &BODIES_LIMIT,
 ];
 
-/// What fills the index.
+/// The source of the index.
 #[derive(Debug)]
 pub(super) enum Feed {
     Files(watch::Receiver<FileFacts>),
     Cluster(Watches, Leadership),
 }
 
-/// Who is asked.
+/// Where the values are read.
 #[derive(Debug)]
 pub(super) struct Sources {
     pub(super) index: Arc<Index>,
@@ -188,7 +188,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// The kinds that are followed, and when each was last heard of.
+    /// The watched kinds, and the time of each one's last event.
     fn last_events(&self) -> Vec<(Kind, i64)> {
         match &self.feed {
             Feed::Files(facts) => {
@@ -203,7 +203,7 @@ impl Sources {
     }
 }
 
-/// Reads the listener of the webhook.
+/// Reads the webhook's listener.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) stats: Arc<Stats>,
@@ -241,7 +241,7 @@ impl Collector for Sources {
     }
 }
 
-/// Each phase with each tier, also where there is none: a series that comes and goes is hard to draw.
+/// Each phase with each tier, also where the count is zero: a series that comes and goes is hard to draw.
 fn personas(index: &Snapshot) -> impl Iterator<Item = ([&'static str; 2], usize)> {
     let tally = index.tally();
     let counts: Vec<_> = tally.iter().collect();

@@ -1,4 +1,4 @@
-//! The election of the replica that writes, and what runs beside the watches on their thread.
+//! The election of the replica that writes, and the tasks beside the watches on their thread.
 
 use std::future::Future;
 
@@ -9,16 +9,16 @@ use crate::api::names::PROGRAM;
 use crate::k8s::{Client, Election, Leadership, LeaseName, election, identity};
 use crate::runtime::Task;
 
-/// What runs beside the watches, before it does.
+/// The tasks beside the watches, before they run.
 pub(super) struct LeaderTasks {
-    /// The Lease to stand for; absent: this process acts as its holder.
+    /// The Lease to compete for. `None`: this process acts as its holder.
     pub(super) lease: Option<LeaseName>,
     /// The tasks of all parts.
     pub(super) tasks: Vec<Task>,
 }
 
 impl LeaderTasks {
-    /// The candidate, if there is an election, and who leads.
+    /// The candidate, if there is an election, and its leadership.
     pub(super) fn stand(&self, client: &Client) -> (Option<Election>, Leadership) {
         match &self.lease {
             Some(lease) => {
@@ -29,8 +29,8 @@ impl LeaderTasks {
         }
     }
 
-    /// Runs until `stop` ends, or one of the tasks, which none should; then what needs the Lease ends before the Lease is
-    /// given back.
+    /// Runs until `stop` resolves or one of the tasks ends, which none should. Then everything that needs the Lease ends,
+    /// before the Lease is released.
     pub(super) async fn run(
         self,
         client: Client,
@@ -56,7 +56,7 @@ impl LeaderTasks {
         };
         let standing = async {
             if let Some(election) = election {
-                // Nothing is sent; it ends with the work.
+                // Nothing is sent; the sender is dropped with the work.
                 election.run(async { drop(release.await) }).await;
             }
         };

@@ -1,5 +1,5 @@
-//! `dorgu serve`: from a configuration to a running process. The only file that knows every module, and the only one that
-//! starts what lives as long as the process.
+//! `dorgu serve`: from a configuration to a running process. The composition root: only this folder knows every module, and
+//! only it starts tasks that live as long as the process.
 
 mod certificate;
 mod cluster;
@@ -43,13 +43,13 @@ use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
 use crate::telemetry::{self, Exposition, Output, announce};
 
-/// How long giving back the Lease may take.
+/// How long releasing the Lease may take.
 const RELEASE: Duration = Duration::from_secs(3);
 
 /// Runs until a signal has drained it.
 ///
 /// # Errors
-/// Whatever keeps it from starting, in one line; and a task that ended although it never should.
+/// Why it could not start, in one line; or that a task ended which must not.
 pub fn run(config: Config) -> anyhow::Result<()> {
     run_with(config, parts::ALL)
 }
@@ -69,7 +69,7 @@ pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<(
         .build()
         .context("cannot start the async runtime")?;
     let ended = runtime.block_on(serve(config, parts, &output));
-    // A persona folder that is still being read, because somebody named the wrong one, must not hold up the end.
+    // A persona folder that is still being read, such as a huge one named by mistake, must not delay the exit.
     runtime.shutdown_background();
     ended
 }
@@ -146,7 +146,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
         ),
         _ => None,
     };
-    // The probes outlive the drain: they say "not ready" until the last request is answered.
+    // The probes outlive the drain: they report "not ready" until the last request is answered.
     let ready = ready(&index, &feed, parts.checks, draining.clone());
     let (_, never) = Drain::new();
     let probes = Beside {
@@ -173,7 +173,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let served = async {
         match webhook {
             Some(webhook) => webhook.run(draining).await,
-            // Nobody asks us anything: there is nothing to drain.
+            // Without a webhook there are no requests to drain.
             None => draining.reached(drain::State::Closing).await,
         }
     };
@@ -193,7 +193,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     }
 }
 
-/// What all parts bring along.
+/// The contributions of all parts.
 #[derive(Default)]
 struct Joined {
     tasks: Vec<Task>,
@@ -218,7 +218,7 @@ impl Joined {
     }
 }
 
-/// Starts what follows the cluster and what is written there.
+/// Starts the watches and the controllers.
 async fn follow_cluster(
     config: &Config,
     place: &ClusterSource,
@@ -234,7 +234,7 @@ async fn follow_cluster(
     let of_parts = std::mem::take(&mut parts.watches);
     let (watches, running) = cluster::watch(place, index, led, of_parts, triggers).await?;
     tasks.spawn("watching the cluster", async {
-        // Nothing is sent; it ends with the watches.
+        // Nothing is sent; the channel closes with the watches.
         let _ = running.ended.await;
     });
     Ok(Feed::Cluster {
@@ -244,7 +244,7 @@ async fn follow_cluster(
     })
 }
 
-/// What fills the index; it stops when this is dropped.
+/// The source of the index; it stops when this is dropped.
 enum Feed {
     Files {
         facts: watch::Receiver<personas::FileFacts>,
@@ -267,7 +267,7 @@ impl Feed {
         }
     }
 
-    /// Whether a Deployment that is not known may still come: never from files.
+    /// Whether an unknown Deployment may still become known: never from files.
     fn deployments_come(&self) -> Arc<AtomicBool> {
         match self {
             Feed::Files { .. } => Arc::default(),
@@ -275,7 +275,7 @@ impl Feed {
         }
     }
 
-    /// What writes stops, and then the Lease is given back, so that the next holder need not wait.
+    /// Stops the controllers and then releases the Lease, so that the next holder need not wait.
     async fn stop(self, tasks: &mut Tasks) {
         if let Feed::Cluster { stop, .. } = self {
             drop(stop);
@@ -286,7 +286,7 @@ impl Feed {
     }
 }
 
-/// What `/readyz` asks.
+/// The checks of `/readyz`.
 fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain) -> Checks {
     let checks = Checks::new();
     let filled = match feed {
@@ -310,7 +310,7 @@ fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain
             ];
             let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());
-                checks.with_note(name, move || watches.told(kind, &index))
+                checks.with_note(name, move || watches.readiness(kind, &index))
             });
             // None of these is ever a failure: a replica that does not lead answers as well.
             let holder = leadership.clone();
@@ -329,7 +329,7 @@ fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain
     })
 }
 
-/// As many files as the process may have, shared out among its listeners.
+/// Raises the limit of open files, and divides it among the listeners.
 fn share_out_descriptors() -> Shares {
     let files = descriptors::raise().unwrap_or_else(|error| {
         tracing::warn!(%error, "The limit on open files could not be raised");
@@ -348,7 +348,7 @@ fn share_out_descriptors() -> Shares {
     shares
 }
 
-/// One of the listeners beside the webhook.
+/// A listener beside the webhook.
 struct Beside {
     name: &'static str,
     path: &'static str,
@@ -358,7 +358,7 @@ struct Beside {
 }
 
 impl Beside {
-    /// Binds and serves it; nothing when it has no address.
+    /// Binds and serves it; does nothing without an address.
     async fn listen(self, tasks: &mut Tasks, address: Option<&BindAddress>, drain: &Drain) -> anyhow::Result<()> {
         let Some(address) = address else { return Ok(()) };
         let bound = Bound::bind(address).await?;
@@ -374,7 +374,7 @@ impl Beside {
     }
 }
 
-/// Tasks that live as long as the process: one that ends early ends the process, which says which.
+/// Tasks that live as long as the process. One that ends early ends the process, with its name.
 #[derive(Default)]
 struct Tasks(JoinSet<&'static str>);
 

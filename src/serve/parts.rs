@@ -1,4 +1,4 @@
-//! The parts of the process. A new one is one line in [`ALL`]; everything else reads that list.
+//! The parts of the process. A new one is one line in [`ALL`]. All other code reads that list.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::k8s::pod_name;
 use crate::runtime::{About, Part};
 use crate::telemetry::Exposition;
 
-/// A part, before it is known whether this process has it.
+/// A part, before the configuration decides whether this process has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// What it declares.
     pub about: &'static About,
-    /// Makes it; none where the configuration leaves it out.
+    /// Builds it; `None` where the configuration leaves it out.
     pub build: fn(&mut Surroundings<'_>) -> Option<Part>,
 }
 
@@ -45,18 +45,18 @@ pub fn declared() -> impl Iterator<Item = &'static About> {
     ALL.iter().map(|entry| entry.about)
 }
 
-/// What a part is made from.
+/// What a part is built from.
 pub struct Surroundings<'a> {
-    /// What the process is to do.
+    /// The configuration of the process.
     pub config: &'a Config,
-    /// Who governs what.
+    /// The index.
     pub index: &'a Arc<Index>,
-    /// Where metrics are registered that are counted while things happen.
+    /// For metrics that are counted as things happen.
     pub exposition: &'a Exposition,
-    /// Gets the apps that have changed in the index: one for each part that asks.
+    /// The triggers of parts that need the apps that changed in the index.
     pub triggers: Vec<Trigger>,
     certificate: Option<&'a mut Certificate>,
-    /// What controllers count, all in the same families.
+    /// The controllers' metrics, which they share.
     counted: Option<Metrics>,
 }
 

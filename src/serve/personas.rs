@@ -1,4 +1,4 @@
-//! File mode: keeps the index equal to what the folders say, and tells of every file that cannot be used.
+//! File mode: keeps the index equal to the folders' content, and logs every file that cannot be used.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use tokio::sync::watch;
 use crate::files::{Folder, Loaded, Watch};
 use crate::index::{Change, Index, Namespace, StoredPersona};
 
-/// What metrics say of the folders.
+/// What metrics report about the folders.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FileFacts {
-    /// Problems found at the last reading: each is a document that is not served as it stands.
+    /// Problems found at the last read. Each is a document that is not served as written.
     pub(super) problems: usize,
-    /// Files that have kept changing for long; their last good version is served.
+    /// Files that have been changing for long; their last good version is served.
     pub(super) unsettled: usize,
-    /// When a reading last changed something.
+    /// When a read last changed something.
     pub(super) last_change: Timestamp,
 }
 
 /// Reads the folders, fills the index, and follows them until the watch is dropped.
 ///
 /// # Errors
-/// A folder cannot be read at all. A broken file in it is logged and skipped.
+/// A folder cannot be read at all. An invalid file in it is logged and skipped.
 pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(Watch, watch::Receiver<FileFacts>)> {
     let (facts, receiver) = watch::channel(FileFacts::default());
     let publish = move |loaded: Loaded| {
@@ -42,8 +42,7 @@ pub(super) fn follow(folders: &[PathBuf], index: Arc<Index>) -> anyhow::Result<(
     Ok((watch, receiver))
 }
 
-/// Makes the index equal to what the folders hold. Files hold no Deployments: an empty list of them is all that will ever
-/// be known.
+/// Makes the index equal to the folders' content. Files hold no Deployments, so an empty list of them is final.
 pub fn fill(index: &Index, loaded: Loaded) {
     let namespaces = loaded.namespaces.iter().map(|(name, mode)| {
         Arc::new(Namespace {
@@ -61,7 +60,7 @@ pub fn fill(index: &Index, loaded: Loaded) {
             persona: served.persona,
         })
     });
-    // Modes first, so that no persona is ever judged by less than its namespace asks for.
+    // Modes first, so that no persona is ever judged in a weaker mode than its namespace requests.
     index.namespaces(all(namespaces));
     index.deployments(all([]));
     index.personas(all(personas));

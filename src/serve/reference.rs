@@ -1,4 +1,4 @@
-//! Every metric family that there is, in the order of docs/metrics.md, which is made of this.
+//! Every metric family, in the order of docs/metrics.md, which is generated from this.
 
 use super::gauges;
 use super::parts::Entry;
@@ -16,7 +16,7 @@ pub struct Section {
     pub families: Vec<&'static Described>,
 }
 
-/// All of them, of a process with these parts. A test holds them against what processes serve.
+/// All families of a process with these parts. A test compares them with what processes serve.
 #[must_use]
 pub fn sections(parts: &[Entry]) -> Vec<Section> {
     let section = |title, families: &[&[&'static Described]]| Section {

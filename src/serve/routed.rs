@@ -1,4 +1,4 @@
-//! The webhook's listener serves reviews of Deployments first, and beside them the paths of parts.
+//! The routes of the webhook's listener: reviews of Deployments first, then the paths of parts.
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -7,13 +7,13 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::runtime::Handler;
-use crate::server::app::{App, RequestBody, plain};
+use crate::server::app::{App, RequestBody, text_response};
 use crate::webhook::{PATH, Webhook};
 
-/// The most that the answer of a part may hold: what an API server reads of one.
+/// Largest answer of a part: what an API server reads of one.
 const MAX_ANSWER: usize = 3 << 20;
 
-/// The webhook and, for all other paths, a router. A review of a Deployment costs one comparison of its path more.
+/// The webhook and, for all other paths, a router. The router costs a review of a Deployment one comparison of its path.
 #[derive(Debug)]
 pub(super) struct Routed {
     webhook: Webhook,
@@ -38,20 +38,20 @@ impl App for Routed {
     async fn respond(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
         match &self.beside {
             Some(router) if request.uri().path() != PATH => whole(App::respond(router, request).await).await,
-            // As an app, which knows the connection that a request came by.
+            // As an app, which knows the connection of a request.
             _ => App::respond(&self.webhook, request).await,
         }
     }
 }
 
-/// Answers to API servers are small and sent whole.
+/// Collects an answer. Answers to API servers are small and sent whole.
 async fn whole(response: Response<axum::body::Body>) -> Response<Full<Bytes>> {
     let (head, body) = response.into_parts();
     match to_bytes(body, MAX_ANSWER).await {
         Ok(bytes) => Response::from_parts(head, Full::from(bytes)),
         Err(error) => {
             tracing::error!(%error, "An answer beside the webhook's broke off");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off\n")
+            text_response(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off\n")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What stands before `/metrics`: HTTPS and, with a cluster, the question whether the bearer of a token may get them.
+//! Protects `/metrics`: HTTPS and, with a cluster, authorization by bearer token.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use axum::Router;
 use super::Tasks;
 use crate::config::{Config, Source};
 use crate::k8s::{Access, ClusterSource, Denial, Memory, client};
-use crate::server::guard::{Refusal, guarded};
+use crate::server::guard::{Denied, guarded};
 use crate::server::tls::{CertificateFiles, Resolver, SelfSigned, server_config};
 
-/// The same pages as the configuration wants them served. `webhooks` is the certificate to use where it names none; where
-/// there is no webhook either, one is made.
+/// The pages as the configuration serves them. `webhooks` is the certificate to use where the configuration names none. Without
+/// a webhook one is generated.
 ///
 /// # Errors
-/// Its certificate, or the configuration of the client, is of no use. No API server is contacted.
+/// Its certificate, or the configuration of the client, cannot be used. No API server is contacted.
 pub(super) async fn behind(
     config: &Config,
     webhooks: Option<Arc<Resolver>>,
@@ -54,15 +54,15 @@ async fn for_who_may_get(place: &ClusterSource, pages: Router) -> anyhow::Result
     let access = Arc::new(Access::new(client, "get", "/metrics", Memory::default()));
     Ok(guarded(pages, move |token| {
         let access = Arc::clone(&access);
-        async move { access.check(&token).await.map_err(refusal) }
+        async move { access.check(&token).await.map_err(denied) }
     }))
 }
 
-fn refusal(denial: Denial) -> Refusal {
+fn denied(denial: Denial) -> Denied {
     let line = denial.to_string();
     match denial {
-        Denial::UnknownToken => Refusal::Unauthorized(line),
-        Denial::Forbidden { .. } => Refusal::Forbidden(line),
-        Denial::Unavailable(_) => Refusal::Unavailable(line),
+        Denial::UnknownToken => Denied::Unauthorized(line),
+        Denial::Forbidden { .. } => Denied::Forbidden(line),
+        Denial::Unavailable(_) => Denied::Unavailable(line),
     }
 }

@@ -1,4 +1,4 @@
-//! The webhook with its listener bound, before it answers and while it does.
+//! The webhook and its listener: bound first, served later.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,19 +23,19 @@ pub(super) struct Served {
     tls: Arc<rustls::ServerConfig>,
     app: Arc<Routed>,
     limits: Limits,
-    /// What the log says when it begins.
+    /// The settings for the log line at start.
     settings: [&'static str; 3],
 }
 
 /// What the webhook answers from.
 pub(super) struct Known<'i> {
     pub(super) index: &'i Arc<Index>,
-    /// Whether a Deployment that the index does not hold may still become known.
+    /// Whether a Deployment that is not in the index may still become known.
     pub(super) deployments_come: Arc<AtomicBool>,
 }
 
 impl Served {
-    /// Binds the listener and says where. Nothing is answered yet.
+    /// Binds the listener and prints its address. No request is answered yet.
     pub(super) async fn bind(
         config: &Config,
         serving: &Serving,
@@ -87,7 +87,7 @@ impl Served {
         })
     }
 
-    /// Answers until it is drained.
+    /// Answers requests until the drain is complete.
     pub(super) async fn run(self, draining: Drain) {
         let [mode, rules, matching] = self.settings;
         tracing::info!(

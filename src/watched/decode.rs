@@ -1,4 +1,4 @@
-//! What is kept of the objects that a watch brings.
+//! Decodes the objects of watches into the entries of the index.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,18 +19,17 @@ use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Labels, Metadata, Selector, Spec};
 use crate::policy::{ModeWish, Persona};
 
-/// Reads JSON and names the field that is wrong, on one line: names of fields are the object's, and so is what serde quotes.
+/// Parses JSON. The error names the wrong field, on one line: field names come from the object, and so does what serde quotes.
 fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable> {
     k8s::from_json(json).map_err(|error| Unreadable::new(cut(Shown(error.as_str()), 300)))
 }
 
-/// The error in a spec as one of the object that it is in.
+/// Rewrites an error in a spec as one of the object.
 fn in_spec(error: Unreadable) -> Unreadable {
     Unreadable::new(format!("spec.{error}"))
 }
 
-/// An ApplicationPersona of which nothing but the spec has to be right: a status that somebody else wrote oddly must not
-/// cost us the persona.
+/// An ApplicationPersona of which only the spec must be valid. An unusual status from another writer must not cost the persona.
 #[derive(Deserialize)]
 struct SlimPersona<'a> {
     metadata: SlimMetadata,
@@ -51,7 +50,7 @@ struct SlimMetadata {
     labels: Option<Modes>,
 }
 
-/// Of labels or annotations, the only one that counts.
+/// The only label or annotation that matters.
 #[derive(Default, Deserialize)]
 struct Modes {
     #[serde(rename = "dorgu.io/mode")]
@@ -64,7 +63,7 @@ impl Decode for StoredPersona {
         let mode = metadata.annotations.and_then(|annotations| annotations.mode);
         let misplaced = metadata.labels.and_then(|labels| labels.mode);
         let mut version = DefaultHasher::new();
-        // Not the generation: a CRD with other defaults changes what is read of an object that nobody wrote.
+        // Without the generation: a CRD with other defaults changes what is read of an unchanged object.
         (&metadata.uid, spec.get(), &mode, &misplaced).hash(&mut version);
         let spec: ApplicationPersonaSpec = from_json(spec.get()).map_err(in_spec)?;
         let mut object = ApplicationPersona::new(&metadata.name, spec);
@@ -117,7 +116,7 @@ impl Decode for Namespace {
     }
 }
 
-/// The same types as the webhook reads, so that one label, and one field, is never read in two ways.
+/// The same types as in the webhook, so that no label or field is read in two ways.
 #[derive(Default, Deserialize)]
 struct SlimDeployment<'a> {
     #[serde(borrow, default)]
@@ -177,7 +176,7 @@ impl Decode for Deployment {
         let (metadata, status) = (object.metadata.0, object.status.0);
         let spec = object.spec.map_or("{}", RawValue::get);
         let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(in_spec)?;
-        // One whose fields cannot be judged still names its app to whoever scales it.
+        // A Deployment with fields that cannot be judged still names its app for a Scale.
         let judged = match within(Room::of_review(spec.len()), || from_json::<Object<Spec<'_>>>(spec)) {
             (Ok(Object(spec)), left) if !left.is_exceeded() => Ok(spec.to_json().into()),
             (Ok(_), left) => Err(Unreadable::new(format!("template.spec: {}", left.reason()))),

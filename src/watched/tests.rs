@@ -1,4 +1,4 @@
-//! The watches' thread beside the webhook's: a long list read again delays no review.
+//! The watches' thread beside the webhook's: reading a long list again delays no review.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn deployment(number: usize, ready: usize) -> String {
     .to_string()
 }
 
-/// As a list brings them: every object is read, then all of them are taken up.
+/// As for a list: every object is decoded, then all of them are published.
 fn relist(index: &Index, texts: &[String]) -> usize {
     let known = |text: &String| {
         let deployment = Deployment::decode(text).expect("readable");
@@ -72,7 +72,7 @@ async fn review(webhook: &Webhook) -> Duration {
     took
 }
 
-/// The 99th percentile of reviews one after the other.
+/// The 99th percentile of sequential reviews.
 fn p99(webhook: &Webhook) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -114,7 +114,7 @@ fn a_relist_of_ten_thousand_deployments_does_not_delay_a_review() {
     let during = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                // Every one of them has changed each time: the most that a list can cost.
+                // All of them have changed each time, which is the most expensive list.
                 let number = lists.load(Ordering::Relaxed) + 1;
                 assert_eq!(relist(&index, &texts[number % 2]), DEPLOYMENTS);
                 lists.store(number, Ordering::Relaxed);
@@ -129,6 +129,6 @@ fn a_relist_of_ten_thousand_deployments_does_not_delay_a_review() {
         slowest
     });
     println!("p99 of a review: {quiet:?} when nothing is listed, {during:?} beside lists of {DEPLOYMENTS}");
-    // A review that waited for a list would take hundreds of milliseconds; the rest is a busy machine's.
+    // A review that waited for a list would take hundreds of milliseconds. The tolerance is for a busy machine.
     assert!(during < quiet * 10 + Duration::from_millis(50), "{quiet:?}, {during:?}");
 }

@@ -1,6 +1,6 @@
-//! The answer's JSON, the only place that knows it (contract 2.2): always HTTP 200, uid and version echoed, no patch.
+//! The JSON of an answer. Only this file knows its format (contract 2.2): always HTTP 200, uid and version repeated, no patch.
 //!
-//! Written piece by piece: what is the same in every answer needs no look at each of its characters.
+//! The text is written piece by piece, so that constant parts need no escaping.
 
 mod json;
 
@@ -14,10 +14,10 @@ use crate::policy::render::{FieldPath, Message};
 use crate::policy::text::cut;
 use crate::policy::{Decision, RuleSet};
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Debug, Default)]
 pub struct Answer<'a> {
-    /// Whether the request may go on.
+    /// Whether the request is admitted.
     pub allowed: bool,
     /// `status.code`: 200, 403, or 400 and 413 for what could not be judged.
     pub code: u16,
@@ -36,14 +36,14 @@ struct Cause {
     field: String,
 }
 
-/// What the API server writes into its audit log, prefixed with the webhook's name.
+/// The annotations that the API server writes into its audit log, prefixed with the webhook's name.
 #[derive(Debug)]
 struct Audit<'a>(&'a Decision<'a>);
 
-/// Names of personas in an audit annotation: an app may have any number of them.
+/// Names of personas in an audit annotation. An app may have any number of them.
 const NAMES: usize = 20;
 
-/// Causes in one answer: a machine that needs more asks the command line.
+/// Causes in one answer. A program that needs more can use the command line.
 const CAUSES: usize = 100;
 
 impl<'a> Answer<'a> {
@@ -57,7 +57,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Allowed although it was not checked: our trouble is not the user's, but they hear of it.
+    /// Allowed although it was not checked: our failure must not block the user, but is reported.
     pub fn unchecked(warning: String) -> Self {
         Answer {
             warnings: vec![warning],
@@ -65,7 +65,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Not allowed, for a reason that is not a finding.
+    /// Denied, for a reason that is not a finding.
     pub fn refused(code: u16, message: String) -> Self {
         Answer {
             allowed: false,
@@ -118,8 +118,8 @@ impl<'a> Answer<'a> {
         json.into_bytes()
     }
 
-    /// Contract 2.2's error body: no kind, no version, no uid, so that an API server regards the call as failed and
-    /// applies its failurePolicy.
+    /// The error body of contract 2.2: no kind, no version, no uid, so that an API server treats the call as failed and applies
+    /// its failurePolicy.
     pub fn to_broken_json(&self) -> Vec<u8> {
         let mut json = Json::with_capacity(self.size());
         json.raw(r#"{"response":"#);
@@ -128,7 +128,7 @@ impl<'a> Answer<'a> {
         json.into_bytes()
     }
 
-    /// About how many bytes it needs, so that the allocator is asked once.
+    /// About how many bytes it needs, so that one allocation suffices.
     fn size(&self) -> usize {
         let warnings: usize = self.warnings.iter().map(|warning| warning.len() + 3).sum();
         let cause = |cause: &Cause| cause.message.len() + cause.field.len() + 80;

@@ -1,5 +1,5 @@
-//! A Scale that comes before the watch has heard of its Deployment, as happens right after the Deployment was created: it
-//! waits for it, in memory and on no worker's time, and is then decided by what is known.
+//! A Scale that arrives before the watch has delivered its Deployment, as happens right after the Deployment was created. It
+//! waits for the Deployment, in memory and without blocking a worker, and is then decided by what is known.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use std::time::Duration;
 use super::{Answered, Webhook};
 use crate::index::Arrival;
 
-/// How long it waits: a watch brings a change within milliseconds, and an API server waits three seconds for us.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How long it waits. A watch delivers a change within milliseconds, and an API server waits three seconds for us.
+const TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Webhook {
-    /// Answers one review, once what it is about is known or was waited for.
+    /// Answers one review, once its Deployment is known or was waited for.
     pub(super) async fn answer_when_known(&self, body: &[u8]) -> Answered {
         match self.contained(body, |namespace, name| self.expected(namespace, name)) {
             Ok(answered) => answered,
             Err(arrival) => {
-                arrival.within(PATIENCE).await;
+                arrival.within(TIMEOUT).await;
                 self.answer(body)
             }
         }
     }
 
-    /// A place to wait, where a Deployment can still become known and not too many wait.
+    /// A place to wait, where a Deployment can still become known and not too many requests wait.
     fn expected(&self, namespace: &str, name: &str) -> Option<Arrival<'_>> {
         let may_come = self.deployments_come.load(Ordering::Relaxed);
         may_come.then(|| self.index.arrival(namespace, name)).flatten()

@@ -1,4 +1,4 @@
-//! Who governs an object: by which name it is found, and which personas have that name.
+//! Finds the personas that govern an object, and the name by which they were found.
 
 use super::Webhook;
 use super::review::Stored;
@@ -8,7 +8,7 @@ use crate::policy::workload::{Metadata, Selector, Workload};
 use crate::policy::{Names, Personas};
 
 impl Webhook {
-    /// By which name a Deployment is governed, and by whom.
+    /// The name by which a Deployment is governed, and its personas.
     pub(super) fn governed<'s>(
         &self,
         index: &'s Snapshot,
@@ -27,7 +27,7 @@ impl Webhook {
         first_governed(index, namespace, names)
     }
 
-    /// The same of the Deployment that is replaced. A selector cannot change, so that of the new object serves for both.
+    /// The same for the Deployment that is replaced. A selector cannot change, so that of the new object is valid for both.
     pub(super) fn governed_before<'s>(
         &self,
         index: &'s Snapshot,
@@ -38,8 +38,8 @@ impl Webhook {
         self.governed(index, namespace, &stored.metadata.0, &object.spec.selector)
     }
 
-    /// A Scale carries no labels: those of its Deployment count, and where that is not known (no cluster, or the watch
-    /// has not heard of it yet) its selector says which pods it counts.
+    /// A Scale carries no labels, so those of its Deployment count. Where that is unknown (no cluster, or the watch has not
+    /// delivered it yet), its selector shows which pods it counts.
     pub(super) fn governed_scale<'s>(
         &self,
         index: &'s Snapshot,

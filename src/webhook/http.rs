@@ -1,4 +1,4 @@
-//! The webhook over HTTP: bodies in, bodies out, and the few statuses that are not 200.
+//! The webhook over HTTP: request and response bodies, and the few statuses other than 200.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use http_body_util::Full;
 use super::metrics::Unchecked;
 use super::{BODY_LIMIT, PATH, Webhook};
 use crate::policy::text::{Shown, cut};
-use crate::server::app::{App, RequestBody, Senseless, not_now, plain};
+use crate::server::app::{App, RequestBody, Senseless, service_unavailable, text_response};
 use crate::server::body::{self, BodyError};
 use crate::server::sender::Sender;
 
@@ -25,16 +25,16 @@ impl App for Webhook {
 }
 
 impl Webhook {
-    /// Answers one request that came by no connection of a listener.
+    /// Answers one request that came from no connection of a listener.
     pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         self.respond_to(&Sender::unknown(), request).await
     }
 
-    /// Answers one request. There is one route: any method is answered there and the query is ignored, as upstream does;
-    /// other paths are 404.
+    /// Answers one request. There is one route. It accepts any method and ignores the query, as upstream does; other paths get
+    /// 404.
     async fn respond_to<B: Body<Data = Bytes>>(&self, sender: &Sender, request: Request<B>) -> Response<Full<Bytes>> {
         if request.uri().path() != PATH {
-            return plain(
+            return text_response(
                 StatusCode::NOT_FOUND,
                 "nothing here; reviews go to /validate-deployment\n",
             );
@@ -69,7 +69,7 @@ async fn validate<B: Body<Data = Bytes>>(
             Some(reason) => (body.len(), (webhook.broken(400, reason), false)),
             None => (body.len(), (webhook.answer_when_known(body).await, false)),
         },
-        // What was not read stands in the way of the next request on this connection.
+        // The unread rest of the body is in front of the next request on this connection.
         Err(BodyError::TooLarge { length, prefix }) => (prefix.len(), (webhook.too_large(*length, prefix), true)),
         Err(BodyError::Busy) => return uncheckable_now(webhook, Unchecked::Overloaded),
         Err(BodyError::TooSlow) => return too_slow(webhook),
@@ -84,7 +84,7 @@ async fn validate<B: Body<Data = Bytes>>(
     response
 }
 
-/// Upstream wants exactly this, so that a form of a browser never counts as a review.
+/// Upstream requires exactly this type, so that a browser's form never counts as a review.
 fn wrong_content_type(headers: &HeaderMap) -> Option<String> {
     match headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) {
         Some(b"application/json") => None,
@@ -96,21 +96,21 @@ fn wrong_content_type(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// Instead of admitting unseen, since an API server tries again.
+/// Instead of admitting unchecked: an API server retries.
 fn uncheckable_now(webhook: &Webhook, reason: Unchecked) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(reason);
-    not_now("not ready; try again\n")
+    service_unavailable("not ready; try again\n")
 }
 
-/// An API server sends it again, by a new connection, and within its own timeout.
+/// An API server retries this on a new connection, within its own timeout.
 fn too_slow(webhook: &Webhook) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(Unchecked::Interrupted);
-    not_now("the request body arrived too slowly; try again\n")
+    service_unavailable("the request body arrived too slowly; try again\n")
 }
 
 fn interrupted(webhook: &Webhook, status: StatusCode) -> Response<Full<Bytes>> {
     webhook.metrics.unchecked(Unchecked::Interrupted);
-    closing(plain(status, "the request body did not arrive\n"))
+    closing(text_response(status, "the request body did not arrive\n"))
 }
 
 fn reply(answer: Vec<u8>, close: bool) -> Response<Full<Bytes>> {

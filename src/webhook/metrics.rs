@@ -1,4 +1,4 @@
-//! What the webhook counts. No object name is ever a label: their number has no bound.
+//! The metrics of the webhook. The name of an object is never a label, since the number of names has no bound.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -103,7 +103,7 @@ static BYTES: Described = Described {
 /// Every family of the webhook.
 pub static FAMILIES: [&Described; 6] = [&REQUESTS, &DURATION, &FINDINGS, &UNCHECKED, &IN_FLIGHT, &BYTES];
 
-/// A label value that is one of a few fixed words.
+/// A label value out of a fixed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Word(&'static str);
 
@@ -138,16 +138,16 @@ struct ReasonLabels {
     reason: Word,
 }
 
-/// What became of a review.
+/// The outcome of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Allowed, nothing to tell.
+    /// Allowed, without warnings.
     Allowed,
     /// Allowed, with warnings.
     Warned,
-    /// Refused.
+    /// Denied.
     Denied,
-    /// Answered without a check: see `dorgu_admission_unchecked_total` for why.
+    /// Answered without a check; `dorgu_admission_unchecked_total` says why.
     Unchecked,
 }
 
@@ -166,8 +166,8 @@ impl Verdict {
     }
 }
 
-/// Why a request was answered without a check. Every one of these is an object that went by unseen, or, in enforcing
-/// mode and for some, was refused for it.
+/// Why a request was answered without a check. Each of these is an object that was admitted unchecked or, for some reasons in
+/// enforcing mode, denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unchecked {
     /// The object could not be read.
@@ -176,7 +176,7 @@ pub enum Unchecked {
     Malformed,
     /// The body is over the limit, or the object has more parts than are judged.
     TooLarge,
-    /// A defect of ours, contained.
+    /// An internal error, contained.
     Panic,
     /// A Scale whose Deployment is not known.
     ScaleUnresolved,
@@ -224,7 +224,7 @@ pub struct Metrics {
     unchecked: Family<ReasonLabels, Counter>,
     in_flight: Gauge,
     bytes: Histogram,
-    /// The same series as in `requests` and `duration`, found without a lock and without a hash from their second use on.
+    /// The same series as in `requests` and `duration`, found without a lock and a hash from their second use on.
     at_hand: AtHand,
 }
 
@@ -240,7 +240,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Metrics {
         let metrics = Metrics {
             requests: Family::default(),
-            // From 10 µs, where an answer usually is, to 5 s, beyond any timeout of ours.
+            // From 10 µs, a usual answer, to 5 s, beyond any timeout of ours.
             duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(10e-6, 2.0, 20))),
             findings: Family::default(),
             unchecked: Family::default(),
@@ -254,7 +254,8 @@ impl Metrics {
         UNCHECKED.register(registry, metrics.unchecked.clone());
         IN_FLIGHT.register(registry, metrics.in_flight.clone());
         BYTES.register(registry, metrics.bytes.clone());
-        // From zero: what first appears as one has never grown, as Prometheus sees it, and the first is the one to tell.
+        // Starts at zero: for Prometheus, a counter that first appears as one has never grown, and the first is the important
+        // one.
         for reason in Unchecked::ALL {
             drop(metrics.unchecked.get_or_create(&ReasonLabels {
                 reason: Word(reason.as_str()),
@@ -263,7 +264,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts one more review until the guard is dropped.
+    /// Counts one more review in flight until the guard is dropped.
     pub(super) fn enter(&self) -> InFlight<'_> {
         self.in_flight.inc();
         InFlight(&self.in_flight)
@@ -313,7 +314,7 @@ impl Metrics {
     }
 }
 
-/// Counts a review as in flight while it lives.
+/// Counts a review as in flight until dropped.
 #[derive(Debug)]
 pub(super) struct InFlight<'m>(&'m Gauge);
 

@@ -1,8 +1,8 @@
-//! The hot path: an AdmissionReview in, an answer out. Nothing here waits for anything but the request's own bytes, and a
-//! Scale for its Deployment to be known (`expected`).
+//! The hot path: an AdmissionReview in, an answer out. It waits only for the request's own bytes and, for a Scale, for its
+//! Deployment to be known (`expected`).
 //!
-//! [`Webhook::judge`] is the whole control flow of one review on one screen; `review` reads, `governors` finds the
-//! personas, `crate::policy` decides, `answer` writes, and `unjudged` answers what is not judged.
+//! [`Webhook::judge`] is the whole control flow of one review. `review` reads, `governors` finds the personas, `crate::policy`
+//! decides, `answer` writes, and `unjudged` answers what cannot be judged.
 
 pub mod answer;
 mod expected;
@@ -36,29 +36,29 @@ use crate::server::limits::Limits;
 
 pub use crate::api::names::WEBHOOK_PATH as PATH;
 
-/// How large a review may be. An API server writes `<`, `>` and `&` as six bytes, so a stored object of 1.5 MiB can
-/// arrive as 9.4 MiB, and twice that on an update.
+/// The largest review. An API server writes `<`, `>` and `&` as six bytes, so a stored object of 1.5 MiB can arrive as 9.4 MiB,
+/// and twice that on an update.
 pub const BODY_LIMIT: usize = 20 << 20;
 
 /// An answer's bytes, and what is counted of them.
 type Answered = (Vec<u8>, Record);
 
-/// Everything the hot path needs.
+/// The state of the hot path.
 #[derive(Debug)]
 pub struct Webhook {
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
     /// Who governs what.
     pub index: Arc<Index>,
-    /// Whether a Deployment that the index does not hold may still become known: the watch of a cluster is connected.
+    /// Whether a Deployment that is not in the index may still become known: the watch of a cluster is connected.
     pub deployments_come: Arc<AtomicBool>,
-    /// What is counted.
+    /// Its metrics.
     pub metrics: Metrics,
     /// Deadlines of a connection.
     pub limits: Limits,
     /// Bytes of bodies in memory at once.
     pub budget: Budget,
-    /// The decision; another one only where a test wants it to fail.
+    /// The decision; replaced only by a test that makes it fail.
     pub decide: for<'a> fn(Rulebook, &Question<'a>) -> Decision<'a>,
 }
 
@@ -76,12 +76,12 @@ impl Webhook {
         }
     }
 
-    /// Answers one review: bytes in, bytes out, without HTTP. What benches measure; counts no request.
+    /// Answers one review: bytes in, bytes out, without HTTP. Benches measure this; it counts no request.
     pub fn reply(&self, body: &[u8]) -> Vec<u8> {
         self.answer(body).0
     }
 
-    /// Answers one review. Whatever happens inside, there is an answer: a panic is contained, counted, and allows.
+    /// Answers one review. There always is an answer: a panic is contained and counted, and the request allowed.
     fn answer(&self, body: &[u8]) -> Answered {
         match self.contained(body, |_, _| None::<Infallible>) {
             Ok(answered) => answered,
@@ -89,14 +89,14 @@ impl Webhook {
         }
     }
 
-    /// As [`Webhook::judge`], without its panics.
+    /// Like [`Webhook::judge`], with panics contained.
     fn contained<W>(&self, body: &[u8], expected: impl Fn(&str, &str) -> Option<W>) -> Result<Answered, W> {
         let judged = catch_unwind(AssertUnwindSafe(|| self.judge(body, expected)));
         judged.unwrap_or_else(|_| Ok(self.after_panic(body)))
     }
 
-    /// The control flow of one review. Of a Scale whose Deployment is not known, `expected` may give what to wait for
-    /// before this is asked again.
+    /// The control flow of one review. For a Scale whose Deployment is unknown, `expected` may return a place to wait; the
+    /// caller then calls this again.
     fn judge<W>(&self, body: &[u8], expected: impl Fn(&str, &str) -> Option<W>) -> Result<Answered, W> {
         let review = match Review::read_within(self.room(body), body) {
             Ok(review) => review,
@@ -134,7 +134,7 @@ impl Webhook {
         if governed.personas.is_empty() && !sticky {
             return Ok(self.nobody_governs(outline, object, subject, known));
         }
-        // Finalizers and other metadata of an object on its way out are nobody's business; a changed spec still is.
+        // Finalizers and other metadata of an object that is being deleted are ignored. A changed spec is not.
         if object.metadata.deletion_timestamp.is_some()
             && self.rulebook.set == RuleSet::Complete
             && review.keeps_spec(body)
@@ -158,7 +158,7 @@ impl Webhook {
         Ok(self.decided(outline, &question, name))
     }
 
-    /// How much of a review is read. Upstream's rules answer as ever, by the number of containers alone.
+    /// How much of a review is read. Upstream's rules count containers only.
     fn room(&self, body: &[u8]) -> Room {
         match self.rulebook.set {
             RuleSet::Complete => Room::of_review(body.len()),
@@ -166,7 +166,7 @@ impl Webhook {
         }
     }
 
-    /// What is judged, as which kind; or the answer to what is not.
+    /// What is judged, as which kind; or the answer to what cannot be judged.
     fn subject_of<'r, 'a>(&self, review: &'r Review<'a>) -> Result<(Subject, &'r Workload<'a>), Answered> {
         let (outline, target) = (&review.outline, &review.outline.target);
         let no_opinion = |message| self.finish(outline, &Answer::allowed(message), Verdict::Allowed);
@@ -191,7 +191,7 @@ impl Webhook {
         }
     }
 
-    /// Asks the policy, and puts what it decides into an answer.
+    /// Runs the policy, and puts its decision into an answer.
     fn decided(&self, outline: &Outline<'_>, question: &Question<'_>, name: &str) -> Answered {
         let decision = (self.decide)(self.rulebook, question);
         self.metrics.found(&decision);
@@ -217,7 +217,7 @@ impl Webhook {
             }
             _ => "no matching ApplicationPersona found",
         };
-        // A Scale whose Deployment is known and names no governed app was looked at like any other.
+        // A Scale whose Deployment is known and names no governed app was checked like any other.
         if subject == Subject::Scale && !known {
             self.metrics.unchecked(Unchecked::ScaleUnresolved);
         }
@@ -228,7 +228,7 @@ impl Webhook {
         self.finish_in(self.rulebook.mode, outline, answer, verdict)
     }
 
-    /// Every review that has a uid and could be read ends here.
+    /// The end of every review that has a uid and could be read.
     fn finish_in(&self, mode: Mode, outline: &Outline<'_>, answer: &Answer<'_>, verdict: Verdict) -> Answered {
         let record = Record {
             operation: outline.operation,

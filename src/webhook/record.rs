@@ -1,11 +1,11 @@
-//! What is known of an answered review, for metrics and the log. Names only: what an object holds is never logged.
+//! The record of an answered review, for metrics and the log. Names only: the content of an object is never logged.
 
 use super::metrics::Verdict;
 use super::review::Operation;
 use crate::policy::Mode;
 use crate::policy::text::{Shown, cut};
 
-/// The longest name Kubernetes knows; a caller that is no API server may send longer ones.
+/// The longest name in Kubernetes. A client that is no API server may send longer ones.
 const NAME: usize = 253;
 
 /// One answered review.
@@ -18,12 +18,12 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Whether what was answered is no review that an API server would send, as far as can be told.
+    /// Whether the request was not a review that an API server would send, as far as can be determined.
     pub(super) fn is_senseless(&self) -> bool {
         self.verdict == Verdict::Unchecked && self.operation == Operation::Other
     }
 
-    /// A line for a denial, and one for every other answer where debugging is on.
+    /// Logs a denial, and every other answer where debugging is on.
     pub(super) fn log(&self, namespace: &str, name: &str, uid: &str) {
         let shown = |text: &str| cut(Shown(text), NAME);
         let (operation, mode, dry_run) = (self.operation.as_str(), self.mode.as_str(), self.dry_run);

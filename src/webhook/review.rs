@@ -1,7 +1,7 @@
-//! An AdmissionReview read from bytes: one borrowing pass that keeps only what rules look at.
+//! Reads an AdmissionReview from bytes in one borrowing pass that keeps only what rules read.
 //!
-//! Owns the wire format of the request, v1 and v1beta1 alike (they differ in nothing that is read here). What the
-//! answer looks like is in `answer`.
+//! This file defines the wire format of the request, v1 and v1beta1 alike (they differ in nothing that is read here). `answer`
+//! defines that of the answer.
 
 mod opening;
 mod target;
@@ -20,7 +20,7 @@ use crate::policy::room::{Room, within};
 use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Metadata, Spec, Workload};
 
-/// The two versions of `admission.k8s.io` that are spoken; the answer repeats that of the question.
+/// The two supported versions of `admission.k8s.io`. The answer repeats the version of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// `admission.k8s.io/v1`.
@@ -48,14 +48,14 @@ impl Version {
     }
 }
 
-/// What is done to the object.
+/// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A new object.
     Create,
     /// A changed one.
     Update,
-    /// DELETE, CONNECT or anything not known today: no opinion (contract 2.3, step 1).
+    /// DELETE, CONNECT or an operation unknown today: always allowed (contract 2.3, step 1).
     Other,
 }
 
@@ -84,17 +84,17 @@ impl Operation {
 /// The part of a review that is understood even when its object is not.
 #[derive(Debug)]
 pub struct Outline<'a> {
-    /// Which version asks.
+    /// The version of the request.
     pub version: Version,
     /// Echoed in the answer.
     pub uid: Text<'a>,
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
     /// The request's namespace.
     pub namespace: Text<'a>,
     /// The object's name; empty on a create by `generateName`.
     pub name: Text<'a>,
-    /// Which resource it is about.
+    /// The resource.
     pub target: Target<'a>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
@@ -105,15 +105,15 @@ pub struct Outline<'a> {
 pub struct Review<'a> {
     /// Everything but the objects.
     pub outline: Outline<'a>,
-    /// The object as it would be stored; none on a delete.
+    /// The object as it would be stored; `None` on a delete.
     pub object: Option<Workload<'a>>,
-    /// The stored object; none on a create.
+    /// The stored object; `None` on a create.
     pub old: Option<Stored<'a>>,
-    /// What the object left of the room for its containers.
+    /// The room for containers that the object left.
     left: Room,
 }
 
-/// `oldObject`: its labels at once, its spec only when a finding makes it matter.
+/// `oldObject`: its labels immediately, its spec only when a finding needs it.
 #[derive(Debug, Default, Deserialize)]
 pub struct Stored<'a> {
     /// Identity and labels.
@@ -121,13 +121,13 @@ pub struct Stored<'a> {
     pub metadata: Object<Metadata<'a>>,
     #[serde(borrow, default)]
     spec: Option<&'a RawValue>,
-    /// How much of the spec is read; what is beyond it excuses nothing.
+    /// How much of the spec is read. What is beyond it excuses nothing.
     #[serde(skip)]
     room: Room,
 }
 
 impl<'a> Stored<'a> {
-    /// Reads the spec. `None` when it is not what a Deployment or a Scale holds.
+    /// Reads the spec. `None` when it is not that of a Deployment or a Scale.
     pub fn workload(&self) -> Option<Workload<'a>> {
         let spec: Spec<'a> = match self.spec {
             Some(spec) => self.within_room(spec.get())?,
@@ -154,18 +154,18 @@ impl<'a> Stored<'a> {
 /// Why a body is no review that can be judged.
 #[derive(Debug)]
 pub enum Malformed<'a> {
-    /// The envelope is fine and the object is not: there is a uid to answer to.
+    /// The envelope is valid and the object is not, so there is a uid to answer to.
     Object {
-        /// What is known.
+        /// The outline.
         outline: Box<Outline<'a>>,
         /// What is wrong, without any content of the object.
         reason: String,
     },
-    /// Not an AdmissionReview: contract 2.2's error body.
+    /// Not an AdmissionReview: the answer is the error body of contract 2.2.
     Envelope(String),
 }
 
-/// The body; `New` and `Old` are the two objects, or something that skips them.
+/// The body. `New` and `Old` are the two objects, or a type that skips them.
 #[derive(Default, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -208,7 +208,7 @@ struct Request<'a, New, Old> {
     dry_run: Option<bool>,
 }
 
-/// A body in which everything that rules look at is read.
+/// A body of which everything that rules read is parsed.
 type Whole<'a> = Object<Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>>;
 
 impl<'a, New, Old> Envelope<'a, New, Old> {
@@ -247,7 +247,7 @@ impl<'a, New, Old> Envelope<'a, New, Old> {
 }
 
 impl<'a> Review<'a> {
-    /// Namespace and name of the object. Contract 2.3: the object's own, and the request's where the object has none: some
+    /// Namespace and name of the object (contract 2.3): the object's own, and the request's where the object has none. Some
     /// clients leave the name of a Scale to the URL.
     pub fn identity_of<'r>(&'r self, object: &'r Workload<'_>) -> (&'r str, &'r str) {
         let first = |own: &'r Text<'_>, of_request: &'r Text<'_>| match own.as_str() {
@@ -270,8 +270,8 @@ impl<'a> Review<'a> {
             .filter(|_| self.outline.operation == Operation::Update)
     }
 
-    /// Why the object is not judged, where it has more containers than there was room for. An update needs room for the
-    /// stored object, too.
+    /// Why the object is not judged, where it has more containers than there was room for. An update needs room for the stored
+    /// object, too.
     pub fn excess(&self) -> Option<String> {
         let exceeded = match self.replaced() {
             Some(_) => self.left.is_exceeded_by_another(),
@@ -299,8 +299,8 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// Reads a body by `serde_json` alone, which checks also what nobody asks for: the word on everything that the quick
-    /// reader does not take, and what that is held against.
+    /// Reads a body by `serde_json` alone, which also checks fields that are not read. It decides about everything that the
+    /// fast reader rejects, and tests compare the fast reader with it.
     ///
     /// # Errors
     /// As [`Review::read`].
@@ -329,7 +329,7 @@ impl<'a> Review<'a> {
         })
     }
 
-    /// The second, tolerant pass, taken only when the first one failed: objects are skipped whatever they hold.
+    /// The second, tolerant pass after a failed first one: objects are skipped whatever they contain.
     fn malformed(body: &'a [u8]) -> Malformed<'a> {
         match serde_json::from_slice::<Object<Envelope<'a, IgnoredAny, IgnoredAny>>>(body) {
             Ok(Object(envelope)) => match envelope.open() {
@@ -343,7 +343,7 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// Whether the update leaves `spec` as it was, byte for byte: both come from one encoder.
+    /// Whether the update leaves `spec` unchanged, byte for byte: both come from one encoder.
     pub fn keeps_spec(&self, body: &[u8]) -> bool {
         #[derive(Deserialize)]
         struct Outer<'a> {
@@ -372,13 +372,13 @@ impl<'a> Review<'a> {
     }
 }
 
-/// What serde says, with content shown safely: it may quote a key or a value of the object.
+/// serde's message, with content escaped: it may quote a key or a value of the object.
 fn reason(error: &serde_json::Error) -> String {
     cut(Shown(&error.to_string()), 160)
 }
 
-/// Which field of the object is wrong and how, found by a third pass that keeps track of where it is. The position in
-/// the body, which serde adds, would mean nothing to whoever wrote the object.
+/// Which field of the object is wrong and how, found by a third pass that tracks the path. The position in the body, which
+/// serde adds, means nothing to the user who wrote the object.
 fn object_reason(body: &[u8]) -> String {
     let mut json = serde_json::Deserializer::from_slice(body);
     let read: Result<Whole<'_>, _> = serde_path_to_error::deserialize(&mut json);
@@ -392,7 +392,7 @@ fn object_reason(body: &[u8]) -> String {
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     let text = text.strip_suffix(&position).unwrap_or(&text);
-    // Rust's names for numbers mean nothing to whoever wrote the object.
+    // Rust's names for numbers mean nothing to the user who wrote the object.
     let text = text
         .replace("expected i32", "expected a 32-bit integer")
         .replace("expected i64", "expected a 64-bit integer");

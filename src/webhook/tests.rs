@@ -1,4 +1,4 @@
-//! What needs the inside of the webhook: a decision that fails. Everything else is asked over HTTP in `tests/it`.
+//! Tests that need the inside of the webhook, such as a decision that fails. All others use HTTP, in `tests/it`.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ fn a_panic_in_a_decision_allows_with_a_warning_and_is_counted() {
     );
 }
 
-/// A defect in reading costs the object it met, too.
+/// A panic while reading costs only the object that caused it, too.
 #[test]
 fn after_a_panic_the_answer_goes_to_the_uid_of_the_request() {
     let (webhook, _) = webhook(|_, _| panic!("a defect"));

@@ -1,4 +1,4 @@
-//! Reviews that are answered without being judged: what is too large, what cannot be read, and a defect of ours.
+//! Answers reviews that cannot be judged: too large, unreadable, or after an internal error.
 
 use std::panic::catch_unwind;
 
@@ -10,11 +10,11 @@ use super::{Answered, BODY_LIMIT, Webhook};
 use crate::policy::question::Question;
 use crate::policy::{Mode, RuleSet};
 
-/// How much of a review is read for the answer to a panic: what stands before the objects.
+/// How much of a review is read for the answer to a panic: the part before the objects.
 const HEAD: usize = 4096;
 
 impl Webhook {
-    /// An object that cannot be read: upstream refuses it, we let it by with a warning, since the trouble is ours.
+    /// An object that cannot be read. Upstream denies it; we allow it with a warning, since the failure is ours.
     pub(super) fn unreadable(&self, outline: &Outline<'_>, reason: &str) -> Answered {
         if outline.operation == Operation::Other {
             return self.finish(
@@ -33,7 +33,7 @@ impl Webhook {
         self.finish(outline, &answer, Verdict::Unchecked)
     }
 
-    /// Contract 2.2's error body: what an API server regards as a failed call.
+    /// The error body of contract 2.2, which an API server treats as a failed call.
     pub(super) fn broken(&self, code: u16, reason: String) -> Answered {
         self.metrics.unchecked(if code == 413 {
             Unchecked::TooLarge
@@ -73,8 +73,8 @@ impl Webhook {
         (answer.to_json(opening.version, &opening.uid), record)
     }
 
-    /// The mode for an object of which nothing but the namespace is known, or not even that: padding must not be a way
-    /// out of any persona that may govern it.
+    /// The mode for an object of which only the namespace is known, or not even that. Padding must not be a way around any
+    /// persona that may govern it.
     fn strictest_mode(&self, namespace: Option<&str>) -> Mode {
         let index = self.index.load();
         let of_others = match namespace {
@@ -87,7 +87,8 @@ impl Webhook {
         of_others.max(self.rulebook.mode)
     }
 
-    /// A review small enough to read and too much to judge: as with one that is too large, padding is no way out.
+    /// A review that is small enough to read and too large to judge. As for one that is too large to read, padding must not be
+    /// a way around a persona.
     pub(super) fn too_many_parts(&self, outline: &Outline<'_>, question: &Question<'_>, reason: String) -> Answered {
         self.metrics.unchecked(Unchecked::TooLarge);
         let mode = question.strictest_mode(self.rulebook);
@@ -98,7 +99,7 @@ impl Webhook {
         self.metrics.unchecked(Unchecked::Panic);
         let record = unchecked(self.rulebook.mode);
         let answer = Answer::unchecked("dorgu failed on this object (a defect of dorgu's); it was not checked".into());
-        // The defect may be one of reading.
+        // The panic may have been in reading.
         let head = body.get(..HEAD).unwrap_or(body);
         match catch_unwind(|| Opening::read(head)) {
             Ok(Some(opening)) => (answer.to_json(opening.version, &opening.uid), record),
@@ -107,7 +108,7 @@ impl Webhook {
     }
 }
 
-/// Refused where enforced, and allowed with a warning elsewhere.
+/// Denied where enforced, and allowed with a warning elsewhere.
 fn not_judged(mode: Mode, reason: String) -> Answer<'static> {
     match mode {
         Mode::Enforcing => Answer::refused(413, reason),
@@ -115,7 +116,7 @@ fn not_judged(mode: Mode, reason: String) -> Answer<'static> {
     }
 }
 
-/// What is counted of a review of which the operation is not known.
+/// The record of a review whose operation is unknown.
 fn unchecked(mode: Mode) -> Record {
     Record {
         operation: Operation::Other,

@@ -1,4 +1,5 @@
-//! The layout's promises, held by reading the source: who may import whom, no file left out, nothing of one machine.
+//! Checks the layout by reading the source: which module may import which, that no file is left out, and that nothing depends
+//! on one machine.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `certs/`: what its script makes is served and trusted, and what its objects ask cert-manager for is what the shipped
+//! `certs/`: the certificates of its script are served and trusted, and its cert-manager objects name what the shipped
 //! manifests name.
 
 use std::fs;

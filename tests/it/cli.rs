@@ -1,4 +1,4 @@
-//! The command line as a person meets it: one line on stderr, the documented exit code.
+//! The command line as users see it: one line on stderr, and the documented exit code.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -294,7 +294,7 @@ fn the_doctor_refuses_what_it_does_not_know_with_what_it_does() {
 fn a_cluster_that_the_doctor_cannot_ask_is_one_line_and_exit_code_2() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("kubeconfig");
-    // A port that was free a moment ago, and that nobody listens on.
+    // A port that was free a moment ago and has no listener.
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("https://{}", free.local_addr().expect("an address"));
     drop(free);

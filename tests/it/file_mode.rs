@@ -1,4 +1,4 @@
-//! The running process over folders of files: what changes is picked up, what breaks is named and does no harm.
+//! The running process over folders of files: changes are loaded, invalid files are reported and do no harm.
 
 mod saved;
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::bed::Dorgu;
 
 /// How long a change of a file may take on a busy machine: a second of rest, and then to be seen and read.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 fn persona(name: &str, minimum: &str) -> String {
     format!(
@@ -55,7 +55,7 @@ fn until(dorgu: &Dorgu, app: &str, expected: &[&str]) {
         if got == expected {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{app}: {got:?} after {:?}", start.elapsed());
+        assert!(start.elapsed() < TIMEOUT, "{app}: {got:?} after {:?}", start.elapsed());
     }
 }
 
@@ -81,7 +81,7 @@ fn a_change_is_answered_from_and_a_broken_file_keeps_its_last_good_version() {
     );
     until(&dorgu, "orders", &["replicas (1) below persona minimum (3)"]);
 
-    // Another file goes on being picked up meanwhile, several documents in it.
+    // Meanwhile another file, with several documents, is still loaded.
     let two = format!("{}---\n{}", persona("billing", "4"), persona("carts", "5"));
     write(folder.path(), "more.yaml", &two);
     until(&dorgu, "billing", &["replicas (1) below persona minimum (4)"]);
@@ -250,7 +250,7 @@ fn a_folder_that_takes_long_to_read_does_not_hold_up_a_signal() {
             &one.replace("NUMBER", &number.to_string()),
         );
     }
-    // A flag without effect is told as soon as signals are heard, and before anything is read.
+    // A flag without effect is logged as soon as signals are handled, and before anything is read.
     let mut dorgu = Dorgu::with_personas(folder.path(), &["--enable-http2=true"]);
     dorgu.wait_for_line("that it has begun", |line| line.contains("no effect"));
     assert!(dorgu.stop().success());

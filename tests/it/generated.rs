@@ -1,4 +1,4 @@
-//! Files that are made from code say what the code says. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
+//! Generated files match the code. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
 
 mod fields;
 pub(crate) mod flags;

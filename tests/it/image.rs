@@ -1,4 +1,4 @@
-//! The image's recipe says what the manifests and the toolchain say.
+//! The image's recipe agrees with the manifests and the toolchain.
 
 use std::fs;
 use std::path::Path;

@@ -6,7 +6,7 @@ use dorgu_testbed as bed;
 #[cfg(test)]
 use dorgu_testbed::https;
 
-// `cfg(test)` always holds here; it tells clippy that these are tests, where a panic is the way to report.
+// `cfg(test)` is always set here. It makes clippy treat these as tests, which report by a panic.
 #[cfg(test)]
 mod alerts;
 #[cfg(test)]
@@ -47,6 +47,8 @@ mod part;
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod quantity;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod secured_metrics;
 #[cfg(test)]

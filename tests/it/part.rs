@@ -1,4 +1,4 @@
-//! A part that only this test has: one file and one line, and it takes effect in `serve`, readiness, metrics, their
+//! A part that exists only in this test: with one file and one line it takes effect in `serve`, readiness, metrics, their
 //! reference, rights and manifests.
 
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ use crate::bed::{Bed, Dorgu, Needs, wait_until};
 use crate::server::support::{Client, trusting};
 use crate::server::upgraded::{ASK, echo};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Where [`the_process`] finds its arguments, as a JSON list.
 const ARGUMENTS: &str = "TEST_PART_ARGUMENTS";
 
@@ -210,7 +210,7 @@ fn a_part_takes_effect_everywhere() {
         .build()
         .expect("a runtime");
     let probe = format!("{}/readyz?verbose", dorgu.probes_url());
-    let ready = wait_until(PATIENCE, "the process is ready", || {
+    let ready = wait_until(TIMEOUT, "the process is ready", || {
         let (status, text) = runtime.block_on(crate::https::get(&probe))?;
         ensure!(
             status == 200 && text.contains("[+]config-maps ok: last event"),

@@ -26,7 +26,7 @@ const STATUSES: u64 = 300;
 const SEED: u64 = 20_260_101;
 /// Differences that are shown before the test gives up.
 const SHOWN: usize = 10;
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What became of one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -211,7 +211,7 @@ fn comparable(mut object: Value) -> Value {
 /// A real API server with our definitions.
 struct Server {
     client: Client,
-    /// Tells this run's objects from those of earlier ones.
+    /// Distinguishes this run's objects from those of earlier ones.
     run: String,
     namespace: String,
 }
@@ -234,7 +234,7 @@ impl Server {
             );
             assert!(matches!(answer.status, 200 | 201), "{name}: {}", answer.message());
             let list = format!("/apis/{}/{}", api::API_VERSION, crd.spec.names.plural);
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while client.get(&list).status != 200 {
                 assert!(Instant::now() < deadline, "{name} is not served");
             }

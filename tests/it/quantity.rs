@@ -1,6 +1,6 @@
-//! Our quantities against Go's: the same texts accepted, the same order, the same print (contract 2.6).
+//! Compares our quantities with Go's: the same texts accepted, the same order, the same output (contract 2.6).
 //!
-//! Generated text goes to both, a small Go program answers for `k8s.io/apimachinery`. `DORGU_QUANTITY_CASES` and
+//! Generated text goes to both; a small Go program answers for `k8s.io/apimachinery`. `DORGU_QUANTITY_CASES` and
 //! `DORGU_QUANTITY_SEED` choose how many texts and which; the same seed gives the same texts.
 
 mod generate;
@@ -113,7 +113,7 @@ fn compare(oracle: &Path, generator: &mut Generator, cases: usize) -> Tally {
             writeln!(lines, "{mark}{text}").expect("a string can be written to");
         }
         thread::scope(|scope| {
-            // Both pipes are short: whoever only wrote would wait for ever.
+            // Both pipes are short, so writing everything before reading would deadlock.
             let sending = scope.spawn(|| stdin.write_all(lines.as_bytes()).and_then(|()| stdin.flush()));
             for case in &batch {
                 let theirs = answers

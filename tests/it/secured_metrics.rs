@@ -1,4 +1,4 @@
-//! `/metrics` with a cluster, for who may get them: the API server says who that is.
+//! `/metrics` with a cluster, for authorized clients only; the API server authorizes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -150,7 +150,7 @@ fn an_answer_is_believed_for_its_time_and_no_longer() {
         bed.kubectl(&["delete", "serviceaccount", "scraper", "--namespace", &namespace])
             .expect_success();
         assert_eq!(access.check(&scraper).await, Ok(()), "remembered");
-        // The API server itself believes a token for ten seconds more.
+        // The API server itself caches a token for ten seconds more.
         let patience = Duration::from_secs(10) + SOON;
         let gone = loop {
             match access.check(&scraper).await {

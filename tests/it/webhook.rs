@@ -1,4 +1,4 @@
-//! Bad and odd input over HTTP: each gets the answer that docs/protocol.md names, and the process lives.
+//! Invalid and unusual input over HTTP: each gets the answer that docs/protocol.md names, and the process survives.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The schema of `status.conditions`: the limits of the standard Kubernetes condition, which the shared type itself
-//! does not carry into a CRD.
+//! The schema of `status.conditions` with the limits of the standard Kubernetes condition, which the shared Rust type does not
+//! carry into a CRD.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 

@@ -1,8 +1,8 @@
-//! From the types to the CustomResourceDefinitions, and from those to the files in `manifests/crds/`.
+//! Generates the CustomResourceDefinitions from the types, and the files in `manifests/crds/` from those.
 //!
-//! kube derives most of it. What it derives differently from what upstream's users have is put right here, in one pass:
-//! nothing is nullable (a null means "absent", and is dropped before defaulting), a description is one paragraph, and
-//! whole numbers are written as such.
+//! kube derives most of it. One pass corrects what differs from the CRDs that upstream's users have: nothing is nullable (a
+//! null means "absent", and is dropped before defaulting), a description is one paragraph, and whole numbers are written as
+//! such.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
 use kube::CustomResourceExt;
@@ -20,11 +20,10 @@ pub fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
     put_right(K::crd())
 }
 
-/// Each definition as a file: its name (`dorgu.io_applicationpersonas.yaml`) and its YAML. The same types give the same
-/// bytes.
+/// Each definition as a file: its name (`dorgu.io_applicationpersonas.yaml`) and its YAML. The same types give the same bytes.
 ///
 /// # Errors
-/// When a definition cannot be written as YAML, which would be a mistake in the types.
+/// A definition cannot be written as YAML, which is a mistake in the types.
 pub fn render(definitions: Vec<CustomResourceDefinition>) -> Result<Vec<(String, String)>, RenderError> {
     definitions
         .into_iter()
@@ -61,7 +60,7 @@ fn put_right(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// For a closed set: the sentence about the set would hide the one about the field that holds it.
+/// For a closed set: the description of the set would hide the one of the field.
 pub(super) fn undescribed(schema: &mut schemars::Schema) {
     schema.remove("description");
 }
@@ -86,7 +85,7 @@ fn each_schema(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSc
     }
 }
 
-/// `minimum: 0.0` reads as if fractions were meant; the wire type is a float, the value never is.
+/// `minimum: 0.0` suggests fractions. The wire type is a float; the value is always whole.
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {

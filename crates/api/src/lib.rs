@@ -1,9 +1,9 @@
-//! Kubernetes API types of the `dorgu.io` group, exactly as on the wire, and the CustomResourceDefinitions made from them.
+//! Kubernetes API types of the `dorgu.io` group, exactly as on the wire, and the CustomResourceDefinitions generated from them.
 //!
-//! Owns the JSON names, the closed sets, the bounds, the schema defaults and the sentences that `kubectl explain` prints.
-//! Knows no other module of this crate. The types apply no default themselves: a default of the schema is filled in by
-//! the API server (or, for files, by [`crate::schema`]), and only where the parent object is present, so an absent
-//! option here means "not checked" (contract 1, "Defaulting rule").
+//! The types define JSON names, closed sets, bounds, schema defaults and the descriptions that `kubectl explain` prints. This
+//! crate knows no other. The types apply no default themselves. The API server fills in a schema's default (for files,
+//! [`crate::schema`] does), and only where the parent object is present, so an absent option means "not checked" (contract 1,
+//! "Defaulting rule").
 
 pub mod application_persona;
 pub mod cluster_persona;
@@ -26,7 +26,7 @@ pub use scaling::{Behavior, Scaling};
 pub const GROUP: &str = "dorgu.io";
 /// The only version that was ever served.
 pub const VERSION: &str = "v1";
-/// What `apiVersion` says in a manifest of these kinds.
+/// `apiVersion` of these kinds.
 pub const API_VERSION: &str = "dorgu.io/v1";
 
 #[cfg(test)]

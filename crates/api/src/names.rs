@@ -1,17 +1,16 @@
-//! Names that are agreed on beyond one process, and the grammars of Kubernetes names: each check says what is wrong in one
-//! clause, or nothing.
+//! Names that other processes know, and the grammars of Kubernetes names. Each check returns what is wrong as one clause.
 
 /// The entry of the webhook configuration.
 pub const WEBHOOK: &str = "validate-deployment.dorgu.io";
-/// Where API servers send reviews.
+/// The path to which API servers send reviews.
 pub const WEBHOOK_PATH: &str = "/validate-deployment";
-/// The Lease by which one replica is chosen to write. The Go operator's, so that it and we never write at the same time.
+/// The Lease of the election. The Go operator uses the same, so that it and we never write at the same time.
 pub const LEASE: &str = "48ec518d.dorgu.io";
 /// Field manager of the status of our kinds, and of events.
 pub const STATUS_MANAGER: &str = "dorgu-operator";
 /// `reportingController` of events.
 pub const REPORTER: &str = "dorgu.io/operator";
-/// What a process is called whose pod has no name.
+/// The name of a process whose pod has none.
 pub const PROGRAM: &str = "dorgu";
 
 /// Longest DNS subdomain, in bytes.
@@ -101,7 +100,7 @@ pub(super) fn is_dns_label(text: &str) -> bool {
     )
 }
 
-/// Text that may stand as a label's value or as the name part of a qualified name, of any length but none.
+/// Text that is valid as a label's value or as the name part of a qualified name, of any length above zero.
 pub(super) fn is_label_value(text: &str) -> bool {
     framed(
         text,

@@ -1,4 +1,4 @@
-//! CPU and memory bounds: the shape shared by `spec.resources` of an application and `spec.defaults.resources` of a cluster.
+//! CPU and memory bounds, shared by `spec.resources` of an application and `spec.defaults.resources` of a cluster.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

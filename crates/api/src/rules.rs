@@ -1,9 +1,9 @@
-//! What the schemas say in another language than keywords, each written twice side by side: in CEL or as a regular
-//! expression for the API server, and as a Rust predicate for files.
+//! Validation rules beyond schema keywords. Each is written twice side by side: in CEL or as a regular expression for the API
+//! server, and as a Rust predicate for files.
 //!
-//! A rule or pattern of a CRD that is missing in [`ALL`] or [`PATTERNS`] would be enforced by a cluster and not by a
-//! folder; the schema engine refuses such a schema. The quantity grammar lives in `policy`, which this module may not
-//! know, so it comes as an argument.
+//! A rule or pattern of a CRD that is missing in [`ALL`] or [`PATTERNS`] would be enforced by a cluster and not by a folder, so
+//! the schema engine rejects such a schema. The quantity grammar is in `policy`, which this crate may not import, so it is an
+//! argument.
 
 use super::names;
 use serde_json::{Value, json};
@@ -14,13 +14,14 @@ pub type IsQuantity = fn(&str) -> bool;
 /// One rule, in both languages.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// The CEL expression, true for a good value. The Rust twin is found by this text.
+    /// The CEL expression, true for a valid value. It identifies the Rust twin.
     pub cel: &'static str,
-    /// What a person reads when the rule is broken: what is wrong and what to do.
+    /// The message for a violation: what is wrong and what to do.
     pub message: &'static str,
-    /// The field to blame, relative to the value that carries the rule (`.minReplicas`), or none for the value itself.
+    /// The field that the error names, relative to the value that carries the rule (`.minReplicas`), or `None` for the value
+    /// itself.
     pub field_path: Option<&'static str>,
-    /// The twin: same verdict as `cel` for every value whose type the schema has already accepted.
+    /// The twin: the same result as `cel` for every value whose type the schema has already accepted.
     pub holds: fn(&Value, IsQuantity) -> bool,
 }
 
@@ -48,7 +49,7 @@ pub const MIN_MAX: Rule = Rule {
     cel: "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
     message: "minReplicas must not be above maxReplicas: lower minReplicas or raise maxReplicas",
     field_path: Some(".minReplicas"),
-    // CEL compares integers only: of two numbers written as floats, even whole ones, it says that they break the rule.
+    // CEL compares integers only. For two numbers written as floats, even whole ones, the rule fails.
     holds: |value, _| match (value.get("minReplicas"), value.get("maxReplicas")) {
         (Some(min), Some(max)) => min.as_i64().zip(max.as_i64()).is_some_and(|(min, max)| min <= max),
         _ => true,
@@ -61,7 +62,7 @@ pub const ALL: &[Rule] = &[QUANTITY, MIN_MAX];
 /// A regular expression, in both languages.
 #[derive(Debug, Clone, Copy)]
 pub struct Pattern {
-    /// What the schema says. The Rust twin is found by this text.
+    /// The expression in the schema. It identifies the Rust twin.
     pub regex: &'static str,
     /// The twin: whether a text matches.
     pub matches: fn(&str) -> bool,
@@ -95,6 +96,6 @@ pub const CONDITION_REASON: Pattern = Pattern {
 /// Every pattern that a CRD of this group may carry.
 pub const PATTERNS: &[Pattern] = &[CONDITION_TYPE, CONDITION_REASON];
 
-/// Longest quantity text that the schema takes: far beyond any real one, and a bound that keeps the API server's
-/// estimate of a rule's cost small.
+/// Longest quantity text that the schema allows: far beyond any real one, and a bound that keeps the API server's estimate of a
+/// rule's cost small.
 pub const MAX_QUANTITY_LENGTH: u32 = 256;

@@ -1,5 +1,4 @@
-//! Replica bounds and autoscaling targets: the shape shared by `spec.scaling` of an application and
-//! `spec.defaults.scaling` of a cluster.
+//! Replica bounds and autoscaling targets, shared by `spec.scaling` of an application and `spec.defaults.scaling` of a cluster.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
-//! Whose a bearer token is, and what its user may do: TokenReview, then SubjectAccessReview, as controller-runtime does for
+//! Authenticates a bearer token and authorizes its user: TokenReview, then SubjectAccessReview, as controller-runtime does for
 //! its metrics. Needs `create` on tokenreviews and subjectaccessreviews.
 //!
-//! Owns the question and, for a while, its answer. Knows neither who asks nor what is behind the path.
+//! This module sends the requests and caches the answers. It knows neither the client nor what is behind the path.
 
 use std::time::{Duration, Instant};
 
@@ -18,19 +18,19 @@ use tokio::time::timeout;
 use super::error::error_chain;
 use super::trouble::Trouble;
 
-/// Longest wait for both answers, below the 10 s after which a scrape gives up.
+/// Longest wait for both answers. Below the 10 s after which a scrape gives up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Questions that are asked at a time, so that made-up tokens cannot use us to overwhelm the API server.
+/// Requests at a time, so that invented tokens cannot make us overload the API server.
 const CONCURRENCY: usize = 4;
-/// Tokens whose answers are remembered.
+/// Tokens whose answers are cached.
 const MAX_REMEMBERED: u64 = 1_000;
 
-/// How long an answer is believed.
+/// How long an answer is cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// A yes. A token that was taken back works for this long.
+    /// For a token that is allowed. A revoked token still works for this long.
     pub yes: Duration,
-    /// A no. A right that was granted is noticed after this long.
+    /// For a token that is denied. A newly granted right takes effect after this long.
     pub no: Duration,
 }
 
@@ -50,38 +50,38 @@ pub enum Denial {
     /// The API server does not know the token.
     #[error("the API server does not accept this token; it may have expired, or be one of another cluster")]
     UnknownToken,
-    /// The token is good, its user has no right.
+    /// The token is valid, but its user lacks the right.
     #[error(
         "{user} may not {verb} {path}; bind it to a ClusterRole with nonResourceURLs [{path:?}] and verbs [{verb}]"
     )]
     Forbidden {
-        /// Who it is, by the API server's word.
+        /// The user's name, as the API server states it.
         user: String,
-        /// What was asked for.
+        /// The requested path.
         path: &'static str,
-        /// What was to be done with it.
+        /// The requested verb.
         verb: &'static str,
     },
-    /// The API server could not be asked.
+    /// The API server did not answer.
     #[error("cannot ask the API server who this is: {0}")]
     Unavailable(String),
 }
 
 type Answer = Result<(), Denial>;
 
-/// The right to do one thing with one path that is no resource.
+/// The right to use one verb on one path that is not a resource.
 pub struct Access {
     client: Client,
     path: &'static str,
     verb: &'static str,
-    /// By the token's hash: a token that is not kept cannot be stolen from here.
+    /// By the token's hash, so that no token can be stolen from this cache.
     answers: Cache<[u8; 32], Answer>,
     asking: Semaphore,
     trouble: Trouble,
 }
 
 impl Access {
-    /// The right to `verb` this path, by the API server that `client` talks to.
+    /// The right to `verb` this path, decided by the API server of `client`.
     pub fn new(client: Client, verb: &'static str, path: &'static str, memory: Memory) -> Access {
         Access {
             client,
@@ -96,10 +96,10 @@ impl Access {
         }
     }
 
-    /// Whether the bearer of this token has it.
+    /// Whether the bearer of this token has the right.
     ///
     /// # Errors
-    /// Not known, not allowed, or not to be found out; the last within some seconds.
+    /// Unknown token, no right, or no answer from the API server; the last within some seconds.
     pub async fn check(&self, token: &str) -> Result<(), Denial> {
         let key = hash(token);
         if let Some(answer) = self.answers.get(&key) {
@@ -112,9 +112,9 @@ impl Access {
     }
 
     async fn ask_once(&self, key: [u8; 32], token: &str) -> Answer {
-        // Never closed.
+        // The semaphore is never closed.
         let _turn = self.asking.acquire().await;
-        // Another caller may have asked about the same token meanwhile.
+        // Check the cache again: another caller may have asked about the same token while this one waited.
         if let Some(answer) = self.answers.get(&key) {
             return answer;
         }
@@ -155,7 +155,7 @@ impl Access {
         }
     }
 
-    /// The token's user; none when the API server does not know the token.
+    /// The token's user; `None` when the API server does not know the token.
     async fn who(&self, token: &str) -> Result<Option<UserInfo>, Denial> {
         let review = TokenReview {
             spec: TokenReviewSpec {
@@ -194,7 +194,7 @@ impl Expiry<[u8; 32], Answer> for Memory {
         Some(if answer.is_ok() { self.yes } else { self.no })
     }
 
-    /// An answer that takes another's place begins its own time.
+    /// A replaced answer starts a new lifetime.
     fn expire_after_update(
         &self,
         key: &[u8; 32],
@@ -208,7 +208,7 @@ impl Expiry<[u8; 32], Answer> for Memory {
 
 fn hash(token: &str) -> [u8; 32] {
     let mut key = [0; 32];
-    // SHA-256 is as long.
+    // SHA-256 has the key's length.
     key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     key
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// First pause before an API server is asked again.
+/// First pause before an API server is called again.
 const API_SERVER_MIN: Duration = Duration::from_millis(400);
-/// Longest pause before an API server is asked again. client-go waits half a minute. Here objects that changed during an
-/// outage are judged by old personas until the watch stands again, and a few requests in ten seconds are no burden.
+/// Longest pause before an API server is called again. client-go waits half a minute. Here, objects that changed during an
+/// outage are judged by old personas until the watch works again, and a few requests in ten seconds are no burden.
 const API_SERVER_MAX: Duration = Duration::from_secs(5);
 
 /// Exponential backoff: each pause is twice as long as the one before, up to a maximum.

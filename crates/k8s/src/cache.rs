@@ -1,4 +1,4 @@
-//! All objects of a kind as a watch brings them, by name.
+//! A cache of all objects of one kind, by name, kept up to date from watch events.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::resource::Name;
 use super::watch::Event;
 
-/// An object that knows its name.
+/// An object that has a name.
 pub trait Named {
     /// Namespace and name.
     fn name(&self) -> Name;
@@ -15,7 +15,7 @@ pub trait Named {
 /// None before the first list.
 type Objects<T> = Option<BTreeMap<Name, Arc<T>>>;
 
-/// What is kept of a kind. Filled by a watch, read by anyone.
+/// The objects of one kind. Written by a watch, read by any thread.
 #[derive(Debug)]
 pub struct Cache<T>(Mutex<Objects<T>>);
 
@@ -26,8 +26,8 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: Named + PartialEq> Cache<T> {
-    /// Takes up an event. Whether anything that is kept is different now; the first list always counts, since what is not
-    /// in it is known to be absent from then on.
+    /// Applies an event, and returns whether anything in the cache differs now. The first list always counts, since from then
+    /// on objects that are not in it are known to be absent.
     pub fn take(&self, event: Event<T>) -> bool {
         let mut all = self.locked();
         match event {
@@ -43,7 +43,7 @@ impl<T: Named + PartialEq> Cache<T> {
             Event::Listed { objects, unreadable } => {
                 let mut changed = all.is_none();
                 let mut before = all.take().unwrap_or_default();
-                // One that cannot be read now stays as it was when it could be.
+                // An object that cannot be read keeps its last readable version.
                 let kept = unreadable.into_iter().filter_map(|name| {
                     before
                         .get_key_value(&name)
@@ -63,7 +63,7 @@ impl<T: Named + PartialEq> Cache<T> {
         }
     }
 
-    /// All objects by name; none before the first list.
+    /// All objects by name; `None` before the first list.
     pub fn all(&self) -> Option<Vec<Arc<T>>> {
         self.locked()
             .as_ref()

@@ -1,4 +1,5 @@
-//! Where the API server is: a named kubeconfig, one in the usual places, or the pod that this process runs in.
+//! Where the API server's address and credentials come from: a named kubeconfig, one in the usual places, or the pod that this
+//! process runs in.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,10 @@ use kube::{Client, Config};
 
 use super::error::error_chain;
 
-/// Where a pod finds its token.
+/// The path of a pod's token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// Where a pod finds its namespace.
+/// The path of a pod's namespace.
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// How the API server is found.
@@ -19,19 +20,19 @@ const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace
 pub enum ClusterSource {
     /// This kubeconfig.
     Kubeconfig(PathBuf),
-    /// What `KUBECONFIG` names, or `~/.kube/config`.
+    /// The file that `KUBECONFIG` names, or `~/.kube/config`.
     UsualKubeconfig,
-    /// The cluster that we are a pod of.
+    /// The pod that this process runs in.
     Pod,
 }
 
-/// Why an API server cannot even be tried.
+/// Why no client can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterSourceError {
     /// A kubeconfig that cannot be used.
     #[error("kubeconfig {place}: {reason}")]
     Kubeconfig {
-        /// Which one.
+        /// Its path.
         place: String,
         /// What is wrong with it.
         reason: String,
@@ -39,13 +40,14 @@ pub enum ClusterSourceError {
     /// The pod's own configuration is incomplete.
     #[error("in-cluster configuration: {0}")]
     Pod(String),
-    /// A client cannot be made from it.
+    /// The client cannot be built from it.
     #[error("cannot make a client for the API server: {0}")]
     Client(String),
 }
 
 impl ClusterSource {
-    /// The source in force: the named kubeconfig, a usual one that exists, the pod; none when there is none of these.
+    /// The source that applies: the named kubeconfig, a usual one that exists, the pod, in this order. `None` when there is
+    /// none of these.
     pub fn find(named: Option<&Path>) -> Option<ClusterSource> {
         if let Some(file) = named {
             return Some(ClusterSource::Kubeconfig(file.to_owned()));
@@ -59,7 +61,7 @@ impl ClusterSource {
         in_pod.then_some(ClusterSource::Pod)
     }
 
-    /// Reads the configuration. No API server is contacted, so one that is away is no error.
+    /// Reads the configuration. It contacts no API server, so one that is unreachable is no error.
     ///
     /// # Errors
     /// The configuration cannot be read or is incomplete.
@@ -67,7 +69,7 @@ impl ClusterSource {
         self.config_of(None).await
     }
 
-    /// The same for another context of the kubeconfig than its current one.
+    /// The same for a context of the kubeconfig other than its current one.
     ///
     /// # Errors
     /// The configuration cannot be read, is incomplete or has no such context.

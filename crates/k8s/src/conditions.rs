@@ -1,12 +1,12 @@
-//! Conditions by the Kubernetes API conventions: one of each type, `lastTransitionTime` moves only with `status`, message
-//! and `observedGeneration` are always current.
+//! Conditions by the Kubernetes API conventions: one of each type; `lastTransitionTime` changes only with `status`; message and
+//! `observedGeneration` are always current.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::time::in_seconds;
 
-/// Longest message that the schema of a condition takes, in bytes.
+/// Longest message that the schema of a condition allows, in bytes.
 const MAX_MESSAGE: usize = 32_768;
 
 /// A condition without its times.
@@ -14,16 +14,16 @@ const MAX_MESSAGE: usize = 32_768;
 pub struct Draft {
     /// The condition's type, in CamelCase.
     pub kind: &'static str,
-    /// True, False or, for none, Unknown.
+    /// True, False or, for `None`, Unknown.
     pub status: Option<bool>,
     /// One CamelCase word.
     pub reason: &'static str,
-    /// A sentence for people; cut where it is longer than the schema takes.
+    /// A sentence for people. It is cut where it exceeds the schema's limit.
     pub message: String,
 }
 
-/// The conditions that follow `previous`: one for each draft, in their order. One whose status is what it was keeps its
-/// transition time. Conditions of other types are not taken over.
+/// The conditions that follow `previous`: one for each draft, in their order. A condition with an unchanged status keeps its
+/// transition time. Conditions of other types are dropped.
 pub fn merge(
     previous: &[Condition],
     drafts: impl IntoIterator<Item = Draft>,

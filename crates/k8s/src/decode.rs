@@ -1,4 +1,4 @@
-//! An object as it came over the wire, readable or not: one that is not must never end the watch that brought it.
+//! Decodes objects of lists and watches. An object that cannot be decoded must never end the watch that delivered it.
 
 use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 use super::error::{Panicked, catch_panic};
 use super::resource::Name;
 
-/// What is kept of an object.
+/// The decoded form of an object.
 pub trait Decode: Clone + Sized + Send + 'static {
-    /// Reads the few fields that are needed from the object's JSON.
+    /// Decodes the required fields from the object's JSON.
     ///
     /// # Errors
-    /// Which field cannot be read, and what is wrong with it.
+    /// Which field cannot be decoded, and why.
     fn decode(json: &str) -> Result<Self, Unreadable>;
 }
 
@@ -21,7 +21,7 @@ pub trait Decode: Clone + Sized + Send + 'static {
 pub struct Unreadable(String);
 
 impl Unreadable {
-    /// For this reason.
+    /// An error with this reason.
     pub fn new(reason: impl Into<String>) -> Unreadable {
         Unreadable(reason.into())
     }
@@ -38,10 +38,10 @@ impl From<Panicked> for Unreadable {
     }
 }
 
-/// Reads JSON.
+/// Decodes JSON.
 ///
 /// # Errors
-/// The path of the field that is wrong, and serde's reason.
+/// The path of the wrong field, and serde's reason.
 pub fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
         .map_err(|error| Unreadable(error.to_string()))
@@ -58,7 +58,7 @@ pub(super) struct Decoded<T> {
 
 impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Decoded<T>, D::Error> {
-        // The text itself, not a tree: fields that are not asked for (managedFields) are never built.
+        // The text itself, not a tree, so that unused fields (managedFields) are never built.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let head: Head = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
         Ok(Decoded {
@@ -67,13 +67,13 @@ impl<'de, T: Decode> Deserialize<'de> for Decoded<T> {
                 name: head.metadata.name,
             },
             version: head.metadata.resource_version,
-            // A decoder that panics would do so again after every restart; it costs one object instead.
+            // A decoder that panics would panic again after every restart. This way it costs one object instead.
             object: catch_panic(|| T::decode(raw.get())).unwrap_or_else(|panicked| Err(panicked.into())),
         })
     }
 }
 
-/// What an API server itself wrote into every object.
+/// The fields of every object's metadata that a watch needs.
 #[derive(serde::Deserialize)]
 struct Head {
     metadata: HeadMetadata,
@@ -90,7 +90,7 @@ struct HeadMetadata {
     resource_version: String,
 }
 
-/// A page of a list. Read by hand: kube's own type buffers what it does not know.
+/// A page of a list. Decoded here, since kube's own type buffers unknown fields.
 #[derive(serde::Deserialize)]
 #[serde(bound = "T: Decode")]
 pub(super) struct Page<T> {

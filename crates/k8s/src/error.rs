@@ -21,18 +21,18 @@ pub enum Failure {
     Panicked,
 }
 
-/// Why a request did not do what it should. One line.
+/// Why a request failed, in one line.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct CallError {
-    /// What callers decide by.
+    /// The class, by which callers decide.
     pub kind: Failure,
-    /// What the API server, or the connection, said.
+    /// The text of the API server or of the connection error.
     pub text: String,
 }
 
 impl CallError {
-    /// A request or an answer that makes no sense.
+    /// The request could not be built, or the answer could not be parsed.
     pub(super) fn malformed(error: &dyn std::error::Error) -> CallError {
         CallError {
             kind: Failure::Malformed,
@@ -48,7 +48,7 @@ impl CallError {
         }
     }
 
-    /// Another writer was faster: read again, then decide again.
+    /// Another writer was faster. Read again and decide again.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.kind == Failure::Refused(409)
@@ -60,7 +60,7 @@ impl CallError {
         self.kind == Failure::Refused(403)
     }
 
-    /// There is no such object, or no such kind.
+    /// The object or the kind does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.kind == Failure::Refused(404)
@@ -95,13 +95,13 @@ impl From<Panicked> for CallError {
     }
 }
 
-/// Code that never should panic did. The panic hook has logged where.
+/// Code panicked that must not. The panic hook has logged where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the program failed on this object (a defect of its own)")]
 pub struct Panicked;
 
-/// Runs code that never should panic. A defect then costs the one object it was about: the thread that follows the
-/// cluster feeds the webhook, and after a restart the same object would end it again.
+/// Runs code that must not panic. A defect then costs only the object it concerns. Without this it would end the thread that
+/// follows the cluster, on which the webhook depends, and would do so again after every restart.
 ///
 /// # Errors
 /// The code panicked.
@@ -109,7 +109,7 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
 }
 
-/// An error and its causes on one line. A cause that the text before it contains already is left out.
+/// An error and its causes on one line. A cause that the text before already contains is left out.
 pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,6 +1,7 @@
-//! Events about objects. They expire, so whatever matters stands elsewhere, too.
+//! Sends Events about objects. Events expire, so whatever matters is also stored elsewhere.
 //!
-//! Not kube's `Recorder`: of an event that is repeated it repeats the first note, and here two notes are two events.
+//! This replaces kube's `Recorder`, which repeats the first note of an event that recurs. Here two different notes are two
+//! events.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,12 +17,12 @@ use super::object::{create, merge};
 use super::resource::{Name, Resource};
 use super::time::micros;
 
-/// The same event within this time is one event that is counted, as client-go does it.
+/// An identical event within this time increments a count, as in client-go.
 const SERIES_WINDOW: Duration = Duration::from_secs(6 * 60);
-/// Of the 253 characters of a name some are kept for the time.
+/// A name has 253 characters, of which some are reserved for the time.
 const MAX_NAME: usize = 230;
 
-/// Who reports.
+/// The reporter in an event.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     /// `reportingController`.
@@ -43,14 +44,14 @@ pub struct Regarding<'a> {
     pub uid: &'a str,
 }
 
-/// What an event says.
+/// The content of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Notice {
     /// Whether it is of type `Warning`; otherwise `Normal`.
     pub warning: bool,
     /// One CamelCase word.
     pub reason: &'static str,
-    /// What was done when it happened, one CamelCase word.
+    /// The action that was taken, one CamelCase word.
     pub action: &'static str,
     /// A sentence of at most 1,024 bytes.
     pub note: String,
@@ -63,16 +64,16 @@ struct Sent {
     count: u32,
 }
 
-/// What is to be sent.
+/// The request to send.
 #[derive(Debug, PartialEq)]
 enum Request {
     /// A whole event.
     Create(Value),
-    /// The count of one that is there.
+    /// The new count of an existing event.
     Count(Name, Value),
 }
 
-/// Sends events, those that repeat as one that is counted.
+/// Sends events. Repeated events are counted.
 pub struct EventRecorder {
     client: Client,
     reporter: Reporter,
@@ -81,7 +82,7 @@ pub struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// A recorder that has sent nothing.
+    /// A recorder that has sent nothing yet.
     pub fn new(client: Client, reporter: Reporter) -> EventRecorder {
         EventRecorder {
             client,
@@ -93,7 +94,7 @@ impl EventRecorder {
     /// Sends a notice about an object.
     ///
     /// # Errors
-    /// See [`CallError`]; nothing else depends on it.
+    /// See [`CallError`]. Nothing else depends on it.
     pub async fn record(&self, regarding: Regarding<'_>, notice: Notice, now: Timestamp) -> Result<(), CallError> {
         let key = (regarding.uid.to_owned(), notice);
         let (events, manager) = (Resource::of::<Event>(), self.reporter.manager);
@@ -105,7 +106,7 @@ impl EventRecorder {
             }
         };
         if sent.is_err() {
-            // An event that was never stored, or is gone, starts no series.
+            // An event that was never stored, or has expired, starts no series.
             self.sent().remove(&key);
         }
         sent
@@ -115,7 +116,7 @@ impl EventRecorder {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The event, or the count of the one that was sent a while ago.
+    /// A new event, or the count of one that was sent recently.
     fn request(&self, regarding: Regarding<'_>, key: &(String, Notice), now: Timestamp) -> Request {
         let mut sent = self.sent();
         sent.retain(|_, sent| now.duration_since(sent.last).unsigned_abs() < SERIES_WINDOW);

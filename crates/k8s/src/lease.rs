@@ -1,11 +1,11 @@
-//! One replica of many writes: the election by a `coordination.k8s.io/v1` Lease, by the rules of client-go.
+//! Leader election by a `coordination.k8s.io/v1` Lease, by the rules of client-go, so that one of many replicas writes.
 //!
-//! Owns the Lease: finds it, takes it, renews it, gives it back. Knows nothing of what its holder does. It needs `create`
-//! on leases, and `get` and `update` on this one.
+//! This module creates, acquires, renews and releases the Lease. It knows nothing of what the holder does. It needs `create` on
+//! leases, and `get` and `update` on this one.
 //!
-//! Who may write is decided by clocks that only ever run forward. A candidate measures by its own for how long the Lease
-//! has not changed; the times written into it are for people, so clocks that disagree do no harm. The holder measures
-//! from before the request that renewed it, and stops writing well before anyone else may begin.
+//! Who may write is decided by monotonic clocks. A candidate measures with its own clock for how long the Lease has not
+//! changed. The times written into the Lease are for people, so wall clocks that disagree do no harm. The holder measures from
+//! before the request that renewed the Lease, and stops writing well before another candidate may begin.
 
 mod candidate;
 mod standing;
@@ -26,28 +26,28 @@ use candidate::{Candidate, Step};
 pub use standing::Leadership;
 use standing::{Announcer, Standing};
 
-/// How often one attempt starts again because another writer was faster.
+/// How often one attempt restarts because another writer was faster.
 const MAX_ROUNDS: usize = 3;
-/// At least this long between two attempts, however fast the API server answers.
+/// Minimum pause between two attempts, however fast the API server answers.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
-/// Which Lease.
+/// Names a Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseName {
     /// Where the replicas live.
     pub namespace: String,
-    /// What they contend for.
+    /// The Lease's name.
     pub name: String,
 }
 
-/// The paces of an election. `lease > renew > retry`, or the holder is not sure to stop before its successor begins.
+/// The intervals of an election. `lease > renew > retry` must hold, or the holder may not stop before its successor begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
-    /// What a holder promises: others wait until they have seen the Lease unchanged for this long. Whole seconds.
+    /// Other candidates wait until they have seen the Lease unchanged for this long. Whole seconds.
     pub lease: Duration,
-    /// After this long without a renewal the holder no longer is one.
+    /// A holder that has not renewed for this long stops being one.
     pub renew: Duration,
-    /// From one renewal to the next, and from one attempt to the next.
+    /// Between two renewals, and between two attempts.
     pub retry: Duration,
 }
 
@@ -63,19 +63,19 @@ impl Default for Timings {
 }
 
 impl Timings {
-    /// How often a follower reads the Lease. It notices a renewal late by up to this much, and then waits that much too long;
-    /// at half the pace of renewals a takeover stays within the lease's duration and one `retry`.
+    /// How often a follower reads the Lease. It notices a renewal late by up to this much, and then waits that much too long.
+    /// At half the renewal interval a takeover stays within the lease's duration and one `retry`.
     fn look(self) -> Duration {
         self.retry / 2
     }
 
-    /// The longest wait for one answer, so that one that never comes leaves time for another try.
+    /// The longest wait for one answer, so that a lost answer leaves time for another try.
     fn answer(self) -> Duration {
         self.renew / 2
     }
 }
 
-/// Which replica this is: a pod's host name is its own name. `unnamed` where there is none.
+/// The name of this replica: a pod's host name is the pod's name. `unnamed` where there is none.
 pub fn pod_name(unnamed: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let host = host.or_else(|| std::env::var("HOSTNAME").ok());
@@ -83,14 +83,14 @@ pub fn pod_name(unnamed: &str) -> String {
     host.unwrap_or_else(|| unnamed.to_owned())
 }
 
-/// A name that no other process has: the pod's, or `unnamed`, and something that differs from one start to the next.
+/// A name that no other process has: the pod's, or `unnamed`, with a suffix that differs from one start to the next.
 pub fn identity(unnamed: &str) -> String {
-    // Keyed by the system's randomness; it has to differ, not to be a secret.
+    // Seeded by the system's randomness. The suffix must be unique, not secret.
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{}_{:016x}{:016x}", pod_name(unnamed), random(), random())
 }
 
-/// One candidate, and what it reports to the rest of the process. Nothing happens before [`Election::run`].
+/// A candidate, and the leadership that it reports to the rest of the process. Nothing happens before [`Election::run`].
 pub fn election(client: Client, lease: LeaseName, identity: String) -> (Election, Leadership) {
     let (announcer, leadership) = Announcer::new();
     let election = Election {
@@ -114,14 +114,14 @@ pub struct Election {
     timings: Timings,
     candidate: Candidate,
     announcer: Announcer,
-    /// Whether the candidate knows the Lease as it is: only after a write of its own, until something goes wrong.
+    /// Whether the candidate's view of the Lease is current: only after its own write, until a request fails.
     sure: bool,
-    /// Present while we hold it; no other candidate can before this.
+    /// Present while we hold the Lease. No other candidate can hold it before this time.
     held_until: Option<Instant>,
     trouble: Trouble,
 }
 
-/// Why a request did not do what it was for.
+/// Why a request did not succeed.
 enum Missed {
     /// Another writer was faster: read again.
     Outrun,
@@ -130,21 +130,21 @@ enum Missed {
 }
 
 impl Election {
-    /// With other paces than client-go's.
+    /// With other intervals than client-go's.
     pub fn with_timings(mut self, timings: Timings) -> Election {
         self.timings = timings;
         self.candidate.lease = timings.lease;
         self
     }
 
-    /// Stands for election until `release` resolves, then gives the Lease back, so that the next holder need not wait.
-    /// By then whatever needs the Lease should have stopped; it is announced as lost before it is given back.
+    /// Stands for election until `release` resolves, then releases the Lease, so that the next holder need not wait. Work that
+    /// needs the Lease must have stopped by then; the loss is announced before the Lease is released.
     ///
-    /// No failure ends it: each is logged once and tried again.
+    /// No failure ends it. Each is logged once and retried.
     pub async fn run(mut self, release: impl Future<Output = ()>) {
         let mut release = pin!(release);
         loop {
-            // Not cancelled half-way: a request that was sent may arrive.
+            // Never cancelled half-way: a request that was sent may still arrive.
             let next = self.attempt().await;
             tokio::select! {
                 biased;
@@ -155,7 +155,7 @@ impl Election {
         self.release().await;
     }
 
-    /// Reads and writes the Lease once. When to do so again.
+    /// Reads and writes the Lease once, and returns when to do so again.
     async fn attempt(&mut self) -> Instant {
         let started = Instant::now();
         self.stop_in_time(started);
@@ -178,14 +178,14 @@ impl Election {
         next.max(now + MIN_PAUSE)
     }
 
-    /// [`Leadership::held`] stops by itself; this is for the log, and for what we believe of ourselves.
+    /// [`Leadership::held`] expires by itself. This updates the log and our own state.
     fn stop_in_time(&mut self, now: Instant) {
         if self.held_until.is_some_and(|until| now >= until) {
             self.lost("it could not be renewed in time");
         }
     }
 
-    /// When to try again.
+    /// Tries to acquire or renew the Lease, and returns when to try again.
     async fn try_for_it(&mut self) -> Result<Instant, Missed> {
         for _ in 0..MAX_ROUNDS {
             if !self.sure {
@@ -213,7 +213,7 @@ impl Election {
         Ok(())
     }
 
-    /// Takes or renews the Lease, on the condition that it still is what the candidate knows.
+    /// Acquires or renews the Lease, on the condition that it has not changed since it was read.
     async fn write(&mut self, started: Instant, create: bool) -> Result<(), Missed> {
         let wanted = self.candidate.wanted(Timestamp::now());
         let params = PostParams::default();
@@ -227,7 +227,7 @@ impl Election {
         self.sure = true;
         // Before it is announced, so that no observer sees a leader with a failure that is over.
         self.well_again();
-        // From before the request: others cannot have seen it earlier.
+        // Measured from before the request: others cannot have seen it earlier.
         let taken = self.held_until.replace(started + self.timings.renew).is_none();
         self.announce();
         if taken {
@@ -258,7 +258,7 @@ impl Election {
         );
     }
 
-    /// Gives the Lease back, if it is ours or may be.
+    /// Releases the Lease, if it is ours or may be.
     async fn release(&mut self) {
         self.held_until = None;
         self.announce();
@@ -307,7 +307,7 @@ impl Election {
         }
     }
 
-    /// The answer, within the time in which it still matters.
+    /// The answer, within the time in which it is still useful.
     async fn answered<T>(&self, verb: &str, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Missed> {
         let patience = Instant::now() + self.timings.answer();
         let deadline = self.held_until.map_or(patience, |until| until.min(patience));
@@ -315,7 +315,7 @@ impl Election {
         match timeout_at(deadline, asked).await {
             Err(_) => failed("the API server does not answer in time".to_owned()),
             Ok(Ok(answer)) => Ok(answer),
-            // 404: it was there a moment ago, or, on a create, its namespace is not.
+            // 404 means: it existed a moment ago or, on a create, its namespace does not exist.
             Ok(Err(Error::Api(status))) if status.code == 409 || (status.code == 404 && verb == "update") => {
                 Err(Missed::Outrun)
             }

@@ -1,8 +1,8 @@
 //! A client of a Kubernetes API server.
 //!
-//! Owns connections, lists, watches and their retries, requests about objects and their status, the work queue, events,
-//! the election by a Lease, and the review of bearer tokens. Knows no kind of ours: callers say how an object is read
-//! ([`Decode`]) and what happens to it (the closure that [`follow`] is given).
+//! It provides connections, lists and watches with their retries, requests about objects and their status, a work queue,
+//! Events, leader election by a Lease, and the review of bearer tokens. It knows no kind of ours: callers say how an object is
+//! decoded ([`Decode`]) and what happens to it (the closure that [`follow`] gets).
 
 mod access;
 mod backoff;

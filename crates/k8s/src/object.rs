@@ -1,5 +1,4 @@
-//! Requests about objects: read, listed, created, applied, merged, tried out. Each has a deadline, and none is repeated
-//! here.
+//! Requests about objects: get, list, create, apply, merge and dry run. Each has a deadline. None is retried here.
 
 use http_body_util::BodyExt;
 use kube::Client;
@@ -16,7 +15,7 @@ use super::resource::{Name, Resource};
 /// Sends a request and reads the answer, within a deadline.
 ///
 /// # Errors
-/// No answer, a refusal, or an answer of another shape.
+/// No answer, an error status, or an answer of another shape.
 pub(super) async fn call<T: DeserializeOwned>(
     client: &Client,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
@@ -34,7 +33,7 @@ struct List<T> {
     items: Option<Vec<T>>,
 }
 
-/// Reads one object; none when there is no such object, or no such kind.
+/// Reads one object; `None` when the object or the kind does not exist.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -51,7 +50,7 @@ pub async fn get<T: DeserializeOwned>(
     }
 }
 
-/// Reads the objects of one namespace that carry these labels (`key=value`; empty: all).
+/// Reads the objects of one namespace with these labels (`key=value`; empty: all).
 ///
 /// # Errors
 /// See [`CallError`].
@@ -66,8 +65,8 @@ pub async fn list<T: DeserializeOwned>(
     Ok(list.items.unwrap_or_default())
 }
 
-/// Reads one object, as it is stored and not as a cache has it; none when it does not exist. Asked for as a list of one,
-/// so that it takes no verb that a watch does not take.
+/// Reads one object from storage, not from a cache; `None` when it does not exist. It is requested as a list of one, so that it
+/// needs no verb that a watch does not need.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -81,10 +80,10 @@ pub async fn read<T: DeserializeOwned>(
     Ok(list.items.into_iter().flatten().next())
 }
 
-/// Objects a page of a list, as client-go asks.
+/// Objects in a page of a list, as in client-go.
 pub(super) const PAGE_SIZE: u32 = 500;
 
-/// What a pass could not show.
+/// The objects that a listing had to skip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// How many objects could not be read.
@@ -93,11 +92,11 @@ pub struct Skipped {
     pub example: Option<String>,
 }
 
-/// Lists a kind in all namespaces, page by page, and gives each object to `each`; one page of text is in memory at a time.
-/// An object that cannot be read is skipped.
+/// Lists a kind in all namespaces, page by page, and passes each object to `each`. Only one page of text is in memory at a
+/// time. An object that cannot be decoded is skipped.
 ///
 /// # Errors
-/// See [`CallError`]; what was seen until then is no whole.
+/// See [`CallError`]; the objects passed until then are incomplete.
 pub async fn list_each<T: Decode>(
     client: &Client,
     resource: &Resource,
@@ -129,10 +128,10 @@ pub async fn list_each<T: Decode>(
     }
 }
 
-/// Creates an object in a namespace, which is empty for kinds that have none, as `manager`.
+/// Creates an object as `manager`. The namespace is empty for cluster-scoped kinds.
 ///
 /// # Errors
-/// See [`CallError`]; a conflict when there is one of that name.
+/// See [`CallError`]; a conflict when the name exists.
 pub async fn create(
     client: &Client,
     resource: &Resource,
@@ -144,15 +143,16 @@ pub async fn create(
         field_manager: Some(manager.to_owned()),
         ..PostParams::default()
     };
-    // A Value is always written.
+    // A `Value` can always be written.
     let body = object.to_string().into_bytes();
     let requests = Request::new(resource.collection(namespace));
     let _: Value = call(client, requests.create(&params, body)).await?;
     Ok(())
 }
 
-/// Applies `object` server-side as `manager`, to the object itself or to a subresource, and returns the outcome. `force`
-/// takes fields over from other managers. With `metadata.resourceVersion` in it, a conflict when another writer was faster.
+/// Applies `object` server-side as `manager`, to the object itself or to a subresource, and returns the outcome. `force` takes
+/// fields over from other managers. With `metadata.resourceVersion` in it, it fails with a conflict when another writer was
+/// faster.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -174,8 +174,8 @@ pub async fn apply(
     call(client, request).await
 }
 
-/// Merges `patch` into an object, or into a subresource of it, as `manager`. With `metadata.resourceVersion` in it, a
-/// conflict when another writer was faster.
+/// Merges `patch` into an object, or into a subresource of it, as `manager`. With `metadata.resourceVersion` in it, it fails
+/// with a conflict when another writer was faster.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -200,21 +200,21 @@ pub async fn merge(
     call(client, request).await
 }
 
-/// An answer to a trial.
+/// The answer to a dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// The HTTP status: 201 where the object would have been stored.
     pub code: u16,
     /// The texts of the `Warning` headers, in order.
     pub warnings: Vec<String>,
-    /// Why it was refused; empty where it was not.
+    /// Why it was denied; empty where it was not.
     pub message: String,
 }
 
-/// Asks for a new object as a dry run, by which everything is asked that would be, and nothing is written.
+/// Creates an object as a dry run: all admission runs as for a real request, and nothing is stored.
 ///
 /// # Errors
-/// There was no answer. A refusal is a [`Verdict`].
+/// There was no answer. A denial is a [`Verdict`].
 pub async fn dry_run_create(
     client: &Client,
     resource: &Resource,
@@ -264,7 +264,7 @@ fn warning(header: &str) -> Option<String> {
     None
 }
 
-/// The message of the status object that a refusal is; or whatever stands there instead.
+/// The message of the status object in a denial; the body itself where there is none.
 fn refusal(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Status {

@@ -1,5 +1,5 @@
-//! Which object is reconciled when: one that was triggered at once, one that failed after a pause that grows, all others
-//! at an interval. No object is reconciled twice at the same time, and no more than a few at once.
+//! A work queue: decides which object is reconciled when. A triggered object is due at once, a failed one after a growing
+//! pause, all others at an interval. No object is reconciled twice at the same time, and only a few at once.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -19,9 +19,9 @@ use super::backoff::Backoff;
 pub enum Reconciled {
     /// The object is as it should be.
     Settled,
-    /// There is no such object any more.
+    /// The object does not exist any more.
     Gone,
-    /// It has to be tried again.
+    /// It must be retried.
     Failed,
 }
 
@@ -33,7 +33,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause after failures, before jitter.
 const MAX_PAUSE: Duration = Duration::from_secs(15);
-/// A new holder of the Lease reconciles everything, this far apart at first.
+/// A new holder of the Lease reconciles all objects, at first with this much time between two.
 const SPACING: Duration = Duration::from_millis(5);
 /// A new holder's first pass takes no longer than this.
 const MAX_SPREAD: Duration = Duration::from_secs(10);
@@ -45,12 +45,12 @@ const MAX_TURN: Duration = Duration::from_micros(500);
 
 type Requests<K> = Pin<Box<dyn Stream<Item = ScheduleRequest<K>> + Send>>;
 
-/// A work queue, by the keys of objects. A key is cloned often: let it be cheap to clone.
+/// A work queue by the keys of objects. Keys are cloned often, so they should be cheap to clone.
 pub struct Queue<K, D> {
     due: Pin<Box<Scheduler<K, Requests<K>>>>,
     requests: UnboundedSender<ScheduleRequest<K>>,
     busy: HashSet<K>,
-    /// Those that changed, failed, or were never reconciled by this queue; not those that only the interval brings.
+    /// Objects that changed, failed, or were never reconciled by this queue, without those that are due by the interval only.
     waiting: HashSet<K>,
     depth: D,
     failures: HashMap<K, Backoff>,
@@ -61,7 +61,7 @@ pub struct Queue<K, D> {
 }
 
 impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
-    /// An empty queue, in which each object comes round every `interval`; `depth` is called with how many wait.
+    /// An empty queue in which each object is due every `interval`. `depth` is called with the number of waiting objects.
     pub fn new(interval: Duration, depth: D) -> Queue<K, D> {
         let (requests, mut incoming) = unbounded_channel();
         let incoming: Requests<K> = Box::pin(poll_fn(move |cx| incoming.poll_recv(cx)));
@@ -79,7 +79,7 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
         }
     }
 
-    /// All of them, spread over a while at random.
+    /// Adds all of them, spread at random over a while.
     pub fn fill(&mut self, keys: impl ExactSizeIterator<Item = K>) {
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         let spread = SPACING.saturating_mul(count.saturating_sub(1)).min(MAX_SPREAD);
@@ -90,13 +90,13 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
         }
     }
 
-    /// Something about the object has changed.
+    /// Triggers an object.
     pub fn wake(&mut self, key: K) {
         self.wait(&key);
         self.request(key, SETTLE);
     }
 
-    /// Reconciles whatever is due, for ever. `wakes` waits for objects that have changed.
+    /// Reconciles whatever is due, and never returns. `wakes` waits for objects that have changed.
     pub async fn run<R: Future<Output = Reconciled>>(
         &mut self,
         mut wakes: impl AsyncFnMut() -> Vec<K>,
@@ -130,7 +130,7 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
         self.busy.insert(key.clone());
         self.waiting.remove(key);
         if self.waiting.is_empty() {
-            // The first pass leaves room for every object, which is not needed again.
+            // Releases the memory of the first pass, which needs room for all objects.
             self.waiting = HashSet::new();
         }
         (self.depth)(self.waiting.len());
@@ -142,7 +142,7 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
             Reconciled::Settled => {
                 self.failures.remove(&key);
                 let share = self.draw();
-                // 90 to 110 percent, so that objects that began together do not stay together.
+                // 90 to 110 percent, so that objects that started together do not stay together.
                 self.request_periodic(key, self.interval.mul_f64(0.9 + share / 5.0));
             }
             Reconciled::Gone => drop(self.failures.remove(&key)),
@@ -158,7 +158,7 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
 
     fn request(&mut self, message: K, after: Duration) {
         let run_at = Instant::now() + after;
-        // The receiver lives in `due`, beside us.
+        // Sending cannot fail: the receiver is in `due`.
         drop(self.requests.send(ScheduleRequest { message, run_at }));
     }
 
@@ -178,7 +178,7 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
     }
 }
 
-/// The next that is due and not being reconciled.
+/// The next object that is due and not being reconciled.
 async fn next<K: Hash + Eq + Clone>(due: Pin<&mut Scheduler<K, Requests<K>>>, busy: &HashSet<K>) -> Option<K> {
     due.hold_unless(|key| !busy.contains(key)).next().await
 }

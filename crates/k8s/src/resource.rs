@@ -1,4 +1,4 @@
-//! Kinds and objects by the paths that an API server knows them under.
+//! Names of kinds and objects, and their paths at an API server.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Of an object that has no namespace.
+    /// The name of a cluster-scoped object.
     pub fn cluster_wide(name: impl Into<String>) -> Name {
         Name {
             namespace: String::new(),
@@ -45,7 +45,7 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// The kind of a Rust type, by the names that the type itself declares.
+    /// The kind of a Rust type, by the names that the type declares.
     pub fn of<K: kube::Resource<DynamicType = (), Scope: 'static>>() -> Resource {
         Resource {
             group: K::group(&()),
@@ -56,7 +56,7 @@ impl Resource {
         }
     }
 
-    /// `apiVersion` as objects say it.
+    /// `apiVersion` as in objects.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
             self.version.to_string()
@@ -65,7 +65,7 @@ impl Resource {
         }
     }
 
-    /// One object of the kind, to be followed.
+    /// One object of the kind, to follow.
     pub fn named(self, name: Name) -> Followed {
         Followed {
             scope: Scope {
@@ -77,7 +77,7 @@ impl Resource {
         }
     }
 
-    /// Where the kind is listed; the namespace is empty for all of them, and for kinds that have none.
+    /// The path of the list. The namespace is empty for all namespaces, and for cluster-scoped kinds.
     pub(super) fn collection(&self, namespace: &str) -> String {
         let root = if self.group.is_empty() { "api" } else { "apis" };
         let (version, plural) = (self.api_version(), &self.plural);
@@ -101,8 +101,8 @@ impl From<(ApiResource, ApiCapabilities)> for Resource {
     }
 }
 
-/// Asks the API server for a kind that is named only at run time; in the version that the server prefers where none is
-/// given. None when there is no such kind.
+/// Looks up a kind at the API server, in the version that the server prefers where none is given. `None` when there is no such
+/// kind.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -143,18 +143,18 @@ pub struct Scope {
     pub namespace: String,
     /// Only the one of this name; empty: all.
     pub name: String,
-    /// Only those that this label selector selects; empty: all.
+    /// Only those that match this label selector; empty: all.
     pub labels: String,
 }
 
-/// What is followed.
+/// What to follow.
 #[derive(Clone, Debug)]
 pub struct Followed {
     /// The kind.
     pub resource: Resource,
     /// Which of its objects.
     pub scope: Scope,
-    /// Whether nothing but their metadata is asked for.
+    /// Whether only metadata is requested.
     pub metadata_only: bool,
 }
 
@@ -174,8 +174,7 @@ impl Followed {
         self.resource.collection(&self.scope.namespace)
     }
 
-    /// The API server lets a rule with `resourceNames` cover a list or a watch exactly when it is asked for by this
-    /// selector.
+    /// A rule with `resourceNames` covers a list or a watch exactly when it is requested with this selector.
     pub(super) fn field_selector(&self) -> Option<String> {
         let name = &self.scope.name;
         (!name.is_empty()).then(|| format!("metadata.name={name}"))

@@ -1,4 +1,5 @@
-//! Requests to the API server itself: its version, its clock, the text of its pages, what an account may do.
+//! Requests about the API server rather than about an object: its version, its clock, the raw text of an endpoint such as
+//! `/metrics`, and whether an account may do something.
 
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ struct Version {
     git_version: String,
 }
 
-/// `gitVersion` of the API server, such as `v1.32.1`; every account may ask for it.
+/// `gitVersion` of the API server, such as `v1.32.1`. Every account may read it.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -29,16 +30,16 @@ pub async fn version(client: &Client) -> Result<String, CallError> {
     Ok(version.git_version)
 }
 
-/// What an API server says of itself.
+/// Facts about an API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
     /// `gitVersion`.
     pub version: String,
-    /// The time there when it answered, in whole seconds; absent when it did not say.
+    /// Its time when it answered, in whole seconds; absent when the answer had none.
     pub date: Option<Timestamp>,
 }
 
-/// Which Kubernetes it is, and its clock.
+/// Its version and its clock.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -74,7 +75,7 @@ pub async fn server_info(client: &Client) -> Result<ServerInfo, CallError> {
     })
 }
 
-/// Whether an account may do something, by a SubjectAccessReview.
+/// Whether an account has a right, by a SubjectAccessReview.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -90,7 +91,7 @@ pub async fn can(client: &Client, question: SubjectAccessReviewSpec) -> Result<b
     Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
-/// The text of a page of the API server's own, such as `/metrics`.
+/// The text of a page of the API server, such as `/metrics`.
 ///
 /// # Errors
 /// See [`CallError`].
@@ -104,7 +105,7 @@ pub async fn raw_text(client: &Client, path: &str) -> Result<String, CallError> 
     }
 }
 
-/// The one date format of HTTP that is still written.
+/// The one date format of HTTP that is still in use.
 fn read_date(text: &str) -> Option<Timestamp> {
     let date = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(date.timestamp())

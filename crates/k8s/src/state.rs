@@ -1,4 +1,4 @@
-//! How one watch is doing, for probes and metrics.
+//! The state of one watch, for probes and metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use super::trouble::Trouble;
 /// The state of one watch: written by the watch, read by probes and metrics.
 #[derive(Debug)]
 pub struct WatchState {
-    /// What is watched, in the plural.
+    /// The kind, in the plural.
     pub plural: String,
     /// Seconds since 1970; 0 for never.
     last_event: AtomicI64,
@@ -23,7 +23,7 @@ pub struct WatchState {
 }
 
 impl WatchState {
-    /// Of a watch of this kind that was not started yet.
+    /// The state of a watch that was not started yet.
     pub fn new(resource: &Resource) -> WatchState {
         WatchState {
             plural: resource.plural.to_string(),
@@ -35,8 +35,8 @@ impl WatchState {
         }
     }
 
-    /// When the API server last said anything about this kind: a list, an event, or the bookmark that it sends about
-    /// every minute when nothing happens. None before the first word.
+    /// When the API server last sent anything about this kind: a list, an event, or the bookmark that comes about every minute
+    /// when nothing happens. `None` before the first.
     pub fn last_event(&self) -> Option<Timestamp> {
         match self.last_event.load(Ordering::Relaxed) {
             0 => None,
@@ -49,7 +49,7 @@ impl WatchState {
         self.errors.load(Ordering::Relaxed)
     }
 
-    /// How many objects came that could not be read; each was skipped.
+    /// How many objects could not be decoded; each was skipped.
     pub fn unreadable(&self) -> u64 {
         self.unreadable.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The status of one object: written by us alone, and only when something other than a timestamp is different.
+//! Writes the status of one object, only when something other than a timestamp differs. No other writer is expected.
 
 use kube::Client;
 use serde::Deserialize;
@@ -19,12 +19,12 @@ pub struct Current {
     pub status: Value,
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// There is no such object any more.
+    /// The object does not exist any more.
     Gone,
-    /// Nothing but timestamps would have changed; nothing was sent.
+    /// Only timestamps differ, so nothing was sent.
     Unchanged,
     /// It was written.
     Written,
@@ -47,13 +47,14 @@ struct StoredMetadata {
     generation: i64,
 }
 
-/// Reads the object, asks `derive` for the whole status that it should have, and applies that as `manager`, unless the
-/// two differ in nothing but the keys named in `clocks`, at whatever depth. What `derive` leaves out is removed, whoever wrote
-/// it: an apply removes nothing but what its own manager once applied, so what is left of another writer (the Go
-/// operator, by PUT) is taken out after it.
+/// Reads the object, calls `derive` for the whole status that it should have, and applies that as `manager`. It sends nothing
+/// when the two differ only in the keys named in `clocks`, at whatever depth.
+///
+/// What `derive` leaves out is removed, whichever writer set it. An apply removes only what its own manager once applied, so
+/// what another writer left (the Go operator, by PUT) is removed after it.
 ///
 /// # Errors
-/// See [`CallError`]; nothing is written then, and it is worth trying again.
+/// See [`CallError`]. Nothing is written then, and a retry is useful.
 pub async fn write_if_changed(
     client: &Client,
     resource: &Resource,
@@ -84,7 +85,8 @@ pub async fn write_if_changed(
     if !name.namespace.is_empty() {
         identity.insert("namespace".to_owned(), Value::from(name.namespace.as_str()));
     }
-    // The uid makes it fail, instead of creating, when the object was deleted meanwhile; also when it came back.
+    // With the uid, the request fails instead of creating the object when it was deleted in the meantime; also when it was
+    // created again.
     identity.insert("uid".to_owned(), Value::from(current.uid.as_str()));
     let object = json!({"apiVersion": api_version, "kind": kind, "metadata": identity, "status": wanted});
     let written = match apply(client, resource, name, Some("status"), manager, &object).await {
@@ -92,8 +94,8 @@ pub async fn write_if_changed(
         Err(error) if error.is_not_found() => return Ok(Outcome::Gone),
         Err(error) => return Err(error),
     };
-    // Not by way of managedFields: an API server takes those from a request for the object itself and from no other, and
-    // we may write none of those.
+    // managedFields cannot be used for this: an API server accepts those only in a request for the object itself, which we may
+    // not write.
     if let Some(rest) = leftovers(&written["status"], &wanted) {
         let version = &written["metadata"]["resourceVersion"];
         let patch = json!({"metadata": {"resourceVersion": version}, "status": rest});
@@ -117,7 +119,7 @@ fn timeless(value: &Value, clocks: &[&str]) -> Value {
     }
 }
 
-/// The merge patch that takes out of `stored` what is not in `wanted`; none when there is nothing.
+/// The merge patch that removes from `stored` what is not in `wanted`; `None` when there is nothing.
 fn leftovers(stored: &Value, wanted: &Value) -> Option<Value> {
     let (Value::Object(stored), Value::Object(wanted)) = (stored, wanted) else {
         return None;
@@ -126,7 +128,7 @@ fn leftovers(stored: &Value, wanted: &Value) -> Option<Value> {
     for (key, value) in stored {
         let rest = match (value, wanted.get(key)) {
             (_, None | Some(Value::Null)) => Some(Value::Null),
-            // A merge patch knows lists only as a whole.
+            // A merge patch replaces lists only as a whole.
             (Value::Array(there), Some(Value::Array(items))) => {
                 (there.len() > items.len()).then(|| Value::Array(items.clone()))
             }

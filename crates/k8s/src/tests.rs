@@ -1,4 +1,4 @@
-//! What a watch brings is taken one object at a time.
+//! The objects of a watch are decoded one at a time.
 
 use kube::api::WatchEvent;
 

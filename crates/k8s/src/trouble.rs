@@ -1,23 +1,23 @@
-//! Which failure was logged last, so that the log names each new reason once and then says that it is over.
+//! Remembers which failure was logged last, so that each new reason is logged once, and its end as well.
 
 use std::sync::{Mutex, PoisonError};
 
-/// The reason why something fails at present.
+/// The current reason of a failure.
 #[derive(Debug, Default)]
 pub struct Trouble(Mutex<Option<String>>);
 
 impl Trouble {
-    /// Notes a failure. Whether its reason is another one than the last, which is when to log it.
+    /// Records a failure, and returns whether its reason is a new one, which must be logged.
     pub fn failed(&self, reason: &str) -> bool {
         self.replace(Some(reason.to_owned())).as_deref() != Some(reason)
     }
 
-    /// Notes a success. Whether there was a failure before it, whose end is to be logged.
+    /// Records a success, and returns whether it ends a failure, which must be logged.
     pub fn over(&self) -> bool {
         self.replace(None).is_some()
     }
 
-    /// The reason at present.
+    /// The current reason.
     pub fn reason(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,9 +1,9 @@
-//! Follows one kind: lists it in pages, then watches from there; lists again only when the API server has forgotten the
+//! Follows one kind: lists it in pages, then watches from there. It lists again only when the API server no longer has the
 //! version that the watch had reached.
 //!
-//! Not kube's `watcher`: it ends a page at the first object it cannot read. Its `DeserializeGuard` avoids that, but clones
-//! each object, and a relist drops the last good version of one that cannot be read. It holds a whole relist in memory,
-//! and does not report when a watch stands again, which readiness needs.
+//! Why not kube's `watcher`: it ends a page at the first object it cannot read. Its `DeserializeGuard` avoids that, but clones
+//! each object, and a relist drops the last good version of one that cannot be read. It holds a whole relist in memory, and
+//! does not report when a watch is established again, which readiness needs.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::object::PAGE_SIZE;
 use super::resource::{Followed, Name, Resource};
 use super::state::WatchState;
 
-/// For how long one watch is asked, in seconds; the API server ends it then.
+/// The requested duration of one watch, in seconds, after which the API server ends it.
 const WATCH_SECONDS: u32 = 290;
 /// No event for this long, although a bookmark comes about every minute, means a dead connection.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
@@ -29,32 +29,32 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A watch that the server ends after this long is started again without a pause.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
-/// What happened; `L` is what a list is made of.
+/// An event; `L` is the element type of lists.
 #[derive(Clone, Debug)]
 pub enum Event<T, L = T> {
-    /// An object is new or different.
+    /// An object is new or changed.
     Applied(T),
-    /// An object is gone.
+    /// An object was deleted.
     Deleted(Name),
-    /// These are all; what is in neither list is gone.
+    /// The complete list. An object that is in neither part was deleted.
     Listed {
         /// The objects.
         objects: Vec<L>,
-        /// Those that are there and could not be read.
+        /// Names of objects that exist and could not be decoded.
         unreadable: Vec<Name>,
     },
 }
 
 /// Why a list or a watch ended.
 enum Ended {
-    /// The connection, or the server behind it, failed for now: the reached version is still valid.
+    /// The connection or the server failed for now. The reached version is still valid.
     Lost(String),
-    /// The API server's answer: list again before watching.
+    /// The API server rejected the watch: list again before watching.
     Refused(String),
 }
 
-/// Follows a kind, or a part of it, and never returns. Every failure is noted in `state` and tried again after a pause that
-/// grows ([`Backoff::for_api_server`]).
+/// Follows a kind, or a part of it, and never returns. Every failure is recorded in `state` and retried after a growing pause
+/// ([`Backoff::for_api_server`]).
 pub async fn follow<T: Decode>(
     client: Client,
     followed: impl Into<Followed>,
@@ -64,9 +64,9 @@ pub async fn follow<T: Decode>(
     follow_many(client, followed, state, |object| object, sink).await;
 }
 
-/// As [`follow`], for a kind of which there may be very many objects: each of a list is given to `keep` as soon as it is
-/// read, and the list is made of what that returns. A `keep` that returns an equal object it already has saves holding all
-/// of them twice during a relist.
+/// Like [`follow`], for a kind with possibly very many objects: each object of a list is passed to `keep` as soon as it is
+/// decoded, and the list consists of the results. A `keep` that returns an equal object it already has saves the memory of a
+/// second copy during a relist.
 pub async fn follow_many<T: Decode, L>(
     client: Client,
     followed: impl Into<Followed>,
@@ -83,7 +83,7 @@ pub async fn follow_many<T: Decode, L>(
                 Ok((listed, at)) => {
                     state.heard();
                     sink(listed);
-                    // No reset of the backoff: where lists succeed and watches are refused, lists must become rare, too.
+                    // The backoff is not reset: where lists succeed and watches fail, lists must become rare, too.
                     version = at;
                 }
                 Err(Ended::Lost(reason) | Ended::Refused(reason)) => {
@@ -97,11 +97,12 @@ pub async fn follow_many<T: Decode, L>(
         let ended = watch(&client, &followed, &state, &mut version, &mut sink).await;
         let lived = started.elapsed() >= MIN_LIFETIME;
         if lived || version != from {
-            // It was a watch, however short: what ends the next one is another failure.
+            // The watch was established, however short it was. What ends the next one is another failure.
             backoff.reset();
         }
         match ended {
-            // The usual end, at the server's choice: on from where we are, unless it ends every watch at once.
+            // The server ends each watch after a while. The next one continues from there without a pause, unless the server
+            // ends every watch at once.
             Ok(()) if lived => continue,
             Ok(()) => {}
             Err(Ended::Lost(reason)) => state.failed(&reason),
@@ -114,7 +115,7 @@ pub async fn follow_many<T: Decode, L>(
     }
 }
 
-/// Everything there is, built aside, and the version from which to watch.
+/// Lists all objects into a new list, and returns the version from which to watch.
 async fn list<T: Decode, L>(
     client: &Client,
     followed: &Followed,
@@ -153,7 +154,7 @@ async fn list<T: Decode, L>(
     }
 }
 
-/// Watches from `version` on and moves it along, until the API server ends the watch.
+/// Watches from `version` on and updates it, until the API server ends the watch.
 async fn watch<T: Decode, L>(
     client: &Client,
     followed: &Followed,
@@ -188,7 +189,7 @@ async fn watch<T: Decode, L>(
                     sink(Event::Applied(object));
                     at
                 }
-                // The last version that could be read stays in use.
+                // The last readable version stays in use.
                 Err((_, at)) => at,
             },
             WatchEvent::Deleted(decoded) => {
@@ -233,7 +234,7 @@ async fn answered<T>(resource: &Resource, asked: impl Future<Output = Result<T, 
     }
 }
 
-/// Whether this answer to a watch makes a list necessary.
+/// Whether this answer to a watch requires a list.
 #[cfg(test)]
 pub(super) fn lists_again(error: &Error) -> bool {
     let any = Resource::of::<k8s_openapi::api::core::v1::Namespace>();
@@ -246,11 +247,11 @@ impl Ended {
             group, version, plural, ..
         } = resource;
         match error {
-            // By its code: to an unknown path the API server answers with plain text.
+            // Decided by the code: for an unknown path the API server answers with plain text.
             Error::Api(status) if status.code == 404 => Ended::Refused(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
-            // It is overloaded or failing: the reached version is still valid, and a list would add to its load.
+            // The server is overloaded or failing. The reached version is still valid, and a list would add to its load.
             Error::Api(status) if status.code == 429 || status.code >= 500 => {
                 Ended::Lost(format!("{} ({})", status.message, status.code))
             }

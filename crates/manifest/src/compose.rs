@@ -1,20 +1,20 @@
-//! From parser events to trees.
+//! Builds trees from parser events.
 
 use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::{Content, DEEPEST, Documents, Entry, MOST_COPIED, MOST_VALUES, Node, ReadError, scalar};
+use super::{Content, Documents, Entry, MAX_COPIED, MAX_DEPTH, MAX_VALUES, Node, ReadError, scalar};
 
-/// Reads every document of a YAML or JSON text. What stands before a mistake is read.
+/// Reads every document of a YAML or JSON text, up to the first error.
 pub fn read(text: &str) -> Documents {
     let mut documents = Vec::new();
     let error = each(text, |document| documents.push(document));
     Documents { documents, error }
 }
 
-/// As [`read`], but every document is handed over as soon as it is whole: of a long text there is never more than one
-/// tree. Returns the mistake that ended reading, or none.
+/// Like [`read`], but passes on every document as soon as it is complete, so that only one tree of a long text is in memory.
+/// Returns the error that ended reading, if any.
 pub fn each(text: &str, mut take: impl FnMut(Node)) -> Option<ReadError> {
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -50,15 +50,15 @@ fn mistake<T>(line: usize, reason: impl Into<String>) -> Result<T, ReadError> {
 
 #[derive(Default)]
 struct Composer {
-    /// The document that has just become whole.
+    /// The document that has just become complete.
     document: Option<Node>,
-    /// Lists and maps that are not closed yet, the innermost last.
+    /// Open lists and maps, the innermost last.
     open: Vec<Open>,
     /// Nodes with an anchor, by the parser's number for it.
     anchors: HashMap<usize, Sized>,
-    /// How many values there are so far.
+    /// The number of values so far.
     values: usize,
-    /// How many values the anchors hold, those of earlier documents included.
+    /// The number of values that the anchors hold, those of earlier documents included.
     kept: usize,
     /// Bytes of text that anchors and aliases copied.
     copied: usize,
@@ -88,7 +88,7 @@ struct Key {
     merge: bool,
 }
 
-/// How many values a node holds, how deep it is, and how many bytes of text stand in it.
+/// The number of values in a node, its depth, and the bytes of its text.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     values: usize,
@@ -110,7 +110,7 @@ impl Size {
 struct Sized {
     node: Node,
     size: Size,
-    /// The text `<<` unquoted, which means something as a key.
+    /// Whether the text is an unquoted `<<`, which has a meaning as a key.
     merge: bool,
 }
 
@@ -150,7 +150,7 @@ impl Composer {
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
             Event::Alias(anchor) => {
                 let Some(named) = self.anchors.get(&anchor) else {
-                    // The parser refuses unknown names, so this one is open still.
+                    // The parser rejects unknown names, so this one is still open.
                     return mistake(line, "this alias stands inside the value that it names");
                 };
                 let copy = copied(&mut self.copied, named, line)?;
@@ -162,8 +162,8 @@ impl Composer {
     }
 
     fn start(&mut self, line: usize, anchor: usize, kind: OpenKind) -> Result<(), ReadError> {
-        if self.open.len() >= DEEPEST {
-            return mistake(line, format!("nested deeper than {DEEPEST} levels"));
+        if self.open.len() >= MAX_DEPTH {
+            return mistake(line, format!("nested deeper than {MAX_DEPTH} levels"));
         }
         self.open.push(Open {
             line,
@@ -186,7 +186,7 @@ impl Composer {
             line: open.line,
             content,
         };
-        // The children were counted when they were placed; only the collection itself is new.
+        // The children were counted when they were placed. Only the collection itself is new.
         self.values = self.values.saturating_sub(open.size.values.saturating_sub(1));
         self.place(
             Sized {
@@ -198,20 +198,20 @@ impl Composer {
         )
     }
 
-    /// Puts a finished node where it belongs: into the innermost open collection, or among the documents.
+    /// Adds a complete node to the innermost open collection, or to the documents.
     fn place(&mut self, placed: Sized, anchor: usize) -> Result<(), ReadError> {
         self.values = self.values.saturating_add(placed.size.values);
-        if self.values > MOST_VALUES {
-            return mistake(placed.node.line, format!("more than {MOST_VALUES} values"));
+        if self.values > MAX_VALUES {
+            return mistake(placed.node.line, format!("more than {MAX_VALUES} values"));
         }
-        if self.open.len() + placed.size.depth > DEEPEST {
-            return mistake(placed.node.line, format!("nested deeper than {DEEPEST} levels"));
+        if self.open.len() + placed.size.depth > MAX_DEPTH {
+            return mistake(placed.node.line, format!("nested deeper than {MAX_DEPTH} levels"));
         }
         if anchor != 0 {
-            // Every anchor keeps a copy, and anchored values may hold anchored values.
+            // Every anchor keeps a copy, and anchored values may contain anchored values.
             self.kept = self.kept.saturating_add(placed.size.values);
-            if self.kept > MOST_VALUES {
-                return mistake(placed.node.line, format!("anchors hold more than {MOST_VALUES} values"));
+            if self.kept > MAX_VALUES {
+                return mistake(placed.node.line, format!("anchors hold more than {MAX_VALUES} values"));
             }
             let copy = copied(&mut self.copied, &placed, placed.node.line)?;
             self.anchors.insert(anchor, copy);
@@ -260,16 +260,16 @@ impl Composer {
 /// A copy of a node, unless so much text was copied already that a small file would fill the memory.
 fn copied(so_far: &mut usize, named: &Sized, line: usize) -> Result<Sized, ReadError> {
     *so_far = so_far.saturating_add(named.size.bytes);
-    if *so_far > MOST_COPIED {
+    if *so_far > MAX_COPIED {
         return mistake(
             line,
-            format!("anchors and aliases hold more than {MOST_COPIED} bytes of text"),
+            format!("anchors and aliases hold more than {MAX_COPIED} bytes of text"),
         );
     }
     Ok(named.clone())
 }
 
-/// Adds what `<<` brings in: entries of other maps, wherever the map does not say otherwise itself.
+/// Adds the entries of other maps that `<<` brings in. The map's own entries win.
 fn merge(
     mut entries: Vec<Entry>,
     mut lines: HashMap<String, usize>,
@@ -323,7 +323,7 @@ fn scalar_content(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<C
     }
 }
 
-/// A key as text: JSON has no other keys.
+/// A key as text, since JSON has no other keys.
 fn key_text(node: &Node) -> Result<String, ReadError> {
     match &node.content {
         Content::Text(text) => Ok(text.clone()),

@@ -1,8 +1,8 @@
-//! YAML manifests read into trees that know their lines.
+//! Reads YAML manifests into trees with line numbers.
 //!
-//! Owns how a text becomes documents: one parser for YAML and JSON, scalars understood as `kubectl` understands them
-//! (YAML 1.1: `yes` is true, `010` is eight), anchors and merge keys expanded, a key set twice refused, sizes bounded.
-//! Knows no Kubernetes kind and no file. Start reading at [`each`].
+//! One parser reads YAML and JSON. It understands scalars as `kubectl` does (YAML 1.1: `yes` is true, `010` is eight), expands
+//! anchors and merge keys, rejects a key that is set twice, and bounds sizes. It knows no Kubernetes kind and no file. Start
+//! reading at [`each`].
 
 mod compose;
 mod scalar;
@@ -12,33 +12,33 @@ use serde_json::{Map, Number, Value};
 
 pub use compose::{each, read};
 
-/// Most values (scalars, lists and maps, after anchors are expanded) that one text may hold.
-pub const MOST_VALUES: usize = 1_000_000;
-/// Most bytes of text that anchors and aliases may copy.
-pub const MOST_COPIED: usize = 64 << 20;
+/// How many values (scalars, lists and maps, after anchors are expanded) one text may hold.
+pub const MAX_VALUES: usize = 1_000_000;
+/// How many bytes of text anchors and aliases may copy.
+pub const MAX_COPIED: usize = 64 << 20;
 /// Deepest nesting of lists and maps.
-pub const DEEPEST: usize = 200;
+pub const MAX_DEPTH: usize = 200;
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Documents {
-    /// The documents that could be read, empty ones left out; all before the first mistake.
+    /// The documents before the first error, empty ones left out.
     pub documents: Vec<Node>,
-    /// The mistake that ended reading, or none.
+    /// The error that ended reading, if any.
     pub error: Option<ReadError>,
 }
 
-/// A text that is not what it should be, from a line on.
+/// A text that is invalid from a line on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct ReadError {
-    /// Line of the mistake, counted from 1.
+    /// Line of the error, counted from 1.
     pub line: usize,
     /// What is wrong, on one line.
     pub reason: String,
 }
 
-/// A value and where it stands.
+/// A value and its line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Line of its first character, counted from 1.
@@ -47,10 +47,10 @@ pub struct Node {
     pub content: Content,
 }
 
-/// A value as JSON knows it.
+/// A value with the types of JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// `null`, `~` or nothing at all.
+    /// `null`, `~` or no text.
     Null,
     /// A boolean.
     Bool(bool),
@@ -76,7 +76,7 @@ pub struct Entry {
 }
 
 impl Node {
-    /// The entry of a map; none where there is none or this is no map.
+    /// The entry of a map; `None` when it is absent or this is no map.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -84,7 +84,7 @@ impl Node {
         }
     }
 
-    /// The text under a key of a map; none where there is something else.
+    /// The text under a key of a map; `None` when the value is no text.
     pub fn text(&self, key: &str) -> Option<&str> {
         match &self.entry(key)?.value.content {
             Content::Text(text) => Some(text),

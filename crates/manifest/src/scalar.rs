@@ -1,4 +1,4 @@
-//! What an unquoted word means. `kubectl` reads manifests by YAML 1.1, so a file must mean here what it means there.
+//! The meaning of unquoted scalars. `kubectl` reads manifests by YAML 1.1, so a file must mean the same here.
 
 use serde_json::Number;
 
@@ -27,7 +27,7 @@ fn number(text: &str) -> Option<Number> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return None;
     }
-    // Underscores stand anywhere, but after a leading point only between digits.
+    // Underscores are allowed anywhere, but after a leading point only between digits.
     let bytes = text.as_bytes();
     let digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
     let good = |index: usize| index > 0 && digit(index - 1) && digit(index + 1);
@@ -51,7 +51,7 @@ fn integer(text: &str) -> Option<Number> {
         [b'0', _, ..] => (8, &digits[1..]),
         _ => (10, digits),
     };
-    // A second sign is not a digit, though from_str_radix would take it.
+    // A second sign is not a digit, though from_str_radix accepts it.
     if !digits.chars().all(|digit| digit.is_digit(base)) {
         return None;
     }
@@ -63,8 +63,8 @@ fn integer(text: &str) -> Option<Number> {
     }
 }
 
-/// `1.5`, `.5`, `1.`, `1e3`: digits on at least one side of the point, perhaps an exponent, and finite. A whole one is an
-/// integer by the time `kubectl` has written it as JSON.
+/// `1.5`, `.5`, `1.`, `1e3`: digits on at least one side of the point, an optional exponent, and finite. A whole float is an
+/// integer once `kubectl` has written it as JSON.
 fn float(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -81,7 +81,7 @@ fn float(text: &str) -> Option<Number> {
         return None;
     }
     let float: f64 = text.parse().ok()?;
-    // 2^63; everything whole below it is an i64.
+    // 2^63. Every whole number below it fits an i64.
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
     if float.fract() == 0.0 && (-BOUND..BOUND).contains(&float) {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within bounds, so exact")]

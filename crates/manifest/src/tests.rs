@@ -1,11 +1,11 @@
-//! Tests of reading manifests, by cases and by two laws: JSON reads as itself, and any text gets an answer.
+//! Tests of reading manifests, by cases and by two properties: JSON reads as itself, and any text gets an answer.
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
-/// The values of all documents of a text that has no mistake.
+/// The values of all documents of a valid text.
 #[track_caller]
 fn values(text: &str) -> Vec<Value> {
     let read = read(text);
@@ -13,7 +13,7 @@ fn values(text: &str) -> Vec<Value> {
     read.documents.iter().map(Node::to_value).collect()
 }
 
-/// The mistake in a text, as `line N: reason`.
+/// The error of a text, as `line N: reason`.
 #[track_caller]
 fn mistake(text: &str) -> String {
     read(text).error.unwrap().to_string()
@@ -168,9 +168,9 @@ fn size_and_depth_are_bounded() {
         bomb.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
     }
     assert_eq!(mistake(&bomb), "line 6: more than 1000000 values");
-    let kept = "&a [".repeat(DEEPEST) + &"x, ".repeat(10_000) + &"]".repeat(DEEPEST);
+    let kept = "&a [".repeat(MAX_DEPTH) + &"x, ".repeat(10_000) + &"]".repeat(MAX_DEPTH);
     assert_eq!(mistake(&kept), "line 1: anchors hold more than 1000000 values");
-    // Two gigabytes out of 160 kilobytes, though it is not many values.
+    // Two gigabytes out of 160 kilobytes, though few values.
     let long = "x".repeat(100_000);
     let aliases = vec!["*a"; 20_000].join(", ");
     let copied = "anchors and aliases hold more than 67108864 bytes of text";
@@ -183,11 +183,11 @@ fn size_and_depth_are_bounded() {
         mistake(&keys.replace("*a", "*a, *a, *a, *a")),
         format!("line 2: {copied}")
     );
-    let held = "&a [".repeat(DEEPEST) + &long.repeat(10) + &"]".repeat(DEEPEST);
+    let held = "&a [".repeat(MAX_DEPTH) + &long.repeat(10) + &"]".repeat(MAX_DEPTH);
     assert_eq!(mistake(&held), format!("line 1: {copied}"));
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(values(&nested(DEEPEST)).len(), 1);
-    assert_eq!(mistake(&nested(DEEPEST + 1)), "line 1: nested deeper than 200 levels");
+    assert_eq!(values(&nested(MAX_DEPTH)).len(), 1);
+    assert_eq!(mistake(&nested(MAX_DEPTH + 1)), "line 1: nested deeper than 200 levels");
     let chained = format!(
         "- &a {}\n- &b {}\n- [[*b]]",
         nested(150),
@@ -196,7 +196,7 @@ fn size_and_depth_are_bounded() {
     assert_eq!(mistake(&chained), "line 2: nested deeper than 200 levels");
 }
 
-/// Text that may stand in YAML as it is: YAML knows fewer characters than JSON.
+/// Text that is valid in YAML, which allows fewer characters than JSON.
 fn any_text() -> impl Strategy<Value = String> {
     let foreign = |c: char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
     any::<String>().prop_map(move |text| text.replace(foreign, "?"))
@@ -209,7 +209,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        // Whole floats read as integers.
+        // Whole floats are read as integers.
         any::<f64>().prop_map(|float| if float.fract() == 0.0 && float.abs() < 1e19 {
             Value::from(0)
         } else {

@@ -1,4 +1,4 @@
-//! A decision in words: the message of the answer and its warnings, within what an API server passes on.
+//! Puts a decision into words: the message of the answer and its warnings, within what an API server passes on.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,22 +12,22 @@ use super::fix::Plan;
 use super::mode::Mode;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
-use super::text::{Shown, cut, cut_onto};
+use super::text::{Shown, cut, cut_onto, length_within};
 
-/// Warnings together: beyond 4,096 characters an API server cuts each to 256.
+/// Limit of all warnings together: above 4,096 characters an API server cuts each to 256.
 const WARNINGS: usize = 4_000;
-/// One line: no fact of ours is longer unless a name in the object is.
+/// Limit of one line. Ours are shorter unless a name in the object is long.
 const LINE: usize = 256;
-/// A denial, whole: a terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
+/// Limit of a whole denial. A terminal, a pipeline and an Event hold no more, and an object may have thousands of errors.
 const DENIAL: usize = 64 << 10;
-/// Its first line, which names every error as upstream's does.
+/// Limit of its first line, which names every error as upstream's does.
 const FIRST_LINE: usize = DENIAL / 2;
-/// The lines below it are for so many findings.
+/// How many findings get a line below it.
 const FINDINGS: usize = 40;
-/// One of them: a field's path with a container's name in it, and two values.
-const FIX_LINE: usize = 512;
+/// What stands before and behind one of them: its indentation, and how many findings it is for.
+const BESIDE_FIX: usize = 32;
 
-/// The Scale a request is about, for the command that would pass.
+/// The Scale of a request, for the command that would pass.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaleTarget<'a> {
     /// The Deployment's namespace.
@@ -36,8 +36,8 @@ pub struct ScaleTarget<'a> {
     pub name: &'a str,
 }
 
-/// `status.message`: contract 2.5's first line; with the complete rules, a line per refusing finding that says what to
-/// change, and for a Scale the command that would pass.
+/// `status.message`: the first line of contract 2.5. With the complete rules, a line follows for each denying finding that says
+/// what to change, and for a Scale the command that would pass.
 pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'static, str> {
     if let Some(persona) = decision.refusing_persona() {
         return denial(decision, persona, scale).into();
@@ -64,44 +64,57 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
         }
         return text;
     }
-    for (position, charge) in refusals.iter().enumerate() {
+    let mut named = 0;
+    for charge in refusals {
         if text.len() > FIRST_LINE - 3 * LINE {
-            say(&mut text, format_args!("; and {} more", refusals.len() - position));
             break;
         }
-        text.push_str(if position == 0 { "" } else { "; " });
+        text.push_str(if named == 0 { "" } else { "; " });
+        named += 1;
         cut_onto(&mut text, Message(charge.finding()), LINE);
         if let Some(owner) = charge.owner(persona) {
             say(&mut text, format_args!("{owner}"));
         }
+    }
+    let left = decision.refusing() - named;
+    if left > 0 {
+        say(&mut text, format_args!("; and {left} more"));
     }
     let command = scale.and_then(|scale| command(decision, scale)).unwrap_or_default();
     fixes(&mut text, decision, DENIAL.saturating_sub(command.len()));
     text + &command
 }
 
-/// A line for each field that has to change, as long as the text is shorter than `most`.
+/// A line for each field that has to change, as long as the text is shorter than `most`. A finding has all its lines, each
+/// of them whole, or none.
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
-    let plan = Plan::new(&findings, decision.workload(), FINDINGS);
-    let mut left = plan.left;
-    for (change, findings) in &plan.changes {
-        if text.len() + FIX_LINE + LINE > most {
-            left += findings;
-            continue;
+    let mut room = most.saturating_sub(text.len() + LINE);
+    let plan = Plan::within(FINDINGS, &findings, decision.workload(), |changes| {
+        let mut left = room;
+        for change in changes {
+            let line = length_within(left, FixLine(change)).map(|length| length + BESIDE_FIX);
+            match line.and_then(|line| left.checked_sub(line)) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
         }
-        text.push_str("\n  ");
-        cut_onto(text, FixLine(change), FIX_LINE);
+        room = left;
+        true
+    });
+    for (change, findings) in &plan.changes {
+        say(text, format_args!("\n  {}", FixLine(change)));
         if *findings > 1 {
             say(text, format_args!(" ({findings} findings)"));
         }
     }
+    let left = plan.left + (decision.refusing() - findings.len());
     if left > 0 {
         say(text, format_args!("\n  and {left} more"));
     }
 }
 
-/// The line with the command that would pass, for a count that is refused.
+/// The line with the command that would pass, for a denied count.
 fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     let wanted = decision
         .refusals()
@@ -116,8 +129,8 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     ))
 }
 
-/// The `warnings` list. Upstream's rules are never cut; with ours the lines stay within what an API server passes on
-/// unharmed: when something must go, warnings go first and errors last, and the last line says how many went.
+/// The `warnings` list. Upstream's rules are never cut. With ours the lines stay within what an API server passes on unchanged:
+/// warnings are dropped first and errors last, and the last line counts the dropped ones.
 pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     let charges = decision.warnings();
     if decision.set == RuleSet::Upstream {
@@ -129,16 +142,16 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
         let line = line(RuleSet::Complete, charge);
         total += line.len();
         if total > WARNINGS {
-            return fit(charges);
+            return fit(charges, decision.warned());
         }
         lines.push(line);
     }
     lines
 }
 
-/// Where not all have room: keeps the errors (they stand last) and as many warnings, from the first on, as there is room for. What there is no
-/// room for is not put into words: an object may have thousands of findings.
-fn fit(charges: &[Charge<'_>]) -> Vec<String> {
+/// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is
+/// not put into words, since an object may have thousands of findings: `count` of them, more than are listed.
+fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
     let is_error = |position: &usize| charges[*position].finding().severity() == Severity::Error;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
     let mut lines: Vec<(usize, String)> = Vec::new();
@@ -148,7 +161,7 @@ fn fit(charges: &[Charge<'_>]) -> Vec<String> {
         total += line.len();
         lines.push((position, line));
         if total > WARNINGS {
-            // Makes room for the line that says how many went.
+            // Leaves room for the line that counts the dropped ones.
             while total > WARNINGS - 64
                 && let Some((_, line)) = lines.pop()
             {
@@ -157,7 +170,7 @@ fn fit(charges: &[Charge<'_>]) -> Vec<String> {
             break;
         }
     }
-    let gone = charges.len() - lines.len();
+    let gone = count - lines.len();
     lines.sort_unstable_by_key(|(position, _)| *position);
     let kept = lines.into_iter().map(|(_, line)| line);
     let last = (gone > 0).then(|| format!("and {gone} more findings, not shown"));
@@ -172,6 +185,6 @@ fn line(set: RuleSet, charge: &Charge<'_>) -> String {
 }
 
 fn say(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // Writing into a String cannot fail.
+    // Writing to a String does not fail.
     let _ = text.write_fmt(words);
 }

@@ -1,13 +1,16 @@
-//! Findings held against one request, those of several personas merged into one list.
+//! The findings of one request: those of several personas are merged, all are counted, and as many are kept as an answer can
+//! hold.
 
 use std::collections::HashMap;
 
 use super::compare::FindingSubject;
-use super::finding::{Fact, Finding, Severity};
+use super::finding::{Fact, Finding, Rule, Severity};
+use super::first::First;
 use super::mode::Mode;
 use super::render::Owner;
+use super::rules::RuleSet;
 
-/// A finding together with what it means for this request.
+/// A finding together with its effect on this request.
 #[derive(Clone, Debug)]
 pub struct Charge<'a> {
     finding: Finding<'a>,
@@ -26,20 +29,20 @@ impl<'a> Charge<'a> {
         self.persona
     }
 
-    /// What stands behind the finding in a denial whose first line names the persona `leading`: whose it is, where it is
-    /// another's.
+    /// The owner to print behind the finding in a denial whose first line names the persona `leading`: the finding's persona,
+    /// where it is another one.
     pub fn owner(&self, leading: &str) -> Option<Owner<'a>> {
         // A finding about the label names the persona anyway.
         let is_named = self.persona == leading || matches!(self.finding.fact, Fact::Label { .. });
         (!is_named).then_some(Owner(self.persona))
     }
 
-    /// Whether it refuses the request.
+    /// Whether it denies the request.
     pub fn refuses(&self) -> bool {
         self.refuses
     }
 
-    /// A finding under a persona's effective mode: only an error refuses, and only where it is enforced.
+    /// A finding under a persona's effective mode: only an error denies, and only where it is enforced.
     pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
         let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
         Charge {
@@ -49,7 +52,7 @@ impl<'a> Charge<'a> {
         }
     }
 
-    /// A finding that refuses in no mode.
+    /// A finding that denies in no mode.
     pub(super) fn note(finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
         Charge {
             finding,
@@ -59,56 +62,138 @@ impl<'a> Charge<'a> {
     }
 }
 
-/// The charges of all personas. Two findings of one persona are two, also on containers that share a name; only those of
-/// different personas are merged.
-#[derive(Default)]
+/// How many of one request's denying findings are kept, since an object may have tens of thousands. A denial's first line has
+/// room for fewer than this many.
+const REFUSING: usize = 700;
+/// How many are kept of errors that do not deny, and of warnings. The list of warnings has room for fewer.
+const TOLD: usize = 100;
+
+/// The largest memory of a request's findings. There are twice as many before they are sorted, which needs their memory once
+/// more. Those of one container are counted separately.
+pub(super) const MOST_BYTES: usize = 4 * (REFUSING + 2 * TOLD) * size_of::<Charge<'_>>();
+
+/// The memory of one finding of a container while several personas are merged.
+pub(super) const BYTES_WHILE_MERGED: usize =
+    3 * size_of::<Charge<'_>>() + 4 * size_of::<((FindingSubject<'_>, bool), usize)>();
+
+/// The position in the contract's order, among those that deny or among those of one severity that do not.
+type Order = (u8, (u8, usize), Rule);
+
+fn order(charge: &Charge<'_>) -> Order {
+    let Finding { rule, place, .. } = charge.finding;
+    (rule.paragraph(), place.ordinal(rule), rule)
+}
+
+/// The findings of all personas: all are counted, the first of each kind are kept.
 pub(super) struct Charges<'a> {
-    list: Vec<Charge<'a>>,
-    /// Positions in the list, by subject and by whether they refuse, of the personas that are done.
-    others: HashMap<(FindingSubject<'a>, bool), usize>,
-    /// How much of the list belongs to them.
-    done: usize,
+    part: Part<'a>,
+    refusing: First<Charge<'a>, Order>,
+    warnings: First<Charge<'a>, Order>,
+    errors: First<Charge<'a>, Order>,
+    counts: Counts,
+}
+
+/// How many findings there are, kept or not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Those that deny.
+    pub(super) refusing: usize,
+    /// Those that do not.
+    pub(super) told: usize,
+    /// By rule.
+    pub(super) rules: [u64; Rule::ALL.len()],
+}
+
+/// The findings that the answer reports.
+pub(super) struct Told<'a> {
+    /// Those that deny, in the contract's order.
+    pub(super) refusals: Vec<Charge<'a>>,
+    /// The others: warnings as contract 2.4 lists them, then errors.
+    pub(super) others: Vec<Charge<'a>>,
+    pub(super) counts: Counts,
 }
 
 impl<'a> Charges<'a> {
-    /// Adds a charge that is like no other.
-    pub(super) fn add(&mut self, charge: Charge<'a>) {
-        self.list.push(charge);
-    }
-
-    /// All that is told: first what refuses, then what does not, each in the contract's order: warnings as 2.4 lists them,
-    /// then errors.
-    pub(super) fn in_order(self) -> Vec<Charge<'a>> {
-        let Charges { mut list, others, .. } = self;
-        // What does not refuse is said only where it asks for more than what does.
-        let mut covered: Vec<usize> = Vec::new();
-        for ((subject, refuses), position) in &others {
-            let refusing = (!refuses).then(|| others.get(&(subject.clone(), true))).flatten();
-            let pair = refusing
-                .and_then(|refusing| list.get(*refusing))
-                .zip(list.get(*position));
-            if pair.is_some_and(|(refusing, other)| !other.finding.is_stricter_than(&refusing.finding)) {
-                covered.push(*position);
-            }
+    pub(super) fn new(set: RuleSet) -> Self {
+        // Upstream reports all of them.
+        let most = |most| match set {
+            RuleSet::Complete => most,
+            RuleSet::Upstream => usize::MAX,
+        };
+        Charges {
+            part: Part::default(),
+            refusing: First::new(most(REFUSING), order),
+            warnings: First::new(most(TOLD), order),
+            errors: First::new(most(TOLD), order),
+            counts: Counts::default(),
         }
-        covered.sort_unstable();
-        let mut position = 0;
-        list.retain(|charge| {
-            let is_covered = covered.binary_search(&position).is_ok();
-            position += 1;
-            !is_covered && charge.finding.severity() != Severity::Info
-        });
-        list.sort_by_key(|charge| {
-            let Finding { rule, place, .. } = charge.finding;
-            let is_error = rule.severity() == Severity::Error;
-            (!charge.refuses, is_error, rule.paragraph(), place.ordinal(rule), rule)
-        });
-        list
     }
 
-    /// Adds a charge to those of other personas. Of those on the same subject that refuse, and of those that do not, the
-    /// one with the strictest limit stays, and of equal ones the one with the lowest name.
+    /// Adds a finding that is compared with no other.
+    pub(super) fn add(&mut self, charge: Charge<'a>) {
+        let Counts { refusing, told, rules } = &mut self.counts;
+        let (list, count) = match (charge.refuses, charge.finding.severity()) {
+            (true, _) => (&mut self.refusing, refusing),
+            (false, Severity::Error) => (&mut self.errors, told),
+            (false, Severity::Warning) => (&mut self.warnings, told),
+            (false, Severity::Info) => return,
+        };
+        *count += 1;
+        rules[charge.finding.rule as usize] += 1;
+        list.add(charge);
+    }
+
+    /// Adds a finding, merged with those of other personas about the same part of the object.
     pub(super) fn merge(&mut self, charge: Charge<'a>) {
+        self.part.merge(charge);
+    }
+
+    /// Ends one persona's findings about the part. What follows is another's.
+    pub(super) fn close(&mut self) {
+        self.part.close();
+    }
+
+    /// Ends the part.
+    pub(super) fn finish_part(&mut self) {
+        let mut part = std::mem::take(&mut self.part);
+        part.drop_covered();
+        part.list.drain(..).for_each(|charge| self.add(charge));
+        // Its memory is reused for the next part.
+        part.clear();
+        self.part = part;
+    }
+
+    /// The reported findings.
+    pub(super) fn told(self) -> Told<'a> {
+        let mut others = self.warnings.into_list();
+        let errors = self.errors.into_list();
+        match others.is_empty() {
+            true => others = errors,
+            false => others.extend(errors),
+        }
+        Told {
+            refusals: self.refusing.into_list(),
+            others,
+            counts: self.counts,
+        }
+    }
+}
+
+/// The findings about one part of the object: a container, or everything but the containers. Only findings of different
+/// personas are merged.
+#[derive(Default)]
+struct Part<'a> {
+    list: Vec<Charge<'a>>,
+    /// Positions in the list, by subject and by whether they deny, of the earlier personas.
+    others: HashMap<(FindingSubject<'a>, bool), usize>,
+    /// How many items of the list are theirs.
+    done: usize,
+}
+
+impl<'a> Part<'a> {
+    /// Of those on the same subject that deny, and of those that do not, the one with the strictest limit stays; of equal ones
+    /// the one with the lowest name.
+    fn merge(&mut self, charge: Charge<'a>) {
         let same = match self.others.is_empty() {
             true => None,
             false => self.others.get(&(charge.finding.subject(), charge.refuses)),
@@ -122,12 +207,42 @@ impl<'a> Charges<'a> {
         }
     }
 
-    /// The persona is done: what comes after is another's.
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         for (position, charge) in self.list.iter().enumerate().skip(self.done) {
             let key = (charge.finding.subject(), charge.refuses);
             self.others.entry(key).or_insert(position);
         }
         self.done = self.list.len();
+    }
+
+    /// A finding that does not deny is reported only where it demands more than one that does.
+    fn drop_covered(&mut self) {
+        let Part { list, others, .. } = self;
+        let mut covered: Vec<usize> = Vec::new();
+        for ((subject, refuses), position) in &*others {
+            let refusing = (!refuses).then(|| others.get(&(subject.clone(), true))).flatten();
+            let pair = refusing
+                .and_then(|refusing| list.get(*refusing))
+                .zip(list.get(*position));
+            if pair.is_some_and(|(refusing, other)| !other.finding.is_stricter_than(&refusing.finding)) {
+                covered.push(*position);
+            }
+        }
+        if covered.is_empty() {
+            return;
+        }
+        covered.sort_unstable();
+        let mut position = 0;
+        list.retain(|_| {
+            let is_covered = covered.binary_search(&position).is_ok();
+            position += 1;
+            !is_covered
+        });
+    }
+
+    fn clear(&mut self) {
+        self.list.clear();
+        self.others.clear();
+        self.done = 0;
     }
 }

@@ -1,4 +1,4 @@
-//! Two findings side by side, of two personas: are they about the same thing, and which is stricter. Knows no mode and no
+//! Compares two findings of two personas: whether they concern the same thing, and which is stricter. It knows no mode and no
 //! words.
 
 use std::borrow::Cow;
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::privileged::capability;
 
-/// What a finding is about. A key, since an object may have thousands of containers and as many findings.
+/// The subject of a finding. Used as a key, since an object may have thousands of containers and as many findings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FindingSubject<'a> {
     rule: Rule,
@@ -14,7 +14,7 @@ pub(super) struct FindingSubject<'a> {
     detail: Detail<'a>,
 }
 
-/// What tells two findings of one rule at one place apart.
+/// Distinguishes two findings of one rule at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Detail<'a> {
     None,
@@ -24,7 +24,7 @@ enum Detail<'a> {
 }
 
 impl<'a> Finding<'a> {
-    /// What it is about: equal for findings on the same thing for another persona.
+    /// Its subject: equal for findings about the same thing for another persona.
     pub(super) fn subject(&self) -> FindingSubject<'a> {
         let detail = match &self.fact {
             // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
@@ -40,8 +40,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Whether this finding is stricter than `other` on the same subject, found for another persona: the limit that
-    /// would satisfy both is the one to tell.
+    /// Whether this finding is stricter than `other` on the same subject, found for another persona. The limit that would
+    /// satisfy both is the one to report.
     pub fn is_stricter_than(&self, other: &Finding<'_>) -> bool {
         match (&self.fact, &other.fact) {
             (Fact::LimitAbove { allowed: a, .. }, Fact::LimitAbove { allowed: b, .. })

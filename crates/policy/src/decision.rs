@@ -1,17 +1,17 @@
-//! From a request and its personas to a decision: who governs, what is new or worse, which mode counts, what is told.
-//! Mode is applied here, last, and nowhere else.
+//! From a request and its personas to a decision: which personas govern, which errors are new or worse, which mode applies,
+//! what is reported. The mode is applied here, last, and nowhere else.
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::charge::{Charge, Charges};
+use super::charge::{Charge, Charges, Counts, Told};
 use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
 use super::question::Question;
-use super::ratchet::{Excused, Ratchet, Stored};
+use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::strictest::{Demands, Personas, as_of};
 use super::workload::Workload;
@@ -26,7 +26,7 @@ pub struct Rulebook {
 }
 
 impl Question<'_> {
-    /// The strictest effective mode among the personas, as [`decide`] would say without judging.
+    /// The strictest effective mode of the personas, as in a [`Decision`], without judging.
     pub fn strictest_mode(&self, rulebook: Rulebook) -> Mode {
         if rulebook.set == RuleSet::Upstream {
             return rulebook.mode;
@@ -42,15 +42,15 @@ impl Question<'_> {
 /// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
 #[derive(Debug)]
 pub struct Decision<'a> {
-    /// What refuses, then what does not.
-    charges: Vec<Charge<'a>>,
-    /// How many refuse.
-    refusing: usize,
+    refusals: Vec<Charge<'a>>,
+    others: Vec<Charge<'a>>,
+    /// Counts all findings, of which the lists hold the first.
+    counts: Counts,
     /// The strictest effective mode among the personas.
     pub mode: Mode,
-    /// Which rules were in force.
+    /// The rule set that was applied.
     pub set: RuleSet,
-    /// Who was held against the object.
+    /// The personas that were applied.
     governing: Governing<'a>,
     workload: &'a Workload<'a>,
 }
@@ -58,10 +58,10 @@ pub struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// True when the request is allowed.
     pub fn allows(&self) -> bool {
-        self.refusing == 0
+        self.counts.refusing == 0
     }
 
-    /// `metadata.name` of every persona that was held against the object, sorted.
+    /// `metadata.name` of every persona that was applied, sorted.
     pub fn personas(&self) -> impl Iterator<Item = &'a str> + Clone {
         let [mut now, mut before] = [self.governing.now, self.governing.before].map(|side| {
             let names = side.list().iter().map(|persona| persona.name.as_str());
@@ -74,19 +74,31 @@ impl<'a> Decision<'a> {
         })
     }
 
-    /// What refuses, in the contract's order.
+    /// The denying findings, in the contract's order. Of a large object these are the first of [`Decision::refusing`], more
+    /// than an answer has room for.
     pub fn refusals(&self) -> &[Charge<'a>] {
-        &self.charges[..self.refusing]
+        &self.refusals
     }
 
-    /// What is told without refusing: warnings in the contract's order, then errors that do not refuse.
+    /// How many findings deny.
+    pub fn refusing(&self) -> usize {
+        self.counts.refusing
+    }
+
+    /// What is reported without denying: warnings in the contract's order, then errors that do not deny. Of a large object the
+    /// first of each, more than an answer has room for, out of [`Decision::warned`].
     pub fn warnings(&self) -> &[Charge<'a>] {
-        &self.charges[self.refusing..]
+        &self.others
     }
 
-    /// Everything that was found and is told.
+    /// How many findings are reported without denying.
+    pub fn warned(&self) -> usize {
+        self.counts.told
+    }
+
+    /// The denying findings, then the other reported ones, as far as either is listed.
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
-        self.charges.iter()
+        self.refusals.iter().chain(&self.others)
     }
 
     /// The object that was judged.
@@ -94,13 +106,12 @@ impl<'a> Decision<'a> {
         self.workload
     }
 
-    /// How often each rule is told, in the order of the contract.
+    /// How many findings each rule has, listed or not, in the order of the contract.
     pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
-        let mut counts = [0; Rule::ALL.len()];
-        for charge in self.charges() {
-            counts[charge.finding().rule as usize] += 1;
-        }
-        Rule::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
+        Rule::ALL
+            .into_iter()
+            .zip(self.counts.rules)
+            .filter(|(_, count)| *count > 0)
     }
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
@@ -112,32 +123,26 @@ impl<'a> Decision<'a> {
 /// Decides one request. Pure: the same question has the same answer.
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let governing = governing(rulebook.set, question);
-    let floor = rulebook.or_stricter(question.namespace_mode);
-    let governors = governing.governors();
     let rulebook = Rulebook {
-        mode: floor,
+        mode: rulebook.or_stricter(question.namespace_mode),
         ..rulebook
     };
-    let mut mode = floor;
-    let mut charges = Charges::default();
     let stored = Stored::new();
     let ratchet = Ratchet::new(question, &stored);
-    for Governor { demands, escaped_from } in &governors {
-        let effective = rulebook.or_stricter(&demands.persona.mode);
-        mode = mode.max(effective);
-        for (finding, is_old) in found(rulebook.set, effective, question, demands.persona, &ratchet) {
-            let effective = if is_old { Mode::Advisory } else { effective };
-            let owner = demands.owner(finding.rule);
-            charges.merge(Charge::under(effective, as_of(owner, finding), &owner.name));
-        }
-        if let Some(before) = escaped_from {
-            let labels = &question.new.metadata.labels;
-            let owner = demands.owner(Rule::AppLabelRemoved);
-            let finding = rules::escaped(owner, before, &labels.name);
-            charges.merge(Charge::under(effective, finding, &owner.name));
-        }
-        if governors.len() > 1 {
-            charges.close();
+    let judges: SmallVec<[Judge<'_, 'a>; 2]> = governing
+        .governors()
+        .into_iter()
+        .map(|governor| Judge::new(rulebook, question, governor, &ratchet))
+        .collect();
+    let mut charges = Charges::new(rulebook.set);
+    judge_part(&judges, &mut charges, Judge::judge_object);
+    if let Some(first) = judges.first() {
+        for (container, spec) in first.context.containers() {
+            judge_part(&judges, &mut charges, |judge, found| {
+                rules::judge_container(&judge.context, container, spec, &mut |finding| {
+                    found(judge.charge(finding))
+                });
+            });
         }
     }
     for persona in governing.noted() {
@@ -146,20 +151,43 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     if let (RuleSet::Complete, Some(first)) = (rulebook.set, governing.first()) {
         notes::of_question(question, first).for_each(|note| charges.add(note));
     }
-    let charges = charges.in_order();
-    let refusing = charges.iter().take_while(|charge| charge.refuses()).count();
+    let Told {
+        refusals,
+        others,
+        counts,
+    } = charges.told();
     Decision {
-        charges,
-        refusing,
-        mode,
+        refusals,
+        others,
+        counts,
+        mode: judges
+            .iter()
+            .map(|judge| judge.effective)
+            .fold(rulebook.mode, Mode::max),
         set: rulebook.set,
         governing,
         workload: question.new,
     }
 }
 
+/// Judges one part of the object by all personas. Findings of several about the same thing are merged.
+fn judge_part<'q, 'a>(
+    judges: &[Judge<'q, 'a>],
+    charges: &mut Charges<'a>,
+    judge_one: impl Fn(&Judge<'q, 'a>, &mut dyn FnMut(Charge<'a>)),
+) {
+    if let [judge] = judges {
+        return judge_one(judge, &mut |charge| charges.add(charge));
+    }
+    for judge in judges {
+        judge_one(judge, &mut |charge| charges.merge(charge));
+        charges.close();
+    }
+    charges.finish_part();
+}
+
 impl Rulebook {
-    /// The mode here, or the stricter one that a namespace or a persona wishes; upstream knows no such wishes.
+    /// The mode here, or the stricter one that a namespace or a persona requests. Upstream knows no such requests.
     fn or_stricter(self, wish: &ModeWish) -> Mode {
         match self.set {
             RuleSet::Complete => wish.or_stricter(self.mode),
@@ -168,45 +196,73 @@ impl Rulebook {
     }
 }
 
-/// What one persona finds, and whether each is an old breach that an update merely keeps.
-fn found<'a>(
-    set: RuleSet,
+/// One of the personas that govern an object, with its context.
+struct Judge<'q, 'a> {
+    governor: Governor<'a>,
+    context: Context<'a>,
     effective: Mode,
-    question: &Question<'a>,
-    persona: &'a Persona,
-    ratchet: &Ratchet<'_, 'a>,
-) -> impl Iterator<Item = (Finding<'a>, bool)> + use<'a> {
-    let context = Context {
-        set,
-        surface: Surface::Answer,
-        subject: question.subject,
-        workload: question.new,
-        persona,
-    };
-    let mut findings = Vec::new();
-    rules::judge(&context, &mut findings);
-    // In advisory mode nothing refuses, so nothing needs an excuse; upstream judges the new object alone.
-    let excused = if effective == Mode::Enforcing && set == RuleSet::Complete {
-        ratchet.excuses(&mut findings)
-    } else {
-        Excused::new()
-    };
-    let is_old = move |position: usize| excused.get(position).is_some_and(|excused| *excused);
-    let numbered = findings.into_iter().enumerate();
-    numbered.map(move |(position, finding)| (finding, is_old(position)))
+    ratchet: &'q Ratchet<'q, 'a>,
+    /// The app label of the new object.
+    label: &'a str,
 }
 
-/// Whose personas are held against the object: those of the app it is in now and, since a label must not be a way out,
-/// those of the app it was in.
+impl<'q, 'a> Judge<'q, 'a> {
+    fn new(
+        rulebook: Rulebook,
+        question: &Question<'a>,
+        governor: Governor<'a>,
+        ratchet: &'q Ratchet<'q, 'a>,
+    ) -> Judge<'q, 'a> {
+        let persona = governor.demands.persona;
+        Judge {
+            context: Context {
+                set: rulebook.set,
+                surface: Surface::Answer,
+                subject: question.subject,
+                workload: question.new,
+                persona,
+            },
+            effective: rulebook.or_stricter(&persona.mode),
+            governor,
+            ratchet,
+            label: &question.new.metadata.labels.name,
+        }
+    }
+
+    /// Judges everything but the containers.
+    fn judge_object(&self, found: &mut dyn FnMut(Charge<'a>)) {
+        rules::judge_object(&self.context, &mut |finding| found(self.charge(finding)));
+        if let Some(before) = self.governor.escaped_from {
+            let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
+            let finding = rules::escaped(owner, before, self.label);
+            found(Charge::under(self.effective, finding, &owner.name));
+        }
+    }
+
+    /// The effect of a finding: an error that an update merely keeps does not deny.
+    fn charge(&self, mut finding: Finding<'a>) -> Charge<'a> {
+        // In advisory mode nothing denies, so nothing needs an excuse. Upstream judges the new object alone.
+        let is_enforced = self.effective == Mode::Enforcing && self.context.set == RuleSet::Complete;
+        let effective = match is_enforced && self.ratchet.excuses(&mut finding) {
+            true => Mode::Advisory,
+            false => self.effective,
+        };
+        let owner = self.governor.demands.owner(finding.rule);
+        Charge::under(effective, as_of(owner, finding), &owner.name)
+    }
+}
+
+/// The personas that apply to the object: those of its app and, since changing a label must not be a way out, those of its
+/// previous app.
 #[derive(Clone, Copy, Debug)]
 struct Governing<'a> {
     now: Personas<'a>,
     before: Personas<'a>,
-    /// The app name under which the old object was governed, when the new one is governed by nobody.
+    /// The app name under which the old object was governed, when no persona governs the new one.
     escaped_from: Option<&'a str>,
 }
 
-/// What is held against the object in one go.
+/// Personas that are applied in one pass.
 struct Governor<'a> {
     demands: Demands<'a>,
     escaped_from: Option<&'a str>,

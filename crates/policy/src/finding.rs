@@ -1,4 +1,4 @@
-//! What a rule found, as data: which rule, where, what was observed and what the persona allows. Words are in `render`.
+//! A finding as data: which rule, where, what was observed and what the persona allows. `render` puts it into words.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ pub use super::place::{ContainerKind, ContainerRef, Place};
 use super::persona::{Persona, Problem};
 use super::quantity::Quantity;
 
-/// Every rule there is. The name is stable: it appears in answers, metrics, reports and docs.
+/// All rules. Their names are stable: they appear in answers, metrics, reports and docs.
 ///
-/// The order of the variants is the order in which findings of one container are told (contract 2.4).
+/// The order of the variants is the order in which findings of one container are reported (contract 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     missing_docs,
@@ -38,19 +38,19 @@ pub enum Rule {
     ObjectUnreadable,
 }
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Told in status and by the command line only.
+    /// Reported in status and by the command line only.
     Info,
-    /// Told as a warning in every mode.
+    /// Reported as a warning in every mode.
     Warning,
-    /// Refuses the request where its persona enforces; told as a warning elsewhere.
+    /// Denies the request where its persona enforces; reported as a warning elsewhere.
     Error,
 }
 
 impl Severity {
-    /// All of them, the lightest first.
+    /// All of them, the mildest first.
     pub const ALL: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Error];
 
     /// The word used in status, metrics and reports.
@@ -114,7 +114,7 @@ impl Rule {
         }
     }
 
-    /// How much a finding of this rule weighs.
+    /// The severity of this rule's findings.
     pub fn severity(self) -> Severity {
         match self {
             Rule::ReplicasBelowMinimum
@@ -127,8 +127,8 @@ impl Rule {
         }
     }
 
-    /// Which paragraph of the answer a finding belongs to: errors come apart, so only warnings are interleaved here.
-    /// Contract 2.4: per container the limits, then replicas, then per container the probes; ours follow.
+    /// The paragraph of the answer that a finding belongs to. Errors are listed separately, so only warnings are interleaved
+    /// here. Contract 2.4: per container the limits, then replicas, then per container the probes; ours follow.
     pub(super) fn paragraph(self) -> u8 {
         match self {
             Rule::CpuLimitAbovePersona
@@ -204,24 +204,24 @@ pub enum Fact<'a> {
     Replicas {
         /// The desired count.
         observed: i32,
-        /// The bound it breaks.
+        /// The bound it violates.
         allowed: i32,
     },
     /// The pod level does not demand a non-root user.
     NonRootNotDemanded {
-        /// What the pod level says.
+        /// The pod level's value.
         observed: Option<bool>,
-        /// The containers that do not demand it themselves either, of an update that is refused those for which that is
-        /// new; empty under upstream rules, which do not look.
+        /// The containers that do not demand it themselves either. In a denied update, only those for which that is new. Empty
+        /// under upstream rules, which do not read containers.
         containers: Vec<&'a str>,
     },
-    /// A container says it may run as root, or will.
+    /// A container may run as root, or will.
     RunsAsRoot {
         /// Whether the container itself switches the demand off.
         switched_off: bool,
         /// The root user it runs as; absent when only the demand for another is switched off.
         user: Option<RootUser<'a>>,
-        /// The user the persona names instead.
+        /// The user that the persona names instead.
         wanted: Option<i64>,
     },
     /// A container gains privileges.
@@ -230,7 +230,7 @@ pub enum Fact<'a> {
     EscalationUnset,
     /// The root filesystem is writable.
     WritableRoot {
-        /// What the container says.
+        /// The container's value.
         observed: Option<bool>,
     },
     /// No probe of a kind for which the persona names a path.
@@ -265,23 +265,23 @@ pub enum Fact<'a> {
     },
     /// Several personas claim one app.
     Duplicate {
-        /// They, in the order of their `metadata.name`.
+        /// These personas, in the order of their `metadata.name`.
         personas: &'a [Arc<Persona>],
         /// The `spec.name` they share.
         app: &'a str,
     },
     /// A `dorgu.io/mode` that is a label where an annotation counts, or the other way round.
     ModeMisplaced {
-        /// Who carries it.
+        /// The object with the mode.
         holder: ModeHolder<'a>,
-        /// What is written there.
+        /// Its value.
         observed: &'a str,
     },
-    /// A `dorgu.io/mode` nobody defined.
+    /// An undefined `dorgu.io/mode`.
     ModeUnknown {
-        /// Who carries it.
+        /// The object with the mode.
         holder: ModeHolder<'a>,
-        /// What is written there.
+        /// Its value.
         observed: &'a str,
     },
 }
@@ -295,7 +295,7 @@ pub struct RootUser<'a> {
     pub account: Option<&'a str>,
 }
 
-/// Who carries a `dorgu.io/mode`.
+/// The object with a `dorgu.io/mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ModeHolder<'a> {
     /// A namespace, by label.
@@ -304,14 +304,14 @@ pub enum ModeHolder<'a> {
     Persona(&'a str),
 }
 
-/// One thing that is not as the persona says.
+/// One deviation from the persona.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {
-    /// Which rule speaks.
+    /// The rule.
     pub rule: Rule,
     /// Where.
     pub place: Place<'a>,
-    /// What was seen and what is allowed.
+    /// What was observed and what is allowed.
     pub fact: Fact<'a>,
 }
 
@@ -325,7 +325,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// How much it weighs.
+    /// Its severity.
     pub fn severity(&self) -> Severity {
         self.rule.severity()
     }

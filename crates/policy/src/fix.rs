@@ -1,9 +1,9 @@
-//! What to change so that findings are gone: the fields they name, and those that an API server ties to them. Lines of a
-//! denial (`render`) and JSON patches (`remedy`) are both made of this, so that they never differ.
+//! Plans the changes that resolve findings: the fields they name, and those that an API server ties to them. Lines of a denial
+//! (`render`) and JSON patches (`remedy`) are both built from this plan, so they never differ.
 //!
-//! A plan is for a set of findings on one object. A setting that a container inherits is changed on the pod only where
-//! every container that inherits it is among the findings; elsewhere the container gets its own, since the pod's would
-//! reach containers that nothing was found about.
+//! A plan covers a set of findings on one object. A setting that a container inherits is changed on the pod only where every
+//! container that inherits it is among the findings. Elsewhere the container gets its own setting, since the pod's would affect
+//! containers without findings.
 
 mod plan;
 
@@ -20,17 +20,17 @@ pub const NOBODY: i64 = 65_534;
 /// One field to change.
 #[derive(Clone, Debug)]
 pub struct Change<'a> {
-    /// Where the field's path begins.
+    /// The object that the path is relative to.
     pub level: Level<'a>,
     /// The path below the level, with dots.
     pub field: &'static str,
-    /// What stands there.
+    /// The present value.
     pub from: Setting<'a>,
-    /// What to write.
+    /// The new value.
     pub to: Setting<'a>,
 }
 
-/// Where a path begins.
+/// The object that a path is relative to.
 #[derive(Clone, Copy, Debug)]
 pub enum Level<'a> {
     /// The object.
@@ -44,9 +44,9 @@ pub enum Level<'a> {
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting<'a> {
-    /// The field is not there.
+    /// The field is absent.
     Unset,
-    /// The value in `from` is not in the list that stands there.
+    /// Removes the value in `from` from the list.
     Removed,
     /// A truth value.
     Flag(bool),
@@ -78,7 +78,7 @@ impl PartialEq for Level<'_> {
 
 impl Eq for Level<'_> {}
 
-/// As equality sees it.
+/// Consistent with equality.
 impl Hash for Level<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         std::mem::discriminant(self).hash(state);

@@ -1,12 +1,12 @@
-//! Findings as the status of a persona tells them (contract 3.4): which, in which order, and in which words. The texts
-//! of R1 to R11 differ from those of an answer (`render`), so they stand here; what has no such row is told as an answer
-//! tells it.
+//! Findings as a persona's status reports them (contract 3.4): which, in which order, and in which words. The texts of R1 to
+//! R11 differ from those of an answer (`render`), so they are here. A finding without such a row has the words of an answer.
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use super::charge::Charge;
 use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
+use super::first::First;
 use super::notes;
 use super::persona::Persona;
 use super::render::{FieldPath, Message};
@@ -14,18 +14,18 @@ use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::text::{Shown, cut};
 use super::workload::Workload;
 
-/// Issues beyond this many are counted and not listed: a status is one object, and an object has a size.
+/// Above this many, issues are counted and not listed: a status is one object, and the size of an object is limited.
 pub const MOST_ISSUES: usize = 100;
 
 /// Longest text of one issue's field.
 const LONGEST: usize = 1_024;
 
-/// One difference between a Deployment and its persona.
+/// One deviation of a Deployment from its persona.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// The field; empty when it is about none.
+    /// The field; empty when it concerns none.
     pub field: String,
     /// What differs.
     pub message: String,
@@ -33,7 +33,7 @@ pub struct Issue {
     pub suggestion: String,
 }
 
-/// What differs, worst rows of the contract first.
+/// The deviations, the worst rows of the contract first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Issues {
     /// At most [`MOST_ISSUES`] and one that counts the rest.
@@ -42,9 +42,14 @@ pub struct Issues {
     pub errors: usize,
 }
 
-/// Holds one workload against one persona, as a status shows it. R1 to R11 in the order of contract 3.4; then, with
-/// `complete` rules, what has no row there. `sharing` are all personas of the app, in the order of their names.
-pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing: &[Arc<Persona>]) -> Issues {
+/// Compares one workload with one persona, for a status. R1 to R11 in the order of contract 3.4; then, with `complete` rules,
+/// findings without a row there. `sharing` are all personas of the app, in the order of their names.
+pub fn issues<'f>(
+    set: RuleSet,
+    workload: &'f Workload<'f>,
+    persona: &'f Persona,
+    sharing: &'f [Arc<Persona>],
+) -> Issues {
     let context = Context {
         set,
         surface: Surface::Status,
@@ -52,13 +57,18 @@ pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing:
         workload,
         persona,
     };
-    let mut findings = Vec::new();
-    rules::judge(&context, &mut findings);
+    let mut first = First::new(MOST_ISSUES, order);
+    let mut counts = [0; Severity::ALL.len()];
+    let mut add = |finding: Finding<'f>| {
+        counts[finding.severity() as usize] += 1;
+        first.add(finding);
+    };
+    rules::judge(&context, &mut add);
     if set == RuleSet::Complete {
         let notes = notes::of_persona(persona, set, Subject::Deployment);
-        findings.extend(notes.map(|note: Charge<'_>| note.finding().clone()));
+        notes.for_each(|note: Charge<'f>| add(note.finding().clone()));
         if sharing.len() > 1 {
-            findings.push(Finding {
+            add(Finding {
                 rule: Rule::PersonaDuplicate,
                 place: Place::Object(""),
                 fact: Fact::Duplicate {
@@ -68,43 +78,28 @@ pub fn issues(set: RuleSet, workload: &Workload<'_>, persona: &Persona, sharing:
             });
         }
     }
-    let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
-    let errors = errors.count();
-    let findings = first_in_order(findings);
-    let mut list: Vec<Issue> = findings
-        .iter()
-        .take(MOST_ISSUES)
-        .map(|finding| issue(finding, persona))
-        .collect();
-    if let Some(rest) = findings.get(MOST_ISSUES..)
-        && let Some(severity) = rest.iter().map(Finding::severity).max()
-    {
+    let errors = counts[Severity::Error as usize];
+    let listed = first.into_list();
+    let mut list: Vec<Issue> = listed.iter().map(|finding| issue(finding, persona)).collect();
+    for finding in &listed {
+        counts[finding.severity() as usize] -= 1;
+    }
+    let worst = Severity::ALL
+        .into_iter()
+        .rfind(|severity| counts[*severity as usize] > 0);
+    if let Some(severity) = worst {
         list.push(Issue {
             severity,
             field: String::new(),
-            message: format!("and {} more", rest.len()),
+            message: format!("and {} more", counts.iter().sum::<usize>()),
             suggestion: "Fix the issues above; the rest is listed then".to_owned(),
         });
     }
     Issues { list, errors }
 }
 
-/// The findings, in order as far as they are listed: there may be a hundred times as many.
-fn first_in_order(findings: Vec<Finding<'_>>) -> Vec<Finding<'_>> {
-    let mut ranked: Vec<_> = findings
-        .into_iter()
-        .enumerate()
-        .map(|(position, finding)| ((order(&finding), position), finding))
-        .collect();
-    let listed = match ranked.len() {
-        count if count > MOST_ISSUES => ranked.select_nth_unstable_by_key(MOST_ISSUES, |(rank, _)| *rank).0,
-        _ => &mut ranked[..],
-    };
-    listed.sort_unstable_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, finding)| finding).collect()
-}
-
-/// Contract 3.4: resources, replicas, health, security; inside, container order. After them what has no row there.
+/// The order of contract 3.4: resources, replicas, health, security, and within each the order of containers. Findings without
+/// a row there follow.
 fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
     let container = match finding.place {
         Place::Container(container, _) => container.index,
@@ -126,7 +121,7 @@ fn order(finding: &Finding<'_>) -> (u8, usize, Rule, (u8, usize)) {
     (paragraph, container, rule, (0, 0))
 }
 
-/// Words of a row of contract 3.4.
+/// The words of a row of contract 3.4.
 struct Row<'a> {
     /// The field below the container, or the whole path.
     field: &'a str,
@@ -134,7 +129,7 @@ struct Row<'a> {
     suggestion: String,
 }
 
-/// Whether a row of the contract speaks of this finding. Upstream looks at app containers only.
+/// Whether the contract has a row for this finding. Upstream reads app containers only.
 fn has_row(finding: &Finding<'_>) -> bool {
     let is_of_app = match finding.place {
         Place::Container(container, _) => Some(container.kind == ContainerKind::App),
@@ -154,7 +149,7 @@ fn has_row(finding: &Finding<'_>) -> bool {
     }
 }
 
-/// The row of the contract that speaks of this finding.
+/// The contract's row for this finding.
 fn row<'a>(finding: &'a Finding<'_>) -> Option<Row<'a>> {
     if !has_row(finding) {
         return None;
@@ -251,7 +246,7 @@ fn issue(finding: &Finding<'_>, persona: &Persona) -> Issue {
         Place::Pod(_) => format!("spec.template.spec.{}", row.field),
         Place::Object(_) => row.field.to_owned(),
     };
-    // The suggestion repeats the persona in its own words, the message says what was compared.
+    // The suggestion repeats the persona in its own words; the message has the compared values.
     let written = persona.limits_as_written.as_deref();
     let suggestion = match (written, finding.rule) {
         (Some(written), Rule::CpuLimitAbovePersona) => {
@@ -270,7 +265,7 @@ fn issue(finding: &Finding<'_>, persona: &Persona) -> Issue {
     }
 }
 
-/// What to do about a finding that has no row in the contract: the sentence for what `remedy` would patch.
+/// What to do about a finding without a row in the contract: the sentence for what `remedy` would patch.
 struct Suggestion<'a>(&'a Finding<'a>);
 
 impl Display for Suggestion<'_> {

@@ -1,8 +1,7 @@
-//! How the fields of a Kubernetes object are read from JSON: as Go reads them.
+//! Reads the fields of a Kubernetes object from JSON as Go does.
 //!
-//! A derived reader takes an array for a struct, field by field, and refuses null. Kubernetes takes an object and
-//! nothing else, and null for absent; a door that read more than the API server does could be asked one thing and judge
-//! another.
+//! A derived serde reader takes an array for a struct, field by field, and rejects null. Kubernetes takes only an object, and
+//! reads null as absent. A reader that accepts more than the API server could judge something other than what is stored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -45,20 +44,28 @@ pub(super) fn optional<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
     Ok(Option::<Object<T>>::deserialize(d)?.map(|Object(value)| value))
 }
 
-/// A field that is a list of objects; null reads as the empty list. Items that find no [`room`] are passed over.
+/// A field that is a list of objects; null reads as the empty list. Items for which there is no [`room`] are skipped.
 pub(super) fn objects<'de, D: Deserializer<'de>, T: Item + Default + Deserialize<'de>>(
     d: D,
 ) -> Result<Vec<T>, D::Error> {
     list(d, |Object(value)| value)
 }
 
-/// A field that is a list of anything else; otherwise as [`objects`].
+/// A field that is a list of other values; otherwise like [`objects`].
 pub(super) fn values<'de, D: Deserializer<'de>, T: Item + Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
     list(d, |value: T| value)
 }
 
-/// From this length on a list grows by a quarter: by doubling, it would need three times its size for a moment.
+/// From this length on a list grows by a quarter. Doubling would need three times its size for a moment.
 const LONG: usize = 64;
+
+/// The next capacity of a list that is full.
+fn more(places: usize) -> usize {
+    match places {
+        0..LONG => (2 * places).max(4),
+        _ => places + places / 4,
+    }
+}
 
 fn list<'de, D, E, T>(d: D, open: fn(E) -> T) -> Result<Vec<T>, D::Error>
 where
@@ -75,14 +82,16 @@ where
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
             let mut read = Vec::new();
             while let Some(item) = list.next_element()? {
-                if !room::take::<T>() {
+                let item = self.0(item);
+                let (places, is_full) = (read.len(), read.len() == read.capacity());
+                if !room::take(&item) || (is_full && !room::grow::<T>(places, more(places))) {
                     while list.next_element::<IgnoredAny>()?.is_some() {}
                     break;
                 }
-                if read.len() == read.capacity() && read.len() >= LONG {
-                    read.reserve_exact(read.len() / 4);
+                if is_full {
+                    read.reserve_exact(more(places) - places);
                 }
-                read.push(self.0(item));
+                read.push(item);
             }
             Ok(read)
         }

@@ -1,15 +1,14 @@
-//! What a persona demands and whether a workload meets it. Pure: no IO, no clock, no async, no logger.
+//! What a persona demands, and whether a workload meets it. Pure: no IO, no clock, no async, no logger.
 //!
-//! Start reading at [`decide`]: it asks the rules (`rules/`, one file a family) for findings, excuses what an update
-//! merely keeps, applies the mode last, and returns a [`Decision`], which [`answer`] puts into words and [`remedy`]
-//! into JSON patches.
+//! Start reading at [`decide`]. It runs the rules (`rules/`, one file for each family), excuses what an update merely keeps,
+//! applies the mode last, and returns a [`Decision`]. [`answer`] puts that into words and [`remedy`] into JSON patches.
 
 pub mod answer;
 mod charge;
 mod compare;
 pub mod decision;
-mod effective;
 pub mod finding;
+mod first;
 pub mod fix;
 pub mod issue;
 pub mod json;
@@ -27,6 +26,7 @@ pub mod remedy;
 pub mod render;
 pub mod room;
 mod rules;
+mod security_context;
 mod strictest;
 pub mod text;
 pub mod workload;

@@ -1,22 +1,22 @@
-//! Advisory or enforcing, and which of several wishes wins.
+//! Advisory or enforcing, and which of several requested modes applies.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Whether findings of severity error refuse a request or only warn about it (contract 2.5).
+/// Whether findings of severity error deny a request or only warn about it (contract 2.5).
 ///
 /// Ordered by strictness, so that the strictest of several is their maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
-    /// Every finding comes back as a warning; nothing is refused.
+    /// Every finding is reported as a warning; nothing is denied.
     #[default]
     Advisory,
-    /// A finding of severity error refuses the request.
+    /// A finding of severity error denies the request.
     Enforcing,
 }
 
 impl Mode {
-    /// Both of them, the laxer first.
+    /// Both, the milder first.
     pub const ALL: [Mode; 2] = [Mode::Advisory, Mode::Enforcing];
 
     /// The word used in flags, labels, annotations and metrics.
@@ -34,7 +34,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A mode was spelled in a way nobody defined; upstream read such a value silently as advisory.
+/// A mode in an undefined spelling. Upstream silently read such a value as advisory.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("mode '{0}' is not one of advisory, enforcing")]
 pub struct UnknownMode(pub String);
@@ -51,23 +51,22 @@ impl FromStr for Mode {
     }
 }
 
-/// What a label or an annotation `dorgu.io/mode` asks for.
+/// The mode that a label or an annotation `dorgu.io/mode` requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ModeWish {
-    /// Nothing was written there.
+    /// No value.
     #[default]
     Unset,
-    /// A known mode was written there.
+    /// A known mode.
     Set(Mode),
-    /// Something else was written there: it counts as unset and is named in a warning.
+    /// Another value. It counts as unset and is named in a warning.
     Unknown(Box<str>),
-    /// It was written as a label where an annotation counts, or the other way round: it counts as unset and is named in a
-    /// warning.
+    /// A label where an annotation counts, or the other way round. It counts as unset and is named in a warning.
     Misplaced(Box<str>),
 }
 
 impl ModeWish {
-    /// The label (namespace) or annotation (persona) that carries the wish.
+    /// The label (namespace) or annotation (persona).
     pub const KEY: &str = "dorgu.io/mode";
 
     /// Reads the value found under [`ModeWish::KEY`], if any.
@@ -87,7 +86,7 @@ impl ModeWish {
         }
     }
 
-    /// The stricter of what is wished here and `other`: a wish can opt in to enforcing and never out of it.
+    /// The stricter of this mode and `other`: a request can opt in to enforcing and never out of it.
     pub fn or_stricter(&self, other: Mode) -> Mode {
         match self {
             ModeWish::Set(mode) => other.max(*mode),

@@ -1,4 +1,4 @@
-//! What is told about personas and modes rather than about the object. Notes refuse in no mode.
+//! Findings about personas and modes instead of the object. They deny in no mode.
 
 use super::charge::Charge;
 use super::finding::{Fact, Finding, ModeHolder, Place, Rule};
@@ -7,7 +7,7 @@ use super::persona::{Flaw, Persona, Problem};
 use super::question::{Governed, Question};
 use super::rules::{RuleSet, Subject};
 
-/// About one persona: values that cannot be read, and a mode nobody defined.
+/// About one persona: values that cannot be read, and an undefined mode.
 pub(super) fn of_persona<'a>(
     persona: &'a Persona,
     set: RuleSet,

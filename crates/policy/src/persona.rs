@@ -1,4 +1,4 @@
-//! A persona as the rules use it: parsed once, when it enters the index; after that every value can be believed.
+//! A persona as the rules use it: parsed once, when it enters the index. After that every value is valid.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Persona {
     pub app: String,
     /// Annotation `dorgu.io/mode`.
     pub mode: ModeWish,
-    /// `spec.tier`. No rule looks at it; personas are counted by it.
+    /// `spec.tier`. No rule reads it; personas are counted by it.
     pub tier: Tier,
     /// Whether `spec.resources` is there at all, even empty (R3).
     pub has_resources: bool,
@@ -48,7 +48,7 @@ pub struct Persona {
     pub read_only_root_filesystem: bool,
     /// `spec.policies.security.allowPrivilegeEscalation` is false.
     pub forbids_privilege_escalation: bool,
-    /// Values that are no good: they are named in every answer.
+    /// Invalid values, which every answer names.
     pub problems: Vec<Problem>,
 }
 
@@ -61,7 +61,7 @@ pub struct PersonaResources {
     pub memory: Option<Quantity>,
 }
 
-/// Limits in the words of whoever wrote the persona.
+/// Limits in the persona's own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrittenLimits {
     /// `spec.resources.limits.cpu`.
@@ -70,12 +70,12 @@ pub struct WrittenLimits {
     pub memory: Box<str>,
 }
 
-/// A value of a persona that is no good.
+/// An invalid value of a persona.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The field, such as `spec.resources.limits.cpu`.
     pub field: &'static str,
-    /// What stands there.
+    /// The value.
     pub value: String,
     /// What is wrong with it.
     pub flaw: Flaw,

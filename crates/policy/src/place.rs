@@ -1,10 +1,10 @@
-//! Where in an object a finding is: a field of the object, of its pod, or of a container, known by its list and name.
+//! The place of a finding: a field of the object, of its pod, or of a container, which is identified by its list and name.
 
 use std::hash::{Hash, Hasher};
 
 use super::finding::Rule;
 
-/// Which of the two lists a container stands in, and what it is there for.
+/// The list of a container, and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerKind {
     /// `containers`.
@@ -25,7 +25,7 @@ impl ContainerKind {
     }
 }
 
-/// A container, by where it stands and what it is called.
+/// A container, by position and name.
 #[derive(Clone, Copy, Debug)]
 pub struct ContainerRef<'a> {
     /// List and purpose.
@@ -36,8 +36,8 @@ pub struct ContainerRef<'a> {
     pub name: &'a str,
 }
 
-/// Where in the object a finding is. Two findings are about the same thing when rule and place are equal; the
-/// position of a container does not count, its list and name do.
+/// The place of a finding. Two findings concern the same thing when rule and place are equal. The position of a container does
+/// not count, its list and name do.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {
     /// A field of the object itself, such as `spec.replicas`; empty for findings about no field.
@@ -60,7 +60,7 @@ impl PartialEq for Place<'_> {
     }
 }
 
-/// As equality sees it.
+/// Consistent with equality.
 impl Hash for Place<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         std::mem::discriminant(self).hash(state);
@@ -74,11 +74,11 @@ impl Hash for Place<'_> {
 impl Eq for Place<'_> {}
 
 impl Place<'_> {
-    /// The order in which places are told: the object, then app containers, then init containers, the pod level last.
+    /// The order in which places are reported: the object, then app containers, then init containers, the pod level last.
     pub(super) fn ordinal(&self, rule: Rule) -> (u8, usize) {
         match self {
             Place::Object(_) => (0, 0),
-            // E2 speaks of the pod before its containers; pod-level limits come after the containers'.
+            // E2 reports the pod before its containers; pod-level limits come after the containers'.
             Place::Pod(_) if rule == Rule::RunAsNonRoot => (0, 0),
             Place::Container(c, _) if c.kind == ContainerKind::App => (1, c.index),
             Place::Container(c, _) => (2, c.index),

@@ -1,28 +1,38 @@
-//! What a container can do that a persona may forbid, which of it includes what else, and for how long: the order of
-//! docs/rules.md.
+//! What a container can do that a persona may forbid (its powers), which power includes which other, and for how long it has
+//! them. docs/rules.md describes this order.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::effective::Effective;
 use super::finding::{ContainerKind, ContainerRef, Escalation};
 use super::privileged::{EVERY_CAPABILITY, capability};
+use super::security_context::{EffectiveSecurityContext, Silence};
 use super::workload::PodSpec;
 
-/// One thing that a container can do.
+/// An operating system that a pod runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum System {
+    /// Reads `runAsUser`, `privileged`, capabilities and escalation.
+    Linux,
+    /// Reads `windowsOptions`.
+    Windows,
+}
+
+/// One thing that a container can do. A pod without an operating system may run on either, and what its containers can do on
+/// one does not include the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Power<'a> {
-    /// Runs as root, since a user is named who is root.
-    Root,
+    /// Runs as root, since the configured user is root.
+    Root(System),
     /// Runs as the user of its image, who may be root.
-    UserOfTheImage,
-    /// Does what the host may do: `privileged`, and on Windows `hostProcess`.
-    Host,
+    UserOfTheImage(System),
+    /// Does what the host may do: `privileged` on Linux, `hostProcess` on Windows.
+    Host(System),
     /// Has every capability.
     EveryCapability,
     /// Has this capability, which lets a process gain privileges.
     Capability(Cow<'a, str>),
-    /// Sees the whole of `/proc`.
+    /// Reads and writes the whole of `/proc`.
     Proc,
     /// A process may gain more privileges than its parent has.
     Escalation,
@@ -32,7 +42,8 @@ impl<'a> From<Escalation<'a>> for Power<'a> {
     fn from(how: Escalation<'a>) -> Self {
         match how {
             Escalation::Allowed => Power::Escalation,
-            Escalation::Privileged | Escalation::HostProcess { .. } => Power::Host,
+            Escalation::Privileged => Power::Host(System::Linux),
+            Escalation::HostProcess { .. } => Power::Host(System::Windows),
             Escalation::ProcMount => Power::Proc,
             Escalation::Capability(name, _) => match capability(name) {
                 name if name == EVERY_CAPABILITY => Power::EveryCapability,
@@ -43,19 +54,22 @@ impl<'a> From<Escalation<'a>> for Power<'a> {
 }
 
 impl Power<'_> {
-    /// What stands above it in the order: what has that power has this one, too. Escalation stands below too many to list
-    /// them; [`Powers`] keeps it beside each of those.
+    /// The powers above it in the order, which include it. Escalation has too many to list here; [`Powers`] stores it beside
+    /// each of those.
     fn above(&self) -> &'static [Power<'static>] {
+        use System::{Linux, Windows};
         match self {
-            Power::UserOfTheImage => &[Power::Root],
-            Power::Capability(_) => &[Power::EveryCapability, Power::Host],
-            Power::EveryCapability | Power::Proc => &[Power::Host],
-            Power::Root | Power::Host | Power::Escalation => &[],
+            Power::UserOfTheImage(Linux) => &[Power::Root(Linux)],
+            Power::UserOfTheImage(Windows) => &[Power::Root(Windows)],
+            Power::Capability(_) => &[Power::EveryCapability, Power::Host(Linux), Power::Host(Windows)],
+            Power::EveryCapability => &[Power::Host(Linux), Power::Host(Windows)],
+            Power::Proc => &[Power::Host(Linux)],
+            Power::Root(_) | Power::Host(_) | Power::Escalation => &[],
         }
     }
 }
 
-/// For how long a container has a power. What runs for ever is worse than what runs once.
+/// For how long a container has a power. A permanent power is worse than a temporary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tenure {
     /// Until it ends, before the app starts.
@@ -73,17 +87,20 @@ impl Tenure {
     }
 }
 
-/// What each container of a workload can do. A container is known by its name, whichever list it stands in; of several
-/// with one name, each lends its powers to all.
+/// What each container of a workload can do. A container is identified by its name, whichever list it is in. Several with one
+/// name share their powers.
 #[derive(Debug)]
 pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Tenure>);
+
+/// How many powers most containers have: escalation, and a user on either system.
+pub(super) const USUAL_POWERS: usize = 3;
 
 impl<'a> Powers<'a> {
     pub(super) fn of(pod: &'a PodSpec<'a>) -> Self {
         let count = pod.containers.len() + pod.init_containers.len();
-        let mut powers = Powers(HashMap::with_capacity(2 * count));
+        let mut powers = Powers(HashMap::with_capacity(USUAL_POWERS * count));
         for (container, spec) in pod.all_containers() {
-            let effective = Effective::new(pod, spec);
+            let effective = EffectiveSecurityContext::new(pod, spec);
             let mut escalates = effective.leaves_escalation_unset();
             effective.escalations(|_, how| {
                 escalates |= how != Escalation::ProcMount;
@@ -92,7 +109,7 @@ impl<'a> Powers<'a> {
             if escalates {
                 powers.add(container, Power::Escalation);
             }
-            if let Some(power) = effective.power_of_user() {
+            for power in effective.powers_of_user(Silence::Counts) {
                 powers.add(container, power);
             }
         }
@@ -105,7 +122,7 @@ impl<'a> Powers<'a> {
         *kept = tenure.max(*kept);
     }
 
-    /// Whether the container of this name can do this already, for as long as `container` is going to run.
+    /// Whether the container of this name can already do this, for as long as `container` will run.
     pub(super) fn include(&self, container: ContainerRef<'a>, power: &Power<'a>) -> bool {
         let held = |power: Power<'a>| self.0.get(&(container.name, power)).copied();
         let above = power.above().iter().cloned();

@@ -1,20 +1,18 @@
-//! Which capabilities and which Windows accounts are privileged, by the name that is written down.
+//! Which capabilities and which Windows accounts are privileged, by their names.
 //!
-//! Each name is compared as its consumer compares it, and none of them stops at ASCII: container runtimes upper-case a
-//! capability with Go's `strings.ToUpper`, the kubelet compares an account with `strings.EqualFold`, and Windows ignores
-//! the case of accounts, too.
+//! Each name is compared as its consumer compares it, beyond ASCII: container runtimes upper-case a capability with Go's
+//! `strings.ToUpper`, the kubelet compares an account with `strings.EqualFold`, and Windows ignores the case of accounts, too.
 
 use std::borrow::Cow;
 
-/// Longer names than this are compared with none: no name here is as long, in whichever letters it is written. Folding is
-/// then no work that grows with a text that somebody made long.
+/// Longer names are not compared, since no known name is as long, in whichever letters it is written. So the cost of folding
+/// does not grow with a long text.
 const MAX_COMPARED: usize = 128;
 
-/// The longest account that Windows has, domain included, in bytes. An API server stores none that is longer; one that
-/// arrives all the same counts as root.
+/// The longest Windows account, domain included, in bytes. An API server stores no longer one; a longer one counts as root.
 const MAX_ACCOUNT: usize = 4 * 512;
 
-/// The capability that a runtime reads: no blanks around it, no `CAP_` before it, in capital letters.
+/// The capability that a runtime reads: without blanks around it, without `CAP_`, in capital letters.
 pub(super) fn capability(written: &str) -> Cow<'_, str> {
     const PREFIX: &str = "CAP_";
     let name = written.trim();
@@ -30,17 +28,17 @@ pub(super) fn capability(written: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether adding this capability lets a process gain privileges. A name with a letter that no capability has counts as
-/// one that does: what a runtime makes of it depends on how it folds letters.
+/// Whether adding this capability lets a process gain privileges. A name with a letter that no capability has counts as one
+/// that does: its meaning depends on how a runtime folds letters.
 pub(super) fn implies_escalation(written: &str) -> bool {
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     !is_plain(written.trim()) || matches!(&*capability(written), EVERY_CAPABILITY | "SYS_ADMIN")
 }
 
-/// The word that stands for every capability there is, as [`capability`] reads it.
+/// The name for all capabilities, as [`capability`] reads it.
 pub(super) const EVERY_CAPABILITY: &str = "ALL";
 
-/// As Go's `strings.ToUpper`: letter by letter. A letter whose capital is two letters has none there.
+/// As Go's `strings.ToUpper`: letter by letter. A letter whose capital has two letters stays as it is.
 fn upper_case(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte.is_ascii_lowercase() || !byte.is_ascii()) {
         return text.into();
@@ -53,11 +51,10 @@ fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
     letters.next().filter(|_| letters.next().is_none())
 }
 
-/// Accounts of a Windows container that may do everything there, in capital letters.
+/// Windows accounts with all rights in a container, in capital letters.
 const ROOT_ACCOUNTS: [&str; 4] = ["CONTAINERADMINISTRATOR", "SYSTEM", "ADMINISTRATOR", "ADMINISTRATORS"];
 
-/// Whether a Windows account is root, whatever domain stands before it. Windows drops blanks and periods at the end of a
-/// name.
+/// Whether a Windows account is root, in whatever domain. Windows drops blanks and periods at the end of a name.
 pub(super) fn is_root_account(written: &str) -> bool {
     if written.len() > MAX_ACCOUNT {
         return true;
@@ -71,10 +68,10 @@ pub(super) fn is_root_account(written: &str) -> bool {
     ROOT_ACCOUNTS.contains(&&*folded)
 }
 
-/// Whether the kubelet takes the account for root, so that a demand for another keeps the container from starting: it
-/// knows one spelling, without a domain.
+/// Whether the kubelet recognises the account as root, so that a demand for another keeps the container from starting. It knows
+/// one spelling, without a domain.
 pub(super) fn kubelet_sees_root(written: &str) -> bool {
-    // Of all letters that are not ASCII, `EqualFold` takes the long s alone for one of these.
+    // Among letters outside ASCII, `EqualFold` accepts only the long s for one of these.
     let fold = |letter: char| {
         if letter == '\u{17f}' {
             'S'

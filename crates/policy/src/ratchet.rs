@@ -1,25 +1,20 @@
-//! What an update may keep: an error that the stored object has already, and no less, does not refuse.
+//! The ratchet: an error that the stored object already has, at least as severe, does not deny an update.
 //!
-//! Compared is what a container can do (`power`), not the field that says so: a setting that moves to another field,
-//! another level or another list is nothing new as long as the container ends up with no more than it had.
+//! It compares replicas, and what a container can do (`power`) rather than the fields: a setting that moves to another field, another level or
+//! another list is not new as long as the container can do no more than before.
 
 use std::cell::OnceCell;
 
-use smallvec::SmallVec;
-
-use super::effective::Effective;
 use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
 use super::power::{Power, Powers};
 use super::question::Question;
+use super::security_context::{EffectiveSecurityContext, Silence};
 use super::workload::{Container, PodSpec, Workload};
 
-/// The stored object of a question: read when the first finding makes it matter, and kept for the other personas.
+/// The stored object of a question: read when the first finding needs it, and kept for the other personas.
 pub(super) type Stored<'a> = OnceCell<Option<Workload<'a>>>;
 
-/// For each finding, whether it is old.
-pub(super) type Excused = SmallVec<[bool; 16]>;
-
-/// Holds the new object of a question against the stored one.
+/// Compares the new object of a question with the stored one.
 pub(super) struct Ratchet<'q, 'a> {
     question: &'q Question<'a>,
     stored: &'q Stored<'a>,
@@ -35,17 +30,14 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         }
     }
 
-    /// For each finding, whether it is an old error; empty where none is. Nothing is old without a stored object that can
-    /// be read. A finding about several containers is left with those for which it is new.
-    pub(super) fn excuses(&self, findings: &mut [Finding<'a>]) -> Excused {
-        if !findings.iter().any(is_error) {
-            return Excused::new();
+    /// Whether the finding is an old error. Without a readable stored object nothing is old. A finding about several containers
+    /// keeps those for which it is new.
+    pub(super) fn excuses(&self, finding: &mut Finding<'a>) -> bool {
+        if finding.severity() != Severity::Error {
+            return false;
         }
-        let Some(before) = self.before.get_or_init(|| self.read()) else {
-            return Excused::new();
-        };
-        let is_old = |finding: &mut Finding<'a>| is_error(finding) && self.had(before, finding);
-        findings.iter_mut().map(is_old).collect()
+        let before = self.before.get_or_init(|| self.read());
+        before.as_ref().is_some_and(|before| self.had(before, finding))
     }
 
     fn read(&self) -> Option<Before<'q>> {
@@ -68,7 +60,7 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         match (finding.place, &mut finding.fact) {
             (_, Fact::Replicas { observed, .. }) => *observed >= before.replicas,
             (_, Fact::NonRootNotDemanded { containers, .. }) => {
-                // They are named in the order in which they stand, so one walk finds them all.
+                // They are named in their order, so one walk finds them all.
                 let is_new = || {
                     let mut all = self.pod().all_containers();
                     move |name: &&str| {
@@ -93,10 +85,11 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         }
     }
 
-    /// Whether what its user lets the container do is nothing new.
+    /// Whether the container's user allows nothing new.
     fn had_user(&self, before: &Before<'q>, container: ContainerRef<'a>, spec: &Container<'a>) -> bool {
-        let power = Effective::new(self.pod(), spec).power_of_user();
-        power.is_none_or(|power| before.powers.include(container, &power))
+        let effective = EffectiveSecurityContext::new(self.pod(), spec);
+        let mut powers = effective.powers_of_user(Silence::Passes);
+        powers.all(|power| before.powers.include(container, &power))
     }
 }
 
@@ -104,10 +97,6 @@ impl<'q, 'a> Ratchet<'q, 'a> {
 struct Before<'q> {
     replicas: i32,
     powers: Powers<'q>,
-}
-
-fn is_error(finding: &Finding<'_>) -> bool {
-    finding.severity() == Severity::Error
 }
 
 #[cfg(test)]

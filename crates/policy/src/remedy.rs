@@ -1,5 +1,5 @@
-//! The fix as an RFC 6902 patch, guarded by `test` operations: it applies to the object that was judged and to no
-//! other, and changes what [`super::fix`] plans.
+//! The fix as an RFC 6902 patch, guarded by `test` operations: it applies only to the object that was judged, and changes what
+//! [`super::fix`] plans.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
@@ -9,7 +9,7 @@ use super::finding::{ContainerRef, Fact, Finding, Place, Rule};
 use super::fix::{Change, Level, Plan, Setting};
 use super::workload::Workload;
 
-/// The patch for one finding. `None` where no value is known that would be right, such as a probe without a port.
+/// The patch for one finding. `None` where no right value is known, such as for a probe without a port.
 pub fn patch(finding: &Finding<'_>, object: &Value) -> Option<Patch> {
     let patch = patch_all([finding], object);
     let changes = |operation: &PatchOperation| !matches!(operation, PatchOperation::Test(_));
@@ -27,7 +27,7 @@ pub fn patch_all<'f>(findings: impl IntoIterator<Item = &'f Finding<'f>>, object
     Patch(editor.operations)
 }
 
-/// Collects operations and keeps the object as they would leave it, so that a later one sees what an earlier one made.
+/// Collects operations and applies them to a copy of the object, so that a later one sees the effect of an earlier one.
 struct Editor {
     object: Value,
     operations: Vec<PatchOperation>,
@@ -36,11 +36,11 @@ struct Editor {
 impl Editor {
     fn fix(&mut self, findings: &[&Finding<'_>]) {
         let text = self.object.to_string();
-        // One that cannot be read was not judged.
+        // An object that cannot be read was not judged.
         let Ok(workload) = serde_json::from_str::<Workload<'_>>(&text) else {
             return;
         };
-        let plan = Plan::new(findings, &workload, usize::MAX);
+        let plan = Plan::new(findings, &workload);
         for (change, _) in &plan.changes {
             self.change(change);
         }
@@ -155,7 +155,7 @@ impl Editor {
     }
 
     fn push(&mut self, operation: PatchOperation) {
-        // An operation that does not apply to the object it was made for would make the whole patch useless.
+        // An operation that does not apply to its own object would make the whole patch useless.
         if json_patch::patch(&mut self.object, std::slice::from_ref(&operation)).is_ok() {
             self.operations.push(operation);
         }

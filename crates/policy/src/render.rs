@@ -1,12 +1,12 @@
-//! The words: one line per finding for people, its field path, and its fix. Texts are those of contract 2.4 and,
-//! for rules without a row there, our own; docs/rules.md explains each.
+//! The texts: one line for each finding, its field path, and its fix. The texts are those of contract 2.4 and, for rules
+//! without a row there, our own; docs/rules.md explains each.
 
 use std::fmt::{self, Display, Formatter};
 
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
 use super::privileged::capability;
-use super::text::Shown;
+use super::text::{Literal, Shown};
 
 /// The finding as one line of printable ASCII.
 pub struct Message<'a>(pub &'a Finding<'a>);
@@ -148,7 +148,7 @@ impl Display for Message<'_> {
     }
 }
 
-/// Whose finding it is.
+/// The persona of a finding.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a>(pub &'a str);
 
@@ -158,7 +158,7 @@ impl Display for Owner<'_> {
     }
 }
 
-/// `[C] ` for a container, nothing for the rest.
+/// `[C] ` for a container, empty otherwise.
 struct Who<'a>(&'a Place<'a>);
 
 impl Display for Who<'_> {
@@ -170,7 +170,7 @@ impl Display for Who<'_> {
     }
 }
 
-/// What follows `[C] ` for a gain of privileges.
+/// The text after `[C] ` for a gain of privileges.
 struct Gain<'a>(Escalation<'a>);
 
 impl Display for Gain<'_> {
@@ -188,7 +188,7 @@ impl Display for Gain<'_> {
     }
 }
 
-/// The field a finding is about, in full and with containers by name:
+/// The field of a finding, in full and with containers by name:
 /// `spec.template.spec.containers[api].securityContext.allowPrivilegeEscalation`. Empty when it is about no field.
 pub struct FieldPath<'a>(pub &'a Finding<'a>);
 
@@ -203,7 +203,7 @@ impl Display for FieldPath<'_> {
                 | Fact::ModeUnknown { .. }
                 | Fact::ModeMisplaced { .. },
             ) => Ok(()),
-            // The user was found in another field than the one that would demand non-root, perhaps at another level.
+            // The user is set in another field than the one that demands non-root, perhaps at another level.
             (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
                 let field = if user.account.is_some() {
                     "windowsOptions.runAsUserName"
@@ -252,12 +252,14 @@ impl Display for FixLine<'_> {
             fix::Level::Pod => f.write_str("spec.template.spec.")?,
             fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name))?,
         }
-        write!(f, "{field}: {} -> {}", Value(from), Value(to))
+        // A quantity is a text that looks like a number.
+        let is_quantity = field.starts_with("resources.");
+        write!(f, "{field}: {} -> {}", Value(from, is_quantity), Value(to, is_quantity))
     }
 }
 
-/// A value as it is written in YAML; foreign letters are escaped.
-struct Value<'a>(&'a Setting<'a>);
+/// A value, and whether it is a quantity.
+struct Value<'a>(&'a Setting<'a>, bool);
 
 impl Display for Value<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -266,7 +268,8 @@ impl Display for Value<'_> {
             Setting::Removed => f.write_str("removed"),
             Setting::Flag(flag) => write!(f, "{flag}"),
             Setting::Number(number) => write!(f, "{number}"),
-            Setting::Text(text) => write!(f, "{}", Shown(text)),
+            Setting::Text(text) if self.1 => write!(f, "{}", Shown(text)),
+            Setting::Text(text) => write!(f, "{}", Literal(text)),
         }
     }
 }

@@ -1,50 +1,68 @@
-//! How much of an object is kept while it is read: a few bytes of JSON can ask for a hundred times their size in memory,
-//! and a list in each item of a list for the square of it. So there is one count for all lists of one object.
+//! Bounds the memory of an object while it is read. A few bytes of JSON can need a hundred times their size in memory, and a
+//! list in each item of a list the square of it. So there is one count for all lists of one object.
+//!
+//! It counts what is really held: lists as they grow, texts that had to be copied, the ratchet's data about the stored object,
+//! and the findings about the largest container. Findings as such are few, however many there are ([`crate::charge`]).
 
 use std::cell::Cell;
 
-use crate::charge::Charge;
-use crate::compare::FindingSubject;
-use crate::finding::Finding;
+use crate::charge;
+use crate::power::{Power, Tenure, USUAL_POWERS};
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
-/// pod that runs, and few enough to be judged in milliseconds.
+/// running pod, and few enough to be judged in milliseconds.
 pub const MOST_PARTS: usize = 10_000;
 
 /// The memory that judging a small review may take, in bytes.
 const LEAST: usize = 8 << 20;
-/// How many times its size that may be for a large one.
+/// For a large review, that memory is this many times its size.
 const TIMES: usize = 4;
 
-/// What a finding takes in the list of its object, which may have just doubled.
-const LISTED: usize = 2 * size_of::<Finding<'_>>();
-/// The same while that list doubles, and in the table by which findings of the stored object are looked up.
-const DOUBLING: usize = 4 * size_of::<Finding<'_>>();
-/// What it takes in the answer, whose list doubles, too, and in the table by which those of several personas are merged.
-const ANSWERED: usize = 2 * size_of::<Charge<'_>>() + 4 * size_of::<FindingSubject<'_>>();
+/// The memory beside the object: the findings that are kept, and the answer made of them, as text and as JSON.
+const ANSWER: usize = charge::MOST_BYTES + (640 << 10);
+/// The memory for a container where those without a demanded user are listed, in the findings of two personas and in a third
+/// that is being merged.
+const LISTED: usize = 3 * size_of::<&str>();
 
 /// An item of a list that is kept.
 pub(super) trait Item: Sized {
-    /// What it takes itself, in a list that grows by a quarter: it is there twice for a moment.
-    const SIZE: usize = size_of::<Self>() * 9 / 4;
-    /// The most that is found about it.
-    const FINDINGS: usize;
+    /// Its memory beside its place in the list.
+    fn cost(&self) -> Cost;
 }
 
-/// What the items of lists may still take, over all lists that one [`within`] comes across, and what they took.
+/// The cost of one item.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    /// Bytes outside the list: texts that could not be borrowed, and what is derived from them.
+    pub(super) heap: usize,
+    /// How many powers it may give a container: those of a stored object are kept.
+    pub(super) powers: usize,
+    /// How many findings there may be about it.
+    pub(super) findings: usize,
+    /// Whether it is a container, to which the previous items belong.
+    pub(super) is_container: bool,
+}
+
+/// The memory that list items may still take, over all lists within one [`within`], and what they have taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     items: usize,
     bytes: usize,
-    /// Bytes for each finding that there may be.
-    finding: usize,
-    sizes: usize,
+    /// Whether the object is the stored one, of which powers are kept and nothing is found.
+    is_stored: bool,
+    /// Bytes in lists and texts, and their peak while a list grew.
+    held: usize,
+    peak: usize,
+    containers: usize,
+    powers: usize,
+    /// Findings about the container that is being read, and the most about one.
     findings: usize,
+    most_findings: usize,
     exceeded: bool,
 }
 
 impl Room {
-    /// What a review of so many bytes may take: four times its size, or 8 MiB.
+    /// The room for a review of this many bytes: four times its size, or 8 MiB.
     pub fn of_review(bytes: usize) -> Room {
         Room {
             bytes: bytes.saturating_mul(TIMES).max(LEAST),
@@ -52,38 +70,42 @@ impl Room {
         }
     }
 
-    /// Room for [`MOST_PARTS`], whatever they take.
+    /// Room for [`MOST_PARTS`], whatever they cost.
     pub fn by_number() -> Room {
         Room {
             items: MOST_PARTS,
             bytes: usize::MAX,
-            finding: LISTED + ANSWERED,
             ..Room::default()
         }
     }
 
-    /// What an object leaves for the one that it replaces: what is found about both is there at once.
+    /// The room that an object leaves for the one that it replaces.
     #[must_use]
     pub fn of_stored(self) -> Room {
         Room {
             items: MOST_PARTS,
-            bytes: self.bytes,
-            finding: DOUBLING,
+            bytes: self.bytes.saturating_sub(self.needed()),
+            is_stored: true,
             ..Room::default()
         }
     }
 
-    /// Whether an item found no room, so that the object was read in part.
+    /// Whether there was no room for an item, so that the object was read in part.
     pub fn is_exceeded(self) -> bool {
         self.exceeded
     }
 
-    /// Whether there is no room left for a stored object of the same size.
+    /// Whether there is no room left for a stored object that is the same.
     pub fn is_exceeded_by_another(self) -> bool {
-        self.exceeded || self.sizes + self.findings * DOUBLING > self.bytes
+        let left = self.of_stored();
+        let same = Room {
+            is_stored: true,
+            ..self
+        };
+        self.exceeded || same.peak.max(same.needed()) > left.bytes
     }
 
-    /// Why something found no room.
+    /// Why there was no room.
     pub fn reason(self) -> String {
         match self.items {
             0 => format!("more than {MOST_PARTS} containers and added capabilities"),
@@ -93,17 +115,61 @@ impl Room {
             ),
         }
     }
+
+    /// The memory that is held at once while the object is judged.
+    fn needed(self) -> usize {
+        let beside = match self.is_stored {
+            true => powers(self.containers, self.powers),
+            false => {
+                ANSWER + self.containers * LISTED + self.most_findings.max(self.findings) * charge::BYTES_WHILE_MERGED
+            }
+        };
+        self.held + beside
+    }
+
+    /// The room after a list with items of this size has grown; `None` where it cannot.
+    fn grown(mut self, size: usize, [from, to]: [usize; 2]) -> Option<Room> {
+        // Both lists exist for a moment.
+        self.peak = self.peak.max(self.held + to * size);
+        self.held += (to - from) * size;
+        (self.peak <= self.bytes && self.needed() <= self.bytes).then_some(self)
+    }
+
+    /// The room after one more item; `None` where there is none for it.
+    fn taken(mut self, cost: Cost) -> Option<Room> {
+        self.items = self.items.checked_sub(1)?;
+        self.held += cost.heap;
+        self.powers += cost.powers;
+        self.findings += cost.findings;
+        if cost.is_container {
+            self.containers += 1;
+            self.most_findings = self.most_findings.max(std::mem::take(&mut self.findings));
+        }
+        (self.needed() <= self.bytes).then_some(self)
+    }
+}
+
+/// The memory of the table in which the powers of a stored object are kept: made for the usual number, and
+/// doubled where they are more. A table is a power of two in size and at most seven eighths full.
+fn powers(containers: usize, powers: usize) -> usize {
+    const ENTRY: usize = size_of::<((&str, Power<'_>), Tenure)>() + 1;
+    let table = |entries: usize| ENTRY * (entries * 8 / 7).next_power_of_two().max(4);
+    let (made, grown) = (table(USUAL_POWERS * containers), table(powers));
+    match grown > made {
+        true => grown + grown / 2,
+        false => made,
+    }
 }
 
 thread_local! {
-    /// The room of the object that is being read on this thread. It stands here and not in the readers, since those are
-    /// derived and have no place for it.
+    /// The room of the object that is being read on this thread. A thread-local, since the readers are derived and cannot carry
+    /// it.
     static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
 }
 
-/// Reads with this much room, and gives what is left of it. Items that find none are passed over.
+/// Reads with this much room, and returns the rest. Items without room are skipped.
 pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
-    /// Puts back what was there, also after a panic.
+    /// Restores the previous value, also after a panic.
     struct Before(Option<Room>);
     impl Drop for Before {
         fn drop(&mut self) {
@@ -115,21 +181,21 @@ pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
     (value, ROOM.get().unwrap_or(room))
 }
 
-/// Takes room for one item; false when there is none. Without [`within`] there is room for everything.
-pub(super) fn take<T: Item>() -> bool {
-    let Some(mut room) = ROOM.get() else { return true };
-    let bytes = T::SIZE + T::FINDINGS * room.finding;
-    let fits = room.items > 0 && room.bytes >= bytes;
-    if fits {
-        room.items -= 1;
-        room.bytes -= bytes;
-        room.sizes += T::SIZE;
-        room.findings += T::FINDINGS;
-    } else {
-        room.exceeded = true;
-    }
-    ROOM.set(Some(room));
-    fits
+/// Takes room for one item; false when there is none. Outside of [`within`] there is room for everything.
+pub(super) fn take<T: Item>(item: &T) -> bool {
+    change(|room| room.taken(item.cost()))
+}
+
+/// Takes room for a list that grows from one capacity to another; false when there is none.
+pub(super) fn grow<T>(from: usize, to: usize) -> bool {
+    change(|room| room.grown(size_of::<T>(), [from, to]))
+}
+
+fn change(take: impl FnOnce(Room) -> Option<Room>) -> bool {
+    let Some(room) = ROOM.get() else { return true };
+    let taken = take(room);
+    ROOM.set(Some(taken.unwrap_or(Room { exceeded: true, ..room })));
+    taken.is_some()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! The personas of one app, judged as one: of each limit the strictest, and whose it is. Compiled when a persona changes,
-//! so that a review costs its containers plus its personas and never their product, and a further persona only tightens.
+//! The personas of one app, compiled into one: the strictest of each limit, and the persona it comes from. Compiled when a
+//! persona changes, so that a review costs its containers plus its personas and never their product, and another persona only
+//! tightens.
 
 use std::collections::HashMap;
 use std::ops::Deref;

@@ -1,4 +1,7 @@
-//! What the corpus (`tests/cases`) cannot tell: laws, and the JSON patches.
+//! What the corpus (`tests/cases`) cannot express: properties, and the JSON patches.
+
+mod fixes;
+mod large;
 
 use std::sync::Arc;
 
@@ -67,7 +70,7 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
     ))
 }
 
-/// Deployments of every shape the rules speak of.
+/// Deployments of every shape that rules cover.
 pub(crate) fn deployment() -> impl Strategy<Value = Value> {
     let flag = || prop_oneof![Just(Value::Null), Just(json!(true)), Just(json!(false))];
     let amount = |words: &'static [&'static str]| {
@@ -254,7 +257,7 @@ fn lines(object: &Value) -> Vec<String> {
         let findings: Vec<&Finding<'_>> = decision.warnings().iter().map(Charge::finding).collect();
         let text = object.to_string();
         let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-        let plan = fix::Plan::new(&findings, &workload, 40);
+        let plan = fix::Plan::new(&findings, &workload);
         let lines = plan
             .changes
             .iter()

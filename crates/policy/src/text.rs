@@ -1,4 +1,4 @@
-//! Text borrowed from a request, and how foreign text is shown to people.
+//! Text borrowed from a request, and how foreign text is printed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A string of the request: borrowed from its bytes, or owned where JSON escapes had to be undone.
+/// A string of the request: borrowed from its bytes, or owned where JSON escapes had to be decoded.
 ///
-/// `Option<Cow<str>>` would always copy (serde borrows a `Cow` only where it stands alone); this type borrows anywhere.
-/// `null` reads as the empty string, as Go reads it.
+/// `Option<Cow<str>>` would always copy, since serde borrows only a bare `Cow`; this type always borrows where possible. `null`
+/// reads as the empty string, as in Go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -17,6 +17,14 @@ impl<'a> Text<'a> {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Bytes that were copied for it.
+    pub(super) fn heap(&self) -> usize {
+        match &self.0 {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.capacity(),
+        }
     }
 
     /// True for the empty string, which Kubernetes treats as "not set" almost everywhere.
@@ -70,14 +78,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Shows foreign text as printable ASCII on one line: an API server silently drops a warning that holds a control
-/// character, and one that holds bad UTF-8, so neither may come from a name.
+/// Prints foreign text as printable ASCII on one line. An API server silently drops a warning with a control character or
+/// invalid UTF-8, so neither may come from a name.
 pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        // Nearly always.
+        // Nearly always the case.
         if self.0.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return f.write_str(self.0);
         }
@@ -99,19 +107,67 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// A text as a value in a line that a program may read: as it is where it could be nothing else, and a JSON string of
+/// printable ASCII otherwise.
+pub struct Literal<'a>(pub &'a str);
+
+impl Literal<'_> {
+    /// Whether it is no text with a blank, a quote or a letter that looks like another, no word of those lines and no number.
+    fn is_plain(&self) -> bool {
+        let text = self.0;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte);
+        let may_begin = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'/');
+        let is_word = matches!(text, "unset" | "removed" | "true" | "false" | "null");
+        text.as_bytes().first().is_some_and(may_begin) && text.bytes().all(is_plain) && !is_word
+    }
+}
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        if self.is_plain() {
+            return f.write_str(self.0);
+        }
+        f.write_char('"')?;
+        // What `Shown` escapes it escapes as JSON does, all but these two.
+        for piece in self.0.split_inclusive(['"', '\\']) {
+            match piece.strip_suffix(['"', '\\']) {
+                Some(rest) => write!(f, "{}\\{}", Shown(rest), &piece[rest.len()..])?,
+                None => write!(f, "{}", Shown(piece))?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// How many bytes `shown` has; `None` where they are more than `limit`. The rest is never built.
+pub fn length_within(limit: usize, shown: impl fmt::Display) -> Option<usize> {
+    use fmt::Write;
+    /// What is left of the limit.
+    struct Length(usize);
+    impl Write for Length {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut left = Length(limit);
+    write!(left, "{shown}").is_ok().then(|| limit - left.0)
+}
+
 /// Formats at most `limit` bytes of `shown`, which must be printable ASCII; what is longer is cut there and ends in
 /// `...`. The rest is never built, however long it is.
 pub fn cut(shown: impl fmt::Display, limit: usize) -> String {
-    // Most lines fit, so that the allocator is asked once.
+    // Most lines fit, so one allocation suffices.
     let mut line = String::with_capacity(limit.min(128));
     cut_onto(&mut line, shown, limit);
     line
 }
 
-/// As [`cut`], at the end of `text`.
+/// Like [`cut`], at the end of `text`.
 pub fn cut_onto(text: &mut String, shown: impl fmt::Display, limit: usize) {
     use fmt::Write;
-    /// The text, and how long it may become.
+    /// The text, and its maximum length.
     struct Cut<'t>(&'t mut String, usize);
     impl Write for Cut<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -119,7 +175,7 @@ pub fn cut_onto(text: &mut String, shown: impl fmt::Display, limit: usize) {
             match text.get(..room) {
                 Some(head) if head.len() < text.len() => {
                     self.0.push_str(head);
-                    // Stops the formatter here: what comes after would be cut away.
+                    // Stops the formatter here: what follows would be cut off.
                     Err(fmt::Error)
                 }
                 _ => {

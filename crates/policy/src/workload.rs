@@ -1,7 +1,9 @@
-//! The few fields of a Deployment, or of its Scale, that rules look at: one serde type for every door.
+//! The few fields of a Deployment, or of its Scale, that rules read: one serde type for all readers.
 //!
-//! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is
-//! skipped without being built. Null and absent mean the same, as they do to the API server.
+//! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is skipped
+//! without being built. Null and absent mean the same, as they do to the API server.
+
+mod cost;
 
 use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,10 +12,9 @@ use serde_json::value::RawValue;
 use super::finding::{ContainerKind, ContainerRef};
 use super::json;
 use super::quantity::Quantity;
-use super::room::Item;
 use super::text::Text;
 
-/// The longest name of a container, in bytes; an API server takes 63.
+/// The longest name of a container, in bytes; an API server accepts 63.
 const MAX_NAME: usize = 253;
 
 /// A Deployment as the rules see it. A Scale is read by the same type: it has `spec.replicas` and `status.selector`.
@@ -100,24 +101,24 @@ pub struct PodSpec<'a> {
     /// Run-once init containers and, with `restartPolicy: Always`, native sidecars.
     #[serde(borrow, default, deserialize_with = "json::objects", skip_serializing_if = "unset")]
     pub init_containers: Vec<Container<'a>>,
-    /// Pod-level security settings, inherited by containers that say nothing.
+    /// Pod-level security settings, inherited by containers without their own.
     #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub security_context: SecurityContext<'a>,
     /// Pod-level resources (KEP-2837).
     #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub resources: Resources,
-    /// The operating system, where stated.
+    /// The operating system, where set.
     #[serde(borrow, default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub os: Os<'a>,
 }
 
 impl<'a> PodSpec<'a> {
-    /// Whether the pod says it runs on Windows, where the API server forbids the Linux-only security settings.
+    /// Whether the pod is for Windows, where the API server forbids the Linux-only security settings.
     pub fn is_windows(&self) -> bool {
         self.os.name.as_str() == "windows"
     }
 
-    /// Whether the pod says it runs on Linux, where the API server forbids the settings of Windows. One that says nothing
+    /// Whether the pod is for Linux, where the API server forbids the settings of Windows. A pod without an operating system
     /// runs on either.
     pub fn is_linux(&self) -> bool {
         self.os.name.as_str() == "linux"
@@ -148,14 +149,14 @@ impl<'a> PodSpec<'a> {
         self.app_containers().chain(init)
     }
 
-    /// Whether a container has a name that no API server stores: it is compared for each of its findings, so its length must
-    /// not multiply with their number.
+    /// Whether a container has a name that no API server stores. Names are compared for each finding, so their length must not
+    /// multiply with the number of findings.
     pub fn has_overlong_name(&self) -> bool {
         let containers = self.containers.iter().chain(&self.init_containers);
         containers.into_iter().any(|container| container.name.len() > MAX_NAME)
     }
 
-    /// The container that stands there.
+    /// The container at that position.
     pub(super) fn container(&self, at: ContainerRef<'_>) -> Option<&Container<'a>> {
         let list = match at.kind {
             ContainerKind::App => &self.containers,
@@ -197,12 +198,6 @@ pub struct Container<'a> {
     pub restart_policy: Text<'a>,
 }
 
-impl Item for Container<'_> {
-    /// Two limits, requests, two probes, the user, three ways to gain privileges besides capabilities, and the root
-    /// filesystem.
-    const FINDINGS: usize = 10;
-}
-
 /// A probe of any kind.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -215,7 +210,7 @@ pub struct Probe<'a> {
 /// `httpGet` of a probe.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct HttpGet<'a> {
-    /// The path asked for.
+    /// The requested path.
     #[serde(borrow, default, skip_serializing_if = "unset")]
     pub path: Text<'a>,
 }
@@ -223,15 +218,15 @@ pub struct HttpGet<'a> {
 /// Requests and limits of a container or a pod.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Resources {
-    /// The most it may use.
+    /// The limits.
     #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub limits: ResourceList,
-    /// What it is scheduled by.
+    /// The requests, by which it is scheduled.
     #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub requests: ResourceList,
 }
 
-/// The two resources a persona speaks of. A zero quantity is a missing one and never stored here.
+/// The two resources of a persona. A zero quantity counts as missing and is never stored here.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct ResourceList {
     /// CPU cores.
@@ -263,7 +258,7 @@ impl ResourceList {
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityContext<'a> {
-    /// The kubelet refuses to start it as user 0.
+    /// The kubelet does not start it as user 0.
     #[serde(default, skip_serializing_if = "unset")]
     pub run_as_non_root: Option<bool>,
     /// The user it runs as.
@@ -309,11 +304,6 @@ pub struct Capabilities<'a> {
     pub add: Vec<Text<'a>>,
 }
 
-/// A capability.
-impl Item for Text<'_> {
-    const FINDINGS: usize = 1;
-}
-
 /// `status` of a Scale.
 #[derive(Debug, Default, Deserialize)]
 pub struct ScaleStatus<'a> {
@@ -338,15 +328,15 @@ impl ScaleStatus<'_> {
 }
 
 impl Spec<'_> {
-    /// What rules look at, and nothing else, as JSON that reads as the same spec again: how an index keeps it. The
-    /// selector, which no rule looks at, is not in it.
+    /// The fields that rules read, as JSON that reads as the same spec again. The index stores this. The selector, which no
+    /// rule reads, is not in it.
     pub fn to_json(&self) -> String {
         // Writing these types cannot fail: no map in them has a key that is not a string.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// Left out of the text that is kept: it reads as the default again.
+/// Whether to omit the field from that text, since it reads as the default again.
 fn unset<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -358,8 +348,8 @@ fn as_text<S: Serializer>(quantity: &Option<Quantity>, serializer: S) -> Result<
     }
 }
 
-/// Reads a quantity from its raw JSON, which may be a string or a bare number, as Go's decoder does: quotes off, blanks
-/// off, escapes not undone.
+/// Reads a quantity from its raw JSON, which may be a string or a bare number, as Go's decoder does: without quotes and blanks,
+/// and without decoding escapes.
 fn non_zero_quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quantity>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
     if raw == "null" {

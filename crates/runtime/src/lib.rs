@@ -1,8 +1,8 @@
-//! What a long-running process is made of: [`part`] says what one part brings along, [`metric`] how a
-//! family is described, [`telemetry`] where log lines and metrics go.
+//! The building blocks of a long-running process: [`part`] defines what one part contributes, [`metric`] how a metric family is
+//! described, [`telemetry`] where log lines and metrics go.
 //!
-//! Knows no persona and no part. `dorgu serve` puts parts together; an installation, `dorgu doctor` and the reference read
-//! what parts declare.
+//! This crate knows no persona and no concrete part. `dorgu serve` assembles the parts. An installation, `dorgu doctor` and the
+//! reference of metrics read what parts declare.
 
 pub mod metric;
 pub mod part;

@@ -1,5 +1,5 @@
-//! What a metric family is called and what it says, written down once: by this it is registered, and of this the reference
-//! is made (docs/metrics.md). Knows no family.
+//! Descriptions of metric families. A family is registered from its description, and docs/metrics.md is generated from the
+//! same, so the two cannot differ. This module knows no concrete family.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-/// Most things are measured in these.
+/// The unit of durations.
 pub static SECONDS: Unit = Unit::Seconds;
-/// And sizes in these.
+/// The unit of sizes.
 pub static BYTES: Unit = Unit::Bytes;
 
-/// A metric family as whoever writes a query meets it.
+/// The description of a metric family.
 #[derive(Clone, Copy, Debug)]
 pub struct Described {
-    /// Its name without what unit and type add.
+    /// Its name without the suffixes for unit and type.
     pub name: &'static str,
     /// Counter, gauge, histogram or info.
     pub of_type: MetricType,
-    /// In what it is measured; none for what is counted.
+    /// The unit; `None` for counts.
     pub unit: Option<&'static Unit>,
     /// Its labels, in the order in which they are written.
     pub labels: &'static [Label],
@@ -31,17 +31,17 @@ pub struct Described {
     pub with: &'static str,
 }
 
-/// A label, whose values are few and known: no object's name is ever one.
+/// A label. Its values are few and known; the name of an object is never one.
 #[derive(Clone, Copy, Debug)]
 pub struct Label {
     /// Its name.
     pub name: &'static str,
-    /// Every value that it can have; none for one that the build decides.
+    /// Every possible value; empty when the build determines it.
     pub values: fn() -> Vec<&'static str>,
 }
 
 impl Described {
-    /// A gauge of something that is counted.
+    /// A gauge without a unit.
     #[must_use]
     pub const fn gauge(
         name: &'static str,
@@ -59,7 +59,7 @@ impl Described {
         }
     }
 
-    /// A counter of something that has no unit.
+    /// A counter without a unit.
     #[must_use]
     pub const fn counter(
         name: &'static str,
@@ -73,7 +73,7 @@ impl Described {
         }
     }
 
-    /// The family's name, as it stands behind `# TYPE`.
+    /// The family's name, as after `# TYPE`.
     #[must_use]
     pub fn family(&self) -> String {
         match self.unit {
@@ -82,7 +82,7 @@ impl Described {
         }
     }
 
-    /// The names of its series, as queries name them.
+    /// The names of its series, as in queries.
     #[must_use]
     pub fn series(&self) -> Vec<String> {
         let endings: &[&str] = match self.of_type {
@@ -94,7 +94,7 @@ impl Described {
         endings.iter().map(|ending| self.family() + ending).collect()
     }
 
-    /// Registers what counts it; once a registry.
+    /// Registers the metric of this family, once for each registry.
     pub fn register(&self, registry: &mut Registry, metric: impl Metric) {
         match self.unit {
             Some(unit) => registry.register_with_unit(self.name, self.help, unit.clone(), metric),
@@ -102,10 +102,10 @@ impl Described {
         }
     }
 
-    /// Encodes gauges that were read just now, each behind the values of its labels.
+    /// Encodes gauges whose values were read just now, each with the values of its labels.
     ///
     /// # Errors
-    /// Nobody takes the text.
+    /// The writer fails.
     pub fn gauges<W: AsRef<[&'static str]>, V: EncodeGaugeValue>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
@@ -125,7 +125,7 @@ impl Described {
     /// The same for counters.
     ///
     /// # Errors
-    /// Nobody takes the text.
+    /// The writer fails.
     pub fn counters<W: AsRef<[&'static str]>, V: EncodeCounterValue>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
@@ -148,5 +148,5 @@ impl Described {
     }
 }
 
-/// The words of the one series of a family without labels.
+/// The label values of the one series of a family without labels.
 pub const ALONE: [&str; 0] = [];

@@ -1,8 +1,7 @@
-//! One part of the process: what it declares before anything runs ([`About`]) and what it brings along when it runs
-//! ([`Part`]).
+//! A part of the process: what it declares before anything runs ([`About`]), and what it contributes when it runs ([`Part`]).
 //!
-//! Values, not traits: `serve` joins the tasks, shows the checks and registers the collectors of every part, and an
-//! installation, `dorgu doctor` and docs/metrics.md read what each declares. A part that is switched off is absent.
+//! Parts are values, not traits. `serve` starts the tasks, runs the checks and registers the collectors of every part. An
+//! installation, `dorgu doctor` and docs/metrics.md read the declarations. A part that is switched off is absent.
 
 use std::sync::Arc;
 
@@ -25,13 +24,13 @@ pub struct About {
     pub name: &'static str,
     /// The kinds that it watches, by their names in the API: values of the label `kind` of `dorgu_watch_*`.
     pub kinds: &'static [&'static str],
-    /// Its metric families, each under the heading of docs/metrics.md where it stands.
+    /// Its metric families, each under its heading in docs/metrics.md.
     pub families: &'static [(&'static str, &'static [&'static Described])],
-    /// The kinds that it brings into a cluster.
+    /// The CustomResourceDefinitions that it adds.
     pub definitions: fn() -> Vec<CustomResourceDefinition>,
-    /// What its process has to be allowed to do.
+    /// The rights that its process needs.
     pub grants: &'static [Grant],
-    /// What it answers API servers.
+    /// The admission webhooks that it serves.
     pub admission: &'static [Admission],
     /// Adds its flags to `dorgu serve`: of a struct that derives `clap::Args`, `augment_args`. Where the part is absent they
     /// have no effect, which the log says of those that are given.
@@ -73,7 +72,7 @@ pub struct Grant {
     pub group: &'static str,
     /// Plural, with its subresource after a slash.
     pub resource: &'static str,
-    /// What is done.
+    /// The verbs that are used.
     pub verbs: &'static [&'static str],
     /// Which objects.
     pub object: Object,
@@ -84,7 +83,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Of every object of a kind, in all namespaces, for every process with a cluster.
+    /// A right to every object of a kind, in all namespaces, for every process with a cluster.
     pub const fn everywhere(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Grant {
         Grant {
             group,
@@ -97,7 +96,7 @@ impl Grant {
     }
 }
 
-/// Which objects a [`Grant`] is about. The names of an installation's own objects are known to the installation only.
+/// Which objects a [`Grant`] covers. The names of an installation's own objects are known to the installation only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
     /// All of the kind.
@@ -141,7 +140,7 @@ pub struct Admission {
     pub webhook: &'static str,
     /// Where API servers send their reviews.
     pub path: &'static str,
-    /// The entry, once it is known where API servers find the process.
+    /// Builds the entry from the address at which API servers reach the process.
     pub entry: fn(WebhookClientConfig) -> ValidatingWebhook,
 }
 
@@ -156,18 +155,18 @@ pub struct Watched {
     pub check: &'static str,
     /// The kind's name in the API; one of [`About::kinds`].
     pub kind: &'static str,
-    /// How it is doing.
+    /// Its state.
     pub state: Arc<WatchState>,
-    /// It is followed only where the Lease is held.
+    /// Whether it is followed only by the holder of the Lease.
     pub leading: bool,
 }
 
-/// What answers the reviews of one [`Admission`].
+/// Serves the reviews of one [`Admission`].
 #[derive(Debug)]
 pub struct Handler {
     /// The path of the [`Admission`].
     pub path: &'static str,
-    /// The answers. They are made off the hot path and share the listener's limits.
+    /// The handler. It runs outside the hot path and shares the listener's limits.
     pub answers: MethodRouter,
 }
 
@@ -175,22 +174,22 @@ pub struct Handler {
 pub struct Part {
     /// What it declares.
     pub about: &'static About,
-    /// What runs on every replica that has a cluster. One that ends, which none should, ends the process.
+    /// Tasks of every replica that has a cluster. None should end; one that ends, ends the process.
     pub everywhere: Vec<Task>,
-    /// What writes, and so works only while the Lease is held: each waits for [`Leadership`] by itself.
+    /// Tasks that write. Each waits for [`Leadership`] itself, and works only while the Lease is held.
     pub leading: Vec<Task>,
     /// Its watches. None of them makes a replica unready: no review waits for them.
     pub watches: Vec<Watched>,
-    /// What may make the replica unready.
+    /// Checks that can make the replica unready.
     pub checks: Checks,
-    /// Families that are read when metrics are asked for.
+    /// Collectors that run when metrics are requested.
     pub collectors: Vec<Box<dyn Collector>>,
-    /// What answers its [`Admission`]s.
+    /// The handlers of its [`Admission`]s.
     pub admission: Vec<Handler>,
 }
 
 impl Part {
-    /// One that brings nothing along yet.
+    /// A part that contributes nothing yet.
     #[must_use]
     pub fn new(about: &'static About) -> Part {
         Part {

@@ -1,11 +1,12 @@
-//! Where to listen, as users write it: `:9443`, `127.0.0.1:0`, `[::1]:9443`, `localhost:8081`. Parsing and printing only.
+//! Bind addresses as users write them: `:9443`, `127.0.0.1:0`, `[::1]:9443`, `localhost:8081`. Parses and prints them, and
+//! opens no socket.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A parsed bind address, as the `--…-bind-address` flags take it (contract 7.1). Port 0 means any free port. The `0` that
-/// switches a listener off is the caller's business.
+/// A parsed bind address, as the `--…-bind-address` flags take it (contract 7.1). Port 0 means any free port. The caller
+/// handles the `0` that switches a listener off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindAddress {
     pub(super) host: Host,
@@ -17,11 +18,11 @@ pub(super) enum Host {
     /// Every address of the machine, IPv4 and IPv6.
     All,
     Ip(IpAddr),
-    /// Resolved when it is bound.
+    /// A host name. It is resolved when the address is bound.
     Name(String),
 }
 
-/// A bind address that cannot be understood. One line: what, and how to write it.
+/// A bind address that cannot be parsed. The message is one line: what is wrong, and how to write it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{given}' is not an address to listen on: {problem}; write ':9443' for all addresses, or '127.0.0.1:9443', '[::1]:9443', 'localhost:9443'"
@@ -67,7 +68,7 @@ impl FromStr for BindAddress {
 }
 
 impl BindAddress {
-    /// The name or address that a certificate for this listener should carry; none when it listens on all of them.
+    /// The name or address that a certificate for this listener should carry. `None` when it listens on all addresses.
     #[must_use]
     pub fn certificate_name(&self) -> Option<String> {
         match &self.host {
@@ -89,7 +90,7 @@ impl fmt::Display for BindAddress {
     }
 }
 
-/// Letters, digits, hyphens, dots and underscores; a name of digits and dots alone is a mistyped IPv4 address.
+/// Letters, digits, hyphens, dots and underscores. A name of digits and dots alone is a mistyped IPv4 address.
 fn is_host_name(host: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     host.len() <= 253 && host.bytes().all(allowed) && host.bytes().any(|byte| byte.is_ascii_alphabetic())

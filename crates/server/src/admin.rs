@@ -1,5 +1,5 @@
-//! Probes and metrics for a listener of their own. The answers look like kube-apiserver's, so that whoever can read one
-//! can read the other; unlike there, a failed check says why. Knows no check and no metric: it is given closures.
+//! Probes and metrics for a listener of their own. The answers have the form of kube-apiserver's, so that tools for those work
+//! here. Unlike kube-apiserver, a failed check says why. This module knows no check and no metric: callers pass closures.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -14,15 +14,15 @@ use http::{HeaderValue, Response, StatusCode, Uri};
 /// The content type of `/metrics`.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Well, with a note that may be empty, or why not.
+/// `Ok` with a note that may be empty, or `Err` with the reason.
 type Check = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// Named checks, run in the order in which they were added at every request; so they must be quick and never wait.
+/// Named checks. Every request runs them in the order in which they were added, so a check must be quick and must not wait.
 #[derive(Default)]
 pub struct Checks(Vec<(&'static str, Check)>);
 
 impl Checks {
-    /// No checks: always well.
+    /// No checks: always healthy.
     #[must_use]
     pub fn new() -> Checks {
         Checks::default()
@@ -34,7 +34,7 @@ impl Checks {
         self.with_note(name, move || check().map(|()| String::new()))
     }
 
-    /// Adds a check that has something to say also when all is well: one line, shown behind its `ok`.
+    /// Adds a check that also reports something when it passes: one line, shown after its `ok`.
     #[must_use]
     pub fn with_note(
         mut self,
@@ -92,7 +92,7 @@ struct Report {
     text: String,
 }
 
-/// What a probe may be asked: `?verbose` and any number of `exclude=name`.
+/// The query of a probe: `?verbose` and any number of `exclude=name`.
 #[derive(Debug, Default)]
 struct Query<'a> {
     verbose: bool,
@@ -116,7 +116,7 @@ impl<'a> Query<'a> {
 }
 
 /// `/livez` and `/healthz` answer from `live`, `/readyz` from `ready`: 200 `ok`, or 503 and a line for each check. With
-/// `?verbose` the lines come also when all is well; `?exclude=name` leaves a check out.
+/// `?verbose` the lines are also sent when every check passes; `?exclude=name` leaves a check out.
 ///
 /// `/healthz` is liveness because upstream's chart probes liveness there.
 pub fn probes(live: Checks, ready: Checks) -> Router {
@@ -144,7 +144,7 @@ fn probe(name: &'static str, checks: Arc<Checks>) -> axum::routing::MethodRouter
     })
 }
 
-/// `/metrics`: whatever text `exposition` returns, as OpenMetrics.
+/// `/metrics`: the text that `exposition` returns, as OpenMetrics.
 pub fn metrics(exposition: impl Fn() -> String + Send + Sync + 'static) -> Router {
     let exposition = Arc::new(exposition);
     Router::new().route(

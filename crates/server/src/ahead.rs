@@ -1,5 +1,5 @@
-//! TCP read further ahead than TLS asks: rustls takes 4 KiB at a time, and a review is several times that. Here each is
-//! one call to the system.
+//! Reads more from TCP than TLS asks for. rustls asks for 4 KiB at a time, and a review is several times that; each read would
+//! be a system call.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -9,10 +9,10 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How far: a whole TLS record, 16 KiB and what is around it.
+/// The size of the read-ahead buffer: a whole TLS record, 16 KiB and its framing.
 const AHEAD: usize = 17 * 1024;
 
-/// A TCP stream with what was read of it and not taken yet. Between requests it holds no memory.
+/// A TCP stream with the bytes that were read from it and not consumed yet. Between requests it holds no memory.
 pub(super) struct ReadAhead {
     tcp: TcpStream,
     ahead: BytesMut,
@@ -26,12 +26,12 @@ impl ReadAhead {
         }
     }
 
-    /// The stream itself, for whoever wants no more of what was read.
+    /// The stream itself, for a caller that needs none of the buffered bytes.
     pub(super) fn tcp(&mut self) -> &mut TcpStream {
         &mut self.tcp
     }
 
-    /// The stream itself, and no way back.
+    /// The stream itself. Buffered bytes are dropped.
     pub(super) fn into_tcp(self) -> TcpStream {
         self.tcp
     }
@@ -41,7 +41,7 @@ impl AsyncRead for ReadAhead {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let ReadAhead { tcp, ahead } = &mut *self;
         if ahead.is_empty() {
-            // Memory is taken when there is something to put into it.
+            // The buffer is allocated only when there are bytes to read.
             ready!(tcp.poll_read_ready(cx))?;
             ahead.reserve(AHEAD);
             let read = pin!(tcp.read_buf(ahead)).poll(cx);

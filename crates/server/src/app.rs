@@ -1,5 +1,5 @@
-//! What a listener serves: requests in, answers out. An axum router is one; the webhook is its own, since the one route
-//! it has need not be looked for, and its bodies need no boxes.
+//! What a listener serves: the [`App`] trait, from request to response. An axum router implements it. The webhook implements it
+//! directly, because it has one route, which needs no lookup, and its bodies need no boxing.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use tower::ServiceExt;
 
 pub use super::service::RequestBody;
 
-/// What answers the requests of a listener.
+/// Answers the requests of a listener.
 pub trait App: Send + Sync + 'static {
-    /// The body of its answers; made of a text where the listener answers in its place.
+    /// The body of its responses. It is made of a static text where the listener itself answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
         + From<&'static str>
         + Send
         + Unpin
         + 'static;
 
-    /// Answers one request. A panic is answered 500 by the listener.
+    /// Answers one request. The listener answers 500 for a panic.
     fn respond(&self, request: Request<RequestBody>) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
@@ -33,7 +33,7 @@ impl App for Router {
     async fn respond(&self, request: Request<RequestBody>) -> Response<RouterBody> {
         let sender = request.body().sender();
         let mut request = request.map(RouterBody::new);
-        // Behind a router's body nobody sees whose it is.
+        // A router boxes the body, so the sender is passed beside it.
         request.extensions_mut().insert(sender);
         match self.clone().oneshot(request).await {
             Ok(response) => response,
@@ -42,7 +42,7 @@ impl App for Router {
     }
 }
 
-/// Shared between a listener and those who watch what it serves.
+/// So that a listener can share its application with the tasks that observe it.
 impl<A: App> App for Arc<A> {
     type Body = A::Body;
 
@@ -51,13 +51,13 @@ impl<A: App> App for Arc<A> {
     }
 }
 
-/// Marks, among an answer's extensions, a request that no caller of ours would send. Any other answer with a status of
-/// success says that its request was sensible, and connections that carried such a request are the last to make room.
+/// Marks a response, by an extension, to a request that no client of ours would send. Any other successful response shows that
+/// the client is a real one. Connections with such a request are evicted last.
 #[derive(Clone, Copy, Debug)]
 pub struct Senseless;
 
-/// An answer in words.
-pub fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
+/// A plain-text response.
+pub fn text_response<B: From<&'static str>>(status: StatusCode, text: &'static str) -> Response<B> {
     let mut response = Response::new(B::from(text));
     *response.status_mut() = status;
     response
@@ -66,10 +66,9 @@ pub fn plain<B: From<&'static str>>(status: StatusCode, text: &'static str) -> R
     response
 }
 
-/// The only polite "not now", 503 with `Retry-After: 1`: kube-apiserver tries again within its own timeout instead of
-/// failing open.
-pub fn not_now<B: From<&'static str>>(text: &'static str) -> Response<B> {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+/// 503 with `Retry-After: 1`. kube-apiserver retries it within its own timeout instead of failing open.
+pub fn service_unavailable<B: From<&'static str>>(text: &'static str) -> Response<B> {
+    let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, text);
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));

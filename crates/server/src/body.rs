@@ -1,8 +1,8 @@
-//! Reading one request body: at most so large, in so much time and so quickly, out of a budget that all requests share. Knows
-//! no content; the first bytes of a body that was too large are kept for a caller who can still answer from them.
+//! Reads one request body within a size limit, a deadline, a minimum rate, and a budget that all requests share. It knows no
+//! content. The first bytes of a body that is too large are kept for a caller that can still answer from them.
 //!
-//! Where the budget is short the slowest bodies are asked to make room, those of connections that have shown nothing first
-//! (`eviction`), and what is read here waits for it a little.
+//! Where the budget is short, the slowest bodies are evicted to make room, first those of connections that have shown nothing
+//! (`eviction`). A body that is read here waits for that for a short time.
 
 use std::future::poll_fn;
 use std::ops::Deref;
@@ -18,24 +18,24 @@ pub use super::budget::{Budget, SMALL};
 use super::limits::Limits;
 use super::sender::Sender;
 
-/// How much of a body that is too large is kept.
+/// How much is kept of a body that is too large.
 pub const PREFIX: usize = 4 * 1024;
 
-/// The least that is held for a body whose sender is serious: who has sent [`SERIOUS`] of it gets that at once, so that most
-/// bodies are joined in one piece of memory. What a client announces costs nothing until it is sent; otherwise a few
-/// connections that announce 20 MiB and send nothing would use up the budget.
+/// The first amount reserved for a body of which [`SERIOUS`] bytes have arrived, so that most bodies are joined in one
+/// allocation. An announced length reserves nothing until bytes arrive; otherwise a few connections that announce 20 MiB and
+/// send nothing would use up the budget.
 const FIRST_HOLD: usize = 64 * 1024;
 const SERIOUS: usize = 8 * 1024;
 
-/// How long a second is in [`Limits::body_rate`].
+/// The length of a second in [`Limits::body_rate`].
 const RATE_PERIOD: Duration = Duration::from_secs(1);
-/// A timer that fires later than this says that the process stood still, as in a paused or throttled container.
+/// A timer that fires later than this shows that the process stood still, as in a paused or throttled container.
 const LATE: Duration = Duration::from_millis(100);
 
-/// How long a body waits for those that were asked to make room for it.
+/// How long a body waits for the evicted ones to release memory.
 const ROOM_PATIENCE: Duration = Duration::from_millis(250);
 
-/// After so long others are asked, too.
+/// How often a waiting body evicts more.
 const ROOM_TICK: Duration = Duration::from_millis(10);
 
 /// A whole request body. Holds its part of the budget until dropped.
@@ -59,32 +59,32 @@ pub enum BodyError {
     /// It is larger than allowed.
     #[error("the request body is too large")]
     TooLarge {
-        /// Its size in bytes: as announced, or as counted when all of it came; `None` when neither is known.
+        /// Its size in bytes, announced or counted. `None` when neither is known.
         length: Option<u64>,
         /// Its first [`PREFIX`] bytes.
         prefix: Bytes,
     },
-    /// The budget has no room now, or this body was slow where others needed its room: answer 503 with `Retry-After: 1`.
+    /// The budget has no room now, or this body was slow while others needed its memory. Answer 503 with `Retry-After: 1`.
     #[error("too many request bodies at once")]
     Busy,
-    /// It came at less than [`Limits::body_rate`]: answer 503 with `Retry-After: 1`, since a network that loses packets looks
-    /// like this, too, and an API server then has time for another try.
+    /// It arrived at less than [`Limits::body_rate`]. Answer 503 with `Retry-After: 1`: a network that loses packets causes
+    /// this, too, and an API server then has time to retry.
     #[error("the request body arrived too slowly")]
     TooSlow,
-    /// It did not come within [`Limits::body`].
+    /// It did not arrive within [`Limits::body`].
     #[error("the request body did not arrive in time")]
     TimedOut,
-    /// The connection broke, or the body's framing did.
+    /// The connection or the body's framing broke.
     #[error("the request body broke off")]
     Broken,
 }
 
-/// Reads a body of at most `max` bytes within [`Limits::body`] from now, which is the end of the request's head when it is
-/// the first thing a handler does.
+/// Reads a body of at most `max` bytes within [`Limits::body`] from now. When this is the first thing a handler does, now is
+/// the end of the request's head.
 ///
-/// `content_length` is what the request announced, `sender` who sends it. Beyond `max` the rest is read and dropped, up to
-/// [`Limits::discard`] bytes and within the same time, so that a client that reads only after it has written gets its
-/// answer. A body that arrived in one piece is not copied.
+/// `content_length` is what the request announced, `sender` the connection that sends it. Beyond `max` the rest is read and
+/// dropped, up to [`Limits::discard`] bytes and within the same time, so that a client that reads only after it has written
+/// gets its answer. A body that arrived in one piece is not copied.
 ///
 /// # Errors
 /// See [`BodyError`].
@@ -158,7 +158,7 @@ where
         if needed > hold.bytes() {
             let roomy = roomy(hold.bytes(), needed).min(announced.unwrap_or(max)).max(needed);
             if grow(&mut hold, roomy, sender).await? == Grown::Later {
-                // What it could not send meanwhile is not held against it.
+                // Time spent waiting for memory does not count against the sender.
                 frames.resume();
             }
         }
@@ -173,7 +173,7 @@ where
     }
 }
 
-/// How much to hold for a body of which so much is there and more is to come.
+/// How much to reserve for a body that needs `needed` bytes now while more may follow.
 fn roomy(held: usize, needed: usize) -> usize {
     let first = if needed >= SERIOUS { FIRST_HOLD } else { 2 * needed };
     first.max(held.saturating_mul(2))
@@ -191,7 +191,7 @@ enum Grown {
     Later,
 }
 
-/// Holds `bytes` in all: at once where there is room, or as soon as others have made some.
+/// Reserves `bytes` in all: at once where there is room, or as soon as others have released some.
 async fn grow(hold: &mut Hold<'_>, bytes: usize, sender: &Sender) -> Result<Grown, BodyError> {
     if !crowds(hold, bytes, sender) && hold.grow_to(bytes).is_ok() {
         sender.holds(bytes);
@@ -208,13 +208,13 @@ async fn grow(hold: &mut Hold<'_>, bytes: usize, sender: &Sender) -> Result<Grow
             break Ok(Grown::Later);
         }
         let now = Instant::now();
-        // Those that were asked before may still be on their way out.
+        // Bodies that were evicted before may not have released their memory yet.
         asked |= sender.ask_for_room(bytes - hold.bytes(), hold.limit(bytes), crowded);
-        // A crowded address may be all there is: its requests take turns, and only one that waited in vain gives up.
+        // Where only the sender's own address is crowded, its requests take turns. One gives up only after waiting in vain.
         if sender.is_ousted() || now >= deadline || !(asked || crowded) {
             break Err(BodyError::Busy);
         }
-        // Passing is no failure: others are asked then.
+        // A timeout is no failure: the loop then evicts others.
         let _passed = timeout_at(deadline.min(now + ROOM_TICK), freed).await;
     };
     sender.waits_for_room(false);
@@ -222,8 +222,8 @@ async fn grow(hold: &mut Hold<'_>, bytes: usize, sender: &Sender) -> Result<Grow
     grown
 }
 
-/// Whether the sender, a stranger, would take more than its address's part of what is left. While less than half of the
-/// budget is in use none can.
+/// Whether the sender has shown nothing and would hold more than its address's share of what is left. While less than half of
+/// the budget is in use, no sender does.
 fn crowds(hold: &Hold<'_>, bytes: usize, sender: &Sender) -> bool {
     let (limit, held) = (hold.limit(bytes), hold.held_by_all());
     held + bytes - hold.bytes() > limit / 2 && sender.would_crowd(bytes, limit, held)
@@ -234,7 +234,7 @@ fn take_prefix(prefix: &mut BytesMut, data: &[u8]) {
     prefix.extend_from_slice(&data[..room]);
 }
 
-/// Reads and drops the rest, and says how much there was.
+/// Reads and drops the rest, and returns how much there was.
 async fn too_large<B>(
     mut frames: Frames<'_, B>,
     prefix: BytesMut,
@@ -246,7 +246,7 @@ where
     B: http_body::Body<Data = Bytes>,
 {
     let prefix = prefix.freeze();
-    // More than we are ready to read is not worth beginning.
+    // An announced length above the bound is not read at all.
     let hopeless = announced.is_some_and(|length| length > discard);
     let mut length = announced;
     let mut dropped = 0;
@@ -260,21 +260,21 @@ where
                 length = length.or(Some(counted));
                 break;
             }
-            // The verdict stands whatever becomes of the rest.
+            // The body is too large whatever happens to the rest.
             Err(_) => break,
         }
     }
     BodyError::TooLarge { length, prefix }
 }
 
-/// The data of a body, piece by piece, until a deadline, and as long as it comes quickly enough.
+/// The frames of a body until a deadline, as long as they arrive quickly enough.
 struct Frames<'a, B> {
     body: Pin<&'a mut B>,
     sender: &'a Sender,
     deadline: Instant,
     /// See [`Limits::body_rate`].
     rate: usize,
-    /// The second that is being counted began here, and brought so much.
+    /// Start of the second that is being counted, and the bytes counted in it.
     period: Instant,
     counted: usize,
 }
@@ -283,10 +283,10 @@ impl<B> Frames<'_, B>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    /// The next piece; `None` at the end. Trailers are passed over.
+    /// The next piece, `None` at the end. Trailers are skipped.
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            // What is there already needs no timer.
+            // A frame that has already arrived needs no timer.
             let there = poll_fn(|cx| Poll::Ready(self.body.as_mut().poll_frame(cx))).await;
             let frame = match there {
                 Poll::Ready(frame) => frame,
@@ -305,9 +305,10 @@ where
         }
     }
 
-    /// Waits for what is not there yet.
+    /// Waits for a frame that has not arrived yet.
     async fn wait(&mut self) -> Result<Option<Result<http_body::Frame<Bytes>, B::Error>>, BodyError> {
-        // A sender that is too slow meets the timer below. Past it already, this process stood still, not the sender.
+        // The timer below ends a sender that is too slow. If the period is already over here, this process stood still, not the
+        // sender.
         if self.counted >= self.rate || Instant::now() >= self.period + RATE_PERIOD {
             self.resume();
         }
@@ -322,18 +323,18 @@ where
         }
     }
 
-    /// The next frame, or the order to make room.
+    /// The next frame, or `Busy` when this body is evicted.
     async fn frame(&mut self) -> Result<Option<Result<http_body::Frame<Bytes>, B::Error>>, BodyError> {
         poll_fn(|cx| match self.body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-            // A request to make room has woken this task.
+            // The eviction has woken this task.
             Poll::Pending if self.sender.is_ousted() => Poll::Ready(Err(BodyError::Busy)),
             Poll::Pending => Poll::Pending,
         })
         .await
     }
 
-    /// A new second begins.
+    /// Starts a new second.
     fn resume(&mut self) {
         self.period = Instant::now();
         self.counted = 0;

@@ -1,6 +1,6 @@
-//! How many bytes of request bodies may be buffered at once, over all connections and listeners that share the budget.
-//! It bounds the one part of our memory whose size strangers decide. A quarter of it is for bodies up to [`SMALL`] alone,
-//! which nearly all reviews are: no number of large ones keeps them out.
+//! Bounds how many bytes of request bodies are buffered at once, over all connections and listeners that share the budget.
+//! Request bodies are the one part of our memory whose size clients decide. A quarter of the budget is reserved for bodies up
+//! to [`SMALL`], which nearly all reviews are, so that large bodies cannot keep them out.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use tokio::sync::futures::Notified;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Bodies up to this size may use all of the budget, larger ones leave the reserve alone.
+/// Bodies up to this size may use the whole budget, larger ones not the reserve.
 pub const SMALL: usize = 256 * 1024;
 
-/// The part of the budget that is the reserve.
+/// The reserve is one such part of the budget.
 const RESERVED_PART: usize = 4;
 
 /// The budget where memory is not scarce.
@@ -25,7 +25,7 @@ const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
 const SMALL_BYTES: usize = 48 * 1024 * 1024;
 const SMALL_LIMIT: u64 = 128 * MIB;
 
-/// A share of memory for request bodies. Clones share it.
+/// A budget of memory for request bodies. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Shared>);
 
@@ -33,7 +33,7 @@ pub struct Budget(Arc<Shared>);
 struct Shared {
     held: AtomicUsize,
     total: usize,
-    /// How many wait for room; without any, giving back notifies no one.
+    /// How many callers wait for room. With none, releasing notifies no one.
     waiting: AtomicUsize,
     freed: Notify,
 }
@@ -69,7 +69,7 @@ impl Budget {
         self.0.held.load(Ordering::Relaxed)
     }
 
-    /// Holds nothing yet, and can be made to hold more, for a body of which so much was announced.
+    /// A reservation of nothing, for a body of this announced length; it can grow.
     pub(super) fn hold_nothing(&self, announced: Option<usize>) -> Hold<'_> {
         Hold {
             budget: &self.0,
@@ -79,7 +79,7 @@ impl Budget {
     }
 }
 
-/// A part of a budget, given back on drop.
+/// A reservation in a budget, released on drop.
 #[derive(Debug)]
 pub(super) struct Hold<'b> {
     budget: &'b Shared,
@@ -92,7 +92,7 @@ impl<'b> Hold<'b> {
         self.bytes
     }
 
-    /// Bytes that all may hold for one more of this body's size.
+    /// The bytes that all reservations together may reach for one more body of this size.
     pub(super) fn limit(&self, bytes: usize) -> usize {
         let total = self.budget.total;
         if self.large || bytes > SMALL {
@@ -102,12 +102,12 @@ impl<'b> Hold<'b> {
         }
     }
 
-    /// Bytes that all hold now.
+    /// Bytes that all reservations hold now.
     pub(super) fn held_by_all(&self) -> usize {
         self.budget.held.load(Ordering::Relaxed)
     }
 
-    /// Holds `bytes` in all, or says no at once.
+    /// Grows the reservation to `bytes` in all, or fails at once.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
@@ -120,32 +120,32 @@ impl<'b> Hold<'b> {
         Ok(())
     }
 
-    /// Gives back what is over `bytes`.
+    /// Releases what exceeds `bytes`.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {
             self.budget.held.fetch_sub(surplus, Ordering::SeqCst);
             self.bytes = bytes;
-            // Ordered with `Waiting`: either this sees who waits, or they see the room.
+            // Ordered with `Waiting`: either this sees the waiting caller, or that caller sees the room.
             if self.budget.waiting.load(Ordering::SeqCst) > 0 {
                 self.budget.freed.notify_waiters();
             }
         }
     }
 
-    /// From now on others notify when they give back room.
+    /// From now on other reservations notify when they release memory.
     pub(super) fn wait(&self) -> Waiting<'b> {
         self.budget.waiting.fetch_add(1, Ordering::SeqCst);
         Waiting(self.budget)
     }
 }
 
-/// Somebody waits for room, until dropped.
+/// Registers a caller that waits for room, until dropped.
 #[derive(Debug)]
 pub(super) struct Waiting<'b>(&'b Shared);
 
 impl<'b> Waiting<'b> {
-    /// Resolves when room was given back after this call.
+    /// Resolves when memory was released after this call.
     pub(super) fn freed(&self) -> Notified<'b> {
         self.0.freed.notified()
     }

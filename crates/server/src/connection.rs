@@ -1,4 +1,4 @@
-//! One connection from accept to close: handshake, requests, and the deadline that is due at each moment.
+//! One connection from accept to close: handshake, requests, and the deadline that applies at each moment.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -19,17 +19,17 @@ use super::app::App;
 use super::limits::Limits;
 use super::service::Application;
 use super::stats::CloseReason;
-use super::track::Track;
+use super::track::Connection;
 use super::wire::{TrackedWire, Wire, close_after_alert};
 
-/// What every connection of a listener is served with.
+/// What all connections of a listener share.
 pub(super) struct Host<A> {
     pub(super) application: Application<A>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     http: http1::Builder,
-    /// Who may compute a handshake: half of the threads at once. A handshake takes as long as many answers, and a thousand
-    /// strangers that come at the same time would stand before every request that is there already.
+    /// Limits concurrent handshakes to half of the threads. A handshake costs as much as many answers, and a thousand strangers
+    /// that connect at once would delay every request that is already there.
     handshakes: Semaphore,
 }
 
@@ -37,13 +37,13 @@ impl<A: App> Host<A> {
     pub(super) fn new(application: Application<A>, tls: Option<TlsAcceptor>, limits: Limits) -> Host<A> {
         let mut http = http1::Builder::new();
         http
-            // One timer for slow heads and idle connections alike, 30 s unless switched off: the very fault this module
-            // avoids. Deadlines are ours, in `track`.
+            // hyper has one timer for slow heads and idle connections alike, 30 s unless switched off, and would close idle
+            // connections too early. Deadlines are ours, in `track`.
             .header_read_timeout(None)
             .max_header_size(limits.head_buffer())
             .max_buf_size(limits.head_buffer())
-            // A client may close its half after its request and still read the answer; and hyper need not look for the
-            // end of the connection while a request is handled, which saves a read for each.
+            // A client may close its half after its request and still read the answer. hyper then need not check for the end of
+            // the connection while a request is handled, which saves a read for each.
             .half_close(true);
         Host {
             application,
@@ -56,7 +56,7 @@ impl<A: App> Host<A> {
         }
     }
 
-    /// Lets a handshake compute when it is its turn; while it waits for the peer it takes no turn.
+    /// Polls a handshake only with a permit. While it waits for the peer it holds none.
     async fn in_turn<F: Future>(&self, handshake: F) -> F::Output {
         let mut handshake = pin!(handshake);
         let mut turn = pin!(None);
@@ -75,53 +75,54 @@ impl<A: App> Host<A> {
         .await
     }
 
-    /// Serves one accepted connection to its end, and says what ended it.
-    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, track: Arc<Track>) -> CloseReason {
+    /// Serves one accepted connection to its end, and returns why it ended.
+    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, connection: Arc<Connection>) -> CloseReason {
         let wire = match &self.tls {
             None => Wire::Plain(tcp),
             Some(acceptor) => {
                 let agreed = tokio::select! {
                     biased;
                     agreed = self.in_turn(acceptor.accept(ReadAhead::new(tcp)).into_fallible()) => agreed,
-                    reason = track.overdue() => return reason,
+                    reason = connection.overdue() => return reason,
                 };
                 match agreed {
                     Ok(tls) => Wire::Tls(Box::new(tls)),
                     Err((error, tcp)) => {
                         tracing::debug!(%peer, %error, "TLS handshake failed");
-                        // Past the limit the peer has had its time to read the alert.
+                        // After the limit the peer has had its time to read the alert.
                         let _past_the_limit = timeout(self.limits.linger, close_after_alert(tcp.into_tcp())).await;
                         return CloseReason::HandshakeFailed;
                     }
                 }
             }
         };
-        track.course().handshaken(Instant::now());
+        connection.state().handshaken(Instant::now());
 
         let agreed = Mutex::default();
-        let service = service_fn(|request| self.application.answer(Arc::clone(&track), request, &agreed));
-        let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&track)));
-        let mut connection = pin!(self.http.serve_connection(io, service).with_upgrades());
+        let service = service_fn(|request| self.application.answer(Arc::clone(&connection), request, &agreed));
+        let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&connection)));
+        let mut http = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut asked = None;
         let ended = loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => break ended,
-                reason = track.overdue() => {
-                    if asked.is_some() || !may_say_goodbye(reason, &track) {
+                ended = http.as_mut() => break ended,
+                reason = connection.overdue() => {
+                    if asked.is_some() || !ends_in_order(reason, &connection) {
                         return asked.unwrap_or(reason);
                     }
-                    // Between two requests: close the TLS session and our half in order, then wait for the peer's.
-                    track.course().closing(Instant::now());
-                    connection.as_mut().graceful_shutdown();
+                    // Between two requests: close the TLS session and our half in order, then wait for the peer to close its
+                    // half.
+                    connection.state().closing(Instant::now());
+                    http.as_mut().graceful_shutdown();
                     asked = Some(reason);
                 }
             }
         };
         let agreed = agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (ended, agreed) {
-            (Ok(()), Some(agreed)) => agreed.run(&track, &self.application.drain).await,
-            (Ok(()), None) => asked.unwrap_or(track.course().end()),
+            (Ok(()), Some(agreed)) => agreed.run(&connection, &self.application.drain).await,
+            (Ok(()), None) => asked.unwrap_or(connection.state().end()),
             (Err(error), _) => {
                 tracing::debug!(%peer, %error, "connection broken");
                 asked.unwrap_or(CloseReason::Broken)
@@ -130,11 +131,11 @@ impl<A: App> Host<A> {
     }
 }
 
-/// Whether the peer deserves an orderly end: it is between requests. A stalled one is simply dropped, and makes room at once.
-fn may_say_goodbye(reason: CloseReason, track: &Track) -> bool {
+/// Whether the connection is closed in order: it is between requests. A stalled one is dropped, and makes room at once.
+fn ends_in_order(reason: CloseReason, connection: &Connection) -> bool {
     match reason {
         CloseReason::Idle | CloseReason::Drained => true,
-        CloseReason::Evicted => track.course().is_idle(),
+        CloseReason::Evicted => connection.state().is_idle(),
         _ => false,
     }
 }

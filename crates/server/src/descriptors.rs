@@ -1,5 +1,5 @@
-//! File descriptors are the process's, so they are shared out once, among all listeners: what strangers take on the ports of
-//! the probes and the metrics is never missing at the webhook.
+//! File descriptors belong to the whole process, so they are divided once among all listeners. Connections to the ports of the
+//! probes and the metrics cannot use up those of the webhook.
 
 use std::io;
 
@@ -10,17 +10,17 @@ use super::limits::Limits;
 /// Descriptors that are not connections: listeners, logs, file watches, Kubernetes watches, and room to spare.
 const RESERVED: usize = 128;
 
-/// Connections of the probes and of the metrics at once. A kubelet and a Prometheus each need one or two.
+/// Connections to the probes, and to the metrics, at once. A kubelet and a Prometheus need one or two each.
 const PROBES: usize = 64;
 const METRICS: usize = 32;
 
-/// The part of what there is for connections that each of those two gets where there is little.
+/// Where descriptors are few, the probes and the metrics each get one such part of them.
 const PART: usize = 8;
 
 /// The limits of every listener of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
-    /// What reviews are answered by: everything that the others leave, up to the limit's own bound.
+    /// The webhook: everything that the others leave, up to the limit's own bound.
     pub webhook: Limits,
     /// The probes.
     pub probes: Limits,
@@ -29,7 +29,7 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// The shares of a process that may open so many files; `None` where there is no limit.
+    /// The shares of a process that may open this many files; `None` where there is no limit.
     #[must_use]
     pub fn of(files: Option<u64>) -> Shares {
         let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
@@ -51,11 +51,11 @@ impl Shares {
     }
 }
 
-/// Raises the number of files that may be open at once to the most that the process may give itself, and says how many that
-/// is: `None` for no limit. It is low by default for programs that use `select`, which this one does not.
+/// Raises the soft limit of open files to the hard limit, and returns it; `None` for no limit. The soft limit is low by default
+/// for programs that use `select`, which this one does not.
 ///
 /// # Errors
-/// The system refuses; the limit stays what it was.
+/// The system denies it; the limit stays what it was.
 pub fn raise() -> io::Result<Option<u64>> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {

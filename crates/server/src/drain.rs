@@ -1,10 +1,11 @@
-//! The two phases of leaving without losing a request. Owns the state and its order; listeners ask it, nobody is told.
+//! The two phases of a shutdown that loses no request. This file holds the state and its order; listeners read it.
 //!
-//! Serving -> Closing: readiness has failed, so endpoints are being withdrawn, but callers still hold connections to us
-//! and new ones still come. Everything is answered, with `Connection: close`, so that each caller lets go of its
-//! connection at a moment when nothing can be lost on it.
-//! Closing -> Refusing: whoever still comes gets 503 with `Retry-After: 1`, which kube-apiserver retries within its own
-//! timeout, by then at another replica. What is in flight finishes, then idle connections are closed.
+//! Serving -> Closing: readiness has failed, so endpoints are being withdrawn, but callers still hold connections to us and new
+//! ones still come. Everything is answered, with `Connection: close`, so that each caller gives up its connection at a moment
+//! when nothing can be lost on it.
+//!
+//! Closing -> Refusing: later requests get 503 with `Retry-After: 1`. kube-apiserver retries those within its own timeout, by
+//! then at another replica. Requests in flight finish, then idle connections are closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,11 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How far a drain has gone. It never goes back.
+/// The phase of a drain. It never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum State {
-    /// Nothing is ending.
+    /// No drain has begun.
     Serving = 0,
     /// Readiness fails; everything is still answered, with `Connection: close`.
     Closing = 1,
@@ -24,18 +25,18 @@ pub enum State {
     Refusing = 2,
 }
 
-/// The side that starts the drain. Clones start the same one.
+/// Starts the drain. Clones start the same one.
 #[derive(Clone, Debug)]
 pub struct DrainHandle {
     states: Arc<watch::Sender<State>>,
     latest: Arc<AtomicU8>,
 }
 
-/// The side that listeners and readiness look at. Clones see the same drain.
+/// Observes the drain, for listeners and readiness. Clones observe the same one.
 #[derive(Clone, Debug)]
 pub struct Drain {
     states: watch::Receiver<State>,
-    /// The same state again: one load per request, where a `watch` would take a lock.
+    /// The same state as an atomic: one load for each request, where a `watch` would take a lock.
     latest: Arc<AtomicU8>,
 }
 
@@ -54,7 +55,7 @@ impl Drain {
         )
     }
 
-    /// How far the drain has gone.
+    /// The current phase.
     #[must_use]
     pub fn state(&self) -> State {
         match self.latest.load(Ordering::Acquire) {
@@ -70,7 +71,7 @@ impl Drain {
         self.state() != State::Serving
     }
 
-    /// Waits until the drain has gone at least as far as `state`; for ever when it never does.
+    /// Waits until the drain has reached `state`. Never resolves when it does not.
     pub async fn reached(&self, state: State) {
         let mut states = self.states.clone();
         if states.wait_for(|now| *now >= state).await.is_err() {

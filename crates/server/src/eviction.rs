@@ -1,8 +1,8 @@
-//! Which connection makes room when there is none left. The order is [`Rank`]'s; [`Course`] says where it stands in it.
+//! Which connection makes room when there is none left. [`Rank`] defines the order; [`ConnectionState`] computes its place in it.
 //!
-//! A connection has *shown* something once the application called a request of it sensible (`Course::handled`). Those that
-//! have not go first, and of them those of an address that holds more than half of what is left: an address alone proves
-//! nothing, since some clouds bring every API server through one proxy.
+//! A connection has *shown* something once the application accepted a request of it as sensible (`ConnectionState::handled`).
+//! Connections that have not go first, and of those the ones whose address holds more than half of what is left. An address
+//! alone proves nothing, since some clouds bring every API server through one proxy.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,19 +11,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::stats::CloseReason;
-use super::track::{Course, Due, Phase};
+use super::track::{ConnectionState, Due, Phase};
 
-/// How old a handshake or a head must be, and how long a write must have waited for the peer, before it counts as stalled
-/// when room is needed.
+/// When room is needed, a handshake or a head of this age, and a write that has waited this long for the peer, count as
+/// stalled.
 const STALLED: Duration = Duration::from_secs(1);
 
-/// Below so many bytes a second a body may have to make room, or below what brings all of it within its limit.
+/// A body slower than this many bytes a second may have to make room. So may one that would not arrive whole within its limit.
 const SLOW: u64 = 256 * 1024;
 
-/// How long a request that was asked to make room may stay in its body. The reader of the body answers at once.
+/// How long an evicted request may stay in its body. The reader of the body answers at once.
 const EVICTION_BACKSTOP: Duration = Duration::from_millis(100);
 
-/// What a connection is asked to make room for.
+/// What a connection is evicted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// A new connection.
@@ -32,7 +32,7 @@ pub(super) enum Wanted {
     Memory,
 }
 
-/// The choice of one connection.
+/// The eviction of one connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Eviction {
     turn: u64,
@@ -45,22 +45,22 @@ pub(super) struct Eviction {
 pub(super) struct Rank {
     group: Group,
     state: State,
-    /// Bytes a second, of a body.
+    /// Bytes a second of its body.
     rate: u64,
     since: Instant,
-    /// The turn in which this was so; see `Course::evict`.
+    /// The turn in which this rank was computed; see `ConnectionState::evict`.
     pub(super) turn: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
-    /// Nothing more will be answered there.
+    /// No more answers will follow on it.
     Closing,
     /// Has shown nothing, and its address holds more than its share.
     Crowding,
     /// Has shown nothing.
     Stranger,
-    /// Has asked something sensible.
+    /// Has sent a sensible request.
     Shown,
 }
 
@@ -76,12 +76,12 @@ enum State {
 }
 
 impl Rank {
-    /// Whether its connection will, most likely, carry a sensible request next.
-    pub(super) fn is_of_use(&self) -> bool {
+    /// Whether its connection will most likely carry a sensible request next.
+    pub(super) fn is_valuable(&self) -> bool {
         self.group == Group::Shown && self.state == State::Idle
     }
 
-    /// The order in which bodies make room for others: as for places, and of those that are equally slow the largest first.
+    /// The order in which bodies make room for others: the order for places, and of equally slow ones the largest first.
     pub(super) fn for_memory(&self, held: usize) -> MemoryRank {
         MemoryRank(self.group, self.rate, Reverse(held))
     }
@@ -91,10 +91,10 @@ impl Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MemoryRank(Group, u64, Reverse<usize>);
 
-impl Course {
-    /// See [`Rank`]. `crowding`: its address holds more than half of what is left. `None`: it must not go.
+impl ConnectionState {
+    /// See [`Rank`]. `crowding`: its address holds more than half of what is left. `None`: it must stay.
     pub(super) fn eviction_rank(&self, crowding: bool, now: Instant) -> Option<Rank> {
-        // Chosen already, and on its way out.
+        // Already evicted, and about to close.
         if self.is_evicted() {
             return None;
         }
@@ -112,7 +112,7 @@ impl Course {
             _ if stalled => State::Stalled,
             Phase::Handshake | Phase::Head if age >= STALLED => State::Stalled,
             Phase::Handshake | Phase::Head if !self.shown && age >= self.limits.patience => State::Young,
-            // It was agreed on a moment ago, so its first request is most likely on its way; it would not be sent again.
+            // TLS was agreed on a moment ago, so its first request is most likely under way, and would not be sent again.
             Phase::Idle if !self.shown && !crowding && age < self.limits.patience => return None,
             Phase::Idle => State::Idle,
             Phase::Upgraded => State::Upgraded,
@@ -131,17 +131,17 @@ impl Course {
         })
     }
 
-    /// Asks this connection to make room, unless it has moved on since `turn`.
+    /// Evicts this connection, unless it has moved on since `turn`.
     pub(super) fn evict(&mut self, turn: u64, wanted: Wanted, now: Instant) {
         self.evicted = Some(Eviction { turn, at: now, wanted });
     }
 
-    /// Whether it was asked to make room, and has not moved on since.
+    /// Whether it was evicted and has not moved on since.
     pub(super) fn is_evicted(&self) -> bool {
         self.evicted.is_some_and(|eviction| eviction.turn == self.turn)
     }
 
-    /// Whether the request whose body is being read was asked to make room. It then does.
+    /// Whether the request whose body is being read was evicted. Marks it so if the eviction is of this turn.
     pub(super) fn ousted(&mut self) -> bool {
         let asked = self.is_evicted() && self.phase == Phase::Body;
         if asked {
@@ -155,7 +155,7 @@ impl Course {
         self.hurried |= !self.shown && self.evicted.is_some_and(|eviction| eviction.wanted == Wanted::Place);
     }
 
-    /// What ended a connection that ended in order.
+    /// The reason to record for a connection that ended in order.
     pub(super) fn end(&self) -> CloseReason {
         if self.ousted {
             CloseReason::Evicted
@@ -164,7 +164,7 @@ impl Course {
         }
     }
 
-    /// When it must have made the room that it was asked for.
+    /// When an evicted connection must be gone.
     pub(super) fn eviction_due(&self) -> Option<Due> {
         let eviction = self.evicted.filter(|eviction| eviction.turn == self.turn)?;
         let at = match self.phase {
@@ -178,16 +178,16 @@ impl Course {
         })
     }
 
-    /// The same of a connection whose request's body is being read; `None` for all others.
+    /// The rank of a connection whose request's body is being read; `None` for all others.
     pub(super) fn body_rank(&self, crowding: bool, now: Instant) -> Option<Rank> {
         self.eviction_rank(crowding, now).filter(|_| self.phase == Phase::Body)
     }
 
-    /// The rate of a body, where it is slow enough to make room for others.
+    /// The rate of a body that is slow enough to be evicted.
     fn slow_rate(&self, now: Instant) -> Option<u64> {
-        // A connection that has shown something is given the time of another packet that is lost and repeated.
+        // A connection that has shown something is allowed the time of one more lost and repeated packet.
         let patience = self.limits.patience * if self.shown { 2 } else { 1 };
-        // One that waits for us is not slow.
+        // A body that waits for us is not slow.
         if self.waits_for_room || now.duration_since(self.since) < patience {
             return None;
         }
@@ -198,8 +198,8 @@ impl Course {
     }
 }
 
-/// Who a connection comes from, as far as a network tells: an IPv4 address, or the 64 bits of an IPv6 address within which
-/// its owner chooses freely.
+/// Where a connection comes from, as far as the network shows it: an IPv4 address, or the upper 64 bits of an IPv6 address,
+/// below which its owner chooses freely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Address(IpAddr);
 

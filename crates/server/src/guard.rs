@@ -1,5 +1,5 @@
-//! A door before a listener's pages: who has no bearer token that somebody vouches for is told so, and sees nothing.
-//! Knows HTTP; who vouches, and how, is a closure.
+//! Authorization in front of a listener's pages: a request without an accepted bearer token gets an error and sees no page.
+//! This module knows HTTP; a closure decides about tokens.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use axum::middleware::{Next, from_fn};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-/// Why a request is not let in. Each holds one line for whoever asked.
+/// Why a request is denied. Each variant holds one line for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// 401: nobody knows who this is.
+pub enum Denied {
+    /// 401: the token is missing or unknown.
     Unauthorized(String),
-    /// 403: known, and not allowed.
+    /// 403: authenticated, and not allowed.
     Forbidden(String),
-    /// 503: it cannot be found out at the moment.
+    /// 503: the decision cannot be made at the moment.
     Unavailable(String),
 }
 
-/// The same pages behind the door: `vouch` is given the token of each request and decides within some seconds.
+/// The same pages behind authorization. `vouch` gets the token of each request and decides within some seconds.
 pub fn guarded<F, V>(pages: Router, vouch: F) -> Router
 where
     F: Fn(String) -> V + Send + Sync + 'static,
-    V: Future<Output = Result<(), Refusal>> + Send,
+    V: Future<Output = Result<(), Denied>> + Send,
 {
     let vouch = Arc::new(vouch);
     pages.layer(from_fn(move |request: Request, next: Next| {
@@ -33,13 +33,13 @@ where
         async move {
             let vouched = match bearer(request.headers()) {
                 Some(token) => vouch(token.to_owned()).await,
-                None => Err(Refusal::Unauthorized(
+                None => Err(Denied::Unauthorized(
                     "no token; send the header Authorization: Bearer TOKEN".to_owned(),
                 )),
             };
             match vouched {
                 Ok(()) => next.run(request).await,
-                Err(refusal) => refused(refusal),
+                Err(denied) => refused(denied),
             }
         }
     }))
@@ -53,14 +53,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-fn refused(refusal: Refusal) -> Response<Body> {
-    let (status, extra, reason) = match refusal {
-        Refusal::Unauthorized(reason) => {
+fn refused(denied: Denied) -> Response<Body> {
+    let (status, extra, reason) = match denied {
+        Denied::Unauthorized(reason) => {
             let challenge = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             (StatusCode::UNAUTHORIZED, Some(challenge), reason)
         }
-        Refusal::Forbidden(reason) => (StatusCode::FORBIDDEN, None, reason),
-        Refusal::Unavailable(reason) => {
+        Denied::Forbidden(reason) => (StatusCode::FORBIDDEN, None, reason),
+        Denied::Unavailable(reason) => {
             let later = (RETRY_AFTER, HeaderValue::from_static("10"));
             (StatusCode::SERVICE_UNAVAILABLE, Some(later), reason)
         }

@@ -1,9 +1,10 @@
-//! Listeners, TLS, probes and shutdown. Knows HTTP and certificates, and no persona.
+//! Listeners, TLS, probes and shutdown. This crate knows HTTP and certificates, and no persona.
 //!
-//! It exists because the ready-made servers close under the API server's hands: kube-apiserver keeps idle connections for
-//! 90 s and does not send a POST again that dies on a closing one, so with `failurePolicy: Ignore` every connection that
-//! we close at the wrong moment admits an unchecked object. Start reading in [`listen`]; what one connection may do, and
-//! for how long, is in `track`.
+//! Ready-made servers close idle connections while the API server may be about to use them. kube-apiserver keeps idle
+//! connections for 90 s and does not retry a POST that fails on a closing one. With `failurePolicy: Ignore`, every connection
+//! that the server closes at the wrong moment admits an unchecked object.
+//!
+//! Start reading in [`listen`]. What one connection may do, and for how long, is in `track`.
 
 pub mod address;
 pub mod admin;

@@ -1,9 +1,9 @@
-//! How long and how much a peer may take. Plain numbers: who enforces them is said at each field.
+//! The limits of a listener: how long a peer may take, and how much. Plain numbers; each field says what enforces it.
 
 use std::time::Duration;
 
 /// The smallest head buffer that hyper works with.
-const LEAST_HEADER_BYTES: usize = 8 * 1024;
+const MIN_HEADER_BYTES: usize = 8 * 1024;
 
 /// The limits of one listener. Durations are wall time on the monotonic clock, sizes are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,39 +13,40 @@ pub struct Limits {
     pub handshake: Duration,
     /// From the **first byte** of a request's head to its end. It does not run while a connection is silent.
     pub header: Duration,
-    /// From the end of a request's head to the end of its body. Longer than any webhook timeout is of no use: the API
-    /// server has given up by then (`timeoutSeconds` is 3 in our registration, 10 by default, 30 at most).
+    /// From the end of a request's head to the end of its body. More than any webhook timeout is pointless: the API server has
+    /// given up by then (`timeoutSeconds` is 3 in our registration, 10 by default, 30 at most).
     pub body: Duration,
-    /// Bytes that each second of a body must bring, from its first one on, unless they are its last.
+    /// The bytes that each second of a body must bring, from the first second on. The last bytes of a body are exempt.
     pub body_rate: usize,
     /// How long a write may wait for a peer that does not read, until everything written so far is taken.
     pub write: Duration,
     /// How long a connection may be silent between requests, or before its first one. Twice the 90 s after which
     /// kube-apiserver closes an idle connection itself, so that we are never the first to close.
     pub idle: Duration,
-    /// How long a connection that we closed goes on reading what the peer still sends. Closing a socket with unread
-    /// bytes in it resets the connection, and a reset destroys the answer that is on its way to the peer.
+    /// How long a connection that we closed continues to read what the peer still sends. Closing a socket with unread bytes in
+    /// it resets the connection, and a reset destroys the answer that is on its way to the peer.
     pub linger: Duration,
-    /// How long a drain waits for requests in flight before it cuts them off. With the default shutdown delay of 10 s it
-    /// stays inside `terminationGracePeriodSeconds: 30`.
+    /// How long a drain waits for requests in flight before it cuts them off. With the default shutdown delay of 10 s this
+    /// stays within `terminationGracePeriodSeconds: 30`.
     pub drain: Duration,
     /// From the beginning of a drain, how long a connection that has left HTTP may take to say goodbye before it is closed.
     pub parting: Duration,
-    /// Connections open at once. At the cap a new connection is accepted and another one goes, in this order: one that we
-    /// are closing; one that has shown nothing yet, first those of an address that holds more than half of what is left;
-    /// one that carried a sensible request, and of those first one that has left HTTP. Within each: a handshake, a head or a
-    /// write that has been stalled for over a second; a slow body, the slowest first; the one idle longest. The new one
-    /// waits while all of them are being answered, and while others that are new might take the place of one that has
-    /// carried a sensible request. Three API servers with 200 calls in flight each make 600.
+    /// Connections open at once. At the cap a new connection is accepted and another one is evicted, in this order: one that we
+    /// are closing; one that has shown nothing yet, first those of an address that holds more than half of what is left; one
+    /// that carried a sensible request, and of those first one that has left HTTP. Within each: a handshake, a head or a write
+    /// that has been stalled for over a second; a slow body, the slowest first; the one idle longest.
+    ///
+    /// The new connection waits while all of them are being answered, and while other new ones might evict one that has carried
+    /// a sensible request. Three API servers with 200 calls in flight each make 600.
     pub max_connections: usize,
-    /// How old a handshake, a head or a body must be, on a connection that has shown nothing, before it can make room; and
-    /// after how long a silence a body has stopped. A body of one that has shown something has twice as long.
+    /// On a connection that has shown nothing: the age of a handshake, a head or a body before it may be evicted, and the
+    /// silence after which a body counts as stopped. A body on a connection that has shown something has twice as long.
     pub patience: Duration,
-    /// Size of a request's head, and of the buffer a body is read through. Beyond it hyper answers 431. API servers send
-    /// under 1 KiB, or a few KiB with a token.
+    /// Size of a request's head, and of the buffer a body is read through. Above it hyper answers 431. API servers send less
+    /// than 1 KiB, or a few KiB with a token.
     pub max_header_bytes: usize,
-    /// How much of a body that is too large is read and dropped, so that the client, still writing, can read its answer
-    /// and keep its connection. Beyond it the answer says `Connection: close`.
+    /// How much of a body that is too large is read and dropped, so that the client, still writing, can read its answer and
+    /// keep its connection. Above it the answer says `Connection: close`.
     pub discard: u64,
 }
 
@@ -70,8 +71,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults of a listener beside the webhook's: few connections, and little patience, since a probe comes from near
-    /// by and whole.
+    /// The defaults of a listener beside the webhook's: few connections and short deadlines, since probes come from nearby.
     pub(super) fn beside(max_connections: usize) -> Limits {
         Limits {
             max_connections,
@@ -80,9 +80,9 @@ impl Limits {
         }
     }
 
-    /// The head buffer to ask of hyper, which refuses one below 8 KiB.
+    /// The head buffer to request from hyper, which rejects one below 8 KiB.
     pub(super) fn head_buffer(&self) -> usize {
-        self.max_header_bytes.max(LEAST_HEADER_BYTES)
+        self.max_header_bytes.max(MIN_HEADER_BYTES)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Binding and accepting. Bind first, serve later: a taken port is an error at start, and a test binds port 0 and asks
-//! where it went.
+//! Binds and accepts. Binding comes first, serving later: a taken port is an error at start, and a test can bind port 0 and ask
+//! for the address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,23 +21,23 @@ use super::limits::Limits;
 use super::registry::Registry;
 use super::service::Application;
 use super::stats::Stats;
-use super::track::{FAREWELL, Track};
+use super::track::{Connection, FAREWELL};
 
-/// Connections the kernel may hold for us between their TCP handshake and our accept.
+/// Connections that the kernel may hold between their TCP handshake and our accept.
 const BACKLOG: u32 = 1024;
 
-/// Dead peers (a node that lost power) are found by probes from 30 s of silence on, every 10 s.
+/// Dead peers (a node that lost power) are probed after 30 s of silence, every 10 s.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Long enough for the runtime to learn of connections that the kernel has already accepted.
+/// Time for the runtime to receive connections that the kernel has already accepted.
 const ONE_TURN: Duration = Duration::from_millis(5);
 
 /// After a failed accept: first and longest pause before the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a listener could not be had. One line: what, where, what to do.
+/// Why a listener could not be bound. The message is one line: what, where, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The host name has no address.
@@ -45,10 +45,10 @@ pub enum ListenError {
     Resolve {
         /// The address as given.
         address: BindAddress,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// Something listens there already.
+    /// Another listener has this address.
     #[error(
         "cannot listen on {address}: something listens there already, another process or dorgu itself by another flag; choose another port"
     )]
@@ -56,17 +56,17 @@ pub enum ListenError {
         /// The address as given.
         address: BindAddress,
     },
-    /// The system refused for another reason.
+    /// The system failed for another reason.
     #[error("cannot listen on {address}: {source}")]
     Refused {
         /// The address as given.
         address: BindAddress,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// A bound listener that does not accept yet. Connections made now wait in the kernel's queue.
+/// A bound listener that does not accept yet. New connections wait in the kernel's queue.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
@@ -102,7 +102,7 @@ impl Bound {
                         source,
                     })?
                     .collect();
-                // As Go does: of several, an IPv4 one.
+                // Of several addresses an IPv4 one, as in Go.
                 found.sort_by_key(SocketAddr::is_ipv6);
                 found
             }
@@ -118,7 +118,7 @@ impl Bound {
                         stats: Arc::default(),
                     });
                 }
-                // Another address would only hide that somebody answers on this one.
+                // Trying another address would hide that a process already answers on this one.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(refused(error)),
                 Err(error) => last = error,
             }
@@ -126,7 +126,7 @@ impl Bound {
         Err(refused(last))
     }
 
-    /// Where it is bound; the port is the real one also when 0 was asked.
+    /// The bound address, with the real port when 0 was requested.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
@@ -138,11 +138,11 @@ impl Bound {
         Arc::clone(&self.stats)
     }
 
-    /// Accepts and serves HTTP/1.1 until `drain` has run: through its refusing phase until no request is in flight
-    /// (at most [`Limits::drain`]), then the listener closes, connections opened a moment ago get their 503, idle ones
-    /// are closed, and this returns. Dropping the future drops every connection.
+    /// Accepts and serves HTTP/1.1 until `drain` has run: through its refusing phase until no request is in flight (at most
+    /// [`Limits::drain`]). Then the listener closes, connections opened a moment ago get their 503, idle ones are closed, and
+    /// this returns. Dropping the future drops every connection.
     ///
-    /// No failed accept and no panic ends it. TLS is spoken when `tls` is given, plain HTTP otherwise.
+    /// No failed accept and no panic ends it. It uses TLS when `tls` is given, plain HTTP otherwise.
     pub async fn serve<A: App>(self, tls: Option<Arc<rustls::ServerConfig>>, app: A, limits: Limits, drain: Drain) {
         let Bound { listener, local, stats } = self;
         let application = Application {
@@ -152,7 +152,7 @@ impl Bound {
         };
         let host = Arc::new(Host::new(application, tls.map(TlsAcceptor::from), limits));
         let registry = Arc::new(Registry::new(limits.max_connections));
-        let mut doorman = Doorman {
+        let mut acceptor = Acceptor {
             host,
             registry,
             stats,
@@ -160,7 +160,7 @@ impl Bound {
             connections: JoinSet::new(),
         };
 
-        let registry = Arc::clone(&doorman.registry);
+        let registry = Arc::clone(&acceptor.registry);
         let empty = async {
             drain.reached(State::Refusing).await;
             if timeout(limits.drain, registry.quiet()).await.is_err() {
@@ -170,35 +170,35 @@ impl Bound {
         tokio::select! {
             biased;
             () = empty => {}
-            () = doorman.accept_for_ever(&listener) => {}
+            () = acceptor.accept_for_ever(&listener) => {}
         }
 
         let farewell = async {
-            // What the kernel has already accepted in our name would be reset by closing the listener.
-            doorman.place_pending().await;
+            // Closing the listener would reset connections that the kernel has already accepted for us.
+            acceptor.place_pending().await;
             let turned = Instant::now() + ONE_TURN;
             for _ in 0..BACKLOG {
                 let Ok(Ok(accepted)) = timeout_at(turned, listener.accept()).await else {
                     break;
                 };
-                doorman.admit(accepted).await;
+                acceptor.admit(accepted).await;
             }
             drop(listener);
-            doorman.registry.leave();
-            while doorman.reap().await {}
+            acceptor.registry.leave();
+            while acceptor.reap().await {}
         };
         if timeout(FAREWELL + 2 * limits.linger, farewell).await.is_err() {
-            doorman.connections.shutdown().await;
+            acceptor.connections.shutdown().await;
         }
     }
 }
 
-/// Lets connections in and buries them.
-struct Doorman<A> {
+/// Accepts connections and reaps finished ones.
+struct Acceptor<A> {
     host: Arc<Host<A>>,
     registry: Arc<Registry>,
     stats: Arc<Stats>,
-    /// Accepted, and waiting for a place. Kept here so that a drain that begins meanwhile does not drop it.
+    /// Accepted, and waiting for a place. Kept here so that a drain that begins in the meantime does not drop it.
     pending: Option<Arrival>,
     connections: JoinSet<()>,
 }
@@ -208,7 +208,7 @@ struct Arrival {
     peer: SocketAddr,
 }
 
-impl<A: App> Doorman<A> {
+impl<A: App> Acceptor<A> {
     async fn accept_for_ever(&mut self, listener: &TcpListener) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -220,12 +220,12 @@ impl<A: App> Doorman<A> {
                     }
                     Err(error) if concerns_one_peer(&error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
                     Err(error) => {
-                        // Out of descriptors or memory: neither is mended by ending the process. One connection less helps.
+                        // Out of descriptors or memory. Ending the process would not help; one closed connection will.
                         Stats::count(&self.stats.accept_errors);
                         let made_room = self.registry.evict_one(false);
                         tracing::warn!(%error, made_room, "cannot accept connections; trying again");
                         sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        pause = (pause * 2).min(MAX_PAUSE);
                     }
                 },
                 _ = self.reap(), if !self.connections.is_empty() => {}
@@ -251,7 +251,7 @@ impl<A: App> Doorman<A> {
                 self.registry.slot().await
             }
         };
-        // The slots are never closed, and nobody else takes what is pending.
+        // The semaphore is never closed, and only this method takes the pending connection.
         let (Some(slot), Some(Arrival { tcp, peer })) = (slot, self.pending.take()) else {
             return;
         };
@@ -259,12 +259,19 @@ impl<A: App> Doorman<A> {
             tracing::debug!(%peer, %error, "socket options not set");
         }
         let others = Arc::downgrade(&self.registry);
-        // Its time begins with its place: the wait for one is no fault of the peer's.
-        let track = Arc::new(Track::new(self.host.limits, Instant::now(), peer.ip().into(), others));
-        let place = self.registry.enter(Arc::clone(&track), slot, Arc::clone(&self.stats));
+        // Its time starts with its place, since the wait for one is not the peer's fault.
+        let connection = Arc::new(Connection::new(
+            self.host.limits,
+            Instant::now(),
+            peer.ip().into(),
+            others,
+        ));
+        let place = self
+            .registry
+            .enter(Arc::clone(&connection), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
         self.connections.spawn(async move {
-            let reason = host.serve(tcp, peer, track).await;
+            let reason = host.serve(tcp, peer, connection).await;
             tracing::trace!(%peer, reason = reason.name(), "connection closed");
             place.ended(reason);
         });
@@ -276,7 +283,8 @@ impl<A: App> Doorman<A> {
             None => false,
             Some(Ok(())) => true,
             Some(Err(ended)) => {
-                // Handlers are contained, so this is an answer's body or a fault of ours: it costs one connection.
+                // Panics of handlers are caught, so this one is from an answer's body or from our code. It costs one
+                // connection.
                 if let Ok(panic) = ended.try_into_panic() {
                     let panic = super::service::panic_message(panic.as_ref());
                     tracing::error!(panic, "a connection's task panicked");
@@ -288,7 +296,7 @@ impl<A: App> Doorman<A> {
     }
 }
 
-/// Errors that say something about one connection and nothing about the listener.
+/// Errors that concern one connection and not the listener.
 fn concerns_one_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, PermissionDenied};
     matches!(
@@ -303,10 +311,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        // Both families whatever the system's default is.
+        // Both families, whatever the system's default is.
         SockRef::from(&socket).set_only_v6(false)?;
     }
-    // A restart must not wait for the old connections' TIME_WAIT.
+    // A restart must not wait for the TIME_WAIT of old connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

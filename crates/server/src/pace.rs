@@ -1,27 +1,27 @@
-//! How quickly a body comes, judged by its last moments: what it brought before it fell silent excuses nothing. Pure
-//! numbers, no clock.
+//! The rate at which a body arrives, measured over its last moments: bytes from before a silence do not count. Pure numbers, no
+//! clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A rate is taken over one to two of these.
+/// The rate is measured over one to two such windows.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// The bytes of one body as they come.
+/// Counts the bytes of one body as they arrive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// When the bytes in `counted` began to be counted.
+    /// When the count of the current window began.
     window: Instant,
     counted: u64,
-    /// Bytes of the window before, and how long it was.
+    /// The bytes of the previous window, and its length.
     before: (u64, Duration),
-    /// When the last byte came, or the body began.
+    /// When the last byte arrived, or the body began.
     last: Instant,
 }
 
 impl Pace {
-    /// A body that begins now.
+    /// For a body that begins now.
     pub(super) fn new(now: Instant) -> Pace {
         Pace {
             window: now,
@@ -31,7 +31,7 @@ impl Pace {
         }
     }
 
-    /// More of it came.
+    /// More bytes arrived.
     pub(super) fn came(&mut self, bytes: usize, now: Instant) {
         let lasted = now.duration_since(self.window);
         if lasted >= WINDOW {
@@ -43,12 +43,12 @@ impl Pace {
         self.last = now;
     }
 
-    /// It was not read for a while, which is not its fault.
+    /// We did not read for a while; that time does not count against the sender.
     pub(super) fn resume(&mut self, now: Instant) {
         self.last = now;
     }
 
-    /// Bytes a second; none when nothing came for as long as `silence`.
+    /// Bytes a second; 0 when nothing arrived for as long as `silence`.
     pub(super) fn rate(&self, silence: Duration, now: Instant) -> u64 {
         if now.duration_since(self.last) >= silence {
             return 0;

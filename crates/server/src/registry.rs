@@ -1,4 +1,4 @@
-//! The open connections of one listener: how many there may be, which one makes room, whether any carries a request.
+//! The open connections of one listener: how many there may be, which one is evicted, whether any carries a request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,31 +10,32 @@ use tokio::time::{Instant, sleep};
 
 use super::eviction::{Address, MemoryRank, Wanted};
 use super::stats::{CloseReason, Stats};
-use super::track::Track;
+use super::track::Connection;
 
-/// How long to wait for an evicted connection to go before another one is asked.
+/// How long to wait for an evicted connection to end before another is evicted.
 const EVICTION_PATIENCE: Duration = Duration::from_millis(10);
 
-/// The same before one is asked that has asked something sensible: on a busy machine an evicted one takes its time to go.
+/// The same, when the next one to evict has sent a sensible request: on a busy machine an evicted connection takes longer to
+/// end.
 const EVICTION_PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(250);
 
-/// How often an emptying listener looks again without being told. Connections tell when they end; the tick covers an
-/// answer that was already on its way when the drain began and therefore did not close its connection.
+/// How often an emptying listener checks by itself. Connections notify it when they end; the tick covers an answer that was
+/// already on its way when the drain began and therefore did not close its connection.
 const QUIET_TICK: Duration = Duration::from_millis(50);
 
 /// Every open connection.
 #[derive(Debug)]
 pub(super) struct Registry {
-    tracks: Mutex<HashMap<u64, Arc<Track>>>,
+    connections: Mutex<HashMap<u64, Arc<Connection>>>,
     places: usize,
     next: AtomicU64,
     slots: Arc<Semaphore>,
     ended: Notify,
 }
 
-/// A connection's place in the registry; dropping it gives the place back and counts why the connection ended.
+/// A connection's place in the registry. Dropping it releases the place and counts why the connection ended.
 pub(super) struct Place {
-    /// What ended the connection; a drain's cut-off, or a panic, until its task says otherwise.
+    /// What ended the connection. Until its task sets it: a drain's cut-off, or a panic.
     reason: CloseReason,
     registry: Arc<Registry>,
     stats: Arc<Stats>,
@@ -46,7 +47,7 @@ impl Registry {
     pub(super) fn new(max_connections: usize) -> Registry {
         let places = max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Registry {
-            tracks: Mutex::default(),
+            connections: Mutex::default(),
             places,
             next: AtomicU64::new(0),
             slots: Arc::new(Semaphore::new(places)),
@@ -54,12 +55,12 @@ impl Registry {
         }
     }
 
-    /// A place, if there is one.
+    /// A free place, if there is one.
     pub(super) fn try_slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
-    /// A place, made by asking the most dispensable connection to go; while every connection carries a request, this waits.
+    /// A place, freed by evicting the most dispensable connection if necessary. Waits while every connection carries a request.
     pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         let mut asked = None::<Instant>;
         loop {
@@ -74,10 +75,15 @@ impl Registry {
         }
     }
 
-    /// Enters a connection that holds a slot.
-    pub(super) fn enter(self: &Arc<Self>, track: Arc<Track>, slot: OwnedSemaphorePermit, stats: Arc<Stats>) -> Place {
+    /// Registers a connection that holds a slot.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        slot: OwnedSemaphorePermit,
+        stats: Arc<Stats>,
+    ) -> Place {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        self.tracks().insert(key, track);
+        self.connections().insert(key, connection);
         Place {
             reason: CloseReason::Drained,
             registry: Arc::clone(self),
@@ -87,74 +93,77 @@ impl Registry {
         }
     }
 
-    /// Asks the most dispensable connection to go. False when none is, and while those that are about to show what they are
-    /// here for would push out one that has: an API server does not send a request again that meets the closing of its
-    /// connection, and strangers can open as many as they like. Nor while another one is `going` already.
+    /// Evicts the most dispensable connection, and returns whether it did. It evicts none that has shown something while
+    /// unproven connections are about to show what they are: an API server does not retry a request that arrives at a closing
+    /// connection, and an attacker can open any number of connections. Nor does it while another evicted one is still `going`.
     pub(super) fn evict_one(&self, going: bool) -> bool {
         let now = Instant::now();
-        let tracks = self.tracks();
-        let crowd = Crowd::of_places(self.places, tracks.values());
+        let connections = self.connections();
+        let crowd = Crowd::of_places(self.places, connections.values());
         let (mut least, mut unproven) = (None, false);
-        for track in tracks.values() {
-            let course = track.course();
-            unproven |= course.is_unproven();
-            let rank = course.eviction_rank(crowd.holds_too_much(track.address), now);
+        for connection in connections.values() {
+            let state = connection.state();
+            unproven |= state.is_unproven();
+            let rank = state.eviction_rank(crowd.holds_too_much(connection.address), now);
             if let Some(rank) = rank.filter(|rank| least.is_none_or(|(least, _)| *rank < least)) {
-                least = Some((rank, track));
+                least = Some((rank, connection));
             }
         }
         match least {
-            Some((rank, track)) if !(rank.is_of_use() && (unproven || going)) => {
-                track.nudge(|course| course.evict(rank.turn, Wanted::Place, now));
+            Some((rank, connection)) if !(rank.is_valuable() && (unproven || going)) => {
+                connection.change(|state| state.evict(rank.turn, Wanted::Place, now));
                 true
             }
             _ => false,
         }
     }
 
-    /// Asks the slowest bodies to go until so many bytes will be free, of `total` that all share; only those of one address
-    /// where it is given. False when none is slow.
-    pub(super) fn evict_bodies(&self, bytes: usize, total: usize, only: Option<Address>, asking: &Track) -> bool {
+    /// Evicts the slowest bodies until `bytes` will be free, of `total` that all share; only those of one address where `only`
+    /// is given. Returns false when none is slow.
+    pub(super) fn evict_bodies(&self, bytes: usize, total: usize, only: Option<Address>, asking: &Connection) -> bool {
         let now = Instant::now();
-        let tracks = self.tracks();
-        let crowd = Crowd::of_memory(total, tracks.values());
-        let mut slow: Vec<(MemoryRank, u64, &Arc<Track>)> = Vec::new();
-        for track in tracks.values() {
-            let held = track.held();
-            if held == 0 || std::ptr::eq(&raw const **track, asking) || only.is_some_and(|only| track.address != only) {
+        let connections = self.connections();
+        let crowd = Crowd::of_memory(total, connections.values());
+        let mut slow: Vec<(MemoryRank, u64, &Arc<Connection>)> = Vec::new();
+        for connection in connections.values() {
+            let held = connection.held();
+            if held == 0
+                || std::ptr::eq(&raw const **connection, asking)
+                || only.is_some_and(|only| connection.address != only)
+            {
                 continue;
             }
-            let course = track.course();
+            let state = connection.state();
             // A connection that has shown something is never cut for its address.
-            if let Some(rank) = course.body_rank(crowd.holds_too_much(track.address), now)
-                && (only.is_none() || !course.shown)
+            if let Some(rank) = state.body_rank(crowd.holds_too_much(connection.address), now)
+                && (only.is_none() || !state.shown)
             {
-                slow.push((rank.for_memory(held), rank.turn, track));
+                slow.push((rank.for_memory(held), rank.turn, connection));
             }
         }
         slow.sort_unstable_by_key(|(rank, ..)| *rank);
         let mut freed = 0;
-        for (_, turn, track) in &slow {
+        for (_, turn, connection) in &slow {
             if freed >= bytes {
                 break;
             }
-            freed += track.held();
-            track.nudge(|course| course.evict(*turn, Wanted::Memory, now));
+            freed += connection.held();
+            connection.change(|state| state.evict(*turn, Wanted::Memory, now));
         }
         !slow.is_empty()
     }
 
-    /// Whether an address, one of whose connections has shown nothing and wants to hold so many bytes, would then hold more
-    /// than half of what is left for strangers of `limit` bytes, of which `held` are held.
-    pub(super) fn would_crowd(&self, asking: &Track, bytes: usize, limit: usize, held: usize) -> bool {
+    /// Whether this address, with one connection that has shown nothing and needs `bytes` more, would hold more than half of
+    /// what is left for such connections of `limit` bytes, of which `held` are held.
+    pub(super) fn would_crowd(&self, asking: &Connection, bytes: usize, limit: usize, held: usize) -> bool {
         let (mut own, mut strangers) = (bytes, 0);
-        for track in self.tracks().values() {
-            let holds = track.held();
-            if holds == 0 || track.course().shown {
+        for connection in self.connections().values() {
+            let holds = connection.held();
+            if holds == 0 || connection.state().shown {
                 continue;
             }
             strangers += holds;
-            if track.address == asking.address && !std::ptr::eq(&raw const **track, asking) {
+            if connection.address == asking.address && !std::ptr::eq(&raw const **connection, asking) {
                 own += holds;
             }
         }
@@ -164,7 +173,11 @@ impl Registry {
 
     /// Waits until no connection carries a request.
     pub(super) async fn quiet(&self) {
-        while self.tracks().values().any(|track| track.course().in_flight()) {
+        while self
+            .connections()
+            .values()
+            .any(|connection| connection.state().in_flight())
+        {
             tokio::select! {
                 () = self.ended.notified() => {}
                 () = sleep(QUIET_TICK) => {}
@@ -172,21 +185,21 @@ impl Registry {
         }
     }
 
-    /// Asks every connection to end at its next idle moment.
+    /// Asks every connection to end when it is next idle.
     pub(super) fn leave(&self) {
         let now = Instant::now();
-        for track in self.tracks().values() {
-            track.nudge(|course| course.leave(now));
+        for connection in self.connections().values() {
+            connection.change(|state| state.leave(now));
         }
     }
 
-    fn tracks(&self) -> MutexGuard<'_, HashMap<u64, Arc<Track>>> {
+    fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
         // Only single map operations happen under this lock.
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How much of something the strangers of each address hold: those that have shown nothing.
+/// How much the connections of each address hold that have shown nothing.
 struct Crowd {
     held: HashMap<Address, usize>,
     /// What is left for all of them.
@@ -194,24 +207,24 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn of_places<'t>(places: usize, tracks: impl Iterator<Item = &'t Arc<Track>>) -> Crowd {
-        Crowd::new(places, tracks.map(|track| (track, 1)))
+    fn of_places<'t>(places: usize, connections: impl Iterator<Item = &'t Arc<Connection>>) -> Crowd {
+        Crowd::new(places, connections.map(|connection| (connection, 1)))
     }
 
-    fn of_memory<'t>(total: usize, tracks: impl Iterator<Item = &'t Arc<Track>>) -> Crowd {
-        Crowd::new(total, tracks.map(|track| (track, track.held())))
+    fn of_memory<'t>(total: usize, connections: impl Iterator<Item = &'t Arc<Connection>>) -> Crowd {
+        Crowd::new(total, connections.map(|connection| (connection, connection.held())))
     }
 
-    fn new<'t>(total: usize, tracks: impl Iterator<Item = (&'t Arc<Track>, usize)>) -> Crowd {
+    fn new<'t>(total: usize, connections: impl Iterator<Item = (&'t Arc<Connection>, usize)>) -> Crowd {
         let mut crowd = Crowd {
             held: HashMap::new(),
             left: total,
         };
-        for (track, holds) in tracks {
-            if track.course().shown {
+        for (connection, holds) in connections {
+            if connection.state().shown {
                 crowd.left = crowd.left.saturating_sub(holds);
             } else {
-                *crowd.held.entry(track.address).or_default() += holds;
+                *crowd.held.entry(connection.address).or_default() += holds;
             }
         }
         crowd
@@ -223,7 +236,7 @@ impl Crowd {
 }
 
 impl Place {
-    /// Gives the place back, the connection having ended for this reason.
+    /// Releases the place of a connection that ended for this reason.
     pub(super) fn ended(mut self, reason: CloseReason) {
         self.reason = reason;
     }
@@ -231,7 +244,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.registry.tracks().remove(&self.key);
+        self.registry.connections().remove(&self.key);
         self.registry.ended.notify_one();
         self.stats.count_closed(if std::thread::panicking() {
             CloseReason::Broken

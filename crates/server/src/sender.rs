@@ -1,62 +1,62 @@
-//! Who sends a request's body: what its reader has to know where memory is short, and what others have to know of it.
+//! The connection behind a request's body: what the body's reader needs to know where memory is short, and what it reports to
+//! the other connections.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::track::Track;
+use super::track::Connection;
 
-/// The connection that a request came by. Clones are the same one.
+/// The connection of a request. Clones are the same connection.
 #[derive(Clone, Debug, Default)]
-pub struct Sender(Option<Arc<Track>>);
+pub struct Sender(Option<Arc<Connection>>);
 
 impl Sender {
-    /// No known connection: a body that came by none of ours. It neither makes room nor asks for any.
+    /// No known connection, for a body from elsewhere. It is not evicted and evicts none.
     #[must_use]
     pub fn unknown() -> Sender {
         Sender(None)
     }
 
-    pub(super) fn of(track: Arc<Track>) -> Sender {
-        Sender(Some(track))
+    pub(super) fn of(connection: Arc<Connection>) -> Sender {
+        Sender(Some(connection))
     }
 
-    /// Whether it must make room for others: asked by the reader of a body each time that it waits.
+    /// Whether it was evicted. The reader of a body asks whenever it waits.
     pub(super) fn is_ousted(&self) -> bool {
-        self.0.as_ref().is_some_and(|track| track.is_ousted())
+        self.0.as_ref().is_some_and(|connection| connection.is_ousted())
     }
 
-    /// Says how much is held for its body now.
+    /// Records how much is reserved for its body now.
     pub(super) fn holds(&self, bytes: usize) {
-        if let Some(track) = &self.0 {
-            track.holds(bytes);
+        if let Some(connection) = &self.0 {
+            connection.holds(bytes);
         }
     }
 
-    /// Whether it waits for memory, in which time nothing of its body is read.
+    /// Records whether it waits for memory. Meanwhile its body is not read.
     pub(super) fn waits_for_room(&self, waits: bool) {
-        if let Some(track) = &self.0 {
-            track.course().wait_for_room(waits, Instant::now());
+        if let Some(connection) = &self.0 {
+            connection.state().wait_for_room(waits, Instant::now());
         }
     }
 
-    /// Whether it has shown nothing yet and its address would, holding so many bytes, hold more than half of what is left of
-    /// `limit`.
+    /// Whether it has shown nothing yet and its address, holding `bytes`, would hold more than half of what is left of `limit`.
     pub(super) fn would_crowd(&self, bytes: usize, limit: usize, held: usize) -> bool {
-        let Some(track) = &self.0 else { return false };
-        if track.course().shown {
+        let Some(connection) = &self.0 else { return false };
+        if connection.state().shown {
             return false;
         }
-        let others = track.others.upgrade();
-        others.is_some_and(|others| others.would_crowd(track, bytes, limit, held))
+        let others = connection.others.upgrade();
+        others.is_some_and(|others| others.would_crowd(connection, bytes, limit, held))
     }
 
-    /// Asks the slowest bodies to make room for so many bytes more of `limit`, only those of the sender's address where it
-    /// crowds. Whether any was slow.
+    /// Evicts the slowest bodies until `bytes` more of `limit` are free, only those of the sender's address where it crowds.
+    /// Returns whether any was slow.
     pub(super) fn ask_for_room(&self, bytes: usize, limit: usize, crowds: bool) -> bool {
-        let Some(track) = &self.0 else { return false };
-        let only = crowds.then_some(track.address);
-        let others = track.others.upgrade();
-        others.is_some_and(|others| others.evict_bodies(bytes, limit, only, track))
+        let Some(connection) = &self.0 else { return false };
+        let only = crowds.then_some(connection.address);
+        let others = connection.others.upgrade();
+        others.is_some_and(|others| others.evict_bodies(bytes, limit, only, connection))
     }
 }

@@ -1,5 +1,5 @@
-//! One request on one connection, around the application: the drain's say, the containment of panics, and the two bodies
-//! that tell the connection's [`Track`] when the request is read and the answer is out.
+//! One request on one connection, around the application: the effect of a drain, the containment of panics, and the two bodies
+//! that report to the connection's [`Connection`] when the request is read and the answer is sent.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -17,14 +17,14 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
-use super::app::{App, Senseless, not_now, plain};
+use super::app::{App, Senseless, service_unavailable, text_response};
 use super::drain::{Drain, State};
 use super::sender::Sender;
 use super::stats::Stats;
-use super::track::Track;
+use super::track::Connection;
 use super::upgrade::{Agreed, agree};
 
-/// What every request of a listener is answered with.
+/// What all requests of a listener share.
 pub(super) struct Application<A> {
     pub(super) app: A,
     pub(super) drain: Drain,
@@ -35,36 +35,36 @@ impl<A: App> Application<A> {
     /// Answers one request. Never fails: hyper would answer an error by closing the connection.
     pub(super) async fn answer(
         &self,
-        track: Arc<Track>,
+        connection: Arc<Connection>,
         mut request: Request<Incoming>,
         agreed: &Mutex<Option<Agreed>>,
     ) -> Result<Response<AnswerBody<A::Body>>, Infallible> {
         let has_body = !request.body().is_end_stream();
         let announced = request.body().size_hint().exact();
-        track.course().head_read(has_body, announced, Instant::now());
+        connection.state().head_read(has_body, announced, Instant::now());
 
         // There is one only where the request asks for it.
         let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| !has_body);
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
-            not_now("shutting down\n")
+            service_unavailable("shutting down\n")
         } else {
             let request = request.map(|incoming| RequestBody {
                 incoming,
-                track: Arc::clone(&track),
+                connection: Arc::clone(&connection),
             });
             match contained(self.app.respond(request)).await {
                 Ok(response) => response,
                 Err(panic) => {
                     Stats::count(&self.stats.panics);
                     tracing::error!(panic = panic_message(panic.as_ref()), "a request handler panicked");
-                    plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+                    text_response(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
                 }
             }
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response = if self.drain.is_draining() {
-                not_now("shutting down\n")
+                service_unavailable("shutting down\n")
             } else {
                 let (answer, conversation) = agree(response, upgrade);
                 *agreed.lock().unwrap_or_else(PoisonError::into_inner) = conversation;
@@ -73,24 +73,24 @@ impl<A: App> Application<A> {
         }
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let sensible = response.status().is_success() && response.extensions().get::<Senseless>().is_none();
-        let unread = track.course().handled(sensible);
-        // The connection ends with this answer when the drain wants its callers to let go, and when the rest of the
-        // request stands between this answer and the next head.
+        let unread = connection.state().handled(sensible);
+        // The connection ends with this answer when a drain has begun, and when the unread rest of the request is in front of
+        // the next head.
         if (self.drain.is_draining() || unread) && !switched {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| AnswerBody { body, track }))
+        Ok(response.map(|body| AnswerBody { body, connection }))
     }
 }
 
-/// Runs a future so that its panic ends it, and nothing else.
+/// Runs a future and returns its panic as an error.
 async fn contained<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        // Unwind safety: the future is never polled again after a panic, and what it shared outlives it only behind
-        // locks and atomics.
+        // Unwind safety: the future is never polled again after a panic, and what it shared outlives it only behind locks and
+        // atomics.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -109,17 +109,17 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("(no message)")
 }
 
-/// A request's body that tells when it was read to its end, or left.
+/// A request's body. It reports when it was read to its end, or dropped.
 pub struct RequestBody {
     incoming: Incoming,
-    track: Arc<Track>,
+    connection: Arc<Connection>,
 }
 
 impl RequestBody {
-    /// Whose it is.
+    /// The connection that it came from.
     #[must_use]
     pub fn sender(&self) -> Sender {
-        Sender::of(Arc::clone(&self.track))
+        Sender::of(Arc::clone(&self.connection))
     }
 }
 
@@ -130,8 +130,10 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         match &polled {
-            Poll::Ready(None) => self.track.course().body_read(Instant::now()),
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.track.course().body_read(Instant::now()),
+            Poll::Ready(None) => self.connection.state().body_read(Instant::now()),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => {
+                self.connection.state().body_read(Instant::now())
+            }
             _ => {}
         }
         polled
@@ -148,14 +150,14 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.track.course().body_left(Instant::now());
+        self.connection.state().body_left(Instant::now());
     }
 }
 
-/// An answer's body; hyper drops it once the last of it is in its write buffer.
+/// An answer's body. hyper drops it once the last of it is in its write buffer.
 pub(super) struct AnswerBody<B> {
     body: B,
-    track: Arc<Track>,
+    connection: Arc<Connection>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
@@ -177,6 +179,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
 
 impl<B> Drop for AnswerBody<B> {
     fn drop(&mut self) {
-        self.track.course().answered(Instant::now());
+        self.connection.state().answered(Instant::now());
     }
 }

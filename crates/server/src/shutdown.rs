@@ -1,5 +1,5 @@
-//! From signals to the drain. SIGTERM drains with the delay that lets endpoints be withdrawn, SIGINT (a person at a
-//! terminal) drains at once, and a second signal of either kind ends the wait.
+//! From signals to the drain. SIGTERM drains after the delay in which endpoints are withdrawn. SIGINT, from a terminal, drains
+//! at once. A second signal of either kind ends the wait.
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The delay before requests are refused, of the one configured.
+    /// The delay before requests are rejected with 503, derived from the configured one.
     #[must_use]
     pub fn delay(self, shutdown_delay: Duration) -> Duration {
         match self {
@@ -37,7 +37,7 @@ impl Signal {
     }
 }
 
-/// The signals, caught from the moment this exists: install it before anything else can want to end.
+/// The signals, caught from the moment this exists. Install it before anything that can fail.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Listener,
@@ -47,8 +47,7 @@ pub struct Signals {
 impl Signals {
     /// Catches SIGTERM and SIGINT from now on.
     ///
-    /// # Errors
-    /// The system refuses to register a handler.
+    /// # Errors The system does not let us register a handler.
     pub fn install() -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,

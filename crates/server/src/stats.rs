@@ -1,4 +1,4 @@
-//! What a listener counts about its connections, for metrics. Counters only go up; the open connections are a gauge.
+//! The counters of a listener's connections, for metrics. Counters only go up; open connections are a gauge.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,19 +9,19 @@ pub enum CloseReason {
     Finished,
     /// The peer broke it, or what it sent was not HTTP.
     Broken,
-    /// No byte for the whole idle limit.
+    /// No byte arrived for the whole idle limit.
     Idle,
-    /// The TLS handshake failed: no common version, wrong protocol, client certificate refused.
+    /// The TLS handshake failed: no common version, wrong protocol, client certificate rejected.
     HandshakeFailed,
     /// The TLS handshake took too long.
     HandshakeTimeout,
     /// A request's head took too long.
     HeaderTimeout,
-    /// A request's body took too long and nobody answered for it.
+    /// A request's body took too long and the handler did not answer.
     BodyTimeout,
     /// The peer did not read its answer.
     WriteTimeout,
-    /// It made room for a new connection at the cap.
+    /// It was evicted for a new connection at the cap.
     Evicted,
     /// It was idle, or cut off, at the end of a drain.
     Drained,

@@ -1,12 +1,12 @@
-//! Where one connection stands, and until when it may stay there. Pure bookkeeping: it reads no socket and, in
-//! [`Course`], no clock; `wire` and `service` report what happened, `connection` asks what is due.
+//! The state of one connection, and its deadlines. Pure bookkeeping: it reads no socket and, in [`ConnectionState`], no clock. `wire`
+//! and `service` report what happened; `connection` asks which deadline applies.
 //!
 //! ```text
 //! Handshake -> Idle -> Head -> Body -> Handling -> Flushing -> Idle ...          -> Closing
 //!                                                           -> Upgraded         -> Closing
 //! ```
-//! Silence is judged by where it falls: in `Idle` it is normal for minutes (also before the first request, since Go
-//! parks freshly dialled connections), anywhere else it is a stall.
+//! Silence is judged by the phase. In `Idle` it is normal for minutes, also before the first request, since Go parks freshly
+//! dialled connections. In any other phase it is a stall.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -24,15 +24,15 @@ use super::pace::Pace;
 use super::registry::Registry;
 use super::stats::CloseReason;
 
-/// How much longer than [`Limits::body`] a request may stay in its body. Whoever reads the body answers at the limit
-/// itself; this bound is for handlers that wait for a body without one.
+/// How much longer than [`Limits::body`] a request may stay in its body. The reader of a body answers at the limit itself; this
+/// bound is for handlers that wait for a body without one.
 const BODY_BACKSTOP: Duration = Duration::from_secs(1);
 
 /// How long the end of a drain waits for the request of a connection that was only just opened.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a connection is doing. What is due in each phase, and whether a connection in it may make room, is said in
-/// [`Course::due`] and in `eviction`.
+/// What a connection is doing. [`ConnectionState::due`] and `eviction` decide about its deadline and its eviction; both name
+/// every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Accepted; TLS is not agreed yet.
@@ -43,61 +43,61 @@ pub(super) enum Phase {
     Head,
     /// The head is read, the body is not.
     Body,
-    /// The request is read, or nobody wants the rest; the answer is not yet handed over whole.
+    /// The request is read, or the rest will not be read; the answer is not complete.
     Handling,
-    /// The answer is handed over; the peer has not taken all of it.
+    /// The answer is written; the peer has not read all of it.
     Flushing,
     /// It has left HTTP (`upgrade`). Silence is the other protocol's affair.
     Upgraded,
-    /// Nothing more will be answered; what the peer still sends is discarded.
+    /// No more answers follow; what the peer still sends is discarded.
     Closing,
 }
 
-/// The moment at which a connection has been where it is for too long, and what that is called.
+/// When a connection will have been in its phase for too long, and the reason to close it then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) at: Instant,
     pub(super) reason: CloseReason,
 }
 
-/// The state of one connection; every change is told its `now`.
+/// The state of one connection. Every change gets its `now` as an argument.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct ConnectionState {
     pub(super) limits: Limits,
     pub(super) phase: Phase,
     /// When `phase` began.
     pub(super) since: Instant,
-    /// Counts phases, so that a decision taken about an earlier one is recognised as stale.
+    /// Counts phases, so that a decision about an earlier one is recognised as stale.
     pub(super) turn: u64,
-    /// Whether a request was ever read here.
+    /// Whether a request was ever read on it.
     carried: bool,
-    /// Whether the application ever called a request sensible that was read here.
+    /// Whether the application ever accepted a request on it as sensible.
     pub(super) shown: bool,
-    /// The length of the current request's body, where its head says it.
+    /// The length of the current request's body, where its head states it.
     pub(super) announced: Option<u64>,
-    /// How quickly that body comes.
+    /// The rate at which that body arrives.
     pub(super) pace: Pace,
-    /// Whether that body is not read on because it waits for memory.
+    /// Whether that body is not read because it waits for memory.
     pub(super) waits_for_room: bool,
     /// Whether the current request's body was read to its end.
     body_read: bool,
-    /// Whether bytes of the next request came before this one's answer was out.
+    /// Whether bytes of the next request came before this one's answer was complete.
     early: bool,
     /// Since when a write waits for the peer.
     pub(super) blocked: Option<Instant>,
-    /// The choice of this connection to make room; void once its turn is over.
+    /// Its eviction; void once its turn is over.
     pub(super) evicted: Option<Eviction>,
-    /// A request was given up to make room for others.
+    /// Whether a request was given up to make room for others.
     pub(super) ousted: bool,
-    /// Its place is wanted, and it has shown nothing: nothing is read from it any more.
+    /// Its place is needed and it has shown nothing, so it is no longer read from.
     pub(super) hurried: bool,
     /// When the drain asked idle connections to end.
     leaving: Option<Instant>,
 }
 
-impl Course {
-    pub(super) fn new(limits: Limits, accepted: Instant) -> Course {
-        Course {
+impl ConnectionState {
+    pub(super) fn new(limits: Limits, accepted: Instant) -> ConnectionState {
+        ConnectionState {
             limits,
             phase: Phase::Handshake,
             since: accepted,
@@ -127,8 +127,8 @@ impl Course {
         self.enter(Phase::Idle, now);
     }
 
-    /// Bytes arrived. Those of a next request that came together with the end of a body are not told apart from it: such
-    /// a connection is idle until one more byte comes, and costs what an idle one costs.
+    /// Bytes arrived. Those of a next request that arrived together with the end of a body are not distinguished from it. Such
+    /// a connection is idle until one more byte arrives, and costs what an idle one costs.
     pub(super) fn received(&mut self, bytes: usize, now: Instant) {
         match self.phase {
             Phase::Idle => self.enter(Phase::Head, now),
@@ -138,7 +138,7 @@ impl Course {
         }
     }
 
-    /// A request's head is complete. `announced`: the length of its body, where the head says it.
+    /// A request's head is complete. `announced`: the length of its body, where the head states it.
     pub(super) fn head_read(&mut self, has_body: bool, announced: Option<u64>, now: Instant) {
         self.carried = true;
         self.early = false;
@@ -149,10 +149,10 @@ impl Course {
         self.enter(if has_body { Phase::Body } else { Phase::Handling }, now);
     }
 
-    /// The reader of the body begins, or ends, to wait for memory.
+    /// The reader of the body starts, or stops, waiting for memory.
     pub(super) fn wait_for_room(&mut self, waits: bool, now: Instant) {
         self.waits_for_room = waits;
-        // What it could not send meanwhile is not held against it.
+        // Time spent waiting for memory does not count against the sender.
         self.pace.resume(now);
     }
 
@@ -162,21 +162,21 @@ impl Course {
         self.body_left(now);
     }
 
-    /// Nobody will read the request's body any further.
+    /// The rest of the request's body will not be read.
     pub(super) fn body_left(&mut self, now: Instant) {
         if self.phase == Phase::Body {
             self.enter(Phase::Handling, now);
         }
     }
 
-    /// The application has answered, and says whether the request was a sensible one. Whether the request's body is still,
-    /// wholly or partly, on its way.
+    /// The application has answered. `sensible`: whether it accepted the request as such. Returns whether the request's body,
+    /// or a part of it, is still to come.
     pub(super) fn handled(&mut self, sensible: bool) -> bool {
         self.shown |= sensible;
         !self.body_read
     }
 
-    /// The last byte of the answer was handed over for writing.
+    /// The last byte of the answer was written.
     pub(super) fn answered(&mut self, now: Instant) {
         if self.phase != Phase::Closing {
             self.enter(Phase::Flushing, now);
@@ -204,7 +204,7 @@ impl Course {
         self.enter(Phase::Upgraded, now);
     }
 
-    /// We are closing.
+    /// We close.
     pub(super) fn closing(&mut self, now: Instant) {
         if self.phase != Phase::Closing {
             if self.is_evicted() {
@@ -214,30 +214,29 @@ impl Course {
         }
     }
 
-    /// The drain has come to its end.
+    /// The drain has ended.
     pub(super) fn leave(&mut self, now: Instant) {
         self.leaving.get_or_insert(now);
     }
 
-    /// Whether a request is being read, handled or answered. A head that is still incomplete is none: it will be
-    /// answered 503.
+    /// Whether a request is being read, handled or answered. An incomplete head does not count: it will be answered 503.
     pub(super) fn in_flight(&self) -> bool {
         matches!(self.phase, Phase::Body | Phase::Handling | Phase::Flushing)
     }
 
-    /// Whether it is about to show what it is here for: within moments it does, or becomes dispensable.
+    /// Whether it is about to show what it is: within moments it does, or becomes dispensable.
     pub(super) fn is_unproven(&self) -> bool {
         !self.shown
             && !self.is_evicted()
             && matches!(self.phase, Phase::Handshake | Phase::Idle | Phase::Head | Phase::Body)
     }
 
-    /// Whether it is between two requests, where nobody minds an orderly end.
+    /// Whether it is between two requests, where an orderly end loses nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
     }
 
-    /// When this connection must end if nothing happens until then; `None` while the handler has the word.
+    /// When this connection must end if nothing happens until then; `None` while the handler works.
     pub(super) fn due(&self) -> Option<Due> {
         let after = |limit, reason| {
             Some(Due {
@@ -268,7 +267,7 @@ impl Course {
         let leaving = self.leaving?;
         let at = match self.phase {
             Phase::Idle if self.carried => leaving,
-            // Opened a moment ago, most likely to send a request.
+            // Opened a moment ago, and most likely about to send a request.
             Phase::Idle => leaving.max(self.since + FAREWELL),
             Phase::Handshake | Phase::Head => leaving + FAREWELL,
             _ => return None,
@@ -280,54 +279,54 @@ impl Course {
     }
 }
 
-/// A [`Course`] that several parts of one connection's task, and the listener, can see.
+/// A [`ConnectionState`] that several parts of one connection's task, and the listener, share.
 #[derive(Debug)]
-pub(super) struct Track {
-    course: Mutex<Course>,
-    /// Wakes the connection's task when somebody else changed its course.
+pub(super) struct Connection {
+    state: Mutex<ConnectionState>,
+    /// Wakes the connection's task when another task changed its state.
     kick: Notify,
-    /// Whose it is.
+    /// Where it comes from.
     pub(super) address: Address,
-    /// The other connections of the listener, asked where memory is short.
+    /// The other connections of the listener, for when memory is short.
     pub(super) others: Weak<Registry>,
     /// Bytes of the budget held for the body that is being read.
     held: AtomicUsize,
-    /// Somebody changed the course from outside since the body's reader last asked.
-    nudged: AtomicBool,
+    /// Whether another task changed the state since the body's reader last asked.
+    changed: AtomicBool,
 }
 
-impl Track {
-    pub(super) fn new(limits: Limits, accepted: Instant, address: Address, others: Weak<Registry>) -> Track {
-        Track {
-            course: Mutex::new(Course::new(limits, accepted)),
+impl Connection {
+    pub(super) fn new(limits: Limits, accepted: Instant, address: Address, others: Weak<Registry>) -> Connection {
+        Connection {
+            state: Mutex::new(ConnectionState::new(limits, accepted)),
             kick: Notify::new(),
             address,
             others,
             held: AtomicUsize::new(0),
-            nudged: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
         }
     }
 
-    /// The course, for reading or for a change made by the connection's own task.
-    pub(super) fn course(&self) -> MutexGuard<'_, Course> {
-        // Nothing that holds this lock can leave the course half changed.
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state, for reading or for a change by the connection's own task.
+    pub(super) fn state(&self) -> MutexGuard<'_, ConnectionState> {
+        // No holder of this lock can leave the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the course from outside the connection's task.
-    pub(super) fn nudge(&self, change: impl FnOnce(&mut Course)) {
-        change(&mut self.course());
-        self.nudged.store(true, Ordering::Release);
+    /// Changes the state from outside the connection's task, and wakes that.
+    pub(super) fn change(&self, change: impl FnOnce(&mut ConnectionState)) {
+        change(&mut self.state());
+        self.changed.store(true, Ordering::Release);
         self.kick.notify_one();
     }
 
-    /// Whether the request whose body is being read must make room: to be asked whenever it waits. Takes a lock only
-    /// after a nudge, which also wakes the task.
+    /// Whether the request whose body is being read was evicted. To be asked whenever its reader waits. It takes the lock only
+    /// after [`Self::change`], which also wakes the task.
     pub(super) fn is_ousted(&self) -> bool {
-        self.nudged.load(Ordering::Relaxed) && self.nudged.swap(false, Ordering::Acquire) && self.course().ousted()
+        self.changed.load(Ordering::Relaxed) && self.changed.swap(false, Ordering::Acquire) && self.state().ousted()
     }
 
-    /// Says how many bytes of the budget are held for the body that is being read.
+    /// Records how many bytes of the budget are held for the body that is being read.
     pub(super) fn holds(&self, bytes: usize) {
         self.held.store(bytes, Ordering::Relaxed);
     }
@@ -336,18 +335,18 @@ impl Track {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Waits until the connection has been where it is for too long. The course may change at every poll of the
-    /// connection, in the same task, so what is due is asked afresh each time; the timer is only ever moved when it
-    /// would come too late, or has come too early.
+    /// Waits until the connection has been in its phase for too long. The state may change at every poll of the connection, in
+    /// the same task, so the deadline is computed at each poll. The timer is moved only when it would fire too late, or has
+    /// fired too early.
     pub(super) async fn overdue(&self) -> CloseReason {
         let mut kicked = pin!(self.kick.notified());
-        let mut timer = pin!(sleep_until(Instant::now() + self.course().limits.idle));
+        let mut timer = pin!(sleep_until(Instant::now() + self.state().limits.idle));
         poll_fn(|cx| {
             while kicked.as_mut().poll(cx).is_ready() {
                 kicked.set(self.kick.notified());
             }
             loop {
-                let Some(due) = self.course().due() else {
+                let Some(due) = self.state().due() else {
                     return Poll::Pending;
                 };
                 if timer.is_elapsed() || timer.deadline() > due.at {

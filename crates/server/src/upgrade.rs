@@ -16,10 +16,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep};
 
-use super::app::plain;
+use super::app::text_response;
 use super::drain::{Drain, State};
 use super::stats::CloseReason;
-use super::track::Track;
+use super::track::Connection;
 
 /// What is said on a connection once it has left HTTP. It ends when it is over, and is dropped when its time is.
 pub type Conversation<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -66,7 +66,7 @@ pub(super) fn agree<B: From<&'static str>>(
     match (start, upgrade) {
         (Some(start), Some(upgrade)) => (response, Some(Agreed { upgrade, start })),
         (Some(_), None) => {
-            let mut refused = plain(StatusCode::UPGRADE_REQUIRED, "this path speaks another protocol\n");
+            let mut refused = text_response(StatusCode::UPGRADE_REQUIRED, "this path speaks another protocol\n");
             if let Some(protocol) = response.headers_mut().remove(UPGRADE) {
                 refused.headers_mut().insert(UPGRADE, protocol);
             }
@@ -75,23 +75,26 @@ pub(super) fn agree<B: From<&'static str>>(
         // A 101 that no `switch` made would leave a connection that no listener knows of.
         (None, _) => {
             tracing::error!("a request handler switched protocols by itself");
-            (plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"), None)
+            (
+                text_response(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
+                None,
+            )
         }
     }
 }
 
 impl Agreed {
     /// Runs the conversation to its end, then closes the connection; says what ended it.
-    pub(super) async fn run(self, track: &Arc<Track>, drain: &Drain) -> CloseReason {
+    pub(super) async fn run(self, connection: &Arc<Connection>, drain: &Drain) -> CloseReason {
         let Ok(upgraded) = self.upgrade.await else {
             return CloseReason::Broken;
         };
-        track.course().upgraded(Instant::now());
+        connection.state().upgraded(Instant::now());
         let mut stream = Stream {
             io: TokioIo::new(upgraded),
-            track: Arc::clone(track),
+            connection: Arc::clone(connection),
         };
-        let grace = track.course().limits.parting;
+        let grace = connection.state().limits.parting;
         let parting = async {
             drain.reached(State::Closing).await;
             sleep(grace).await;
@@ -99,7 +102,7 @@ impl Agreed {
         let reason = tokio::select! {
             biased;
             () = (self.start)(&mut stream, drain.clone()) => CloseReason::Finished,
-            reason = track.overdue() => reason,
+            reason = connection.overdue() => reason,
             () = parting => CloseReason::Drained,
         };
         // A peer that does not read would not see the end, and one that makes room must not linger.
@@ -107,7 +110,7 @@ impl Agreed {
             tokio::select! {
                 // Broken or closed: over either way.
                 _ = stream.shutdown() => {}
-                _ = track.overdue() => {}
+                _ = connection.overdue() => {}
             }
         }
         reason
@@ -117,7 +120,7 @@ impl Agreed {
 /// The bytes of a connection that has left HTTP. Closing it closes TLS in order.
 pub struct Stream {
     io: TokioIo<Upgraded>,
-    track: Arc<Track>,
+    connection: Arc<Connection>,
 }
 
 impl AsyncRead for Stream {
@@ -131,7 +134,7 @@ impl AsyncWrite for Stream {
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
         if matches!(result, Poll::Ready(Ok(_))) {
             // Nothing says when a conversation flushes: what is taken ends the wait.
-            self.track.course().flushed(Instant::now());
+            self.connection.state().flushed(Instant::now());
         }
         result
     }

@@ -1,5 +1,5 @@
-//! The byte stream under HTTP: TCP, with or without TLS, that reports to the connection's [`Track`] what arrives and what
-//! the peer does not take, and that closes without destroying the answer on its way.
+//! The byte stream under HTTP: TCP, with or without TLS. It reports to the connection's [`Connection`] what arrives and what the
+//! peer does not take, and it closes without destroying the answer on its way.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::ahead::ReadAhead;
-use super::track::Track;
+use super::track::Connection;
 
 /// TCP with or without TLS.
 pub(super) enum Wire {
@@ -29,27 +29,27 @@ impl Wire {
     }
 }
 
-/// A [`Wire`] that keeps its connection's course.
+/// A [`Wire`] that updates its connection's state.
 pub(super) struct TrackedWire {
     wire: Wire,
-    track: Arc<Track>,
-    /// Our half is closed: the peer has been told that nothing more will come.
+    connection: Arc<Connection>,
+    /// Our half is closed: the peer knows that nothing more will come.
     shut: bool,
 }
 
 impl TrackedWire {
-    pub(super) fn new(wire: Wire, track: Arc<Track>) -> TrackedWire {
+    pub(super) fn new(wire: Wire, connection: Arc<Connection>) -> TrackedWire {
         TrackedWire {
             wire,
-            track,
+            connection,
             shut: false,
         }
     }
 
-    /// Notes whether a write had to wait.
+    /// Passes on the result of a write or a flush, and records whether it had to wait.
     fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_pending() {
-            self.track.course().blocked(Instant::now());
+            self.connection.state().blocked(Instant::now());
         }
         result
     }
@@ -64,7 +64,7 @@ impl AsyncRead for TrackedWire {
         };
         let received = buf.filled().len() - before;
         if received > 0 {
-            self.track.course().received(received, Instant::now());
+            self.connection.state().received(received, Instant::now());
         }
         result
     }
@@ -104,7 +104,7 @@ impl AsyncWrite for TrackedWire {
             Wire::Tls(tls) => Pin::new(tls).poll_flush(cx),
         };
         if matches!(result, Poll::Ready(Ok(()))) {
-            self.track.course().flushed(Instant::now());
+            self.connection.state().flushed(Instant::now());
         }
         self.wrote(result)
     }
@@ -113,7 +113,7 @@ impl AsyncWrite for TrackedWire {
     /// with unread bytes in it sends a reset, and a reset destroys whatever the peer has not read yet (RFC 9112, 9.6).
     /// The linger limit bounds it, as the connection's deadline.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.track.course().closing(Instant::now());
+        self.connection.state().closing(Instant::now());
         if !self.shut {
             ready!(match &mut self.wire {
                 Wire::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
@@ -132,7 +132,7 @@ fn poll_discard(tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
         let mut buf = ReadBuf::uninit(&mut scratch);
         match ready!(Pin::new(&mut *tcp).poll_read(cx, &mut buf)) {
             Ok(()) if !buf.filled().is_empty() => {}
-            // Closed, or broken: either way there is nobody left to protect.
+            // Closed or broken: no answer can be lost any more.
             Ok(()) | Err(_) => return Poll::Ready(()),
         }
     }

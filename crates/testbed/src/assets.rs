@@ -1,6 +1,6 @@
-//! Where the control plane's programs come from: given, built before, or built now.
+//! Finds the control plane's programs: given, built before, or built now.
 //!
-//! Finds files and decides what to do without them; `build.rs` makes them.
+//! This file searches and decides; `build.rs` builds.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use super::build::{Build, versions};
 const FOR_API_SERVER: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 const FOR_ROLLOUTS: [&str; 4] = ["kube-controller-manager", "kube-scheduler", "kwok", STAGES_FILE];
 const STAGES_FILE: &str = "kwok-stages.yaml";
-/// What was built, by version; written last, so a folder with it is complete.
+/// The versions that were built. Written last, so a folder with this file is complete.
 const STAMP: &str = "versions";
 
 /// A folder with the programs.
@@ -24,23 +24,23 @@ pub(crate) struct Assets {
     folder: PathBuf,
 }
 
-/// Programs for the need, or in one sentence why there are none.
+/// The programs for the need, or in one sentence why there are none.
 pub(crate) enum Search {
     /// They are here.
     Found(Assets),
-    /// Nothing is wrong, this machine just cannot run such a test.
+    /// No error: this machine cannot run such a test.
     Absent(String),
 }
 
-/// Where to look, and whom to tell.
+/// Where to search, and where to report progress.
 pub(crate) struct Sources<'a> {
     /// The value of `KUBEBUILDER_ASSETS`.
     pub given: Option<&'a Path>,
-    /// The ignored folder where builds land.
+    /// The folder, ignored by git, that builds go into.
     pub home: &'a Path,
     /// The Go command.
     pub go: &'a str,
-    /// Takes a line of progress, for a person who waits for minutes.
+    /// Prints a line of progress for a user who waits for minutes.
     pub tell: fn(&str),
 }
 
@@ -61,9 +61,9 @@ impl Assets {
 }
 
 impl Sources<'_> {
-    /// Looks in the order of `tests/bed/README.md`; builds when nothing else is left, which takes minutes.
+    /// Searches in the order of `tests/bed/README.md`. Builds when nothing else is left, which takes minutes.
     ///
-    /// An error means that something is broken: a given folder without the programs, a build that fails.
+    /// An error means that something is broken: a given folder without the programs, or a build that fails.
     pub(crate) fn find(&self, needs: Needs) -> Result<Search> {
         if let Some(folder) = self.given {
             let (lacks, shown) = (missing(folder, &FOR_API_SERVER), folder.display());
@@ -96,7 +96,8 @@ impl Sources<'_> {
         Ok(Search::Found(built))
     }
 
-    /// Builds into a folder beside, and moves what was built when all of it was. Of several processes one builds and the others wait.
+    /// Builds into a folder beside, and moves the result when it is complete. Of several processes one builds and the others
+    /// wait.
     fn build(&self, assets: &Assets, versions: &str) -> Result<()> {
         let home = self.home;
         fs::create_dir_all(home).with_context(|| home.display().to_string())?;
@@ -142,14 +143,14 @@ impl Sources<'_> {
     }
 }
 
-/// Only its absence is a reason to skip: a Go that cannot build says why, and that is a failure.
+/// Only a missing Go is a reason to skip. A Go that cannot build reports why, and that is a failure.
 pub(super) fn go_is_there(go: &str) -> bool {
     let mut go = Command::new(go);
     go.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
     go.status().is_ok()
 }
 
-/// The names that the folder lacks, for a sentence; empty when none.
+/// The names of missing programs, for a sentence; empty when none are missing.
 fn missing(folder: &Path, names: &[&str]) -> String {
     let missing: Vec<&str> = names
         .iter()
@@ -159,13 +160,13 @@ fn missing(folder: &Path, names: &[&str]) -> String {
     missing.join(", ")
 }
 
-/// A line of progress to the person who waits.
+/// Prints a line of progress.
 pub(super) fn tell(line: &str) {
     say(&format!("test bed: {line}"));
 }
 
-/// A whole line past the capture of `eprintln!`, which would keep it until the test fails.
+/// Prints a line past the capture of `eprintln!`, which would keep it until the test fails.
 pub(super) fn say(line: &str) {
-    // Without a standard error there is nobody to tell.
+    // Without a standard error no one can read it.
     drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
 }

@@ -1,7 +1,7 @@
-//! An API server's audit log: of one account, and whether the account's roles grant exactly what it did; or of one kind that
-//! is made, and whether a webhook was asked.
+//! Reads an API server's audit log. For one account: whether its roles grant exactly what it did. For one kind: whether a
+//! webhook was called when objects were created.
 //!
-//! Knows RBAC's rules and the audit format; knows no program and no role.
+//! This file knows RBAC's rules and the audit format; it knows no program and no role.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An audit log that is switched on by two flags of kube-apiserver.
+/// An audit log, enabled by two flags of kube-apiserver.
 pub struct Audit {
     folder: TempDir,
 }
@@ -23,7 +23,7 @@ pub struct Audit {
 pub struct Grant {
     /// Absent for a ClusterRole: everywhere.
     pub namespace: Option<String>,
-    /// What is done, such as `list`.
+    /// The verb, such as `list`.
     pub verb: String,
     /// API group; empty for the core one.
     pub group: String,
@@ -33,12 +33,12 @@ pub struct Grant {
     pub name: Option<String>,
 }
 
-/// One request that the API server was sent.
+/// One request that the API server received.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// Where; absent for what is cluster-wide, or in all namespaces.
+    /// The namespace; absent for cluster-scoped requests and for all namespaces.
     pub namespace: Option<String>,
-    /// What was done, such as `list`.
+    /// The verb, such as `list`.
     pub verb: String,
     /// API group; empty for the core one.
     pub group: String,
@@ -51,12 +51,12 @@ pub struct Request {
 }
 
 impl Audit {
-    /// Of everything that this user asks for.
+    /// Of all requests of this user.
     pub fn of_user(user: &str) -> Self {
         Self::by_rule(&json!({"level": "Metadata", "users": [user]}))
     }
 
-    /// Of every object of this kind that somebody makes.
+    /// Of every object of this kind that is created.
     pub fn of_created(group: &str, resource: &str) -> Self {
         let resources = json!([{"group": group, "resources": [resource]}]);
         Self::by_rule(&json!({"level": "Metadata", "verbs": ["create"], "resources": resources}))
@@ -68,7 +68,7 @@ impl Audit {
         };
         let policy = json!({
             "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
-            // A watch is told when it stands, not when it ends.
+            // A watch is logged when it is established, not when it ends.
             "omitStages": ["RequestReceived"],
             "rules": [rule, {"level": "None"}],
         });
@@ -81,7 +81,7 @@ impl Audit {
         vec![
             format!("--audit-policy-file={}", self.policy().display()),
             format!("--audit-log-path={}", self.log().display()),
-            // Before the request is answered, so that whoever saw the answer finds the line.
+            // Before the request is answered, so that a test that has the answer finds the line.
             "--audit-log-mode=blocking-strict".to_owned(),
         ]
     }
@@ -94,13 +94,12 @@ impl Audit {
         self.folder.path().join("audit.log")
     }
 
-    /// What was asked for so far. Questions that are not about objects (`/version`, discovery) need no role and are left
-    /// out.
+    /// The requests so far. Requests that concern no objects (`/version`, discovery) need no role and are left out.
     pub fn requests(&self) -> BTreeSet<Request> {
         self.all().into_iter().collect()
     }
 
-    /// How often this was done so far, refused or not.
+    /// How many such requests there were so far, denied or not.
     pub fn count(&self, verb: &str, resource: &str) -> usize {
         let all = self.all();
         all.iter()
@@ -108,10 +107,10 @@ impl Audit {
             .count()
     }
 
-    /// When each request came that went on although a webhook, whose failures are to be ignored, could not be asked.
+    /// When each request was admitted without its webhook, because the call failed and failures are ignored.
     pub fn failed_open(&self) -> Vec<jiff::Timestamp> {
         const ANNOTATION: &str = "failed-open.validating.webhook.admission.k8s.io/";
-        // Line by line: of a long storm it is larger than anybody wants to hold at once.
+        // Line by line: after a long storm the log is too large for memory.
         let lines = BufReader::new(File::open(self.log()).unwrap())
             .lines()
             .map(Result::unwrap);
@@ -125,7 +124,7 @@ impl Audit {
     fn all(&self) -> Vec<Request> {
         let log = fs::read_to_string(self.log()).unwrap();
         log.lines()
-            // The last line may be on its way.
+            // The last line may be incomplete.
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter_map(|event| Request::read(&event))
             .flatten()
@@ -134,7 +133,7 @@ impl Audit {
 }
 
 impl Request {
-    /// What authorization was asked about for this event.
+    /// The attributes that authorization used for this event.
     fn read(event: &Value) -> Option<Vec<Self>> {
         let object = event.get("objectRef")?;
         let text = |field: &str| object[field].as_str().map(str::to_owned);
@@ -150,7 +149,7 @@ impl Request {
             name: text("name"),
             code: event["responseStatus"]["code"].as_u64()?,
         };
-        // A patch that made its object was authorized as a create as well.
+        // A patch that created its object was authorized as a create as well.
         let made = (request.verb == "patch" && request.code == 201).then(|| Self {
             verb: "create".to_owned(),
             ..request.clone()
@@ -213,7 +212,7 @@ fn pairs<A: Clone, B: Clone>(left: &[A], right: &[B]) -> Vec<(A, B)> {
     left.iter().flat_map(pair).collect()
 }
 
-/// Where grants and requests differ, a line each; none when the roles are exactly what is used.
+/// The differences between grants and requests, a line each; none when the roles are exactly what is used.
 pub fn differences(grants: &BTreeSet<Grant>, requests: &BTreeSet<Request>) -> Vec<String> {
     let refused = requests
         .iter()

@@ -1,5 +1,5 @@
-//! The control plane's programs, built with Go from its module proxy. Versions are pinned in
-//! `tests/bed/kubernetes/go.mod` and here; where the programs go is the caller's business.
+//! Builds the control plane's programs with Go from its module proxy. Versions are pinned in `tests/bed/kubernetes/go.mod` and
+//! here. The caller decides where the programs go.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::scratch::tail;
 const GO_MOD: &str = include_str!("../../../tests/bed/kubernetes/go.mod");
 const KUBERNETES: &str = "k8s.io/kubernetes";
 const ETCD: &str = "go.etcd.io/etcd/server/v3";
-/// kwok has its own dependencies, which must not move those of Kubernetes, so it is no part of that module.
+/// kwok has its own dependencies, which must not change those of Kubernetes, so it is not in that module.
 const KWOK: &str = "sigs.k8s.io/kwok";
 const KWOK_VERSION: &str = "v0.8.0";
 
@@ -44,7 +44,7 @@ impl Build<'_> {
             pinned(ETCD)?,
             self.into.parent().unwrap_or(self.into).display()
         ));
-        // Without a version clients choke on the placeholder in the source.
+        // Without a version, clients fail on the placeholder in the source.
         let stamped = "k8s.io/component-base/version";
         let mut numbers = version.trim_start_matches('v').split('.');
         let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
@@ -100,7 +100,7 @@ impl Build<'_> {
             .env("GOWORK", "off")
             .stdin(Stdio::null())
             .stderr(File::create(self.log)?);
-        // The module cache may be asked from anywhere but inside a module with other opinions.
+        // Outside this repository, whose own modules would otherwise affect the build.
         command.current_dir(self.into);
         let output = configure(&mut command).output()?;
         if !output.status.success() {

@@ -1,4 +1,4 @@
-//! etcd and kube-apiserver: started, waited for, stopped, started again. Knows their flags; knows no test.
+//! etcd and kube-apiserver: starts them, waits until they are ready, stops and restarts them. It knows their flags and no test.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,11 +13,11 @@ use super::kubectl::Kubectl;
 use super::scratch::{Scratch, tail};
 use super::supervised::{Supervised, wait_until};
 
-/// Two seconds suffice on a quiet machine; this one may be compiling next door, and a restarted API server whose first
-/// questions to itself came too early asks again after up to half a minute.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Two seconds suffice on an idle machine. This one may be compiling, and a restarted API server whose first requests to itself
+/// came too early retries after up to half a minute.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Who may come with a token, and the group that the API server then puts them in.
+/// The users with a token, and the group that the API server puts them in.
 const USERS: [(&str, &str); 4] = [
     ("admin", "system:masters"),
     ("system:kube-controller-manager", ""),
@@ -72,7 +72,7 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    /// A port that was free when we looked may be taken when the API server looks; then it is tried with another.
+    /// A port that was free a moment ago may be taken when the API server starts. Then another is tried.
     fn start_on_a_free_port(&mut self) -> Result<()> {
         const ATTEMPTS: usize = 5;
         let mut attempt = 1;
@@ -104,19 +104,19 @@ impl ControlPlane {
                     .arg(format!("--etcd-servers={}", etcd_url(dir)))
                     .arg(format!("--secure-port={}", self.port))
                     .args(["--bind-address=127.0.0.1", "--cert-dir=certificates"])
-                    // Any address but loopback: left alone it wants a default route, and a sandbox may have none.
+                    // Any address but loopback. By default it needs a default route, and a sandbox may have none.
                     .arg("--advertise-address=192.0.2.1")
                     .arg("--service-account-issuer=https://kubernetes.default.svc")
                     .arg("--service-account-key-file=service-account.pub")
                     .arg("--service-account-signing-key-file=service-account.key")
-                    // Of the loopback network: it dials a webhook's Service there, where a test can listen.
+                    // In the loopback network: the API server dials a webhook's Service there, where a test can listen.
                     .args([
                         "--service-cluster-ip-range=127.77.0.0/16",
                         "--authorization-mode=RBAC,Node",
                     ])
                     .args(["--token-auth-file=tokens.csv", "--allow-privileged=true"])
-                    // It refuses pods whose ServiceAccount does not exist yet, and it is the controller-manager, which
-                    // may never come, that makes them. It judges pods alone, never Deployments.
+                    // This plugin rejects pods whose ServiceAccount does not exist yet. The controller-manager creates those
+                    // and may not run. The plugin judges pods alone, never Deployments.
                     .arg("--disable-admission-plugins=ServiceAccount")
                     .args(&self.flags)
                     .stdout(same_log)
@@ -136,9 +136,9 @@ impl ControlPlane {
         let (dir, url, token) = (self.scratch.path(), self.api_url(), self.token("admin")?.to_owned());
         let (kubectl, address) = (&self.kubectl, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)));
         let server = self.api_server.as_mut().context("the API server was not started")?;
-        wait_until(PATIENCE, "it is ready", || {
-            // The inner error ends the wait: a process that ended will not become ready. Looked at first each time,
-            // since somebody else's server on our port would answer in its place.
+        wait_until(TIMEOUT, "it is ready", || {
+            // The inner error ends the wait: a process that ended will not become ready. It is checked first each time, since
+            // another server on our port would answer in its place.
             if let Some(status) = server.exit_status()? {
                 return Ok(Err(anyhow!("it ended with {status}")));
             }
@@ -149,7 +149,7 @@ impl ControlPlane {
                 issuer(&fs::read_to_string(dir.join("certificates/apiserver.crt"))?)?,
             )?;
             kubectl.configure(&url, &ca, &token)?;
-            // Short, for the somebody who accepts and says nothing.
+            // Short, since a foreign server may accept the connection and never answer.
             kubectl
                 .run(&["get", "--raw=/readyz", "--request-timeout=2s"], None)?
                 .checked()?;
@@ -163,7 +163,7 @@ impl ControlPlane {
     /// Stops the API server and waits until its port is free; etcd keeps the objects.
     pub(crate) fn stop_api_server(&mut self) -> Result<()> {
         if let Some(mut server) = self.api_server.take() {
-            server.stop(PATIENCE).with_context(|| tail(&self.api_server_log()))?;
+            server.stop(TIMEOUT).with_context(|| tail(&self.api_server_log()))?;
         }
         Ok(())
     }
@@ -204,7 +204,7 @@ impl ControlPlane {
         &self.scratch
     }
 
-    /// The pids of what runs.
+    /// The process ids.
     pub(crate) fn pids(&self) -> Vec<u32> {
         self.api_server
             .iter()
@@ -218,10 +218,11 @@ impl ControlPlane {
     }
 }
 
-/// etcd on a socket in the folder: no port to clash on. 123 MB of preallocated log, so it is removed however we end.
+/// etcd on a socket in the folder, so that no port can clash. Its log is preallocated with 123 MB, so it is removed however the
+/// process ends.
 fn start_etcd(assets: &Assets, scratch: &Scratch) -> Result<Supervised> {
-    // It accepts only host:port in what it tells other members, of which there are none.
-    const NOBODY: &str = "http://127.0.0.1:1";
+    // It accepts only host:port as its address for other members, of which there are none.
+    const NO_PEER: &str = "http://127.0.0.1:1";
     let dir = scratch.path();
     let log = File::create(dir.join("etcd.log"))?;
     let same_log = log.try_clone()?;
@@ -230,13 +231,13 @@ fn start_etcd(assets: &Assets, scratch: &Scratch) -> Result<Supervised> {
             .current_dir(dir)
             .args(["--name=bed", "--data-dir=etcd", "--unsafe-no-fsync"])
             .arg(format!("--listen-client-urls={}", etcd_url(dir)))
-            .arg(format!("--advertise-client-urls={NOBODY}"))
+            .arg(format!("--advertise-client-urls={NO_PEER}"))
             .arg(format!(
                 "--listen-peer-urls=unix://{}",
                 dir.join("etcd-peer.sock").display()
             ))
-            .arg(format!("--initial-advertise-peer-urls={NOBODY}"))
-            .arg(format!("--initial-cluster=bed={NOBODY}"))
+            .arg(format!("--initial-advertise-peer-urls={NO_PEER}"))
+            .arg(format!("--initial-cluster=bed={NO_PEER}"))
             .stdout(same_log)
             .stderr(log);
     })?;
@@ -247,12 +248,12 @@ fn etcd_url(dir: &Path) -> String {
     format!("unix://{}", dir.join("etcd.sock").display())
 }
 
-/// Below the ports that kernels hand out for outgoing connections, so that a stopped server finds its port again.
+/// Below the ports that kernels use for outgoing connections, so that a stopped server finds its port free again.
 fn free_port() -> Result<u16> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Processes that start together look in different places.
+    // Processes that start at the same time search from different ports.
     let start = (std::process::id() % u32::from(COUNT)) as u16;
     (0..COUNT)
         .map(|_| FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
@@ -268,7 +269,7 @@ fn issuer(chain: &str) -> Result<&str> {
     Ok(&chain[start..])
 }
 
-/// Other users of the machine can reach the port, so a token cannot be guessed.
+/// Other users of the machine can reach the port, so a token must not be guessable.
 fn random_token() -> Result<String> {
     use std::io::Read as _;
     let mut bytes = [0_u8; 16];

@@ -1,6 +1,6 @@
-//! The process under test: the built binary as users start it, its lines kept for assertions.
+//! The process under test: the built binary as users start it, with its output kept for assertions.
 //!
-//! Knows the lines that `serve` prints and the flags that make it fit for tests; knows no rule.
+//! This file knows the lines that `serve` prints and the flags that tests need; it knows no rule.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::supervised::{Supervised, wait_until};
 
 /// Time for a start or a drain on a machine that is busy compiling.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Every listener on a port of the kernel's choice, so that tests run side by side.
 const ADDRESSES: [&str; 3] = [
@@ -41,7 +41,7 @@ impl Dorgu {
         Self::start_with(args, &[])
     }
 
-    /// Also with environment variables; the `DORGU_` and `KUBE` ones of whoever runs the tests do not reach it.
+    /// Also with environment variables. The `DORGU_` and `KUBE` variables of the test run do not reach it.
     pub fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::launch(program(), &serve(args), environment, TempDir::new().unwrap())
     }
@@ -65,7 +65,7 @@ impl Dorgu {
         Self::launch(Path::new("sh"), &all, &[], folder)
     }
 
-    /// The cluster of this kubeconfig, its CA written for [`Self::ca_pem`], its metrics in the open unless the arguments
+    /// The cluster of this kubeconfig. Its CA is written for [`Self::ca_pem`], and its metrics are open unless the arguments
     /// say otherwise.
     pub fn with_cluster(kubeconfig: &Path, args: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
@@ -90,8 +90,8 @@ impl Dorgu {
         )
     }
 
-    /// Another program than `dorgu` that serves the cluster of this kubeconfig: `command` makes its arguments and its
-    /// environment of those of `serve`.
+    /// A program other than `dorgu` that serves the cluster of this kubeconfig. `command` makes its arguments and its
+    /// environment from those of `serve`.
     pub fn of_program(
         program: &Path,
         kubeconfig: &Path,
@@ -113,8 +113,8 @@ impl Dorgu {
         Self::launch(program, &arguments, &environment, folder)
     }
 
-    /// A command line that begins with `dorgu serve`, as a document has it, typed in in this folder. Where it names no
-    /// addresses, they are of the kernel's choice.
+    /// A command line that begins with `dorgu serve`, as in a document, run in this folder. Where it names no addresses, the
+    /// kernel chooses the ports.
     pub fn typed(folder: &Path, command: &str) -> Self {
         let ours = program().parent().unwrap_or(folder).display();
         let line = format!("cd '{}' && PATH='{ours}':$PATH exec {command}", folder.display());
@@ -123,7 +123,7 @@ impl Dorgu {
         Self::launch(Path::new("sh"), &["-ec", &line], &environment, TempDir::new().unwrap())
     }
 
-    /// Any program, so that this file can be tested without the one it is for.
+    /// Any program, so that this file can be tested without `dorgu`.
     pub(super) fn launch(program: &Path, args: &[&str], environment: &[(&str, &str)], folder: TempDir) -> Self {
         let mut process = Supervised::start(program, None, |command| {
             for (name, _) in std::env::vars_os() {
@@ -171,7 +171,7 @@ impl Dorgu {
     /// The CA to trust, PEM, of a process started [`Self::with_personas`] or [`Self::with_cluster`]; waits until it is written.
     pub fn ca_pem(&self) -> String {
         let file = ca_in(&self.folder);
-        let written = wait_until(PATIENCE, "the CA is written", || {
+        let written = wait_until(TIMEOUT, "the CA is written", || {
             let pem = fs::read_to_string(&file)?;
             anyhow::ensure!(
                 pem.contains("-----END CERTIFICATE-----"),
@@ -198,7 +198,7 @@ impl Dorgu {
         self.said.of(Stream::Stderr)
     }
 
-    /// The first line, said already or yet to come, that `is_it` accepts. `what` names it if it never comes.
+    /// The first line, past or future, that `is_it` accepts. `what` names it if it never comes.
     pub fn wait_for_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         self.said
             .wait_for(what, is_it)
@@ -217,7 +217,7 @@ impl Dorgu {
 
     /// Waits until it has ended and said its last line.
     pub fn wait(&mut self) -> ExitStatus {
-        let ended = self.process.wait(PATIENCE);
+        let ended = self.process.wait(TIMEOUT);
         let status = ended.unwrap_or_else(|error| panic!("{error}; it said:\n{}", self.lines().join("\n")));
         self.said.wait_for_the_end();
         status
@@ -229,24 +229,23 @@ impl Dorgu {
         self.wait()
     }
 
-    /// SIGKILL: the machine that loses its power.
+    /// SIGKILL, as in a power failure.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 }
 
 /// The program under test: the one that `DORGU_PROGRAM` names (a released one, where it is measured), else [`built`].
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
         LazyLock::new(|| std::env::var_os("DORGU_PROGRAM").map_or_else(|| built().to_owned(), PathBuf::from));
     &PROGRAM
 }
 
-/// The program that cargo built with these tests. A test that is started by hand finds it where cargo puts it: in the
-/// folder above the test's own.
+/// The program that cargo built with these tests. A test that is started directly finds it in the folder above its own.
 ///
 /// # Panics
-/// It is not there: this package's tests do not build it, so build it first.
+/// It does not exist. This package's tests do not build it, so build it first.
 pub fn built() -> &'static Path {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = std::env::current_exe().unwrap();
@@ -293,7 +292,7 @@ struct Said {
 #[derive(Default)]
 struct Heard {
     lines: Vec<(Stream, String)>,
-    /// Streams that may still bring lines.
+    /// Streams that are still open.
     open: usize,
 }
 
@@ -334,7 +333,7 @@ impl Said {
     }
 
     fn wait_for(&self, what: &str, is_it: impl Fn(&str) -> bool) -> Result<String, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut heard = self.heard();
         loop {
             if let Some((_, line)) = heard.lines.iter().find(|(_, line)| is_it(line)) {
@@ -345,7 +344,7 @@ impl Said {
                 let why = if heard.open == 0 {
                     "it ended".to_owned()
                 } else {
-                    format!("it runs since {PATIENCE:?}")
+                    format!("it runs since {TIMEOUT:?}")
                 };
                 let lines: Vec<&str> = heard.lines.iter().map(|(_, line)| line.as_str()).collect();
                 return Err(format!(
@@ -364,6 +363,6 @@ impl Said {
 
     fn wait_for_the_end(&self) {
         let heard = self.heard();
-        drop(self.news.wait_timeout_while(heard, PATIENCE, |heard| heard.open > 0));
+        drop(self.news.wait_timeout_while(heard, TIMEOUT, |heard| heard.open > 0));
     }
 }

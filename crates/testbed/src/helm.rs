@@ -1,6 +1,7 @@
-//! helm, found as the control plane's programs are: given, built before, or built now with Go. And what it printed.
+//! Finds helm as the control plane's programs are found: given, built before, or built now with Go. It also holds helm's
+//! output.
 //!
-//! A stamp of its own, so that another helm rebuilds no control plane. Knows no chart.
+//! helm has its own stamp, so that another version does not rebuild the control plane. This file knows no chart.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -24,7 +25,7 @@ const STAMP: &str = "helm.version";
 #[derive(Clone, Debug)]
 pub struct Helm {
     program: PathBuf,
-    /// What it knows of this machine.
+    /// Its environment variables.
     environment: Vec<(&'static str, OsString)>,
 }
 
@@ -53,7 +54,7 @@ impl Helm {
         }
     }
 
-    /// Runs it to its end. A refusal is an [`Output`] like any other.
+    /// Runs it to its end. A failure is an [`Output`], too.
     pub fn run(&self, args: &[&str]) -> Output {
         let output = Command::new(&self.program)
             .args(args)

@@ -1,4 +1,4 @@
-//! A client for single questions to the process under test.
+//! A client for single requests to the process under test.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Without Nagle's delay, which would be measured as the process's.
+/// Without Nagle's delay, which would count as the process's.
 async fn connect(address: &str) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -96,7 +96,7 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
     plain(send(connect(address).await?, request).await?)
 }
 
-/// A connection that is kept for the next question.
+/// A connection that is kept for the next request.
 pub struct Connection {
     address: String,
     token: Option<String>,
@@ -119,7 +119,7 @@ impl Connection {
         let address = parts(url)?.0.to_owned();
         let stream = TcpStream::connect(&address).await?;
         let (sender, connection) = http1::Builder::new()
-            // As many as warnings may come.
+            // For the maximum number of warnings.
             .max_headers(1_000)
             .handshake(TokioIo::new(stream))
             .await?;
@@ -144,7 +144,7 @@ impl Connection {
         })
     }
 
-    /// As [`Self::open_tls`], for whoever this bearer token is.
+    /// Like [`Self::open_tls`], with this bearer token.
     pub async fn open_as(url: &str, ca_pem: &str, token: &str) -> Result<Connection> {
         let connection = Self::open_tls(url, ca_pem).await?;
         Ok(Connection {
@@ -197,7 +197,7 @@ where
     Ok(http::Response::from_parts(head, String::from_utf8(body.into())?))
 }
 
-/// Whether anything is presented in a handshake; nothing is trusted.
+/// Whether the server completes a handshake; its certificate is not trusted.
 pub fn run_handshake(url: &str) -> Result<()> {
     let own = rcgen::generate_simple_self_signed(["nobody".to_owned()])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -206,7 +206,7 @@ pub fn run_handshake(url: &str) -> Result<()> {
         Ok(_) => return Ok(()),
         Err(error) => format!("{error:#}"),
     };
-    // Refusing what was presented is the caller's doing; an alert is the server's.
+    // The caller rejects the certificate. An alert comes from the server.
     anyhow::ensure!(!error.contains("received fatal alert"), "{error}");
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The image without an engine: what `image/Containerfile` puts into it, laid out in an empty folder, and beside it the
-//! little that a kubelet adds.
+//! The image without a container engine: what `image/Containerfile` puts into it, in an empty folder, with the few files that a
+//! kubelet adds.
 //!
-//! Reads as much of a Containerfile as ours needs; starts nothing.
+//! This file reads as much of a Containerfile as ours needs; it starts nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -127,7 +127,7 @@ pub struct Image {
     program: PathBuf,
 }
 
-/// What a kubelet writes for a pod, and by which name the pod knows the API server.
+/// The files that a kubelet writes for a pod, and the name by which the pod finds the API server.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// The API server's, which has to be resolved.
@@ -158,7 +158,7 @@ impl Image {
         }
     }
 
-    /// A fresh root with the image's files in it, and with what a kubelet mounts there.
+    /// A new root with the image's files and the kubelet's.
     pub fn lay_out(&self, names: Names) -> Root {
         self.try_lay_out(names).unwrap_or_else(|error| panic!("{error:#}"))
     }
@@ -167,7 +167,7 @@ impl Image {
         let folder = TempDir::new()?;
         for file in self.stage.copied()? {
             let from = match file.stage {
-                // Whatever stages it came through, only one thing is built.
+                // Whatever stages it came through, there is only one program.
                 Some(_) => self.program.clone(),
                 None => repository().join(&file.from),
             };

@@ -1,4 +1,4 @@
-//! The real kubectl against one API server, and what it printed. Knows neither this machine's kubeconfig nor its home.
+//! The real kubectl against one API server, and its output. It uses neither this machine's kubeconfig nor its home.
 
 use std::fmt;
 use std::fs;
@@ -36,7 +36,7 @@ impl Kubectl {
         write_kubeconfig(&self.kubeconfig, server, ca, token)
     }
 
-    /// The command with its environment, for who wants to keep it running.
+    /// The command with its environment, for a caller that keeps it running.
     pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
         [("KUBECONFIG", &self.kubeconfig), ("HOME", &self.home)]
     }
@@ -45,20 +45,20 @@ impl Kubectl {
         &self.program
     }
 
-    /// Runs it to its end. A refusal is an [`Output`] like any other; an error means that it could not be run.
+    /// Runs it to its end. A failure is an [`Output`], too; an error means that it could not be started.
     pub(crate) fn run(&self, args: &[&str], stdin: Option<&str>) -> Result<Output> {
         let mut command = Command::new(&self.program);
-        // A proxy or a KUBERC of this machine's user is none of our business.
+        // A proxy or a KUBERC of this machine's user must not affect it.
         command.args(args).env_clear().envs(self.environment());
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.with_context(|| self.program.display().to_string())?;
         let pipe = child.stdin.take();
         let output = std::thread::scope(|scope| {
-            // Beside the reading, or a long input and a long output wait for each other.
+            // In another thread, since a long input and a long output would otherwise deadlock.
             scope.spawn(move || {
                 if let (Some(mut pipe), Some(text)) = (pipe, stdin) {
-                    // kubectl may refuse its arguments before it has read anything; its status says so.
+                    // kubectl may reject its arguments before it has read anything; its exit code shows that.
                     drop(pipe.write_all(text.as_bytes()));
                 }
             });
@@ -67,7 +67,7 @@ impl Kubectl {
         Ok(Output::of(format!("kubectl {}", args.join(" ")), &output))
     }
 
-    /// Runs lines as a person types them in this folder, for whom these programs and kubectl are in the path.
+    /// Runs lines as a user types them in this folder, with these programs and kubectl in the path.
     pub(crate) fn shell(&self, folder: &Path, lines: &str, programs: &[&Path]) -> Result<Output> {
         let kubectl = self.program.parent().context("a folder")?;
         let ours = programs.iter().filter_map(|program| program.parent()).chain([kubectl]);

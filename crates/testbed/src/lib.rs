@@ -8,8 +8,8 @@
 //! let output = bed.apply(&deployment);
 //! ```
 //!
-//! Owns processes and their folders; knows no rule and no persona. Where the programs come from, and what to do when
-//! there are none: `tests/bed/README.md`.
+//! This crate manages processes and their folders. It knows no rule and no persona. `tests/bed/README.md` says where the
+//! programs come from, and what to do when there are none.
 
 #![expect(
     clippy::unwrap_used,
@@ -55,7 +55,7 @@ use rollouts::Rollouts;
 pub use skip::skip_without_rights;
 
 pub use audit::{Audit, Grant, Request, differences};
-pub use dorgu::{Dorgu, built};
+pub use dorgu::{Dorgu, built, program};
 pub use helm::Helm;
 pub use image::{Image, Names, Stage};
 pub use kubectl::{Output, write_kubeconfig};
@@ -66,20 +66,21 @@ pub use service::Service;
 pub use skip::skip;
 pub use supervised::{Supervised, wait_until};
 
-/// What a test needs beside kubectl.
+/// What a test needs in addition to kubectl.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Needs {
     /// etcd and kube-apiserver: objects are admitted and stored, and nothing acts on them.
     #[default]
     ApiServer,
-    /// Also controller-manager, scheduler and fake nodes: a Deployment becomes Available, an owner's death is noticed.
+    /// Also controller-manager, scheduler and fake nodes: a Deployment becomes Available, and dependents of a deleted owner are
+    /// removed.
     Rollouts,
 }
 
 /// How long the API server may take to notice a change; it is quick unless the machine is busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a bed of one's own is to be.
+/// The options of a separate bed.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which programs it runs.
@@ -116,10 +117,10 @@ struct Proxy {
 }
 
 impl Bed {
-    /// The one control plane of this test process, started by whoever asks first.
+    /// The one control plane of this test process, started by the first caller.
     ///
-    /// `None` when this machine cannot have one, after a line that says why; see [`skip`]. Tests share it at the same
-    /// moment, so each works in a [`Self::namespace`] of its own.
+    /// `None` when this machine cannot have one, after a line that says why; see [`skip`]. Tests share it at the same time, so
+    /// each works in a [`Self::namespace`] of its own.
     pub fn shared(needs: Needs) -> Option<&'static Self> {
         static SHARED: OnceLock<Result<Bed>> = OnceLock::new();
         let assets = assets_for(needs)?;
@@ -194,7 +195,7 @@ impl Bed {
         self.shell_in(self.folder(), lines)
     }
 
-    /// The same with `dorgu` in the path, and nothing that would have to be built first.
+    /// The same with `dorgu` in the path, and without programs that would have to be built first.
     pub fn shell_with_dorgu(&self, lines: &str) -> Output {
         let dorgu = built();
         self.plane.kubectl().shell(self.folder(), lines, &[dorgu]).unwrap()
@@ -208,7 +209,7 @@ impl Bed {
         self.plane.kubectl().shell(folder, lines, &programs).unwrap()
     }
 
-    /// `kubectl apply` of YAML or JSON documents. The answer is for the test to judge: a refusal is one, too.
+    /// `kubectl apply` of YAML or JSON documents. The test judges the answer, which may be a denial.
     pub fn apply(&self, documents: &str) -> Output {
         self.kubectl_in(&["apply", "-f", "-"], documents)
     }
@@ -225,7 +226,7 @@ impl Bed {
         name
     }
 
-    /// Registers a webhook, or replaces the namespace's, and returns when the API server acts on it.
+    /// Registers a webhook, or replaces the namespace's, and returns when the API server calls it.
     pub fn register(&self, registration: &Registration) {
         static EDITION: AtomicU64 = AtomicU64::new(1);
         let edition = EDITION.fetch_add(1, Ordering::Relaxed).to_string();
@@ -234,7 +235,7 @@ impl Bed {
         self.await_marker(registration, &edition, true);
     }
 
-    /// Takes the registration back and returns when the API server no longer acts on it.
+    /// Removes the registration and returns when the API server no longer calls it.
     pub fn unregister(&self, registration: &Registration) {
         let deleted = self.kubectl(&["delete", "validatingwebhookconfiguration", &registration.name()]);
         deleted.expect_success();
@@ -248,7 +249,7 @@ impl Bed {
             registration.namespace,
             if refused { "" } else { "not " }
         );
-        let looked = wait_until(PATIENCE, &what, || {
+        let looked = wait_until(TIMEOUT, &what, || {
             let answer = self.kubectl_in(&["create", "--dry-run=server", "-f", "-"], &object);
             ensure!(is_of_marker(&answer) == refused, "{answer}");
             Ok(())
@@ -301,7 +302,7 @@ impl Bed {
             let command = command.args(["proxy", "--port=0"]).envs(kubectl.environment());
             command.stdout(same_output).stderr(output);
         })?;
-        let url = wait_until(PATIENCE, "kubectl proxy tells its address", || {
+        let url = wait_until(TIMEOUT, "kubectl proxy tells its address", || {
             let said = fs::read_to_string(&log)?;
             if let Some(status) = process.exit_status()? {
                 return Ok(Err(anyhow!("kubectl proxy ended with {status}: {said}")));
@@ -354,7 +355,7 @@ fn assets_for(needs: Needs) -> Option<&'static Assets> {
     }
 }
 
-/// The folder that a variable names. Absolute, since what is started from there works in folders of its own.
+/// The folder that a variable names. Absolute, since programs are started in other folders.
 fn folder(variable: &str) -> std::io::Result<Option<PathBuf>> {
     std::env::var_os(variable).map(std::path::absolute).transpose()
 }

@@ -1,4 +1,4 @@
-//! A line to the API server that a test can hold, close, cut and count.
+//! A connection to the API server that a test can hold, close, cut and count.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-/// Passes bytes on to one address. Nothing is passed any more once it is dropped.
+/// Forwards bytes to one address, until dropped.
 pub struct Line {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -53,23 +53,23 @@ impl Line {
         self.shared.cut.notify_one();
     }
 
-    /// New connections are ended at once from now on; those that are, stay.
+    /// New connections end at once from now on; existing ones stay.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
     }
 
-    /// New connections are made and carry nothing from now on.
+    /// New connections are accepted and carry nothing from now on.
     pub fn hold(&self) {
         self.shared.held.send_replace(true);
     }
 
-    /// Everything passes again, also on connections that were held.
+    /// Everything is forwarded again, also on connections that were held.
     pub fn open(&self) {
         self.shared.closed.store(false, Ordering::SeqCst);
         self.shared.held.send_replace(false);
     }
 
-    /// How many connections were ever made, let through or not.
+    /// How many connections were made, forwarded or not.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
@@ -87,7 +87,7 @@ async fn pass(listener: TcpListener, target: String, shared: Arc<Shared>) {
                 }
                 let (target, mut held) = (target.clone(), shared.held.subscribe());
                 passing.spawn(async move {
-                    // It fails when the line is gone, and then so is this task.
+                    // It fails when the line was dropped, and then this task ends, too.
                     drop(held.wait_for(|held| !held).await);
                     if let Ok(mut far) = TcpStream::connect(target).await {
                         // However it ends, it has ended.

@@ -1,9 +1,9 @@
-//! A pod without a node: the `dorgu` process with the arguments, the environment and the account that a Deployment on the
-//! API server gives it, started by a test that plays kubelet.
+//! A pod without a node: the `dorgu` process with the arguments, the environment and the account that a Deployment on the API
+//! server gives it, started by a test in place of a kubelet.
 //!
-//! The process finds what pods find: its token, the CA and its namespace below `/var/run/secrets`, a root file system that
-//! it cannot write, a user without any capability; all in namespaces of its own, so that nothing on the machine changes.
-//! That takes Linux and root. Knows kubelets' rules; knows no flag's meaning but where its listeners are.
+//! The process finds what pods find: its token, the CA and its namespace below `/var/run/secrets`, a read-only root file
+//! system, a user without any capability. All of that is in Linux namespaces of its own, so that nothing on the machine
+//! changes. This needs Linux and root. This file knows kubelets' rules; of flags it knows only those of the listeners.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,11 +25,11 @@ use super::supervised::wait_until;
 use super::{Bed, Dorgu, skip_without_rights};
 
 /// Time for a start on a machine that is busy compiling.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// A kubelet looks every `periodSeconds`; this one is in a hurry.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// A kubelet probes every `periodSeconds`. This one probes more often.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// Makes what a restricted container of an image would find. `$1` is a folder with the account's files, `$2` the pod's name,
-/// `$3` the user, `$4` the program: readable by that user wherever it lies. Everything else is read-only.
+/// Sets up what a restricted container of an image would find. `$1` is a folder with the account's files, `$2` the pod's name,
+/// `$3` the user, `$4` the program, which becomes readable by that user. Everything else is read-only.
 const ENTER: &str = r#"
 set -e
 mount -t tmpfs -o mode=755 tmpfs /var/run
@@ -46,7 +46,7 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bou
     /var/run/program "$@"
 "#;
 /// The same for an image: its root is a folder, in which a runtime mounts what every container has, and the account. `$1` to
-/// `$3` are as above, `$4` is the folder; what follows is run in it.
+/// `$3` are as above, `$4` is the folder; the rest is the command.
 const ENTER_IMAGE: &str = r#"
 set -e
 account=$1 name=$2 user=$3 root=$4
@@ -69,13 +69,13 @@ mount -o remount,bind,ro "$root"
 exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all,+sys_chroot,+setuid,+setgid \
     chroot --userspec="$user:$user" --groups="$user" "$root" "$@"
 "#;
-/// The namespaces that are a pod's own; all pods share the machine's network.
+/// The namespaces of a pod. All pods share the machine's network.
 const OF_ITS_OWN: [&str; 3] = ["--mount", "--uts", "--propagation=private"];
 
 /// Where the process listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addresses {
-    /// Where its arguments say, wholly unchanged; one such pod at a time fits on a machine.
+    /// Where its arguments say, unchanged. Only one such pod at a time fits on a machine.
     AsRendered,
     /// On ports of the kernel's choice. Pods have an address each; here they share one.
     OfItsOwn,
@@ -101,7 +101,7 @@ struct Readiness {
     over: AtomicBool,
 }
 
-/// Whether this machine lets a test play node; `None` after a line that says why not.
+/// Whether this machine lets a test act as a node; `None` after a line that says why not.
 pub fn may_play_node() -> Option<()> {
     let unshared = Command::new("unshare")
         .args(OF_ITS_OWN)
@@ -137,7 +137,7 @@ impl Pod {
         started.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    /// One that has nothing but the image laid out here, in place of the machine's files and the program under test.
+    /// A pod that has only the image's files, in place of the machine's files and the program under test.
     pub fn of_image(bed: &Bed, namespace: &str, deployment: &str, root: Root) -> Self {
         let own = Addresses::OfItsOwn;
         let pod = Self::start(bed, &bed.api_url(), namespace, deployment, own, Some(root));
@@ -226,7 +226,7 @@ impl Pod {
         &self.labels
     }
 
-    /// For whoever sends it requests: whether its last readiness probe passed.
+    /// Whether its last readiness probe passed, for components that send it requests.
     pub(super) fn is_ready(&self) -> impl Fn() -> bool + Send + 'static {
         let readiness = Arc::clone(&self.readiness);
         move || readiness.ready.load(Ordering::SeqCst)
@@ -243,7 +243,7 @@ impl Pod {
     }
 
     fn until(&self, ready: bool) {
-        let waited = wait_until(PATIENCE, &format!("readiness of {} is {ready}", self.name), || {
+        let waited = wait_until(TIMEOUT, &format!("readiness of {} is {ready}", self.name), || {
             ensure!(
                 self.readiness.ready.load(Ordering::SeqCst) == ready,
                 "it said:\n{}",
@@ -254,29 +254,29 @@ impl Pod {
         waited.unwrap_or_else(|error| panic!("{error:#}"));
     }
 
-    /// Tells it to go, as a kubelet tells the pod that is being deleted: SIGTERM.
+    /// Asks it to end, as a kubelet does with a pod that is being deleted: SIGTERM.
     pub fn ask_to_leave(&mut self) {
         self.dorgu.signal("TERM");
     }
 
-    /// Waits until it is gone; its exit status.
+    /// Waits until it has ended; its exit status.
     pub fn until_gone(&mut self) -> ExitStatus {
         self.dorgu.wait()
     }
 
-    /// Ends it as a deleted pod ends: SIGTERM, then its grace; its exit status.
+    /// Ends it like a deleted pod: SIGTERM, then the grace period; its exit status.
     pub fn stop(&mut self) -> ExitStatus {
         self.dorgu.stop()
     }
 
-    /// Ends it without the time that clients get to move on; it gives its Lease back.
+    /// Ends it without the time that clients get to reconnect. It releases its Lease.
     pub fn interrupt(&mut self) {
         self.dorgu.signal("INT");
         let ended = self.dorgu.wait();
         assert!(ended.success(), "{ended}: {}", self.dorgu.lines().join("\n"));
     }
 
-    /// Ends it as a node that loses its power does.
+    /// Ends it as in a node's power failure.
     pub fn kill(&mut self) {
         self.dorgu.kill();
     }
@@ -302,7 +302,7 @@ fn give_account(bed: &Bed, namespace: &str, spec: &Value, folder: &Path) -> Resu
     Ok(())
 }
 
-/// The user that the template demands. This kubelet knows only pods that are restricted to the utmost, and starts all so.
+/// The user that the template demands. This kubelet supports only fully restricted pods, and starts all as such.
 fn user(spec: &Value, container: &Value) -> Result<u64> {
     let (pod, own) = (&spec["securityContext"], &container["securityContext"]);
     ensure!(
@@ -344,7 +344,7 @@ fn environment(server: &str, namespace: &str, pod: &str, container: &Value) -> R
     Ok(environment)
 }
 
-/// The same arguments with every port of a listener left to the kernel; and the webhook's, which has a default.
+/// The same arguments with every port of a listener left to the kernel; also the webhook's, which has a default.
 fn of_their_own(args: Vec<String>) -> Vec<String> {
     const ANYWHERE: &str = "127.0.0.1:0";
     let moved = args.into_iter().map(|arg| match arg.split_once("-bind-address=:") {
@@ -354,7 +354,7 @@ fn of_their_own(args: Vec<String>) -> Vec<String> {
     moved.chain([format!("--webhook-bind-address={ANYWHERE}")]).collect()
 }
 
-/// Where each container port is listened on, told by the process itself.
+/// Where each container port is listened on, from the process's own output.
 fn ports(dorgu: &Dorgu, container: &Value, addresses: Addresses) -> Result<BTreeMap<String, SocketAddr>> {
     let mut ports = BTreeMap::new();
     for declared in container["ports"].as_array().into_iter().flatten() {
@@ -410,11 +410,11 @@ fn watch(probe: &Value, ports: &BTreeMap<String, SocketAddr>) -> Result<Arc<Read
     Ok(readiness)
 }
 
-/// Whether a GET is answered with success, as kubelets see it.
+/// Whether a GET succeeds by a kubelet's rules.
 fn answers(address: SocketAddr, path: &str) -> std::io::Result<bool> {
-    const TIMEOUT: Duration = Duration::from_secs(5);
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"

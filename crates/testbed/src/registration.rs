@@ -1,30 +1,30 @@
 //! The ValidatingWebhookConfiguration that sends one namespace's Deployments to one process.
 //!
-//! Rendered by `install`, so that tests meet the API server's filters as users do. Knows no rule.
+//! Rendered by `install`, so that tests have the same filters as users. It knows no rule.
 
 use serde_json::{Value, json};
 
 use super::Dorgu;
 use super::kubectl::Output;
 
-/// As users see it in a refusal.
+/// As users see it in a denial.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
-/// A second entry, only here, by which a test knows that the API server has read the first.
+/// A second entry, only in tests, by which a test knows that the API server has read the first.
 const MARKER: &str = "marker.bed.dorgu.io";
-/// A field that no object has; the API server names it in its refusal.
+/// A field that no object has. The API server names it in its denial.
 const ABSENT: &str = "readByTheTestBed";
-/// An edition that the marker of every configuration knows.
+/// An edition that the marker of every configuration denies.
 pub(super) const ANY_EDITION: &str = "any";
 const MARKER_LABEL: &str = "bed.dorgu.io/marker";
 
-/// Which namespace goes where. Registrations of several tests live side by side on one bed.
+/// Which namespace is sent to which process. Registrations of several tests exist side by side on one bed.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// Opted in by its label `dorgu.io/validate=true`; no other namespace's objects are sent.
+    /// It opted in by its label `dorgu.io/validate=true`. No other namespace's objects are sent.
     pub namespace: String,
     /// The webhook's address, `https://127.0.0.1:PORT/validate-deployment`.
     pub url: String,
-    /// Who issued the certificate there, PEM.
+    /// The CA of the certificate there, PEM.
     pub ca_pem: String,
     /// Send only labelled Deployments: what is rendered for `--match label`, not for `--match chain`.
     pub match_label: bool,
@@ -98,10 +98,10 @@ impl Registration {
         ]})
     }
 
-    /// With an entry that refuses the [`Self::marked_object`] of this edition, and of every other at [`ANY_EDITION`].
+    /// Adds an entry that denies the [`Self::marked_object`] of this edition, and of every other at [`ANY_EDITION`].
     ///
-    /// The API server takes up a configuration whole, some time after it was stored: what is refused by the second
-    /// entry meets the first. Editions tell a configuration from the one it replaced.
+    /// The API server loads a configuration as a whole, some time after it was stored. When the second entry denies, the first
+    /// is in effect. Editions distinguish a configuration from the one it replaced.
     pub(super) fn with_marker(&self, edition: &str) -> Value {
         let mut configuration = self.configuration();
         if let Some(webhooks) = configuration["webhooks"].as_array_mut() {
@@ -110,7 +110,7 @@ impl Registration {
                 "name": MARKER,
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "None",
-                // The condition fails on every object, so this refuses without a call.
+                // The condition fails on every object, so this denies without a call.
                 "failurePolicy": "Fail",
                 "matchConditions": [{ "name": "never", "expression": format!("object.{ABSENT} == 'x'") }],
                 "clientConfig": { "url": "https://127.0.0.1:1/never-called" },
@@ -130,7 +130,7 @@ impl Registration {
         configuration
     }
 
-    /// What the marker of this edition refuses.
+    /// The object that the marker of this edition denies.
     pub(super) fn marked_object(&self, edition: &str) -> Value {
         let labels = json!({ MARKER_LABEL: edition });
         let metadata = json!({ "name": "marker", "namespace": self.namespace, "labels": labels });
@@ -138,12 +138,12 @@ impl Registration {
     }
 }
 
-/// Whether this is a marker's refusal.
+/// Whether this is a marker's denial.
 pub(super) fn is_of_marker(answer: &Output) -> bool {
     !answer.succeeded() && answer.stderr.contains(ABSENT)
 }
 
-/// Standard base64 with padding, as JSON carries bytes. k8s-openapi knows how.
+/// Standard base64 with padding, as in JSON. k8s-openapi implements it.
 fn base64(bytes: &[u8]) -> Value {
     serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec())).unwrap()
 }

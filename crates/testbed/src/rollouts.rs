@@ -1,6 +1,6 @@
-//! What turns a Deployment into pods that are ready: controller-manager, scheduler, and kwok in the kubelets' place.
+//! Turns a Deployment into ready pods: controller-manager, scheduler, and kwok in place of kubelets.
 //!
-//! Needs a running API server; knows no test.
+//! It needs a running API server; it knows no test.
 
 use std::fs::File;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::kubectl::write_kubeconfig;
 use super::scratch::tail;
 use super::supervised::{Supervised, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The three processes; they end when this is dropped.
 pub(crate) struct Rollouts {
@@ -58,7 +58,7 @@ impl Rollouts {
         let list: Vec<_> = (0..nodes).map(|number| node(&format!("node-{number}"))).collect();
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": list }).to_string();
         plane.kubectl().run(&["create", "-f", "-"], Some(&list))?.checked()?;
-        let ready = wait_until(PATIENCE, "every node is ready and takes pods", || {
+        let ready = wait_until(TIMEOUT, "every node is ready and takes pods", || {
             let jsonpath = r#"-o=jsonpath={range .items[*]}{.status.phase}{" "}{.spec.taints[*].key}{"\n"}{end}"#;
             let states = plane.kubectl().run(&["get", "nodes", jsonpath], None)?.checked()?;
             anyhow::ensure!(
@@ -89,7 +89,7 @@ fn start(plane: &ControlPlane, program: &str, user: &str, args: &[&str]) -> Resu
     let process = Supervised::start(plane.assets().path(program), None, |command| {
         command
             .current_dir(dir)
-            // kwok would read and write below the user's own.
+            // kwok would otherwise read and write in the user's home.
             .env("HOME", dir.join("home"))
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .args(args)

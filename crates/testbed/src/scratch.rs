@@ -1,7 +1,7 @@
-//! The folder of one bed: data, certificates, kubeconfigs and logs. Knows no process.
+//! The folder of one bed: data, certificates, kubeconfigs and logs. It knows no process.
 //!
-//! A folder whose process has died is left for a look at its logs and removed by the next bed that starts, so at most
-//! one run's logs lie about. Alive is who holds a lock in it: the kernel lets go of locks, whatever ends the process.
+//! The folder of a dead process stays, so that its logs can be read, and the next bed that starts removes it. So at most one
+//! run's logs are left. A live process holds a lock in its folder, which the kernel releases however the process ends.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ impl Scratch {
         let parent = std::env::temp_dir();
         sweep(&parent);
         let path = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent)?.keep();
-        // Locked before it has its name: a sweep never sees a lock file that is free and young.
+        // Locked before it gets its name: a sweep never sees a lock file that is free and young.
         let unnamed = path.join("lock.new");
         let alive = File::create(&unnamed)?;
         alive.lock()?;
@@ -51,14 +51,14 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A failing test keeps its logs until the next run; a leftover folder is not worth a failure.
+        // A failing test keeps its logs until the next run. A leftover folder is not worth a failure.
         if !std::thread::panicking() {
             drop(fs::remove_dir_all(&self.path));
         }
     }
 }
 
-/// Removes the folders of dead processes. What cannot be read or removed is another user's, and stays.
+/// Removes the folders of dead processes. A folder that cannot be read or removed is another user's, and stays.
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {

@@ -1,8 +1,8 @@
-//! A Service without a node: a test that plays kube-proxy.
+//! A Service without a node: a test in place of kube-proxy.
 //!
-//! The API server hands out cluster addresses of the loopback network and dials them itself, so listening there is all it
-//! takes. Every connection goes to a ready pod, in turn; a pod that is no longer ready gets no new ones and keeps those it
-//! has. Knows no TLS and no HTTP.
+//! The API server assigns cluster addresses in the loopback network and dials them itself, so listening there is enough.
+//! Connections go to ready pods in turn. A pod that is no longer ready gets no new ones and keeps those it has. This file knows
+//! no TLS and no HTTP.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -84,7 +84,7 @@ impl Service {
         self.add(pod.name(), pod.port(&self.target_port), pod.is_ready());
     }
 
-    /// Sends connections to this address, too, whenever it says that it is ready.
+    /// Sends connections to this address, too, whenever `is_ready` returns true.
     pub fn add(&self, pod: &str, address: SocketAddr, is_ready: impl Fn() -> bool + Send + 'static) {
         self.shared.endpoints().push(Endpoint {
             pod: pod.to_owned(),
@@ -117,7 +117,7 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        // Wakes the listener, which then sees that it is over. With nobody listening there is nobody to wake.
+        // Wakes the listener, which then ends. If nothing listens, there is nothing to wake.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -127,7 +127,7 @@ impl Shared {
         self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The ready pods' addresses, starting with the one whose turn it is.
+    /// The ready pods' addresses, starting with the next in turn.
     fn candidates(&self, turn: usize) -> impl Iterator<Item = SocketAddr> {
         let endpoints = self.endpoints();
         let mut ready: Vec<SocketAddr> = endpoints
@@ -147,9 +147,9 @@ impl Shared {
             if self.over.load(Ordering::SeqCst) {
                 return;
             }
-            // A client that is gone before it was accepted asks for nothing.
+            // A client that left before it was accepted needs nothing.
             let Ok(client) = client else { continue };
-            // One choice, as kube-proxy makes it: it does not try the next pod when the chosen one is gone.
+            // Only one, as in kube-proxy: it does not try the next pod when the chosen one has ended.
             let chosen = self.candidates(self.next.fetch_add(1, Ordering::SeqCst)).next();
             let shared = Arc::clone(self);
             std::thread::spawn(move || {
@@ -161,7 +161,7 @@ impl Shared {
     }
 }
 
-/// Carries bytes both ways until both sides have ended. An error means that the pod was not reached.
+/// Forwards bytes both ways until both sides have ended. An error means that the pod was not reached.
 fn forward(client: &TcpStream, pod: SocketAddr) -> io::Result<()> {
     let pod = TcpStream::connect_timeout(&pod, Duration::from_secs(1))?;
     client.set_nodelay(true)?;
@@ -173,7 +173,7 @@ fn forward(client: &TcpStream, pod: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// Carries bytes one way; an end is passed on as an end, a broken connection breaks the other.
+/// Forwards bytes one way. An end is passed on as an end; a broken connection breaks the other.
 fn carry(mut from: &TcpStream, mut to: &TcpStream) {
     let end = match io::copy(&mut from, &mut to) {
         Ok(_) => Shutdown::Write,
@@ -182,7 +182,7 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream) {
     if end == Shutdown::Both {
         drop(from.shutdown(end));
     }
-    // It may be closed already, which is what this is for.
+    // It may be closed already, which is the aim.
     drop(to.shutdown(end));
 }
 
@@ -194,7 +194,7 @@ mod tests {
 
     const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-    /// A pod that says its letter to whoever writes, and whether it is ready.
+    /// A pod that sends its letter to each client, and whether it is ready.
     fn pod(letter: u8) -> (SocketAddr, Arc<AtomicBool>) {
         let listener = TcpListener::bind(ANYWHERE).unwrap();
         let address = listener.local_addr().unwrap();
@@ -215,7 +215,7 @@ mod tests {
         service.add("any", *address, move || ready.load(Ordering::SeqCst));
     }
 
-    /// Who answers on this connection; none when it was closed.
+    /// Which pod answers on this connection; `None` when it was closed.
     fn answer(connection: &mut TcpStream) -> Option<char> {
         let mut letter = [0];
         connection.write_all(b"?").ok()?;

@@ -1,11 +1,11 @@
-//! What a test does that cannot run on this machine: it says so where a person sees it, and passes; or it must not.
+//! How a test handles a machine that cannot run it: it prints a line that a user sees and passes, or it fails.
 
 use super::assets::say;
 
-/// Set to anything but `0` or nothing, it turns a skip into a failure: for machines that are meant to run everything.
+/// Any value but `0` and the empty one turns a skip into a failure, for machines that must run everything.
 const MUST_NOT_SKIP: &str = "DORGU_TESTS_MUST_NOT_SKIP";
 
-/// Says `skipped: <test> because <reason>` and returns `None`, for `let Some(..) = .. else { return }`.
+/// Prints `skipped: <test> because <reason>` and returns `None`, for `let Some(..) = .. else { return }`.
 pub fn skip<T>(reason: &str) -> Option<T> {
     let thread = std::thread::current();
     // The test runner names its threads after the tests.
@@ -20,8 +20,8 @@ pub fn skip<T>(reason: &str) -> Option<T> {
     None
 }
 
-/// As [`skip`], for what no installation brings: rights that a machine gives to its root, or not. Never a failure, or a
-/// build that runs as nobody in particular could not pass at all.
+/// Like [`skip`], for rights that a machine may not grant even to root. Never a failure, or an unprivileged build could not
+/// pass at all.
 pub fn skip_without_rights<T>(reason: &str) -> Option<T> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test").to_owned();

@@ -1,8 +1,8 @@
-//! A child process that cannot outlive the test process, however that one ends.
+//! A child process that cannot outlive the test process, however that ends.
 //!
-//! Statics are never dropped and a killed process runs no destructor, so the guard sits in the child: a shell becomes
-//! the program (`exec`, so the pid is the program's own) and leaves behind one small process that waits on a pipe from
-//! us. The kernel closes that pipe when we end; the waiter then kills the program. Knows nothing of Kubernetes.
+//! Statics are never dropped and a killed process runs no destructor, so the guard is in the child: a shell becomes the program
+//! (`exec`, so the pid is the program's own) and leaves behind one small process that waits on a pipe from us. The kernel
+//! closes that pipe when we end, and the waiter then kills the program. This file knows nothing of Kubernetes.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 /// `$1` is a folder to remove after a kill (or empty), the rest is the program and its arguments.
 ///
-/// SIGKILL, not SIGTERM: with etcd and the API server ended at the same moment, a polite API server waits minutes for
-/// an etcd that is gone. A line on the pipe says that the program has ended and its pid may belong to somebody else.
+/// SIGKILL, not SIGTERM: with etcd and the API server ended at the same moment, an API server that ends gracefully waits
+/// minutes for etcd. A line on the pipe says that the program has ended and its pid may belong to another process.
 const GUARD: &str = r#"
 litter=$1; shift
 exec 3<&0
@@ -24,13 +24,13 @@ exec 3<&0
 exec "$@" </dev/null 3<&-
 "#;
 
-/// How often a condition is looked at while waiting for it.
-const GLANCE: Duration = Duration::from_millis(20);
+/// How often a condition is checked while waiting for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running child; dropping it kills it and waits until it is gone.
 pub struct Supervised {
     child: Child,
-    /// The pipe whose closing ends the program. `None` once the program is known to have ended.
+    /// The pipe whose closing ends the program. `None` once the program has ended.
     lifeline: Option<ChildStdin>,
     ended: Option<ExitStatus>,
 }
@@ -73,7 +73,7 @@ impl Supervised {
         if self.exit_status()?.is_some() {
             return Ok(());
         }
-        // Not yet waited for, so the pid is still this program's. The shell's `kill` saves us an unsafe call.
+        // Not yet waited for, so the pid is still this program's. The shell's `kill` avoids an unsafe call.
         let sent = Command::new("sh")
             .args(["-c", r#"kill -s "$1" "$2""#, "sh", name, &self.pid().to_string()])
             .status()?;
@@ -106,7 +106,7 @@ impl Supervised {
                 let message = format!("process {} still runs after {patience:?}", self.pid());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -116,19 +116,19 @@ impl Supervised {
         self.wait(patience).inspect_err(|_| self.kill())
     }
 
-    /// SIGKILL, then wait until the kernel has let go of its ports and files.
+    /// SIGKILL, then wait until the kernel has released its ports and files.
     pub fn kill(&mut self) {
-        // Both fail only for a child that was waited for already, which is what we are after.
+        // Both fail only for a child that was waited for already, which is the aim.
         if self.ended.is_none() && self.child.kill().is_ok() {
             self.ended = self.child.wait().ok();
         }
         self.release();
     }
 
-    /// Tells the waiter to leave without killing.
+    /// Makes the waiter end without killing.
     fn release(&mut self) {
         if let Some(mut lifeline) = self.lifeline.take() {
-            // It fails when the waiter is gone, and then there is nobody left to tell.
+            // It fails when the waiter has ended already.
             drop(lifeline.write_all(b"ended\n"));
         }
     }
@@ -140,7 +140,7 @@ impl Drop for Supervised {
     }
 }
 
-/// Calls `probe` until it says `Ok`, for at most `patience`; then its last error, with what was awaited.
+/// Calls `probe` until it returns `Ok`, for at most `patience`; then its last error, with what was awaited.
 pub fn wait_until<T>(
     patience: Duration,
     what: &str,
@@ -153,7 +153,7 @@ pub fn wait_until<T>(
             Err(error) if Instant::now() >= deadline => {
                 return Err(error.context(format!("waited {patience:?} until {what}")));
             }
-            Err(_) => std::thread::sleep(GLANCE),
+            Err(_) => std::thread::sleep(POLL_INTERVAL),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bed itself: that it starts, that what it says is so, and that nothing of it is left behind.
+//! The bed itself: it starts, its facts are right, and it leaves nothing behind.
 
 mod assets;
 mod dorgu;
@@ -18,7 +18,7 @@ use super::scratch::Scratch;
 use super::supervised::Supervised;
 use super::{Bed, Needs, Options, Registration, assets_for, sum, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[test]
 fn objects_are_admitted_stored_and_counted() {
@@ -273,13 +273,13 @@ fn a_killed_test_process_leaves_nothing_behind() {
 
     inner.kill().unwrap();
     inner.wait().unwrap();
-    let gone = wait_until(PATIENCE, "processes and data are gone", || {
+    let gone = wait_until(TIMEOUT, "processes and data are gone", || {
         ensure!(!pids.iter().copied().any(runs), "some of {pids:?} run");
         ensure!(!folder.join("etcd").exists(), "{} has data", folder.display());
         Ok(())
     });
     gone.unwrap();
-    // The logs stay for a look.
+    // The logs stay for reading.
     await_sweep(&folder);
 }
 
@@ -297,7 +297,7 @@ fn a_folder_is_swept_only_when_its_process_is_dead() {
 
 /// The next bed sweeps a dead one's folder, unless another process is just doing it.
 fn await_sweep(folder: &Path) {
-    let swept = wait_until(PATIENCE, "the folder is swept", || {
+    let swept = wait_until(TIMEOUT, "the folder is swept", || {
         drop(Scratch::new()?);
         ensure!(!folder.exists(), "{} is there", folder.display());
         Ok(())
@@ -314,7 +314,7 @@ fn a_program_that_ignores_sigterm_is_killed_and_that_is_an_error() {
         command.args(["-c", script]).stdout(File::create(&log).unwrap());
     })
     .unwrap();
-    let trapped = wait_until(PATIENCE, "the trap is set", || {
+    let trapped = wait_until(TIMEOUT, "the trap is set", || {
         ensure!(fs::read_to_string(&log)? == "deaf\n", "it said nothing yet");
         Ok(())
     });
@@ -332,7 +332,7 @@ fn samples_of_a_metric_are_summed_and_its_namesakes_are_not() {
     assert_eq!(sum(text, "c"), 0.0);
 }
 
-/// A listener that hangs up on whoever connects, and counts.
+/// A listener that closes every connection at once, and counts them.
 struct Knocks {
     port: u16,
     count: Arc<AtomicUsize>,
@@ -352,7 +352,7 @@ impl Knocks {
         Self { port, count }
     }
 
-    /// Whether anybody came while a command ran that has to succeed, webhook or not.
+    /// Whether any connection came while a command ran that has to succeed, webhook or not.
     fn knocked(&self, command: impl FnOnce() -> super::kubectl::Output) -> bool {
         let before = self.count.load(Ordering::SeqCst);
         command().expect_success();

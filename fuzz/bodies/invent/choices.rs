@@ -1,4 +1,4 @@
-//! Decisions taken from bytes.
+//! Makes decisions from bytes.
 
 /// Takes one decision after the other from bytes. When they run out, every further decision is the first of its kind,
 /// which is the ordinary one: an empty input invents an ordinary review.

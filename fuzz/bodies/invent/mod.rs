@@ -1,5 +1,5 @@
-//! Reviews invented from bytes. Random bytes hardly ever get past the first bracket; here they decide what an otherwise
-//! sound review says (`review`) and how oddly it is written (`writer`), so that each changed byte is another review.
+//! Generates reviews from bytes. Random bytes hardly ever parse. Here they decide the content of a valid review (`review`) and
+//! its unusual spelling (`writer`), so that each changed byte gives another review.
 
 mod choices;
 mod review;

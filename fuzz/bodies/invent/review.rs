@@ -1,4 +1,4 @@
-//! What an invented review says: sound JSON of the right form, with values that rules look at.
+//! The content of a generated review: valid JSON of the right structure, with values that rules read.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! How an invented review is written: plainly, otherwise but alike, or wildly.
+//! The spelling of a generated review: plain, unusual but equivalent, or random.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Several servers, one load: all are started, then measured in turn, round after round, and each is compared with the
-//! first of its own round. The machine may be busy with other things; what disturbs a round disturbs all of it.
+//! Compares several servers under one load. All are started, then measured in turn, round after round, and each is compared
+//! with the first of its own round. The machine may be busy with other work; what disturbs a round disturbs all of it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl Comparison {
     fn start(&self, server: &str) -> anyhow::Result<Server> {
         let (name, recipe) = server.split_once('=').context("--server takes NAME=RECIPE KIND")?;
         let (recipe, kind) = recipe.split_once(' ').context("--server takes NAME=RECIPE KIND")?;
-        // Free a moment ago; nobody else takes ports here.
+        // It was free a moment ago, and no other process takes ports here.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let work = std::path::absolute(&self.work)?;
         let process = std::process::Command::new(std::path::absolute(recipe)?)

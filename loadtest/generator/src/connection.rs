@@ -1,6 +1,6 @@
-//! One connection that asks and is answered: TLS 1.3 and HTTP/1.1, as kube-apiserver calls a webhook, and as a client
-//! without HTTP/2 calls kube-apiserver. The request is one block of bytes made before the clock runs, and of the answer
-//! only what is needed is looked at.
+//! One client connection: TLS 1.3 and HTTP/1.1, as kube-apiserver calls a webhook, and as a client without HTTP/2 calls
+//! kube-apiserver. The request is one block of bytes built before the clock runs. Of the answer only the necessary part is
+//! parsed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ impl Connection {
         match reply.status {
             201 if reply.head.contains("\nwarning:") => Ok(Answer::Warned),
             201 => Ok(Answer::Allowed),
-            // A policy's refusal is 422, a webhook's 403 unless it says otherwise.
+            // A policy's denial is 422, a webhook's 403 unless it sets another.
             403 | 422 => Ok(Answer::Denied),
             _ => bail!("{}", String::from_utf8_lossy(reply.body)),
         }

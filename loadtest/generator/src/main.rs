@@ -1,8 +1,8 @@
-//! The load test's own generator: it sends what an API server sends, as cheaply as it can, since it shares the machine
-//! with the server it measures, and reads from `/proc` what the server spent meanwhile.
+//! The load generator. It sends what an API server sends, as cheaply as it can, since it shares the machine with the server it
+//! measures. It reads from `/proc` what the server consumed meanwhile.
 //!
-//! Start reading at [`Command`]. `connection` speaks HTTP, `run` keeps time, `process` reads `/proc`, `compare` starts
-//! servers and runs them in turn, `cluster` asks a real kube-apiserver, `memory` looks at how large one is.
+//! Start reading at [`Command`]. `connection` speaks HTTP, `run` keeps time, `process` reads `/proc`, `compare` starts servers
+//! and runs them in turn, `cluster` measures a real kube-apiserver, `memory` measures memory.
 
 mod cluster;
 mod compare;

@@ -1,5 +1,5 @@
-//! What a server takes in memory: at rest, at most while it starts, at most while everything it read is read again, and
-//! for each connection that is open and silent.
+//! Measures the memory of a server: at rest, the peak while it starts, the peak while it reads everything again, and for each
+//! open, silent connection.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::connection::{Connection, connector, request};
 use crate::payloads::{SHAPES, Variant, review};
 use crate::process::Usage;
 
-/// Of what, and how long it is left alone before it is looked at.
+/// The server to measure, and how long it rests before.
 #[derive(Args)]
 pub struct Measurement {
     /// The folder that `prepare` wrote, with `personas-N` in it.
@@ -29,7 +29,7 @@ pub struct Measurement {
     /// How many connections are opened, asked on once, and left open.
     #[arg(long, default_value_t = 500)]
     connections: u32,
-    /// Seconds of rest before a process is looked at.
+    /// Seconds of rest before a process is measured.
     #[arg(long, default_value_t = 10)]
     rest: u64,
     /// Where the JSON goes.
@@ -115,7 +115,7 @@ impl Measurement {
 
     /// A running server, and how long it took until it listened, which is when it has read everything.
     fn start(&self, personas: usize) -> anyhow::Result<(Server, SocketAddr, Duration)> {
-        // Free a moment ago; nobody else takes ports here.
+        // It was free a moment ago, and no other process takes ports here.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let log = std::fs::File::create(self.work.join("memory.log"))?;
@@ -140,7 +140,7 @@ impl Measurement {
         Ok((server, address, started.elapsed()))
     }
 
-    /// Opens the connections, asks once on each, as whoever uses them does, and says what is resident then, in KiB.
+    /// Opens the connections, sends one request on each, as their clients do, and returns the resident memory in KiB.
     async fn connect(&self, address: SocketAddr, pid: u32) -> anyhow::Result<u64> {
         let (connector, body) = (connector()?, review(SHAPES[0], Variant::Compliant, 0));
         let bytes = request(&body);

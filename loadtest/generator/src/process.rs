@@ -1,4 +1,4 @@
-//! What `/proc` says of a process.
+//! Reads what `/proc` reports about a process.
 
 use anyhow::Context;
 use serde::Serialize;
@@ -22,7 +22,7 @@ impl Usage {
         self.user + self.system
     }
 
-    /// Lets [`Usage::peak_kib`] of a process of ours begin anew.
+    /// Resets [`Usage::peak_kib`] of a process of ours.
     pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
         std::fs::write(format!("/proc/{pid}/clear_refs"), "5").with_context(|| format!("process {pid} is gone"))
     }

@@ -1,4 +1,4 @@
-//! One measurement: so many requests over so many connections, as fast as they are answered or at a fixed rate.
+//! One measurement: a number of requests over a number of connections, as fast as they are answered or at a fixed rate.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

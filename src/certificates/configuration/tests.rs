@@ -1,4 +1,4 @@
-//! Several entries of ours in one configuration: what is taken for trusted, and what is written.
+//! Several entries of ours in one configuration: what counts as trusted, and what is written.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,7 +33,7 @@ fn only_what_every_entry_of_ours_trusts_counts_as_trusted() {
     };
     assert_eq!(bundle_of(&[("theirs", &b), ("ours", &a)]), a);
     assert_eq!(bundle_of(&[("ours", &both), ("ours-too", &both)]), both);
-    let shared = bundle::certificates(a.as_bytes()).concat();
+    let shared = pem::certificates(a.as_bytes()).concat();
     assert_eq!(bundle_of(&[("ours", &both), ("ours-too", &a)]), shared);
     assert_eq!(bundle_of(&[("ours", &both), ("ours-too", "")]), "");
     assert!(configuration(&[("theirs", &b)]).called().is_none());

@@ -1,5 +1,5 @@
-//! A world of a Secret, a webhook configuration, API servers that lag behind, and replicas that crash, over which the
-//! invariants are held; then the cases that deserve a name.
+//! A simulated Secret, webhook configuration, API servers that lag behind, and replicas that crash. The invariants are checked
+//! throughout. Named cases follow.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::bundle;
 use super::super::configuration::{Called, Configuration};
 use super::super::observed::Observed;
+use super::super::pem;
 use super::super::secret::{Found, KEYS, Secret, Stored};
 use super::*;
 use crate::k8s::{Decode, Name};
@@ -41,7 +41,7 @@ const fn hours(hours: i64) -> SignedDuration {
 #[derive(Debug, Default)]
 struct Replica {
     observed: Observed,
-    /// The private part of what it serves, to know it by.
+    /// Identifies the private part of what it serves.
     takes: usize,
 }
 
@@ -51,15 +51,15 @@ struct World {
     at: Instant,
     version: u64,
     secret: Option<Value>,
-    /// What in the Secret people have set: server-side apply takes it away only by saying something else.
+    /// Keys of the Secret that users have set. Server-side apply removes those only by setting another value.
     hands: BTreeSet<String>,
     configuration: Option<(u64, Vec<u8>)>,
-    /// caBundles that some API server may still act on, and until when.
+    /// caBundles that an API server may still use, and until when.
     lagging: Vec<(Instant, Vec<u8>)>,
     replicas: [Replica; 2],
-    /// Until when people's own changes of the caBundle may hurt.
+    /// Until when a user's own change of the caBundle may cause failures.
     excused: Instant,
-    /// When each certificate came into the caBundle.
+    /// When each certificate was added to the caBundle.
     seen_since: Vec<(String, Instant)>,
 }
 
@@ -99,7 +99,7 @@ impl World {
         self.configuration.as_ref().map_or(&[], |(_, bundle)| bundle)
     }
 
-    /// Every replica sees what there is, and takes up what it may.
+    /// Every replica observes the objects, and loads what it may.
     fn look(&mut self) {
         let (secret, wall, at) = (self.object(), self.wall, self.at);
         for replica in &mut self.replicas {
@@ -117,7 +117,7 @@ impl World {
             replica.observed.see_secret(secret.clone(), wall, at);
             replica.takes += usize::from(replica.observed.take_up(wall, at).is_some());
         }
-        let now = bundle::certificates(self.bundle());
+        let now = pem::certificates(self.bundle());
         self.seen_since.retain(|(certificate, _)| now.contains(certificate));
         for certificate in now {
             if !self.seen_since.iter().any(|(known, _)| *known == certificate) {
@@ -134,7 +134,7 @@ impl World {
         plan(&observed.view(registered.as_ref(), &names, self.wall, self.at)).unwrap()
     }
 
-    /// The holder acts once: at most one write of each, the crash between them being a step of its own.
+    /// The holder acts once: at most one write of each, with the crash between them as a step of its own.
     fn act(&mut self, secret: bool, bundle: bool) -> Plan {
         let plan = self.plan();
         if let Some(write) = plan.secret.as_ref().filter(|_| secret) {
@@ -186,7 +186,7 @@ impl World {
         self.secret = Some(object);
     }
 
-    /// People set one key of the Secret, if there is one; it is theirs from then on.
+    /// A user sets one key of the Secret, if it exists, and owns it from then on.
     fn set(&mut self, place: &str, key: &str, value: &str) {
         if let Some(secret) = &mut self.secret {
             secret.pointer_mut(place).unwrap()[key] = json!(value);
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// People bring back a Secret as it once was, every key of it by their own hands.
+    /// A user restores a Secret from a backup, and owns every key of it.
     fn restore(&mut self, mut backup: Value) {
         self.version += 1;
         backup["metadata"]["resourceVersion"] = self.version.to_string().into();
@@ -209,7 +209,7 @@ impl World {
 
     fn set_bundle(&mut self, bundle: Vec<u8>) {
         let before = self.bundle().to_vec();
-        // Less than the grace: what the grace is for.
+        // Shorter than the grace period, which exists for this delay.
         self.lagging.push((self.at + GRACE - seconds(1), before));
         if let Some((_, current)) = &mut self.configuration {
             *current = bundle;
@@ -217,7 +217,7 @@ impl World {
         self.look();
     }
 
-    /// No API server refuses what a replica serves, unless people had their hands in it.
+    /// No API server rejects what a replica serves, unless a user changed something.
     fn judge(&self) {
         if self.at < self.excused || self.configuration.is_none() {
             return;
@@ -228,7 +228,7 @@ impl World {
                 let Some(served) = replica.observed.served() else {
                     continue;
                 };
-                let chain = bundle::chain(&served.certificate);
+                let chain = pem::chain(&served.certificate);
                 if let Err(reason) = trusts(bundle, &chain, SERVER, self.wall) {
                     panic!("replica {number} serves what an API server refuses: {reason}");
                 }
@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// Lets time pass, the holder acting as it would.
+    /// Time passes, and the holder acts as it would.
     fn run(&mut self, time: Duration) {
         let end = self.at + time;
         for turns in 0_u32.. {
@@ -260,7 +260,7 @@ impl World {
         self.look();
     }
 
-    /// A month does not pass in steps of a minute, or this would take one.
+    /// Skips a month without steps of a minute, which would take too long.
     fn skip(&mut self, time: SignedDuration) {
         let end = self.wall + time;
         while self.wall < end {
@@ -271,7 +271,7 @@ impl World {
         self.run(seconds(30));
     }
 
-    /// People change the caBundle: until the holder has put it right, and API servers have seen that, it hurts.
+    /// A user changes the caBundle. Failures are excused until the holder has fixed it and API servers have that.
     fn excuse(&mut self) {
         self.excused = self.at + GRACE + seconds(3);
     }
@@ -307,7 +307,7 @@ fn name() -> Name {
     }
 }
 
-/// What may happen.
+/// A random event.
 #[derive(Clone, Debug)]
 enum Happening {
     Pass(u64),
@@ -319,7 +319,7 @@ enum Happening {
     },
     DeleteSecret,
     Corrupt(&'static str),
-    /// Somebody's own `dorgu.io/previous-until`.
+    /// A user's own `dorgu.io/previous-until`.
     Date,
     Rotate(&'static str),
     EmptyBundle,
@@ -351,13 +351,13 @@ fn happening() -> impl Strategy<Value = Happening> {
 impl World {
     fn meet(&mut self, happening: &Happening) {
         match happening {
-            // The holder wakes at least once a minute; a crash or a failover may have kept it from acting meanwhile.
+            // The holder wakes at least once a minute. A crash or a failover may have kept it from acting in the meantime.
             Happening::Pass(time) if *time > 60 => {
                 self.settled();
                 self.skip(SignedDuration::from_secs(i64::try_from(*time).unwrap()));
             }
             Happening::Pass(time) => {
-                // Nobody acts meanwhile, so it is not taken from the time in which the holder puts things right.
+                // No replica acts meanwhile, so this time does not count against the holder.
                 if self.at < self.excused {
                     self.excused += seconds(*time);
                 }
@@ -365,7 +365,7 @@ impl World {
             }
             Happening::Jump(by) => {
                 self.wall += hours(*by);
-                // A leaf of the future, or of the past, is replaced at the next look.
+                // A leaf of the future, or of the past, is replaced at the next step.
                 self.excuse();
                 self.run(seconds(1));
             }
@@ -405,7 +405,7 @@ impl World {
     }
 }
 
-/// A world in which the first certificate is served and trusted, and every grace is over.
+/// A state in which the first certificate is served and trusted, and every grace period is over.
 fn settled() -> World {
     let mut world = World::new();
     world.settled();
@@ -491,7 +491,7 @@ fn a_deleted_secret_is_restored_at_once_and_its_ca_rotated() {
 fn a_deleted_secret_that_nobody_remembers_costs_a_grace_and_no_trust() {
     let mut world = settled();
     let old = world.stored().unwrap().signing.unwrap();
-    // The other replica goes on serving; it may not write.
+    // The other replica continues to serve; it may not write.
     world.secret = None;
     world.replicas[0] = Replica::default();
     world.look();
@@ -514,7 +514,7 @@ fn a_secret_that_was_set_back_costs_no_trust() {
     let backup = world.secret.clone().unwrap();
     world.meet(&Happening::Rotate("ca"));
     world.settled();
-    // The old CA is gone from the caBundle, as after two weeks.
+    // The old CA has left the caBundle, as after two weeks.
     world.skip(hours(11 * 24));
     world.restore(backup);
     world.run(seconds(60));
@@ -573,7 +573,7 @@ fn a_holder_two_days_off_makes_certificates_that_are_valid_for_everybody_else() 
         world.meet(&Happening::Rotate("leaf"));
         world.run(seconds(1));
         world.wall -= hours(jump);
-        // Nobody has looked since: what was made is what is served.
+        // No replica has observed it yet, so it serves what was made.
         world.judge();
     }
 }
@@ -629,7 +629,7 @@ proptest! {
     }
 }
 
-/// A random run found it: nobody acts for a while after two jumps that together make the leaf one of the future.
+/// Found by a random run: no replica acts for a while after two jumps that together make the leaf one of the future.
 #[test]
 fn clocks_that_jump_back_for_days_and_a_lost_secret_are_put_right_once_the_holder_acts() {
     let mut world = settled();

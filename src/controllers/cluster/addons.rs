@@ -1,29 +1,29 @@
-//! Well-known add-ons (contract 4.5): found by the label or the workload of their pods in their usual namespace, not by a
-//! piece of a pod's name, which `kube-prometheus-stack-grafana-…` would have for Prometheus.
+//! Detects well-known add-ons (contract 4.5) by the label or the workload of their pods in their usual namespace. A part of a
+//! pod's name is not enough: `kube-prometheus-stack-grafana-…` contains Prometheus.
 
 use super::pod::Pod;
 use super::version;
 use crate::api::cluster_persona::status::{Addon, AddonType};
 
-/// An add-on, and how it is known.
+/// An add-on, and how to recognise it.
 struct Known {
     name: &'static str,
     namespace: &'static str,
     addon_type: AddonType,
-    /// The workloads that show it is installed; the first that is found decides.
+    /// The workloads that show it is installed. The first that is found decides.
     workloads: &'static [Workload],
 }
 
 struct Workload {
-    /// What its pods' label `app.kubernetes.io/name`, or a forerunner, says.
+    /// The value of its pods' label `app.kubernetes.io/name`, or of an older label.
     app: &'static str,
-    /// Which of its components it is; empty: whichever.
+    /// The component it must be; empty for any.
     components: &'static [&'static str],
-    /// The workload's own name, where labels say something else.
+    /// The workload's own name, where labels do not identify it.
     name: &'static str,
 }
 
-/// A workload named as its pods are labelled.
+/// A workload that is named like its pods' label.
 const fn plain(name: &'static str) -> Workload {
     Workload {
         app: name,
@@ -108,24 +108,24 @@ impl Workload {
     }
 }
 
-/// The pod by which an add-on is judged, out of those seen so far.
+/// The pod that decides the state of an add-on, of those seen so far.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Witness {
-    /// Which of the workloads; the lowest decides.
+    /// Index of the workload; the lowest decides.
     workload: usize,
-    /// Sorts a pod that is ready before one that is not.
+    /// Sorts ready pods before others.
     unready: bool,
-    /// Of several alike always the same one.
+    /// Makes the choice deterministic among equal pods.
     pod: String,
     version: String,
 }
 
-/// What was found of each add-on, pod by pod.
+/// The findings for each add-on, collected pod by pod.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Finds([Option<Witness>; KNOWN.len()]);
 
 impl Finds {
-    /// Counts one more pod. One that ended says nothing, and a Job that sets an add-on up is not the add-on.
+    /// Counts one more pod. A pod that ended is ignored, and a Job that sets an add-on up is not the add-on.
     pub(super) fn count(&mut self, pod: &Pod) {
         if pod.terminal || pod.of_job {
             return;
@@ -149,7 +149,7 @@ impl Finds {
         }
     }
 
-    /// What status says.
+    /// The add-ons as in the status.
     pub(super) fn addons(&self) -> Vec<Addon> {
         let addon = |(known, found): (&Known, &Option<Witness>)| Addon {
             name: known.name.to_owned(),

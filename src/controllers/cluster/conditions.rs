@@ -10,7 +10,7 @@ pub(super) fn conditions(previous: &[Condition], generation: i64, seen: &Observe
     let before = previous.iter().find(|before| before.type_ == HEALTHY);
     let (healthy, kept) = match (healthy(seen), before) {
         (Some(healthy), _) => (Some(healthy), None),
-        // Without nodes it stays as it was: Discovered says why.
+        // Without nodes it keeps its status; Discovered says why.
         (None, Some(before)) => (None, Some(before.clone())),
         (None, None) => (Some(undiscovered()), None),
     };
@@ -22,7 +22,7 @@ pub(super) fn conditions(previous: &[Condition], generation: i64, seen: &Observe
 
 const HEALTHY: &str = "Healthy";
 
-/// Whether everything was seen.
+/// Whether everything could be read.
 fn discovered(seen: &Observed) -> Draft {
     let missing = seen.missing();
     let (status, reason, mut message) = match &seen.nodes {
@@ -58,7 +58,7 @@ fn discovered(seen: &Observed) -> Draft {
     }
 }
 
-/// Nothing was ever seen of the nodes.
+/// Nodes could never be read.
 fn undiscovered() -> Draft {
     Draft {
         kind: HEALTHY,
@@ -68,7 +68,7 @@ fn undiscovered() -> Draft {
     }
 }
 
-/// Whether all nodes are ready; none when they could not be seen.
+/// Whether all nodes are ready; `None` when they could not be read.
 fn healthy(seen: &Observed) -> Option<Draft> {
     let nodes = seen.nodes.as_ref().ok()?;
     let ready = nodes.iter().filter(|seen| seen.node.ready).count();

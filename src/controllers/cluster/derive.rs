@@ -1,4 +1,4 @@
-//! The status that follows from what was observed. Pure: the time is an argument.
+//! Derives the status of a ClusterPersona from what was observed. Pure: the time is an argument.
 //!
 //! A fact that could not be read keeps its last value, and the condition Discovered names it.
 
@@ -48,7 +48,7 @@ pub(super) fn derive(
     if let Ok(applications) = &seen.applications {
         status.application_count = Some(number(*applications));
     }
-    // Nothing was seen of the nodes, neither now nor ever.
+    // Nodes could not be read, neither now nor before.
     status.phase.get_or_insert(ClusterPhase::Discovering);
     status
 }

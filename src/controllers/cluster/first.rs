@@ -1,4 +1,4 @@
-//! The first ClusterPersona of a cluster, made only where it was asked for (contract 9).
+//! Creates the first ClusterPersona of a cluster, where that is enabled (contract 9).
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use crate::api::names::STATUS_MANAGER;
 use crate::index::{Index, Namespace};
 use crate::k8s::{CallError, Client, create};
 
-/// Its name, and the cluster's until a person changes it.
+/// Its name, and the cluster's name until a user changes it.
 const NAME: &str = "dorgu-cluster";
 
-/// Creates it. One that exists by now is as good.
+/// Creates it. If it exists by now, that is success.
 ///
 /// # Errors
 /// See [`CallError`].

@@ -1,4 +1,4 @@
-//! What the watches of nodes and ClusterPersonas have brought, and a signal for the reconciler that waits for it.
+//! The nodes and ClusterPersonas from the watches, and a signal for the reconciler that waits for changes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::node::SeenNode;
 use crate::k8s::{Cache, Decode, Event, Name, Named, Unreadable, from_json};
 
-/// A ClusterPersona, of which only its spec's edition counts: our own writes of its status change nothing here.
+/// A ClusterPersona, of which only its generation counts: our own writes of its status change nothing here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Persona {
     name: String,
@@ -52,7 +52,7 @@ impl Named for SeenNode {
     }
 }
 
-/// Filled by the watches, read by the reconciler.
+/// Written by the watches, read by the reconciler.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     nodes: Cache<SeenNode>,
@@ -74,22 +74,23 @@ impl Known {
         }
     }
 
-    /// Waits until a node is different from before; changes since the last wait count.
+    /// Waits until a node has changed. Changes since the last wait count.
     pub(super) async fn nodes_changed(&self) {
         self.nodes_changed.notified().await;
     }
 
-    /// Waits until a ClusterPersona is new or has another spec: a person waits to see its status.
+    /// Waits until a ClusterPersona is new or has another spec. A user waits for its
+    /// status, so its delay is the shortest.
     pub(super) async fn personas_changed(&self) {
         self.personas_changed.notified().await;
     }
 
-    /// All nodes by name; none before the first list.
+    /// All nodes by name; `None` before the first list.
     pub(super) fn nodes(&self) -> Option<Vec<Arc<SeenNode>>> {
         self.nodes.all()
     }
 
-    /// The names of all ClusterPersonas; none before the first list, which does not come before there is such a kind.
+    /// The names of all ClusterPersonas; `None` before the first list, which fails as long as the kind does not exist.
     pub(super) fn personas(&self) -> Option<Vec<String>> {
         let personas = self.personas.all()?;
         Some(personas.iter().map(|persona| persona.name.clone()).collect())

@@ -1,8 +1,7 @@
 //! The ClusterPersona controller: reports to the platform team what the cluster consists of.
 //!
-//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas; [`derive`] turns
-//! that into their status, with files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`, `version`,
-//! `conditions`.
+//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas. [`derive`] turns
+//! that into their status, with files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`, `version`, `conditions`.
 
 mod addons;
 mod conditions;
@@ -47,11 +46,11 @@ fn nodes() -> Resource {
     Resource::of::<Node>()
 }
 
-/// Fields that differ each time and are no reason to write.
+/// Fields that always differ and are no reason to write.
 const CLOCKS: [&str; 2] = ["lastDiscovery", "lastTransitionTime"];
 
-/// How long something has to stay unreadable before status says so: an API server that has just started refuses many
-/// requests for a moment.
+/// How long something must stay unreadable before the status says so: an API server that has just started rejects many requests
+/// for a moment.
 const TOLERANCE: Duration = Duration::from_secs(10);
 /// How long the first reconcile waits for the first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
@@ -63,7 +62,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 #[group(skip)]
 #[command(next_help_heading = "With a cluster (no effect beside --personas)")]
 pub struct ClusterFlags {
-    /// Make the ClusterPersona dorgu-cluster where there is none; takes the right to create one. [default: false]
+    /// Create the ClusterPersona dorgu-cluster where there is none; needs the right to create one. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     auto_create_cluster_persona: Option<bool>,
 }
@@ -78,12 +77,12 @@ impl ClusterFlags {
     }
 }
 
-/// How often the controller works, and what it may create.
+/// How often the controller reconciles, and what it may create.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How often the cluster is read without a change.
     pub interval: Duration,
-    /// How long a change of nodes or ClusterPersonas waits for more of its kind; longer while nodes keep changing.
+    /// How long a change of nodes or ClusterPersonas waits for further changes; longer while nodes continue to change.
     pub settle: Duration,
     /// Whether a ClusterPersona is created where there is none; needs the verb `create`.
     pub auto_create: bool,
@@ -100,7 +99,7 @@ impl Default for Options {
     }
 }
 
-/// What this part of the process needs: nodes and pods, of which the status is made, and the kind with that status.
+/// The declaration of this part: it reads nodes and pods, and writes the status of its kind.
 pub static ABOUT: About = About {
     kinds: &["Node", "ClusterPersona"],
     definitions: || vec![definition::<ClusterPersona>()],
@@ -153,7 +152,7 @@ impl Default for Followed {
     }
 }
 
-/// Keeps the status of every ClusterPersona, while this process holds the Lease.
+/// Reconciles the status of every ClusterPersona, while this process holds the Lease.
 #[must_use = "it does nothing before `run` is polled"]
 pub struct ClusterController {
     client: Client,
@@ -164,11 +163,11 @@ pub struct ClusterController {
     options: Options,
 }
 
-/// How a pass over the cluster ended.
+/// The outcome of a pass over the cluster.
 enum Pass {
     /// Everything was read and written.
     Complete,
-    /// Something was not; it is tried again soon.
+    /// Something was not; it is retried soon.
     Partial,
 }
 
@@ -192,10 +191,10 @@ impl ClusterController {
         }
     }
 
-    /// Works while the Lease is held, and never returns. Without the Lease nothing is watched and nothing is kept in memory;
-    /// a new holder reads everything once.
+    /// Works while the Lease is held, and never returns. Without the Lease nothing is watched and nothing is kept in memory; a
+    /// new holder reads everything once.
     pub async fn run(mut self) {
-        // Only where there was none from the start: a deleted last one is not created again.
+        // Only where there was none from the start. If the last one is deleted, no other is created.
         let mut made = false;
         loop {
             self.leadership.until_held().await;
@@ -207,7 +206,7 @@ impl ClusterController {
         }
     }
 
-    /// Follows nodes and ClusterPersonas and keeps the status right, until it is dropped.
+    /// Follows nodes and ClusterPersonas and reconciles the status, until it is dropped.
     async fn lead(&self, made: &mut bool) {
         let known = Known::default();
         let Followed { nodes, personas } = self.followed.clone();
@@ -263,7 +262,7 @@ impl ClusterController {
         tokio::time::sleep(self.options.settle).await;
     }
 
-    /// Waits a while for the first lists, so that the first status of a new holder is complete.
+    /// Waits a while for the first lists, so that a new holder's first status is complete.
     async fn first_lists(&self, known: &Known, nodes: &WatchState) {
         let listed = async {
             while !(self.index.is_synced() && known.personas().is_some() && known.nodes().is_some())
@@ -276,11 +275,11 @@ impl ClusterController {
         let _late = tokio::time::timeout(FIRST_LISTS, listed).await;
     }
 
-    /// Reads the cluster and writes the status of each ClusterPersona that is no longer right. Passes have failed for
-    /// `failing`.
+    /// Reads the cluster and writes the status of each ClusterPersona whose status differs. `failing` is how long passes have
+    /// failed.
     async fn reconcile(&self, known: &Known, nodes: &WatchState, failing: Duration, made: &mut bool) -> Pass {
         let Some(personas) = known.personas() else {
-            // There may be no such kind. Its first list counts as a change.
+            // The kind may not exist. Its first list counts as a change.
             return Pass::Complete;
         };
         if personas.is_empty() {
@@ -323,7 +322,7 @@ impl ClusterController {
         pass
     }
 
-    /// Writes one status if it changed. Whether it is right afterwards.
+    /// Writes one status if it changed, and returns whether it is up to date afterwards.
     async fn write(&self, name: &str, seen: &Observed) -> bool {
         let object = Name::cluster_wide(name);
         let outcome = write_if_changed(
@@ -339,7 +338,7 @@ impl ClusterController {
                     seen,
                     Timestamp::now(),
                 );
-                // Strings, numbers and lists of them: it always becomes JSON.
+                // Strings, numbers and lists of them always become JSON.
                 serde_json::to_value(status).unwrap_or_default()
             },
         )
@@ -369,7 +368,7 @@ impl ClusterController {
     }
 }
 
-/// The stored status. One that cannot be read counts for nothing and is replaced.
+/// The stored status. One that cannot be decoded is replaced.
 fn previous(name: &str, status: &Value) -> ClusterPersonaStatus {
     if status.is_null() {
         return ClusterPersonaStatus::default();

@@ -1,5 +1,5 @@
-//! One node, read into what status says of it (contract 4.2). Nothing else of it is kept in memory: of the labels only
-//! those that status shows, of all others which platform they indicate.
+//! Reads one node into the fields of the status (contract 4.2). Only those are kept in memory, with the platform that its
+//! labels indicate.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::api::cluster_persona::status::{Node, NodeResources};
 use crate::k8s::{Decode, Unreadable, from_json};
 use crate::policy::quantity::Quantity;
 
-/// A node, and where it says that it runs.
+/// A node, and the platforms that it indicates.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SeenNode {
     /// As status shows it.
@@ -89,7 +89,7 @@ impl Decode for SeenNode {
         let info = status.node_info.unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();
         let mut taints: Vec<String> = spec.taints.unwrap_or_default().iter().map(Taint::told).collect();
-        // Their order means nothing and a controller may change it.
+        // Their order has no meaning, and a controller may change it.
         taints.sort_unstable();
         Ok(SeenNode {
             by_label: Platform::by_labels(labels.keys().map(String::as_str)),
@@ -123,7 +123,7 @@ impl Taint {
 }
 
 impl NodeAmounts {
-    /// As they print; what is missing, or no quantity, is nothing to count on.
+    /// Quantities in canonical form. A missing or invalid one counts as absent.
     fn canonical(self) -> NodeResources {
         let canonical = |amount: Option<String>| {
             let read = amount.and_then(|text| Quantity::parse(&text).ok());

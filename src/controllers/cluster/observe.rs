@@ -1,4 +1,4 @@
-//! Reads the cluster once: the only file here that asks an API server for anything but watches.
+//! Reads the cluster once. Apart from the watches, only this file sends requests for the status.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn stale(watch: &WatchState) -> Option<String> {
     age.is_none_or(|age| age > STALE_AFTER).then_some(trouble)
 }
 
-/// One pass over all pods, of which nothing is kept but the tally.
+/// One pass over all pods. Only the tally is kept.
 async fn pods(client: &Client) -> Fact<Tally> {
     let mut tally = Tally::default();
     let passed = list_each(client, &Resource::of::<k8s_openapi::api::core::v1::Pod>(), |pod| {

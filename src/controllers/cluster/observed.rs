@@ -1,4 +1,4 @@
-//! What one pass over the cluster has shown.
+//! The result of one pass over the cluster.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use super::resources::Used;
 use crate::api::cluster_persona::status::Namespaces;
 use crate::k8s::CallError;
 
-/// How many nodes are listed one by one; sums and readiness count all of them. An object that etcd takes has room for
-/// about twice as many.
+/// How many nodes are listed one by one. Sums and readiness count all of them. An object in etcd has room for about twice as
+/// many.
 pub(super) const MAX_NODES: usize = 1000;
 
 /// Why a fact could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Missing {
-    /// The API server did not give it.
+    /// The request failed.
     #[error("{0}")]
     Call(#[from] CallError),
     /// Its watch has failed for a while.
     #[error("{0}")]
     Watch(String),
-    /// Its first list is not over.
+    /// Its first list is not complete.
     #[error("the first list is not over")]
     FirstList,
     /// The index has not listed this kind yet.
@@ -33,7 +33,7 @@ pub(super) enum Missing {
 /// A fact, or why it could not be read.
 pub(super) type Fact<T> = Result<T, Missing>;
 
-/// Everything that status is derived from.
+/// The input of the derived status.
 #[derive(Clone, Debug)]
 pub(super) struct Observed {
     /// By name.
@@ -47,7 +47,7 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// What could not be read: the fact, and why.
+    /// Facts that could not be read, and why.
     pub(super) fn missing(&self) -> Vec<(&'static str, String)> {
         let facts = [
             ("nodes", self.nodes.as_ref().err()),
@@ -63,7 +63,7 @@ impl Observed {
     }
 }
 
-/// What is kept of all pods: nothing of any one.
+/// The sums over all pods. No single pod is kept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) used: Used,

@@ -15,7 +15,7 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 /// Pause after the first failure.
 const MIN_RETRY: Duration = Duration::from_secs(1);
 
-/// How long a change waits for more of its kind, and a failure for another try.
+/// How long a change waits for further changes, and a failure for its retry.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// The base delay.
@@ -36,8 +36,8 @@ impl Pace {
         }
     }
 
-    /// A change came `quiet` after the last reconcile. While changes continue, as when a pool of nodes is replaced, the delay
-    /// doubles, so that listing all pods becomes rare.
+    /// A change arrived `quiet` after the last reconcile. While changes continue, as when a pool of nodes is replaced, the
+    /// delay doubles, so that listing all pods becomes rare.
     pub(super) fn settle(&mut self, quiet: Duration) -> Duration {
         if quiet > BURST.max(self.now) {
             (self.burst, self.now) = (0, self.settle);
@@ -49,7 +49,7 @@ impl Pace {
         self.now
     }
 
-    /// A reconcile failed. How long to wait before the next.
+    /// A reconcile failed. Returns how long to wait before the next.
     pub(super) fn failed(&mut self) -> Duration {
         self.retry.next_pause()
     }

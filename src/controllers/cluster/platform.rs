@@ -1,10 +1,10 @@
-//! Where a cluster runs, derived from its nodes (contract 4.4; labels that status does not show count, too).
+//! Derives the platform of a cluster from its nodes (contract 4.4; labels that the status does not show count, too).
 
 use std::sync::Arc;
 
 use super::node::SeenNode;
 
-/// In the order in which they are searched for.
+/// In the order of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Platform {
     Eks,
@@ -16,7 +16,7 @@ pub(super) enum Platform {
     K3s,
 }
 
-/// What is in the key of some label there.
+/// A part of a label key that indicates the platform.
 const LABELS: [(&str, Platform); 7] = [
     ("eks.amazonaws.com", Platform::Eks),
     ("cloud.google.com/gke", Platform::Gke),
@@ -27,7 +27,7 @@ const LABELS: [(&str, Platform); 7] = [
     ("k3s.io", Platform::K3s),
 ];
 
-/// What a provider ID begins with there.
+/// The prefix of a provider ID that indicates the platform.
 const PROVIDERS: [(&str, Platform); 5] = [
     ("aws://", Platform::Eks),
     ("gce://", Platform::Gke),
@@ -64,7 +64,7 @@ impl Platform {
     }
 }
 
-/// What status says: any node's label first, then the first provider ID that says something.
+/// The platform in the status: any node's label first, then the first provider ID that indicates one.
 pub(super) fn platform(nodes: &[Arc<SeenNode>]) -> &'static str {
     if nodes.is_empty() {
         return "Unknown";

@@ -1,35 +1,35 @@
-//! One pod, read into what a pass over all of them counts: what it asks for, whether it runs, whose it is.
+//! Reads one pod into what a pass counts: its requests, whether it runs, and its workload.
 
 use serde::Deserialize;
 
 use crate::k8s::{Decode, Unreadable, from_json};
 use crate::policy::quantity::{Quantity, Sum};
 
-/// What is read of a pod; it lives only until it is counted.
+/// The fields of a pod. It is dropped once it is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) labels: PodLabels,
-    /// The workload that made it, by name; empty for none.
+    /// The name of the workload that created it; empty for none.
     pub(super) workload: String,
-    /// Whether a Job made it.
+    /// Whether a Job created it.
     pub(super) of_job: bool,
     /// Image of the first container.
     pub(super) image: String,
     pub(super) running: bool,
     /// Running and ready to serve.
     pub(super) ready: bool,
-    /// It ended, and will not start again.
+    /// It ended and will not restart.
     pub(super) terminal: bool,
-    /// A node was found for it.
+    /// It was assigned to a node.
     pub(super) scheduled: bool,
     /// What a scheduler reserves for it.
     pub(super) cpu: Quantity,
     pub(super) memory: Quantity,
 }
 
-/// The labels that say what runs in it.
+/// The labels that name its application.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct PodLabels {
     #[serde(rename = "app.kubernetes.io/name", default)]
@@ -51,12 +51,12 @@ pub(super) struct PodLabels {
 }
 
 impl PodLabels {
-    /// The application, by the recommended label or by one of its forerunners; empty for none.
+    /// The application, by the recommended label or an older one; empty for none.
     pub(super) fn app(&self) -> &str {
         first([&self.name, &self.app, &self.k8s_app])
     }
 
-    /// The part of it; empty for none.
+    /// Its component; empty for none.
     pub(super) fn component(&self) -> &str {
         first([&self.app_component, &self.component, ""])
     }
@@ -167,7 +167,7 @@ impl Decode for Pod {
 }
 
 impl PodOwner {
-    /// A ReplicaSet is its Deployment's, whose name is followed by the hash of the template.
+    /// A ReplicaSet belongs to a Deployment, and its name is the Deployment's with the hash of the template.
     fn workload(self, labels: &PodLabels) -> String {
         if self.kind == "ReplicaSet" && !labels.template_hash.is_empty() {
             let deployment = self.name.strip_suffix(&labels.template_hash);
@@ -180,8 +180,8 @@ impl PodOwner {
 }
 
 impl PodSpec {
-    /// What a scheduler reserves of one resource: all containers that go on running together, or the most that the
-    /// start needs, whichever is more; the pod level's own request in their place where there is one; and the overhead.
+    /// What a scheduler reserves of one resource: the sum of all containers that run together, or the maximum during start,
+    /// whichever is larger; in their place the pod level's own request where there is one; and the overhead.
     fn requested(&self, of: fn(&PodAmounts) -> Option<&str>) -> Quantity {
         let read = |amounts: Option<&PodAmounts>| {
             let text = amounts.and_then(of)?;
@@ -197,7 +197,7 @@ impl PodSpec {
             let mut now = running.clone();
             now.add(&request);
             if init.restart_policy.as_deref() == Some("Always") {
-                // A sidecar: it stays.
+                // A sidecar continues to run.
                 running = now.clone();
             }
             most = larger(most, now.total());

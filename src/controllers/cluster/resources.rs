@@ -7,7 +7,7 @@ use super::pod::Pod;
 use crate::api::cluster_persona::status::{NodeResources, ResourceSummary};
 use crate::policy::quantity::{Quantity, Sum};
 
-/// What the pods of a cluster add up to.
+/// The sums over the pods of a cluster.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Used {
     running: usize,
@@ -16,7 +16,7 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// Counts one more pod. What ended, or waits for a node, uses nothing of any.
+    /// Counts one more pod. A pod that ended, or has no node, uses no resources.
     pub(super) fn count(&mut self, pod: &Pod) {
         self.running += usize::from(pod.running);
         if pod.scheduled && !pod.terminal {
@@ -26,7 +26,7 @@ impl Used {
     }
 }
 
-/// Takes up what the nodes have.
+/// Adds the sums over the nodes.
 pub(super) fn count_nodes(summary: &mut ResourceSummary, nodes: &[Arc<SeenNode>]) {
     let capacity = Total::of(nodes.iter().filter_map(|seen| seen.node.capacity.as_ref()));
     let allocatable = Total::of(nodes.iter().filter_map(|seen| seen.node.allocatable.as_ref()));
@@ -34,7 +34,7 @@ pub(super) fn count_nodes(summary: &mut ResourceSummary, nodes: &[Arc<SeenNode>]
     summary.total_memory = Some(capacity.memory.total().to_string());
     summary.allocatable_cpu = Some(allocatable.cpu.total().to_string());
     summary.allocatable_memory = Some(allocatable.memory.total().to_string());
-    // Room for more pods than an i32 holds is a broken node.
+    // Room for more pods than an i32 holds is an invalid node.
     summary.total_pods = Some(i32::try_from(capacity.pods.total().whole()).unwrap_or(i32::MAX));
     summary.node_count = Some(number(nodes.len()));
 }
@@ -58,7 +58,7 @@ impl Total {
     }
 }
 
-/// Takes up what the pods use, in percent of what `summary` says is allocatable.
+/// Adds the sums over the pods, with percentages of what `summary` holds as allocatable.
 pub(super) fn count_pods(summary: &mut ResourceSummary, used: &Used) {
     let (cpu, memory) = (used.cpu.total(), used.memory.total());
     let share = |used: &Quantity, allocatable: &Option<String>| {
@@ -76,7 +76,7 @@ fn quantity(text: Option<&String>) -> Option<Quantity> {
     Quantity::parse(text?).ok()
 }
 
-/// A count as the API has it.
+/// A count in the API's type.
 pub(super) fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,4 @@
-//! From what an API server says of nodes and pods to what status says of the cluster.
+//! From the nodes and pods of an API server to the status of the cluster.
 
 mod facts;
 mod nodes;
@@ -43,7 +43,7 @@ fn tally(pods: &[Value]) -> Tally {
     tally
 }
 
-/// Everything was seen, of these nodes and no pods.
+/// Everything could be read, with these nodes and no pods.
 fn seen(nodes: Vec<Arc<SeenNode>>) -> Observed {
     Observed {
         nodes: Ok(nodes),

@@ -1,11 +1,12 @@
-//! Which version a pod runs, as its labels or its image say (contract 9).
+//! Derives the version of a pod from its labels or its image (contract 9).
 
-/// Where nothing says it.
+/// Where none can be derived.
 const UNKNOWN: &str = "unknown";
 /// From this length on, letters and digits that are all hexadecimal are a hash.
 const HASH: usize = 12;
 
-/// By the label `app.kubernetes.io/version`, the label `helm.sh/chart` (`NAME-VERSION`), the tag of the image.
+/// From the label `app.kubernetes.io/version`, the label `helm.sh/chart` (`NAME-VERSION`) or the tag of the image, in this
+/// order.
 pub(super) fn of(label: &str, chart: &str, image: &str) -> String {
     let found = Some(label)
         .filter(|label| !label.is_empty())
@@ -14,7 +15,7 @@ pub(super) fn of(label: &str, chart: &str, image: &str) -> String {
     found.unwrap_or(UNKNOWN).to_owned()
 }
 
-/// What follows the first `-` behind which a version begins, a number and a dot: `cert-manager-v1.14.4` is of `v1.14.4`.
+/// The text after the first `-` that begins like a version, with a number and a dot: `v1.14.4` for `cert-manager-v1.14.4`.
 fn of_chart(chart: &str) -> Option<&str> {
     let mut rests = chart.match_indices('-').map(|(at, _)| &chart[at + 1..]);
     rests.find(|rest| {
@@ -24,7 +25,7 @@ fn of_chart(chart: &str) -> Option<&str> {
     })
 }
 
-/// `registry:5000/team/app:1.2@sha256:…` is of `1.2`.
+/// `1.2` for `registry:5000/team/app:1.2@sha256:…`.
 fn of_tag(image: &str) -> Option<&str> {
     let without_digest = image.split('@').next().unwrap_or(image);
     let name = without_digest.rsplit('/').next().unwrap_or(without_digest);
@@ -32,7 +33,7 @@ fn of_tag(image: &str) -> Option<&str> {
     (!tag.is_empty() && tag != "latest" && !is_hash(tag)).then_some(tag)
 }
 
-/// A commit or a digest. A long number is a date.
+/// Whether it is a commit or a digest. A long decimal number is a date.
 fn is_hash(tag: &str) -> bool {
     tag.len() >= HASH
         && tag.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -1,4 +1,4 @@
-//! What a scraper sees.
+//! The metrics as a scraper gets them.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn families_and_labels_are_named_as_dashboards_expect() {
         r#"dorgu_reconcile_duration_seconds_count{controller="clusterpersona"} 1"#,
         r#"dorgu_status_writes_total{result="written"} 1"#,
         r#"dorgu_status_writes_total{result="failed"} 1"#,
-        // What has not happened yet is there, too: a counter that appears has not grown, as Prometheus sees it.
+        // Counters that are still zero are present, too: for Prometheus, a counter that appears has not grown.
         r#"dorgu_reconcile_total{controller="clusterpersona",result="error"} 0"#,
         r#"dorgu_status_writes_total{result="gone"} 0"#,
         r#"dorgu_reconcile_queue_depth{controller="applicationpersona"} 7"#,

@@ -1,4 +1,4 @@
-//! Derive: what the status of a persona has to say, from what is known of its app. Pure.
+//! Derives the status of a persona from what is known of its app. Pure.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Issue, Issues, Matching, Persona, RuleSet, Severity, issues};
 
-/// Names told in one message; the rest is counted.
-const MOST_NAMES: usize = 5;
-/// Bytes of a Deployment (of the fields that rules look at) times the personas it is compared with: a thousand personas
-/// of a large Deployment, or eight of the largest that an API server stores.
-const MOST_COMPARED: usize = 12 << 20;
+/// How many names one message lists; the rest is counted.
+const MAX_NAMES: usize = 5;
+/// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
+/// Deployment, or eight of the largest that an API server stores.
+const MAX_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
-const LONGEST: usize = 2_048;
+const MAX_MESSAGE: usize = 2_048;
 
 /// What is known of one app.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Observed<'a> {
 }
 
 impl<'a> Observed<'a> {
-    /// Observe: reads one snapshot of the index, beside the Deployments that were found in it.
+    /// Observes: reads one snapshot of the index, with the Deployments that were found in it.
     pub(super) fn of(
         snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
@@ -63,14 +63,14 @@ pub(super) struct Assessment {
     pub(super) health_message: String,
     pub(super) passed: bool,
     pub(super) issues: Vec<Issue>,
-    /// `deployments`; none keeps what is there.
+    /// `deployments`; `None` keeps the stored value.
     pub(super) deployments: Option<Value>,
     pub(super) conditions: [Draft; 5],
     /// Whether a Deployment was compared at all.
     pub(super) compared: bool,
 }
 
-/// Derives the whole of it (contract 3.3 to 3.6 and 9).
+/// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     match observed.deployments {
         [] => absent(observed),
@@ -111,7 +111,7 @@ fn absent(observed: &Observed<'_>) -> Assessment {
     }
 }
 
-/// Contract 9: naming them is of more use than an arbitrary first, which can flip.
+/// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
 fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assessment {
     let names = deployments.iter().map(|deployment| &*deployment.name);
     let names = quoted(names, deployments.len());
@@ -124,7 +124,7 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assess
         phase: Phase::Pending,
         health: HealthState::Unknown,
         health_message: "Several Deployments match".to_owned(),
-        // Nothing was compared, so nothing can be vouched for.
+        // Nothing was compared, so nothing is confirmed.
         passed: false,
         issues: Vec::new(),
         deployments: None,
@@ -191,7 +191,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
     }
 }
 
-/// Why nothing was compared: in a condition, and as the only issue.
+/// Why nothing was compared: for a condition, and as the only issue.
 struct Uncompared {
     reason: &'static str,
     message: &'static str,
@@ -203,7 +203,7 @@ impl Uncompared {
         let issue = Issue {
             severity: Severity::Warning,
             field: String::new(),
-            message: cut(issue, LONGEST),
+            message: cut(issue, MAX_MESSAGE),
             suggestion: suggestion.to_owned(),
         };
         Uncompared { reason, message, issue }
@@ -233,15 +233,15 @@ impl Uncompared {
     }
 }
 
-/// The issues, or why there are none. Each persona of an app is compared on its own, whatever the others demand; beyond
-/// [`MOST_COMPARED`] none is, so that the work of one change is bounded whatever is shared.
+/// The issues, or why there are none. Each persona of an app is compared on its own. Above [`MAX_COMPARED`] none is, so that
+/// the work of one change is bounded.
 fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Uncompared> {
     let spec = match &running.spec {
         Ok(spec) => spec,
         Err(reason) => return Err(Uncompared::unreadable(reason)),
     };
     let sharing = observed.sharing.len();
-    if sharing > 1 && spec.len().saturating_mul(sharing) > MOST_COMPARED {
+    if sharing > 1 && spec.len().saturating_mul(sharing) > MAX_COMPARED {
         return Err(Uncompared::too_many(observed));
     }
     let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
@@ -265,8 +265,8 @@ fn health(running: &Running) -> (HealthState, String) {
 }
 
 /// Contract 3.6.
-fn phase(health: HealthState, in_breach: bool) -> Phase {
-    match (health, in_breach) {
+fn phase(health: HealthState, violated: bool) -> Phase {
+    match (health, violated) {
         (_, true) | (HealthState::Degraded | HealthState::Unknown, false) => Phase::Degraded,
         (HealthState::Healthy, false) => Phase::Active,
         (HealthState::Unhealthy, false) => Phase::Failed,
@@ -282,7 +282,7 @@ fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Pa
         kind,
         status,
         reason,
-        message: cut(message, LONGEST),
+        message: cut(message, MAX_MESSAGE),
     };
     [
         draft(a, ready),
@@ -330,15 +330,12 @@ fn name_unique(observed: &Observed<'_>) -> Parts {
     )
 }
 
-/// `'a', 'b' and 3 more`, of so many names.
+/// Such as `'a', 'b' and 3 more` for `count` names.
 fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
-    let told: Vec<String> = names
-        .take(MOST_NAMES)
-        .map(|name| format!("'{}'", Shown(name)))
-        .collect();
+    let told: Vec<String> = names.take(MAX_NAMES).map(|name| format!("'{}'", Shown(name))).collect();
     let mut text = told.join(", ");
-    if count > MOST_NAMES {
-        let _ = write!(text, " and {} more", count - MOST_NAMES);
+    if count > MAX_NAMES {
+        let _ = write!(text, " and {} more", count - MAX_NAMES);
     }
     text
 }

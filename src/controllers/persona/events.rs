@@ -1,4 +1,4 @@
-//! What an event says about a persona, when the set of issues in its status changes. Pure.
+//! Builds the Event about a persona when the set of issues in its status changes. Pure.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::status::complaints;
 use crate::k8s::Notice;
 use crate::policy::text::{Shown, cut};
 
-/// Longest note in bytes; an API server takes at most 1,024.
+/// Longest note in bytes; an API server accepts at most 1,024.
 const MAX_NOTE: usize = 1_000;
 
-/// The notice for a status that replaces `previous`. None when the issues that people have to act on are the same.
+/// The notice for a status that replaces `previous`. `None` when the errors and warnings are the same.
 pub(super) fn notice(previous: &Value, status: &Value, assessment: &Assessment) -> Option<Notice> {
     if !assessment.compared || complaints(previous) == complaints(status) {
         return None;

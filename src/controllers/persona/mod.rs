@@ -1,8 +1,8 @@
-//! Keeps the status of every ApplicationPersona what it should be (contract 3): observe, from the index; derive, pure;
-//! write, only when something other than a timestamp differs, and only where the Lease is held.
+//! Keeps the status of every ApplicationPersona up to date (contract 3): observe, from the index; derive, pure; write, only
+//! when something other than a timestamp differs, and only while the Lease is held.
 //!
-//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is right already it makes
-//! no call at all: the index holds a fingerprint of each status.
+//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is up to date it makes no
+//! call: the index holds a fingerprint of each status.
 
 mod assess;
 mod events;
@@ -36,7 +36,7 @@ fn personas() -> Resource {
     Resource::of::<ApplicationPersona>()
 }
 
-/// What this part of the process needs: the kind whose status it keeps, and Events about it.
+/// The declaration of this part: it writes the status of its kind, and Events about it.
 pub static ABOUT: About = About {
     definitions: || vec![definition::<ApplicationPersona>()],
     grants: &[
@@ -69,15 +69,15 @@ pub struct Settings {
     pub instance: String,
 }
 
-/// Tells the controller what has changed in the index. Costs nothing where no controller listens.
+/// Triggers the controller with changes of the index. Without a controller it does nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Trigger(Option<UnboundedSender<Vec<AppKey>>>);
 
 impl Trigger {
-    /// These apps have changed; empty means that something was listed and nothing changed.
+    /// These apps have changed. Empty means that something was listed and nothing changed.
     pub fn send(&self, apps: Vec<AppKey>) {
         if let Some(sender) = &self.0 {
-            // A controller that has ended ends the process, which says so.
+            // A controller that has ended ends the process, which logs it.
             drop(sender.send(apps));
         }
     }
@@ -105,7 +105,7 @@ pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (T
 }
 
 impl Controller {
-    /// Keeps status while the Lease is held; each new holder reconciles everything once. Never returns.
+    /// Reconciles status while the Lease is held. Each new holder reconciles everything once. Never returns.
     pub async fn run(mut self, client: Client, mut leadership: Leadership) {
         let reporter = Reporter {
             controller: REPORTER,
@@ -119,7 +119,7 @@ impl Controller {
                 loop {
                     tokio::select! {
                         () = held.as_mut() => break,
-                        // The holder of the Lease sees the same changes; the next holder reconciles everything.
+                        // The holder of the Lease gets the same changes. The next holder reconciles everything.
                         Some(_) = self.changes.recv() => {}
                     }
                 }
@@ -145,7 +145,7 @@ impl Controller {
     }
 }
 
-/// A persona by its name; shared, since the queue names each several times.
+/// The name of a persona; shared, since the queue holds each several times.
 type Key = Arc<PersonaKey>;
 
 /// Namespace and name of a persona.
@@ -155,7 +155,7 @@ struct PersonaKey {
     name: Box<str>,
 }
 
-/// What happens between winning the Lease and losing it.
+/// The time between acquiring and losing the Lease.
 struct Term<'c> {
     index: &'c Index,
     settings: &'c Settings,
@@ -165,12 +165,12 @@ struct Term<'c> {
     events: &'c EventRecorder,
     found: FoundDeployments,
     trouble: Trouble,
-    /// The persona that `trouble` is about.
+    /// The persona that `trouble` concerns.
     failing: Mutex<Option<Name>>,
 }
 
 impl Term<'_> {
-    /// Ends only when the trigger is gone.
+    /// Ends only when the trigger is dropped.
     async fn run(&self, changes: &mut UnboundedReceiver<Vec<AppKey>>) {
         // A kind that was never listed looks as if it had no objects.
         while !(self.index.has(Kind::Persona) && self.index.has(Kind::Deployment)) {
@@ -229,7 +229,7 @@ impl Term<'_> {
         let now = Timestamp::now();
         let mut changed = None;
         let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
-            // Reading the object took time.
+            // Check again: reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
@@ -260,7 +260,7 @@ impl Term<'_> {
                 uid: &uid,
             };
             if let Err(error) = self.events.record(regarding, notice, now).await {
-                // The same stands in the status.
+                // The status holds the same information.
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
@@ -284,10 +284,10 @@ impl Term<'_> {
         }
     }
 
-    /// Warns once for each new reason, however many personas meet it.
+    /// Warns once for each new reason, however many personas have it.
     fn failed(&self, name: &Name, error: &CallError) {
         let (namespace, persona) = (&name.namespace, &name.name);
-        // After a conflict, where another writer was faster, the next reconcile reads what it wrote.
+        // After a conflict, where another writer was faster, the next reconcile reads the new version.
         if !error.is_conflict() && self.trouble.failed(&error.text.replace(persona, "NAME")) {
             tracing::warn!(namespace, persona, %error, "Cannot write the status of a persona; it is tried again");
             *self.failing() = Some(name.clone());
@@ -296,7 +296,7 @@ impl Term<'_> {
         }
     }
 
-    /// The trouble is over when the persona that it is about can be written; others prove nothing.
+    /// The failure is over when the persona that it concerns can be written. Other personas prove nothing.
     fn succeeded(&self, name: &Name) {
         if self.failing().take_if(|failing| failing == name).is_some() && self.trouble.over() {
             tracing::info!("The status of personas can be written again");
@@ -308,13 +308,13 @@ impl Term<'_> {
     }
 }
 
-/// What is to be done about one status.
+/// The next action for one status.
 enum Assessed {
     /// There is no such persona.
     Gone,
-    /// The stored status says the same already.
+    /// The stored status is equal.
     UpToDate,
-    /// This is to be written.
+    /// This must be written.
     Changed(Box<Assessment>),
 }
 

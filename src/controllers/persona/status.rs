@@ -14,8 +14,8 @@ use crate::k8s::time;
 use crate::policy::Severity;
 
 impl Assessment {
-    /// The whole status: what is decided here, and of `previous` what others contribute. `lastTransitionTime` moves only
-    /// with the status of its condition.
+    /// The whole status: the decided fields, and the other fields of `previous`. `lastTransitionTime` changes only with the
+    /// status of its condition.
     pub(super) fn status(&self, previous: &Value, now: Timestamp) -> Value {
         let clock = json!(time::seconds(now));
         let mut status = previous.as_object().cloned().unwrap_or_default();
@@ -39,7 +39,7 @@ impl Assessment {
         Value::Object(status)
     }
 
-    /// Whether the status with this fingerprint says the same.
+    /// Whether the status with this fingerprint is equal.
     pub(super) fn says(&self, stored: Option<StatusFingerprint>) -> bool {
         let mut status = self.decided();
         // Times are not compared.
@@ -73,7 +73,7 @@ impl Assessment {
         DECIDED.map(str::to_owned).into_iter().zip(values).collect()
     }
 
-    /// Our conditions. One in `before` that is no condition counts for nothing.
+    /// Our conditions. An invalid one in `before` is ignored.
     fn conditions(&self, before: &[Value], now: Timestamp) -> Vec<Value> {
         let before: Vec<Condition> = before
             .iter()
@@ -83,7 +83,7 @@ impl Assessment {
         merged.iter().map(|condition| json!(condition)).collect()
     }
 
-    /// The worst of what is to be acted on: its message, and how many there are.
+    /// The worst error or warning: its message, and how many there are.
     pub(super) fn worst(&self) -> Option<(&str, usize)> {
         let told = || self.issues.iter().filter(|issue| issue.severity != Severity::Info);
         let worst = told()
@@ -103,7 +103,7 @@ impl Assessment {
     }
 }
 
-/// The issues of a status that have to be acted on: errors and warnings.
+/// The errors and warnings of a status.
 pub(super) fn complaints(status: &Value) -> Vec<(&str, &str)> {
     let issues = status["validation"]["issues"].as_array().map_or(&[][..], Vec::as_slice);
     let mut told: Vec<(&str, &str)> = issues

@@ -1,4 +1,4 @@
-//! What is derived, as tables; and that a status which says the same already is left alone.
+//! Tables of derived statuses; and an equal status is not written.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ fn assessed(deployments: Vec<(&str, &Running)>) -> Assessment {
     assess(RuleSet::Complete, &observed(&persona, &self::deployments(deployments)))
 }
 
-/// Personas of one app, of which nothing counts but their names.
+/// Personas of one app, of which only the names matter.
 fn sharing(names: impl IntoIterator<Item = String>) -> Vec<Arc<Persona>> {
     let named = |name| Arc::new(Persona { name, ..persona() });
     names.into_iter().map(named).collect()
@@ -82,7 +82,7 @@ fn condition(status: &Value, kind: &str) -> String {
 
 #[test]
 fn health_and_phase_follow_the_tables_of_the_contract() {
-    // replicas, ready, available, progressing; in breach; health, message, phase
+    // replicas, ready, available, progressing; violated; health, message, phase
     let cases = [
         (3, 3, true, true, false, "Healthy", "3/3 replicas ready", "Active"),
         (3, 3, true, true, true, "Healthy", "3/3 replicas ready", "Degraded"),
@@ -255,7 +255,7 @@ fn a_deployment_that_cannot_be_read_is_never_taken_for_a_good_one() {
     assert!(condition(&status, "Validated").starts_with("Unknown/Unreadable/"));
 }
 
-/// Each of many personas is compared on its own, so the size of what they share counts for each.
+/// Each of many personas is compared on its own, so the size of the shared Deployment counts for each.
 #[test]
 fn more_personas_than_can_be_compared_with_a_large_deployment_are_told_so() {
     let containers: Vec<Value> = (0..5_000)

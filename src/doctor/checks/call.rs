@@ -1,4 +1,4 @@
-//! Whether an API server really asks us: what came of the canary.
+//! Whether an API server really calls the webhook: evaluates the answer to the canary.
 
 use crate::doctor::canary::Canary;
 use crate::doctor::commands::word;
@@ -8,23 +8,23 @@ use crate::k8s::Verdict;
 use super::View;
 use super::registration::shipped;
 
-/// What came of the experiment.
+/// The outcome of the canary.
 #[derive(Clone, Debug)]
 pub(in crate::doctor) enum Call {
-    /// It was not made: why.
+    /// It was not sent, for this reason.
     NotMade(String),
     /// It was answered.
     Answered {
         canary: Canary,
         verdict: Verdict,
-        /// How often the API server let something by because its call of us failed, during a second try; absent when it
-        /// was not asked.
+        /// How many requests the API server admitted during a second try because its call of the webhook failed. `None` when
+        /// that is unknown.
         failed_open: Option<f64>,
     },
 }
 
 impl Call {
-    /// Whether the answer has words of ours in it.
+    /// Whether the answer contains our texts.
     pub(in crate::doctor) fn is_ours(canary: &Canary, verdict: &Verdict, webhook: &str) -> bool {
         let denied = format!("admission webhook {webhook:?} denied the request");
         verdict.message.contains(&denied) || verdict.warnings.iter().any(|said| canary.warnings.contains(said))
@@ -55,7 +55,7 @@ impl Call {
         }
         match verdict.code {
             201 => {}
-            // Of us, or of a gate before us.
+            // Denied by us, or by an admission step before us.
             403 => {
                 return skip(format!(
                     "a trial Deployment in {namespace} is not for us to send: {message}"

@@ -1,4 +1,5 @@
-//! The certificate, the caBundle, and whether the two agree.
+//! Checks of the Secret, of the certificate in it (dates, names), of the caBundle, and of whether the caBundle trusts that
+//! certificate. What pods serve at this moment is not examined.
 
 use jiff::SignedDuration;
 
@@ -8,10 +9,10 @@ use crate::doctor::commands::word;
 use crate::doctor::facts::{Fetched, SecretFacts};
 use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 
-/// Whoever renews does so when a third of the life is left (ours is dated back, which makes it a bit less than a quarter);
-/// a fifth means that it did not happen.
+/// Renewal is due when a third of the lifetime is left (ours is dated back, so a bit less than a quarter). A fifth means that
+/// it did not happen.
 const LATE: i32 = 5;
-/// For certificates that live long and are renewed by hand.
+/// For long-lived certificates that are renewed by hand.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 pub(super) fn secret(view: &View<'_>) -> Outcome {
@@ -136,7 +137,7 @@ pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
     if offered.is_for(&name).is_err() {
         return skip("the certificate is for another name");
     }
-    // Its dates are another check's.
+    // Another check covers its dates.
     let facts = &offered.facts;
     let at = view.facts.now.clamp(facts.not_before, facts.not_after);
     match offered.is_trusted(bundle, &name, at) {
@@ -150,7 +151,7 @@ pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
     }
 }
 
-/// The certificate that is to be looked at.
+/// The certificate to check.
 fn offered<'a>(view: &'a View<'_>) -> Result<(&'a SecretFacts, &'a Offered, &'a str), NotOk> {
     view.webhook_is_wanted()?;
     let Some(name) = &view.setup.secret else {
@@ -168,8 +169,7 @@ fn bundle<'a>(entry: &'a Entry<'_>) -> &'a [u8] {
     bundle.map(|bundle| bundle.0.as_slice()).unwrap_or_default()
 }
 
-/// The name a certificate has to be for, as kube-apiserver puts it together. That another Service is called is another
-/// check's.
+/// The name that a certificate must be valid for, as kube-apiserver builds it. Another check covers a call to a wrong Service.
 fn server_name(view: &View<'_>, entry: &Entry<'_>) -> String {
     let called = &entry.webhook.client_config;
     if called.service.is_some() {
@@ -188,7 +188,7 @@ fn kept_by(held: &SecretFacts) -> &'static str {
     }
 }
 
-/// Has a certificate renewed that is whole.
+/// Commands that renew a certificate.
 fn renewed(view: &View<'_>, held: &SecretFacts, name: &str) -> String {
     if held.inspected.ours {
         let rest = format!("annotate secret {} dorgu.io/rotate=leaf --overwrite", word(name));
@@ -197,12 +197,12 @@ fn renewed(view: &View<'_>, held: &SecretFacts, name: &str) -> String {
     another(view, held, name)
 }
 
-/// Has a Secret written anew.
+/// Commands that write the Secret again.
 fn another(view: &View<'_>, held: &SecretFacts, name: &str) -> String {
     let namespace = &view.setup.namespace;
     let made_here = held.inspected.ours || *name == view.setup.installation().webhook_secret();
     if made_here || held.by_cert_manager {
-        // Its keeper makes it again.
+        // Its writer creates it again.
         return view
             .commands
             .kubectl_in(namespace, format_args!("delete secret {}", word(name)));
@@ -218,7 +218,7 @@ fn another(view: &View<'_>, held: &SecretFacts, name: &str) -> String {
     format!("{create} | {}", view.commands.kubectl("apply -f -"))
 }
 
-/// Copies the Secret's CA into the caBundle.
+/// Commands that copy the Secret's CA into the caBundle.
 fn copied(view: &View<'_>, entry: &Entry<'_>) -> String {
     let Some(secret) = &view.setup.secret else {
         return view.commands.kubectl(format_args!(
@@ -237,7 +237,7 @@ fn copied(view: &View<'_>, entry: &Entry<'_>) -> String {
     ))
 }
 
-/// In the largest unit that says enough.
+/// In the largest unit that is precise enough.
 fn ago(span: SignedDuration) -> String {
     let seconds = span.unsigned_abs().as_secs();
     const MINUTE: u64 = 60;

@@ -1,4 +1,4 @@
-//! The API server and the clocks.
+//! Checks of the API server and the clocks.
 
 use jiff::SignedDuration;
 
@@ -6,10 +6,10 @@ use super::View;
 use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, Outcome, skip, unless};
 
-/// The oldest Kubernetes that is enough.
-const OLDEST: (u32, u32) = (1, 32);
-/// Clocks that are kept by NTP are closer than this by far; certificates bear much more.
-const APART: SignedDuration = SignedDuration::from_secs(30);
+/// The oldest supported Kubernetes.
+const MIN_VERSION: (u32, u32) = (1, 32);
+/// Clocks kept by NTP differ by much less. Certificates tolerate much more.
+const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn api_server(view: &View<'_>) -> Outcome {
     let version = &view.facts.version;
@@ -21,7 +21,7 @@ pub(super) fn api_server(view: &View<'_>) -> Outcome {
         )
         .into());
     };
-    if read < OLDEST {
+    if read < MIN_VERSION {
         return Err(Finding::fail(
             format!("Kubernetes {version}"),
             "before 1.32 the CustomResourceDefinitions lack selectable fields and updates of what was valid before",
@@ -46,19 +46,19 @@ pub(super) fn clock(view: &View<'_>) -> Outcome {
         return skip("the API server does not tell the time");
     };
     let mut findings = Vec::new();
-    if ahead.abs() > APART {
+    if ahead.abs() > MAX_CLOCK_DIFFERENCE {
         findings.push(Finding::warn(
             format!("this machine's clock is {} the API server's", apart(ahead)),
             "one of the two is wrong; the API server's is the one by which certificates are valid or not",
             "timedatectl status   # here, and on the nodes of the control plane",
         ));
     }
-    // Only of a holder that is seen to live: the times of a dead one are old, not wrong.
+    // Only from a holder that is alive: the times of a dead one are old, not wrong.
     let sample = view.facts.lease.here().filter(|sample| sample.renewed_meanwhile);
     let renewed = sample.and_then(|sample| Some((sample, sample.spec.renew_time.as_ref()?.0)));
     if let Some((sample, renewed)) = renewed {
         let ahead = renewed.duration_since(sample.at);
-        if ahead.abs() > APART {
+        if ahead.abs() > MAX_CLOCK_DIFFERENCE {
             let holder = sample.spec.holder_identity.as_deref().unwrap_or_default();
             let pod = holder.split('_').next().unwrap_or_default();
             findings.push(Finding::warn(

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions, held against those that `dorgu crd` prints.
+//! Compares the CustomResourceDefinitions with those that `dorgu crd` prints.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ pub(super) fn definitions(view: &View<'_>) -> Outcome {
     let mut findings = Vec::new();
     for definition in view.setup.installation().definitions() {
         let name = definition.metadata.name.clone().unwrap_or_default();
-        // A definition of ours always serialises; one that did not would differ from everything.
+        // Our definitions always serialise. One that did not would differ from everything.
         let ours = serde_json::to_value(&definition).unwrap_or_default();
         let found = view.facts.definitions.iter().find(|(found, _)| *found == name);
         match found.map(|(_, seen)| seen) {
@@ -76,14 +76,14 @@ fn version(definition: &Value) -> Option<&Value> {
     versions.iter().find(|version| version["name"] == VERSION)
 }
 
-/// Where two schemas differ, by the names of fields.
+/// The differences between two schemas, by field name.
 #[derive(Default)]
 struct Differences {
-    /// Only we know it.
+    /// In our schema only.
     lacks: BTreeSet<String>,
-    /// Only the cluster knows it.
+    /// In the cluster's schema only.
     adds: BTreeSet<String>,
-    /// Both know it, differently.
+    /// Different in both.
     differs: BTreeSet<String>,
 }
 
@@ -105,12 +105,12 @@ impl Differences {
             let (ours, theirs) = (&ours.get(name), &theirs.get(name));
             let value = |side: &Option<&Value>| side.cloned().unwrap_or_default();
             let (ours, theirs) = (value(ours), value(theirs));
-            // What `kubectl explain` prints decides nothing. A field of that name is an object.
+            // A description has no effect. A field of that name is an object.
             if name == "description" && !ours.is_object() && !theirs.is_object() {
                 continue;
             }
             let below = match name.as_str() {
-                // The schema's own scaffolding names no field.
+                // These keys are schema structure, not field names.
                 "properties" | "items" | "additionalProperties" | "openAPIV3Schema" => at.to_owned(),
                 name if at.is_empty() => name.to_owned(),
                 name => format!("{at}.{name}"),
@@ -149,8 +149,8 @@ impl Differences {
     }
 }
 
-/// Numbers by their value, since `0` and `0.0` are one to a schema; lists without their order, since an API server keeps
-/// sets in any.
+/// Compares numbers by value, since `0` and `0.0` are equal to a schema, and lists without their order, since an API server
+/// stores sets in any order.
 fn same(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Number(ours), Value::Number(theirs)) => ours.as_f64() == theirs.as_f64(),

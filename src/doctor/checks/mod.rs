@@ -1,6 +1,6 @@
-//! The checks: their names, their order, and the function of each. One file a family.
+//! The table of checks: names, order, and the function of each. There is one file for each family.
 //!
-//! A check says one thing. Where what it needs is missing, another check says that, and this one is skipped: one cause, one
+//! A check reports one thing. Where its input is missing, another check reports that, and this one is skipped: one cause, one
 //! finding.
 
 mod call;
@@ -28,19 +28,19 @@ pub(super) use registration::shipped;
 
 macro_rules! checks {
     ($($(#[$doc:meta])+ $variant:ident => $name:literal, $function:path;)+) => {
-        /// A check. Its name never changes: people exclude by it, and docs/doctor.md has a section for each.
+        /// A check. Its name never changes: users exclude it by name, and docs/doctor.md has a section for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Check {
             $($(#[$doc])+ $variant,)+
-            /// An API server really asks us.
+            /// An API server really calls the webhook.
             WebhookCall,
         }
 
         impl Check {
-            /// Every check, in the order in which they are told: what others rest on comes first.
+            /// Every check in the order of the report. A check comes after those it depends on.
             pub const ALL: &[Check] = &[$(Check::$variant,)+ Check::WebhookCall];
 
-            /// The name by which it is told, excluded and explained.
+            /// The name in the report, in `--exclude` and in the documentation.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
@@ -49,7 +49,7 @@ macro_rules! checks {
                 }
             }
 
-            /// What it says of these facts; the last one takes an experiment and is not made of facts.
+            /// Runs the check on the facts. The last check needs a dry run and returns nothing here.
             pub(super) fn look(self, view: &View<'_>) -> Option<Outcome> {
                 match self {
                     $(Check::$variant => Some($function(view)),)+
@@ -61,72 +61,72 @@ macro_rules! checks {
 }
 
 checks! {
-    /// A Kubernetes that is new enough.
+    /// Kubernetes is recent enough.
     ApiServer => "api-server", cluster::api_server;
     /// Clocks agree.
     Clock => "clock", cluster::clock;
-    /// Our CustomResourceDefinitions are there and as this program knows them.
+    /// Our CustomResourceDefinitions exist and match this program's.
     Definitions => "crds", definitions::definitions;
     /// The process runs.
     Deployment => "deployment", process::deployment;
-    /// Somebody writes.
+    /// A replica holds the Lease.
     Lease => "lease", process::lease;
-    /// The account may do what the process does.
+    /// The account has the rights that the process needs.
     Rights => "rights", process::rights;
-    /// The Service leads to the process.
+    /// The Service selects the process.
     Service => "service", serving::service;
-    /// A pod is ready behind it.
+    /// A ready pod is behind it.
     Endpoints => "endpoints", serving::endpoints;
-    /// No NetworkPolicy keeps API servers out.
+    /// No NetworkPolicy blocks API servers.
     NetworkPolicy => "network-policy", serving::network_policy;
-    /// The ValidatingWebhookConfiguration is there, with one entry of ours.
+    /// The ValidatingWebhookConfiguration exists, with one entry of ours.
     Configuration => "webhook-configuration", registration::configuration;
     /// It calls our Service.
     ClientConfig => "client-config", registration::client_config;
-    /// Our failures block nobody.
+    /// A failure of ours blocks no request.
     FailurePolicy => "failure-policy", registration::failure_policy;
     /// How long an API server waits.
     Timeout => "timeout", registration::timeout;
-    /// What is sent.
+    /// Which requests are sent.
     Rules => "rules", registration::rules;
     /// From which namespaces.
     NamespaceSelector => "namespace-selector", registration::namespace_selector;
-    /// Which objects.
+    /// For which objects.
     ObjectSelector => "object-selector", registration::object_selector;
-    /// What is left out.
+    /// Which requests are left out.
     MatchConditions => "match-conditions", registration::match_conditions;
-    /// A certificate is there, whole.
+    /// A complete certificate exists.
     CertificateSecret => "certificate-secret", certificate::secret;
-    /// It is valid now, for the right name, and for a while.
+    /// It is valid now, for the right name, and for some time.
     Certificate => "certificate", certificate::certificate;
-    /// API servers know whom to trust.
+    /// API servers have a CA to trust.
     CaBundle => "ca-bundle", certificate::ca_bundle;
     /// They trust that certificate.
     CaTrust => "ca-trust", certificate::ca_trust;
     /// Namespaces have opted in.
     OptIn => "opt-in", namespaces::opt_in;
-    /// None that never counts has.
+    /// No excluded namespace carries the opt-in label.
     OptInExcluded => "opt-in-excluded", namespaces::excluded;
-    /// Modes are spelled as modes are.
+    /// Modes are spelled correctly.
     Modes => "modes", namespaces::modes;
     /// Namespaces that opted in have personas.
     Personas => "personas", namespaces::personas;
 }
 
 impl Check {
-    /// The check of this name.
+    /// The check with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Check> {
         Check::ALL.iter().copied().find(|check| check.name() == name)
     }
 
-    /// Without it hardly another has anything to look at, so that a report is no report, whoever kept it from us.
+    /// Whether the report is incomplete without it, because hardly another check has input then.
     pub(super) fn is_indispensable(self) -> bool {
         self == Check::Deployment
     }
 }
 
-/// What a check looks at.
+/// The input of a check.
 pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     pub(super) setup: &'a Setup,
@@ -136,12 +136,12 @@ pub(super) struct View<'a> {
 /// Our entry in the webhook configuration.
 pub(super) struct Entry<'a> {
     pub(super) webhook: &'a ValidatingWebhook,
-    /// Its place in the list.
+    /// Its index in the list.
     pub(super) at: usize,
 }
 
 impl View<'_> {
-    /// Skips what is about the webhook where none is served.
+    /// Skips checks of the webhook where none is served.
     pub(super) fn webhook_is_wanted(&self) -> Result<(), NotOk> {
         if self.setup.webhook {
             Ok(())
@@ -150,7 +150,7 @@ impl View<'_> {
         }
     }
 
-    /// Skips what is missing together with the Deployment: that dorgu is not there is told once.
+    /// Skips what is missing together with the Deployment, so that a missing installation is reported once.
     pub(super) fn unless_uninstalled<T>(&self, seen: &Fetched<T>) -> Result<(), NotOk> {
         match (seen, &self.facts.deployment) {
             (Fetched::Absent, Fetched::Absent) => skip("there is no Deployment"),
@@ -158,7 +158,7 @@ impl View<'_> {
         }
     }
 
-    /// Our entry in the webhook configuration, for checks that are about what stands in it.
+    /// Our entry in the webhook configuration, for checks of its content.
     pub(super) fn entry(&self) -> Result<Entry<'_>, NotOk> {
         self.webhook_is_wanted()?;
         let configuration = self.facts.configuration.needed("there is no webhook configuration")?;
@@ -179,12 +179,12 @@ impl View<'_> {
     }
 }
 
-/// Whether a selector selects these labels. An empty one selects all; one that no API server would store selects none.
+/// Whether a selector matches these labels. An empty one matches all; one that no API server would store matches none.
 pub(super) fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
 }
 
-/// A few names in one line, the rest counted.
+/// A few names in one line; the rest is counted.
 pub(super) fn few(names: &[&str]) -> String {
     const SHOWN: usize = 5;
     let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
@@ -194,7 +194,7 @@ pub(super) fn few(names: &[&str]) -> String {
     }
 }
 
-/// The namespaces whose Deployments are sent, where that can be told.
+/// The namespaces whose Deployments are sent, where that is known.
 pub(super) fn sent<'a>(view: &'a View<'_>) -> Option<Vec<&'a super::facts::Namespace>> {
     namespaces::sent(view).ok()
 }

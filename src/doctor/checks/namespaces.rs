@@ -1,4 +1,4 @@
-//! Namespaces and personas: who opted in, in which mode, by whom governed.
+//! Checks of namespaces and personas: which namespaces opted in, in which mode, with which personas.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
 use crate::policy::ModeWish;
 
-/// The namespaces whose Deployments are sent, by the selector that is stored, else by the one that is shipped.
+/// The namespaces whose Deployments are sent, by the stored selector or, without one, by the shipped one.
 pub(in crate::doctor) fn sent<'a>(view: &'a View<'_>) -> Result<Vec<&'a Namespace>, NotOk> {
     let namespaces = view.facts.namespaces.needed("there are none")?;
     let stored = view.entry().ok().map(|entry| entry.webhook.clone());
@@ -26,7 +26,7 @@ pub(super) fn opt_in(view: &View<'_>) -> Outcome {
     let sent = sent(view)?;
     let namespaces = view.facts.namespaces.needed("there are none")?;
     let mut findings = Vec::new();
-    // `false` is how people write "not here".
+    // Users write `false` for "not here".
     let meant = |namespace: &&Namespace| {
         !matches!(
             namespace.labels.get(VALIDATE).map(String::as_str),
@@ -85,8 +85,17 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
     let cause = "it is not one of advisory, enforcing, so it counts as unset";
     let mut wishes = 0;
     for namespace in view.facts.namespaces.needed("there are none")? {
-        match ModeWish::read(namespace.labels.get(MODE).map(String::as_str)) {
-            ModeWish::Unset | ModeWish::Misplaced(_) => {}
+        match ModeWish::read_beside(namespace.labels.get(MODE), namespace.misplaced_mode.as_ref()) {
+            ModeWish::Unset => {}
+            ModeWish::Misplaced(value) => {
+                let name = &namespace.name;
+                findings.push(Finding::warn(
+                    format!("namespace {name} has an annotation {MODE}={value}"),
+                    "a namespace's mode is a label, so the annotation counts as unset",
+                    view.commands
+                        .kubectl(format_args!("label namespace {} {MODE}={}", word(name), word(&value))),
+                ));
+            }
             ModeWish::Set(_) => wishes += 1,
             ModeWish::Unknown(value) => {
                 let name = &namespace.name;
@@ -101,7 +110,7 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
             }
         }
     }
-    // Without their definition there are none, which is another check's.
+    // Without the definition there are no personas; another check reports that.
     for persona in view.facts.personas.here().into_iter().flatten() {
         match &persona.mode {
             ModeWish::Unset => {}

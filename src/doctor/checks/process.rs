@@ -1,4 +1,4 @@
-//! The process: whether it runs, whether one of it writes, whether it may do what it does.
+//! Checks of the process: whether it runs, whether a replica holds the Lease, whether it has its rights.
 
 use jiff::SignedDuration;
 
@@ -7,7 +7,7 @@ use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, Outcome, skip};
 use crate::doctor::rights::Listed;
 
-/// `leaseDurationSeconds`, where the Lease does not say.
+/// `leaseDurationSeconds`, where the Lease has none.
 const LEASE: i32 = 15;
 
 pub(super) fn deployment(view: &View<'_>) -> Outcome {

@@ -1,5 +1,5 @@
-//! The ValidatingWebhookConfiguration, held against the one that is shipped. What a user may choose (another timeout, one
-//! more condition) is a warning that says what it costs.
+//! Compares the ValidatingWebhookConfiguration with the shipped one. A difference that a user may choose (another timeout, one
+//! more condition) is a warning that states its cost.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::doctor::finding::{Finding, Outcome, unless};
 
 use crate::doctor::setup::Setup;
 
-/// The name of the condition that lets only labelled objects by.
+/// The name of the condition that admits unlabelled objects without a review.
 const LABELLED: &str = "labelled";
-/// Below this a busy moment of ours, answered by "again in a second", is over before it was asked again.
-const SHORTEST: i32 = 2;
-/// An API server's own default; every write of a Deployment waits as long when nobody answers.
-const LONGEST: i32 = 10;
+/// With less, a short overload of ours, answered by "retry in a second", leaves no time for the retry.
+const MIN_TIMEOUT: i32 = 2;
+/// An API server's own default. Every write of a Deployment waits this long when the webhook does not answer.
+const MAX_TIMEOUT: i32 = 10;
 
-/// The entry as it is shipped, for this installation's names and `--match`.
+/// The shipped entry, for this installation's names and `--match`.
 pub(in crate::doctor) fn shipped(setup: &Setup) -> ValidatingWebhook {
     let objects = setup.installation().objects();
     let mut entries = objects.validating_webhook.webhooks.into_iter().flatten();
@@ -131,11 +131,11 @@ pub(super) fn failure_policy(view: &View<'_>) -> Outcome {
 
 pub(super) fn timeout(view: &View<'_>) -> Outcome {
     let entry = view.entry()?;
-    let seconds = entry.webhook.timeout_seconds.unwrap_or(LONGEST);
-    if (SHORTEST..=LONGEST).contains(&seconds) {
+    let seconds = entry.webhook.timeout_seconds.unwrap_or(MAX_TIMEOUT);
+    if (MIN_TIMEOUT..=MAX_TIMEOUT).contains(&seconds) {
         return Ok(format!("{seconds} s"));
     }
-    let cause = if seconds < SHORTEST {
+    let cause = if seconds < MIN_TIMEOUT {
         "a pod that is busy or starting says \"again in a second\", and by then it is over"
     } else {
         "every write of a Deployment may wait for so long when pods do not answer"
@@ -156,7 +156,7 @@ pub(super) fn rules(view: &View<'_>) -> Outcome {
     let wanted = [
         ("CREATE", "deployments"),
         ("UPDATE", "deployments"),
-        // Nobody creates a Scale.
+        // A Scale is never created.
         ("UPDATE", "deployments/scale"),
     ];
     let sent = |(operation, resource): &(&str, &str)| rules.iter().any(|rule| covers(rule, operation, resource));
@@ -192,7 +192,7 @@ fn covers(rule: &RuleWithOperations, operation: &str, resource: &str) -> bool {
     let everything = || rule.resources.iter().flatten().any(|one| one == "*/*");
     let of_kind = || match resource.split_once('/') {
         None => has(&rule.resources, resource),
-        // `*` stands for kinds, not for what is below them.
+        // `*` covers kinds, not their subresources.
         Some((kind, below)) => rule
             .resources
             .iter()
@@ -207,7 +207,7 @@ fn covers(rule: &RuleWithOperations, operation: &str, resource: &str) -> bool {
         && (everything() || of_kind())
 }
 
-/// What a rule sends beside what is shipped.
+/// What a rule sends beyond the shipped ones.
 fn beyond(rule: &RuleWithOperations) -> Vec<&str> {
     let lists: [(&Option<Vec<String>>, &[&str]); 3] = [
         (&rule.api_groups, &["apps"]),
@@ -233,7 +233,7 @@ pub(super) fn namespace_selector(view: &View<'_>) -> Outcome {
     };
     let shipped = shipped(view.setup).namespace_selector;
     let cure = set(view, &entry, "namespaceSelector", &shipped);
-    // No namespace can be called this.
+    // No namespace can have this name.
     let any = "-";
     let mut findings = Vec::new();
     if !sends(any, true) {
@@ -294,7 +294,7 @@ pub(super) fn match_conditions(view: &View<'_>) -> Outcome {
     let entry = view.entry()?;
     let shipped = shipped(view.setup).match_conditions.unwrap_or_default();
     let found = entry.webhook.match_conditions.clone().unwrap_or_default();
-    // Whoever wraps a long line does not change it.
+    // Wrapping a long line does not change the expression.
     let bare = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let same = |name: &str, expression: &str| {
         let of_name = shipped.iter().find(|one| one.name == name);
@@ -346,7 +346,7 @@ pub(super) fn match_conditions(view: &View<'_>) -> Outcome {
 }
 
 fn set(view: &View<'_>, entry: &Entry<'_>, field: &str, value: &impl Serialize) -> String {
-    // Types of the API always serialise.
+    // API types always serialise.
     let value: Value = serde_json::to_value(value).unwrap_or_default();
     view.commands.set_field(view.setup, entry.at, field, &value)
 }

@@ -1,4 +1,4 @@
-//! The way from an API server to a pod: Service, endpoints, NetworkPolicy.
+//! Checks of the path from an API server to a pod: Service, endpoints, NetworkPolicy.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ pub(super) fn endpoints(view: &View<'_>) -> Outcome {
     }
     let slices = view.facts.slices.needed("there is no Service")?;
     let all = || slices.iter().flat_map(|slice| &slice.endpoints);
-    // Absent means ready (the API's own words).
+    // Absent means ready, by the API's documentation.
     let ready = all().filter(|endpoint| endpoint.conditions.as_ref().is_none_or(|one| one.ready != Some(false)));
     let (ready, total) = (ready.count(), all().count());
     if ready > 0 {
@@ -136,7 +136,7 @@ pub(super) fn network_policy(view: &View<'_>) -> Outcome {
     .into())
 }
 
-/// Skips where no Service is called.
+/// Skips where the entry calls no Service.
 fn is_called(view: &View<'_>) -> Result<(), NotOk> {
     view.webhook_is_wanted()?;
     match view.entry() {
@@ -170,14 +170,14 @@ fn container_ports(template: &PodTemplateSpec) -> Vec<ContainerPort> {
         .collect()
 }
 
-/// The number of the container's port that a Service's port leads to.
+/// The container port that a Service's port leads to.
 fn target(port: &ServicePort, ports: &[ContainerPort]) -> Option<i32> {
     match &port.target_port {
         Some(IntOrString::String(name)) => {
             let named = ports.iter().find(|one| one.name.as_ref() == Some(name))?;
             Some(named.container_port)
         }
-        // A port that no container declares may be listened on all the same.
+        // A container may listen on a port that it does not declare.
         Some(IntOrString::Int(number)) => Some(*number),
         None => Some(port.port),
     }
@@ -191,11 +191,11 @@ fn shown(port: &ServicePort) -> String {
     }
 }
 
-/// Whether a policy takes away what was let in before it.
+/// Whether a policy restricts the ingress of these pods.
 fn limits(policy: &NetworkPolicy, labels: &BTreeMap<String, String>) -> bool {
     let Some(spec) = &policy.spec else { return false };
     let types = spec.policy_types.as_ref();
-    // Absent means ingress, and egress where there are rules for it.
+    // Absent means ingress, and egress where there are egress rules.
     let ingress = types.is_none_or(|types| types.iter().any(|one| one == "Ingress"));
     ingress
         && spec
@@ -204,7 +204,7 @@ fn limits(policy: &NetworkPolicy, labels: &BTreeMap<String, String>) -> bool {
             .is_none_or(|selector| selects(selector, labels))
 }
 
-/// Whether a policy lets an API server in: from anywhere, or from a range of addresses, which may be its.
+/// Whether a policy admits an API server: from anywhere, or from an address range, which may be its.
 fn lets_in(policy: &NetworkPolicy, port: i32, ports: &[ContainerPort]) -> bool {
     let rules = policy.spec.iter().flat_map(|spec| spec.ingress.iter().flatten());
     rules.into_iter().any(|rule| {

@@ -1,4 +1,4 @@
-//! Secret, certificate, caBundle.
+//! Checks of Secret, certificate and caBundle.
 
 use k8s_openapi::ByteString;
 use serde_json::json;
@@ -48,7 +48,7 @@ fn a_certificate_that_is_not_valid_now_or_soon_is_told() {
         Status::Warn,
         &["expires in 12 h", "should have been renewed"],
     );
-    // A year's is renewed by hand: two weeks before.
+    // A certificate of a year is renewed by hand, two weeks before it expires.
     certified(SERVER_NAME, "2025-06-01T00:00:00Z", "2026-03-10T00:00:00Z", true).tells(
         Check::Certificate,
         Status::Warn,
@@ -116,7 +116,7 @@ fn a_bundle_that_has_run_out_is_told() {
         .filter(|line| line.status == Status::Fail)
         .map(|line| line.check)
         .collect();
-    // A year later everything has.
+    // A year later both have expired.
     assert_eq!(failed, ["certificate", "ca-bundle"], "{}", report.text());
 }
 

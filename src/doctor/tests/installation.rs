@@ -1,9 +1,11 @@
-//! Cluster, process, the way to it, namespaces.
+//! Checks of the cluster, the process, the path to it, and namespaces.
 
 use serde_json::{Value, json};
 
 use super::{Check, Clinic, Fetched, Status, edit, namespace, persona, sample};
+use crate::doctor::facts::Namespace;
 use crate::doctor::rights::Right;
+use crate::k8s::Decode;
 
 #[test]
 fn a_kubernetes_that_is_too_old_is_told() {
@@ -299,6 +301,16 @@ fn namespaces_that_have_not_opted_in_or_cannot_are_told() {
         Check::Modes,
         Status::Warn,
         &["namespace loud has dorgu.io/mode=Enforcing"],
+    );
+    let object = r#"{"metadata": {"name": "noted", "annotations": {"dorgu.io/mode": "enforcing", "team": "x"}}}"#;
+    let noted = Namespace::decode(object).expect("readable");
+    namespaces(vec![shop(), noted]).tells(
+        Check::Modes,
+        Status::Warn,
+        &[
+            "namespace noted has an annotation dorgu.io/mode=enforcing",
+            "label namespace noted dorgu.io/mode=enforcing",
+        ],
     );
 }
 

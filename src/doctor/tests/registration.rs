@@ -1,4 +1,4 @@
-//! The webhook configuration.
+//! Checks of the webhook configuration.
 
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ fn every_field_that_matters_is_held_against_what_is_shipped() {
     for (check, status, words, change) in table {
         let mut clinic = changed(change);
         if check == Check::NamespaceSelector {
-            // Not what this is about: every namespace would be sent then.
+            // Avoids a second finding: otherwise every namespace would be sent.
             clinic.facts.namespaces = Fetched::Here(vec![super::namespace("shop", &[("dorgu.io/validate", "true")])]);
         }
         clinic.tells(check, status, &[words]);

@@ -1,4 +1,4 @@
-//! What the Deployment's arguments say, and what rights follow.
+//! The setup from the Deployment's arguments, and the rights that it needs.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Commands, the report, the canary and what is made of its answer.
+//! Commands, the report, the canary and the evaluation of its answer.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Tests of what is read when, nearly all on a clock of their own.
+//! Tests of what is read when, nearly all on a simulated clock.
 
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ impl Timed {
         }
     }
 
-    /// What is new so many milliseconds after the start.
+    /// What a refresh returns this many milliseconds after the start.
     fn at(&mut self, millis: u64) -> Option<Loaded> {
         let now = self.start + Duration::from_millis(millis);
         let arrivals = std::mem::take(&mut self.arrivals);
@@ -35,7 +35,7 @@ impl Timed {
         })
     }
 
-    /// Something was renamed to this name, and was reported just now.
+    /// A file was renamed to this name, and the rename was reported just now.
     fn renamed(&mut self, files: &Files, name: &str) -> &mut Self {
         let path = files.path(name);
         let folder = path.parent().unwrap().canonicalize().unwrap();
@@ -50,7 +50,7 @@ impl Timed {
     }
 }
 
-/// Two personas, of which the first says this.
+/// Two personas; the first has this version.
 fn two(version: &str) -> String {
     [persona("a", &alive(version)), persona("b", "")].join("---\n")
 }

@@ -42,13 +42,13 @@ fn links_to_the_kernel_and_to_folders_above_are_named_and_not_followed() {
         .link("/sys/kernel", "root/sub/sys")
         .link("..", "root/up")
         .link("/", "root/sub/slash")
-        // Walked anyway, and so no mistake.
+        // Walked anyway, so not reported.
         .link(".", "root/here")
         .link("..", "root/sub/back")
-        // Beside it, and so none either.
+        // Beside it, so not reported either.
         .link("../shared", "root/shared")
         .link("../shared/a.yaml", "root/sub/z.yaml");
-    let walked = walk(&[files.path("root")], MOST_ENTRIES);
+    let walked = walk(&[files.path("root")], MAX_ENTRIES);
     assert_eq!(
         paths(&files, &walked),
         ["root/b.yaml", "root/shared/a.yaml", "root/sub/c.yaml"]
@@ -70,7 +70,7 @@ fn links_to_the_kernel_and_to_folders_above_are_named_and_not_followed() {
 fn a_folder_above_that_was_given_as_well_is_walked() {
     let files = Files::new();
     files.write("a.yaml", "").write("root/b.yaml", "").link("..", "root/up");
-    let walked = walk(&[files.path("root"), files.path("")], MOST_ENTRIES);
+    let walked = walk(&[files.path("root"), files.path("")], MAX_ENTRIES);
     assert_eq!(paths(&files, &walked), ["root/b.yaml", "a.yaml"]);
     assert_eq!(problems(&files, &walked), [""; 0]);
 }
@@ -80,15 +80,15 @@ fn folders_deeper_than_any_sensible_ones_are_named_and_not_followed() {
     let files = Files::new();
     let deep = |levels: usize| vec!["d"; levels].join("/");
     files
-        .write(&format!("{}/a.yaml", deep(DEEPEST)), "")
-        .write(&format!("{}/b.yaml", deep(DEEPEST + 1)), "");
-    let walked = walk(&[files.path("")], MOST_ENTRIES);
-    assert_eq!(paths(&files, &walked), [format!("{}/a.yaml", deep(DEEPEST))]);
+        .write(&format!("{}/a.yaml", deep(MAX_DEPTH)), "")
+        .write(&format!("{}/b.yaml", deep(MAX_DEPTH + 1)), "");
+    let walked = walk(&[files.path("")], MAX_ENTRIES);
+    assert_eq!(paths(&files, &walked), [format!("{}/a.yaml", deep(MAX_DEPTH))]);
     assert_eq!(
         problems(&files, &walked),
         [format!(
-            "{}: more than {DEEPEST} folders deep; it is not followed",
-            deep(DEEPEST + 1)
+            "{}: more than {MAX_DEPTH} folders deep; it is not followed",
+            deep(MAX_DEPTH + 1)
         )]
     );
 }

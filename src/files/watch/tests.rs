@@ -1,4 +1,4 @@
-//! Tests of the watch: each makes a change of one sort and waits until it has arrived.
+//! Tests of the watch. Each makes a change of one sort and waits until it is delivered.
 
 use std::sync::mpsc::channel as results;
 
@@ -20,7 +20,8 @@ impl Watched {
         Self { loaded, _watch: watch }
     }
 
-    /// Waits for a state in which `done` holds; far less than the slow look would take, so events must have done it.
+    /// Waits for a state in which `done` holds, for far less than the interval of the poll, so that only events can have caused
+    /// it.
     #[track_caller]
     fn until(&self, done: impl Fn(&Loaded) -> bool) {
         let deadline = Instant::now() + SLOW_POLL - Duration::from_secs(1);
@@ -187,7 +188,7 @@ fn watching_and_reading_report_nothing_themselves() {
     let files = Files::new();
     files.write("sub/a.yaml", &persona("a", ""));
     let (messages, inbox) = channel();
-    let mut keeper = Keeper {
+    let mut keeper = Worker {
         folder: files.open(),
         notify: Some(notifier(messages).unwrap()),
         watched: BTreeSet::new(),
@@ -200,7 +201,7 @@ fn watching_and_reading_report_nothing_themselves() {
         keeper.folder.reload();
     }
     assert!(keeper.complete && keeper.watched.len() == 2);
-    // Else the thread would never rest. Events come within a millisecond or so; the quiet time is what it waits itself.
+    // Otherwise the thread would never rest. Events come within a millisecond or so; the quiet time is what it waits itself.
     assert!(inbox.recv_timeout(QUIET * 4).is_err());
 }
 

@@ -15,7 +15,7 @@ fn deployment(name: &str) -> Deployment {
     }
 }
 
-/// Waits on a clock that stands still but for timers: how long it took.
+/// Waits on a paused clock, which only timers advance, and returns how long that took.
 async fn waited(index: &Arc<Index>, name: &'static str, change: impl FnOnce(&Index)) -> Duration {
     let started = Instant::now();
     let waiting = {
@@ -50,7 +50,7 @@ async fn it_ends_when_the_deployment_comes_and_not_for_another() {
 #[tokio::test(start_paused = true)]
 async fn only_so_many_wait() {
     let index = Index::default();
-    let mut places: Vec<_> = (0..MOST_WAITING)
+    let mut places: Vec<_> = (0..MAX_WAITING)
         .map(|_| index.arrival("shop", "front").expect("a place"))
         .collect();
     assert!(index.arrival("shop", "front").is_none());

@@ -1,10 +1,10 @@
-//! The certificate that is served, as a part of the process: what it declares, and its metrics.
+//! The certificate as a part of the process: its declaration and its metrics.
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::Told;
+use super::CertificateState;
 use crate::certificates::State;
 use crate::metric::{ALONE, Described, Label, SECONDS};
 use crate::runtime::{About, Grant, Need, Object, Part, Scope, Task};
@@ -12,11 +12,11 @@ use crate::runtime::{About, Grant, Need, Object, Part, Scope, Task};
 const WEBHOOK: &str = "the webhook";
 const KEPT: &str = "the webhook and certificates in the cluster";
 
-/// What it needs: one field of one webhook configuration, and one Secret.
+/// It needs one field of one webhook configuration, and one Secret.
 pub(in crate::serve) static ABOUT: About = About {
     families: &[("Certificates", &FAMILIES)],
     grants: &[
-        // Never created: deleting it is the emergency stop.
+        // The configuration is never created: deleting it is the emergency stop.
         Grant {
             object: Object::WebhookConfiguration,
             need: Need::Registration,
@@ -26,7 +26,7 @@ pub(in crate::serve) static ABOUT: About = About {
                 &["list", "patch", "watch"],
             )
         },
-        // Server-side apply asks for `create` under the object's name, so even that is limited to it.
+        // Server-side apply needs `create`, but checks it under the object's name, so even that is limited to one object.
         Grant {
             object: Object::WebhookSecret,
             scope: Scope::Home,
@@ -37,12 +37,12 @@ pub(in crate::serve) static ABOUT: About = About {
     ..About::named("certificates")
 };
 
-/// The part: `told` is what is known of the certificate, `kept` the work of keeping it in the cluster.
-pub(super) fn part(told: &Told, kept: Option<Task>) -> Part {
+/// The part. `state` is what is known of the certificate, `kept` the task that reconciles it in the cluster.
+pub(super) fn part(state: &CertificateState, kept: Option<Task>) -> Part {
     let part = Part::new(&ABOUT);
     Part {
-        checks: told.checks(part.checks),
-        collectors: vec![Box::new(Served(told.clone()))],
+        checks: state.checks(part.checks),
+        collectors: vec![Box::new(Served(state.clone()))],
         everywhere: kept.into_iter().collect(),
         ..part
     }
@@ -90,14 +90,14 @@ static ROTATIONS: Described = Described::counter(
     "Leaves and CAs that this process has replaced in the Secret",
     KEPT,
 );
-/// How a reload ended.
+/// The result of a reload.
 const RELOADED: [&str; 2] = ["success", "failure"];
 
 static FAMILIES: [&Described; 5] = [&EXPIRY, &TRUSTED, &CA_EXPIRY, &RELOADS, &ROTATIONS];
 
-/// Reads the certificate that is served.
+/// Reads the facts of the certificate being served.
 #[derive(Debug)]
-struct Served(Told);
+struct Served(CertificateState);
 
 impl Collector for Served {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {

@@ -1,4 +1,4 @@
-//! What is read of an object, and what is said of one that cannot be.
+//! The decoded fields of an object, and the error for one that cannot be decoded.
 
 use super::*;
 

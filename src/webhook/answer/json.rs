@@ -1,6 +1,6 @@
-//! JSON put together from pieces that are JSON already and texts that become it. Knows no field.
+//! Writes JSON from pieces that are JSON already and texts that need escaping. It knows no field.
 
-/// What was written so far.
+/// The JSON so far.
 pub(super) struct Json(Vec<u8>);
 
 impl Json {
@@ -12,7 +12,7 @@ impl Json {
         self.0
     }
 
-    /// A piece of JSON, as it is.
+    /// A piece of JSON, unchanged.
     pub(super) fn raw(&mut self, piece: &'static str) {
         self.0.extend_from_slice(piece.as_bytes());
     }
@@ -24,7 +24,7 @@ impl Json {
         self.0.push(b'"');
     }
 
-    /// A string of several with commas between them.
+    /// A string of several words with commas in between.
     pub(super) fn joined<'w>(&mut self, words: impl IntoIterator<Item = &'w str>) {
         self.0.push(b'"');
         for (position, word) in words.into_iter().enumerate() {
@@ -43,17 +43,17 @@ impl Json {
     }
 
     pub(super) fn number(&mut self, number: u16) {
-        // Into memory, where nothing can fail; so below.
+        // Writing to memory does not fail; nor does it below.
         let _ = serde_json::to_writer(&mut self.0, &number);
     }
 
-    /// What stands between the quotes of a string. Nearly always the text itself.
+    /// The content between the quotes of a string. Nearly always the text itself.
     fn contents(&mut self, text: &str) {
         let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
         if text.bytes().all(plain) {
             self.0.extend_from_slice(text.as_bytes());
         } else {
-            // serde_json brings quotes of its own.
+            // serde_json adds quotes of its own.
             let start = self.0.len();
             let _ = serde_json::to_writer(&mut self.0, text);
             self.0.pop();

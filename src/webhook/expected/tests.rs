@@ -7,12 +7,12 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::index::{Change, Deployment, Index, MOST_WAITING, Snapshot};
+use crate::index::{Change, Deployment, Index, MAX_WAITING, Snapshot};
 use crate::policy::{Mode, Persona, RuleSet, Rulebook};
 use crate::server::body::Budget;
 use crate::webhook::Metrics;
 
-/// Enforces a minimum of two for an app whose name no selector of these tests has.
+/// Enforces a minimum of two for an app whose name no selector in these tests has.
 fn webhook(set: RuleSet, deployments_come: bool) -> Arc<Webhook> {
     let persona = |app: &str| Persona {
         namespace: "shop".into(),
@@ -77,16 +77,16 @@ async fn a_scale_waits_for_its_deployment_and_is_judged_by_it() {
         writer.index.deployments(Change::Put(front()));
     });
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (false, LATE));
-    // Known now.
+    // Now the Deployment is known.
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (false, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_never_comes_is_decided_as_if_nothing_had_been_waited_for() {
     let webhook = webhook(RuleSet::Complete, true);
-    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, PATIENCE));
+    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, TIMEOUT));
     let named = scale("app.kubernetes.io/name=by-selector");
-    assert_eq!(ask(&webhook, &named).await, (false, PATIENCE));
+    assert_eq!(ask(&webhook, &named).await, (false, TIMEOUT));
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +110,7 @@ async fn nothing_else_waits() {
 async fn so_many_wait_at_once_and_one_more_is_decided_at_once() {
     let webhook = webhook(RuleSet::Complete, true);
     let mut waiting = JoinSet::new();
-    for _ in 0..MOST_WAITING {
+    for _ in 0..MAX_WAITING {
         let webhook = Arc::clone(&webhook);
         waiting.spawn(async move { ask(&webhook, &scale("tier=web")).await });
     }
@@ -118,8 +118,8 @@ async fn so_many_wait_at_once_and_one_more_is_decided_at_once() {
         yield_now().await;
     }
     assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, Duration::ZERO));
-    // A request that is given up gives its place back.
+    // A request that is dropped releases its place.
     waiting.abort_all();
     while waiting.join_next().await.is_some() {}
-    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, PATIENCE));
+    assert_eq!(ask(&webhook, &scale("tier=web")).await, (true, TIMEOUT));
 }

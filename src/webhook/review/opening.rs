@@ -1,8 +1,9 @@
-//! The first bytes of a review that is too large to be kept: where its answer goes, and which namespace decides the mode.
+//! Reads the first bytes of a review that is too large to be kept: the uid to answer to, and the namespace, which decides the
+//! mode.
 //!
-//! Found by structure: only `apiVersion` and the members of `request` count, in any order, with or without escapes. The
-//! same text in a name, a label or an annotation is a value like any other. The bytes may end anywhere; what stands
-//! whole before their end is read.
+//! The members are found by structure: only `apiVersion` and the members of `request` count, in any order, with or without
+//! escapes. The same text in a name, a label or an annotation is an ordinary value. The bytes may end anywhere; members that
+//! are complete before their end are read.
 
 use std::fmt;
 
@@ -13,24 +14,24 @@ use super::Version;
 use crate::policy::text::Text;
 use crate::webhook::skim;
 
-/// What the first bytes say of a review.
+/// The members found in the first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Opening<'a> {
-    /// Which version asks; v1 where that is not known.
+    /// The version of the request; v1 where it is unknown.
     pub version: Version,
-    /// To which uid the answer goes.
+    /// The uid to answer to.
     pub uid: Text<'a>,
-    /// The request's namespace, where it was reached.
+    /// The request's namespace, if it was reached.
     pub namespace: Option<Text<'a>>,
-    /// The object's name, where it was reached.
+    /// The object's name, if it was reached.
     pub name: Option<Text<'a>>,
 }
 
 impl<'a> Opening<'a> {
-    /// Reads what stands in `bytes`. `None` where there is no uid to answer to, or where a member that counts comes twice.
+    /// Reads the members. `None` where there is no uid to answer to, or where a relevant member occurs twice.
     pub fn read(bytes: &'a [u8]) -> Option<Opening<'a>> {
         let mut found = Found::default();
-        // It ends with an error where the bytes do; what was found before counts.
+        // It fails where the bytes end. What was found before counts.
         let _ = skim::start(bytes, Outer(&mut found));
         let Found {
             version,
@@ -61,7 +62,7 @@ struct Found<'a> {
     uid: Option<Text<'a>>,
     namespace: Option<Text<'a>>,
     name: Option<Text<'a>>,
-    /// A member came twice, so that it is open which of them counts.
+    /// A member occurred twice, so it is undefined which of them counts.
     repeated: bool,
 }
 
@@ -79,7 +80,7 @@ fn keep<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// The members of the review that count.
+/// The relevant members of the review.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum OfReview {
@@ -89,7 +90,7 @@ enum OfReview {
     Other,
 }
 
-/// The members of `request` that count.
+/// The relevant members of `request`.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum OfRequest {

@@ -1,4 +1,4 @@
-//! Which resource a review is about, by `request.kind`, `request.resource` and `request.subResource`.
+//! The resource of a review, by `request.kind`, `request.resource` and `request.subResource`.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use crate::policy::json::Object;
 use crate::policy::text::{Shown, Text, cut};
 
-/// What an API server writes of every Deployment and of its subresources, so that it need not be parsed each time.
+/// The text that an API server writes for every Deployment and its subresources, so that it need not be parsed each time.
 const DEPLOYMENTS: &str = r#"{"group":"apps","version":"v1","resource":"deployments"}"#;
 
-/// What a review is about, before anything is made of it.
+/// The resource of a review, not parsed yet.
 #[derive(Debug, Default)]
 pub struct Target<'a> {
     pub(super) kind: Kind<'a>,
-    /// `request.resource` as it came; read only where it is not the usual one.
+    /// `request.resource` as received; parsed only where it is not the usual one.
     pub(super) resource: Option<&'a RawValue>,
     pub(super) sub_resource: Text<'a>,
 }
@@ -44,13 +44,13 @@ impl Target<'_> {
         self.kind.kind.as_str() == "Scale" || self.sub_resource.as_str() == "scale"
     }
 
-    /// Whether its kind is that of another object than a Deployment or a Scale. A caller may leave the kind out.
+    /// Whether its kind is neither Deployment nor Scale. A client may leave the kind out.
     pub fn is_of_another_kind(&self) -> bool {
         !matches!(self.kind.kind.as_str(), "" | "Deployment" | "Scale")
     }
 
-    /// Why it is not the Deployment of `apps`, nor a Scale of one, although its kind is called so: the Scale of a
-    /// StatefulSet, or a custom resource. What a caller leaves out is not held against it.
+    /// Why it is not the Deployment of `apps`, nor a Scale of one, although its kind has that name: the Scale of a StatefulSet,
+    /// or a custom resource. Omitted members do not count.
     pub fn foreign(&self) -> Option<String> {
         let Kind { group, kind } = &self.kind;
         if kind.as_str() == "Deployment" && !matches!(group.as_str(), "" | "apps") {

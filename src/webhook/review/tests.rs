@@ -8,7 +8,7 @@ use crate::webhook::skim;
 #[path = "../../../loadtest/payloads.rs"]
 mod payloads;
 
-/// Everything that was read of a review, the stored object's spec included.
+/// Everything that was read of a review, with the stored object's spec.
 fn told(review: Result<Review<'_>, super::Malformed<'_>>) -> String {
     let stored = |review: &Review<'_>| {
         review
@@ -41,7 +41,7 @@ fn what_an_api_server_sends_is_skimmed_and_read_as_by_serde_json() {
     }
 }
 
-/// Names that are asked for, names that look like them, and names that are awkward.
+/// Names that are read, names that look like them, and unusual names.
 fn name() -> impl Strategy<Value = String> {
     let asked = [
         "metadata",
@@ -113,7 +113,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A Deployment in which anything may be anything.
+/// A Deployment in which any field may have any value.
 fn object() -> impl Strategy<Value = Value> {
     (value(), value(), value(), value(), prop::collection::vec(value(), 0..3)).prop_map(|(a, b, c, d, list)| {
         let odd = |value: Value, good: Value| if value.is_object() || value.is_array() { value } else { good };
@@ -149,7 +149,7 @@ proptest! {
         prop_assert_eq!(told(Review::read(body.as_bytes())), told(Review::read_every_byte(body.as_bytes())));
     }
 
-    /// Damage where somebody looks is noticed by both; where nobody looks, the quick reader may pass over it.
+    /// Both readers notice damage in a field that is read. In other fields, the fast reader may skip it.
     #[test]
     fn damaged_bytes_are_never_read_differently(
         number in 0..4_usize,
@@ -169,7 +169,7 @@ proptest! {
         }
     }
 
-    /// Bytes of any kind are answered, by either reader, without a panic.
+    /// Either reader answers any bytes without a panic.
     #[test]
     fn any_bytes_end_in_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Review::read(&bytes);

@@ -1,13 +1,12 @@
-//! JSON read for the few fields that somebody asks for; everything else is skimmed over, many bytes at a time.
+//! A JSON reader for the few fields that are read; it skips everything else, many bytes at a time.
 //!
-//! Two thirds of a review are `managedFields` and the last-applied annotation, and checking their grammar would be most
-//! of the work of an answer. Here a value that nobody asks for ends where its brackets close, and is not looked at
-//! otherwise. What is asked for is read strictly, and whatever is out of the ordinary is an error without words: the
-//! caller reads again with `serde_json`, which either understands it or says what is wrong. So this reader may know
-//! less than `serde_json`, and must never read an asked-for field differently (the tests of `review` hold the two
-//! against each other).
+//! Two thirds of a review are `managedFields` and the last-applied annotation. Checking their grammar would be most of the work
+//! of an answer. Here a value that is not read ends where its brackets close, and is not checked otherwise. Fields that are
+//! read are parsed strictly. Anything unusual is an error without a message: the caller then reads again with `serde_json`,
+//! which either understands it or reports what is wrong. So this reader may accept less than `serde_json`, but must never read
+//! a field differently. The tests of `review` compare the two.
 //!
-//! Knows JSON and serde; no field of any object.
+//! This module knows JSON and serde, and no field of any object.
 
 mod blocks;
 
@@ -19,10 +18,10 @@ use serde::de::value::{BorrowedStrDeserializer, MapDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Reads a value, or says no: then `serde_json` knows better.
+/// Reads a value, or fails; then the caller uses `serde_json`.
 ///
 /// # Errors
-/// The bytes are no JSON, or no JSON of the usual kind, or not what `T` wants.
+/// The bytes are no JSON, or unusual JSON, or not a `T`.
 pub(super) fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Unusual> {
     let mut reader = Reader { text, at: 0 };
     let value = T::deserialize(&mut reader)?;
@@ -32,7 +31,7 @@ pub(super) fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T,
     }
 }
 
-/// Reads from the beginning of a text whose end may be missing: what the seed keeps before the error stays kept.
+/// Reads from the beginning of a text whose end may be missing. What the seed has kept before the error stays.
 ///
 /// # Errors
 /// As [`from_slice`], and where the text ends within the value.
@@ -40,7 +39,7 @@ pub(super) fn start<'de, S: DeserializeSeed<'de>>(text: &'de [u8], seed: S) -> R
     seed.deserialize(&mut Reader { text, at: 0 })
 }
 
-/// Not read here. Carries nothing, so that saying so costs nothing.
+/// Not read here. Empty, so that this error costs nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unusual;
 
@@ -58,8 +57,8 @@ impl de::Error for Unusual {
     }
 }
 
-/// As which name `serde_json` asks for a value's own bytes. Were it renamed there, everything would still be read, but
-/// by `serde_json`; a test tells.
+/// The name with which `serde_json` requests a value's own bytes. If serde_json renamed it, everything would still be read, but
+/// by `serde_json`; a test notices that.
 const RAW: &str = "$serde_json::private::RawValue";
 
 struct Reader<'de> {
@@ -68,7 +67,7 @@ struct Reader<'de> {
 }
 
 impl<'de> Reader<'de> {
-    /// The next byte that is no blank; it is not consumed.
+    /// The next byte that is not whitespace; it is not consumed.
     #[inline(always)]
     fn peek(&mut self) -> Result<u8, Unusual> {
         match self.text.get(self.at) {
@@ -77,7 +76,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// An API server writes none.
+    /// An API server writes no whitespace.
     #[cold]
     fn peek_past_blanks(&mut self) -> Result<u8, Unusual> {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
@@ -103,7 +102,7 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// Whether a list or an object goes on; consumes its end.
+    /// Whether a list or an object continues. Consumes its end.
     fn goes_on(&mut self, first: &mut bool, end: u8) -> Result<bool, Unusual> {
         match self.peek()? {
             byte if byte == end => {
@@ -118,7 +117,7 @@ impl<'de> Reader<'de> {
         Ok(true)
     }
 
-    /// The bytes of a string that starts here, without its quotes, and whether escapes stand in it.
+    /// The bytes of a string that starts here, without its quotes, and whether it contains escapes.
     fn string(&mut self) -> Result<(&'de [u8], bool), Unusual> {
         let start = self.at + 1;
         let mut end = start;
@@ -129,7 +128,7 @@ impl<'de> Reader<'de> {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
-                    end += 2;
+                    end = blocks::end_of_escapes(self.text, end);
                 }
                 _ => return Err(Unusual),
             }
@@ -138,13 +137,13 @@ impl<'de> Reader<'de> {
         Ok((self.text.get(start..end).ok_or(Unusual)?, escaped))
     }
 
-    /// A string with its escapes undone. Rare, so left to `serde_json`.
+    /// A string with its escapes decoded. Rare, so `serde_json` does it.
     fn unescaped(&self, raw: &[u8]) -> Result<String, Unusual> {
         let quoted = self.text.get(self.at - raw.len() - 2..self.at).ok_or(Unusual)?;
         serde_json::from_slice(quoted).map_err(|_| Unusual)
     }
 
-    /// Passes over a value and gives its bytes.
+    /// Skips a value and returns its bytes.
     fn skip(&mut self) -> Result<&'de [u8], Unusual> {
         let first = self.peek()?;
         let start = self.at;
@@ -164,7 +163,7 @@ impl<'de> Reader<'de> {
         self.text.get(start..self.at).ok_or(Unusual)
     }
 
-    /// A whole number as people write it; `1.0`, `1e3` and what does not fit 18 digits is not usual.
+    /// A whole number. `1.0`, `1e3` and numbers of more than 18 digits are unusual.
     fn integer(&mut self) -> Result<i64, Unusual> {
         let raw = self.skip()?;
         let (negative, digits) = match raw {
@@ -206,7 +205,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                     first: true,
                     ended: &mut ended,
                 })?;
-                // A visitor that stopped early has not asked for all of it.
+                // A visitor that stopped early has not read all of it.
                 if ended { Ok(value) } else { Err(Unusual) }
             }
             b'"' => {
@@ -283,7 +282,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
     }
 }
 
-/// A member's name. Names of fields are compared byte by byte, so whether the rest is UTF-8 is nobody's question.
+/// A member's name. Names are compared byte by byte, so it is not checked that others are UTF-8.
 struct Key<'r, 'de>(&'r mut Reader<'de>);
 
 impl<'de> Deserializer<'de> for Key<'_, 'de> {

@@ -17,7 +17,7 @@ fn read(text: &str) -> Result<Asked<'_>, Unusual> {
     from_slice(text.as_bytes())
 }
 
-/// What is accepted must be what `serde_json` makes of it.
+/// An accepted text must give the same value as with `serde_json`.
 fn agrees(text: &str) {
     let ours = read(text).unwrap_or_else(|_| panic!("not read: {text}"));
     let theirs: Asked<'_> = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -72,8 +72,8 @@ fn what_is_out_of_the_ordinary_is_left_to_the_other_reader() {
     assert_eq!(from_slice::<Asked<'_>>(b"{\"text\":\"\xff\"}"), Err(Unusual));
 }
 
-/// The name by which `serde_json` asks for raw bytes is its own affair; were it changed, every review would be read
-/// twice, and only this would tell.
+/// The name with which `serde_json` requests raw bytes is private. If it changed, every review would be read twice, and only
+/// this test would notice.
 #[test]
 fn the_bytes_of_a_value_can_be_had() {
     #[derive(Deserialize)]

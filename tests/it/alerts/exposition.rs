@@ -1,5 +1,5 @@
-//! The text that a scraper gets, taken apart: families with their type and unit, and of each series the labels and every
-//! value that they were seen with. Reads OpenMetrics and the older format of API servers.
+//! Parses the text that a scraper gets: families with their type and unit, and each label of their series with every value
+//! seen. Reads OpenMetrics and the older format of API servers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! Alerts fire when they should and only then, as Prometheus itself judges by its promtool: given, or taken from Debian's
-//! package, which is a matter of seconds. Where neither is to be had the test says so and passes: parsing alone, which is
-//! always done, is held by another.
+//! Alerts fire when they should and only then, evaluated by Prometheus' own promtool: given, or taken from Debian's package,
+//! which takes seconds. Where neither is available, the test says so and passes; another test always checks that the rules
+//! parse.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,4 @@
-//! docs/metrics.md is made from the families that are registered. `DORGU_REWRITE=1 cargo test --test it generated`
-//! rewrites it.
+//! docs/metrics.md is generated from the registered families. `DORGU_REWRITE=1 cargo test --test it generated` rewrites it.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Metrics, and what is made of them: the reference, the dashboard, the alerts, the runbooks. A query that nobody can
-//! answer, an alert that cannot fire, a runbook that nobody is sent to each fail here.
+//! Metrics and what is built on them: the reference, the dashboard, the alerts, the runbooks. A query without data, an alert
+//! that cannot fire and a runbook without an alert each fail here.
 
 mod exposition;
 mod fired;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// Where the webhook is told apart from others in an API server's metrics.
+/// Identifies the webhook in an API server's metrics.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
 
 fn root() -> &'static Path {

@@ -1,5 +1,5 @@
-//! Every query of the alerts and of the dashboard, parsed, and followed from what it selects to what it leaves: each name
-//! is served, each label is one that is there, and each value one that it can have.
+//! Parses every query of the alerts and the dashboard, and follows its labels from the selectors to the result: each metric is
+//! served, each label exists, and each value is possible.
 
 use std::collections::BTreeSet;
 

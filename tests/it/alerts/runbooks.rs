@@ -1,5 +1,5 @@
-//! docs/runbooks.md has a section for every alert, and every alert leads to its section. What the sections say to type is
-//! typed in `installed::runbooks`.
+//! docs/runbooks.md has a section for every alert, and every alert links to its section. `installed::runbooks` runs the
+//! commands in those sections.
 
 use std::collections::BTreeSet;
 

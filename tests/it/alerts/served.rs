@@ -1,5 +1,5 @@
-//! What processes and an API server serve when everything that is counted has happened once; and that this is what the
-//! reference is made of, family by family.
+//! What processes and an API server serve after everything that is counted has happened once. The reference lists the same
+//! families.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::https;
 use crate::watched::install_crds;
 
 /// On a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -86,7 +86,7 @@ fn from_cluster(bed: &Bed) -> String {
         "--webhook-secret=webhook-ca",
     ]);
     let (runtime, metrics) = (runtime(), dorgu.metrics_url());
-    let served = wait_until(PATIENCE, "a certificate is trusted and a status written", || {
+    let served = wait_until(TIMEOUT, "a certificate is trusted and a status written", || {
         let (_, served) = runtime.block_on(https::get(&metrics))?;
         for wanted in [
             "dorgu_certificate_trusted 1\n",
@@ -116,7 +116,7 @@ pub(super) fn api_servers() -> Option<Exposition> {
             "metadata": {"name": "unanswered"},
             "webhooks": [{
                 "name": WEBHOOK, "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": policy,
-                // Nobody listens there.
+                // Nothing listens there.
                 "clientConfig": {"url": "https://127.0.0.1:1/validate-deployment"},
                 "rules": [{
                     "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE"],
@@ -137,14 +137,14 @@ pub(super) fn api_servers() -> Option<Exposition> {
     };
     let metrics = || bed.kubectl(&["get", "--raw", "/metrics"]).expect_success();
     register("Ignore");
-    let counted = wait_until(PATIENCE, "a failure to ask is counted", || {
+    let counted = wait_until(TIMEOUT, "a failure to ask is counted", || {
         create().checked()?;
         ensure!(metrics().contains(&format!("fail_open_count{{name=\"{WEBHOOK}\"")));
         Ok(())
     });
     counted.unwrap_or_else(|error| panic!("{error:#}"));
     register("Fail");
-    let refused = wait_until(PATIENCE, "the other policy is in force", || {
+    let refused = wait_until(TIMEOUT, "the other policy is in force", || {
         ensure!(!create().succeeded());
         Ok(())
     });

@@ -1,5 +1,5 @@
-//! The documents that people read about rules and bypasses, held against the rules and the corpus: a rule nobody
-//! explains, an example that does not do what it says and a case that was renamed each fail here.
+//! Compares the pages about rules and bypasses with the rules and the corpus. An unexplained rule, an example that does not do
+//! what the page says and a renamed case each fail here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use dorgu::policy::{
 
 use super::{Answer, Case, Expect};
 
-/// Classes that must be caught and that a case can tell. Of the others 14, 15 and 17 are states and sizes of the server,
+/// Classes that must be caught and that a case can express. Of the others, 14, 15 and 17 are states and sizes of the server,
 /// and 11, 18 and 19 are out of scope.
 const CLOSED: [u8; 21] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 16, 20, 21, 22, 23, 24, 25, 26, 27,
@@ -81,7 +81,7 @@ fn every_section_says_how_much_its_rule_weighs() {
 fn every_example_does_what_it_says() {
     for rule in Rule::ALL {
         let section = &sections()[rule.name()];
-        // One is told to nobody who deploys, the other is about what is no Deployment at all.
+        // Users who deploy never see the first; the second concerns no Deployment.
         if rule.severity() == Severity::Info || rule == Rule::ObjectUnreadable {
             continue;
         }
@@ -229,7 +229,7 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
         .collect()
 }
 
-/// By which words a rule is recognised in an answer; `None` for one that is told to nobody who deploys.
+/// The words that identify a rule in an answer; `None` for a rule that users who deploy never see.
 fn words(rule: Rule) -> Option<&'static [&'static str]> {
     Some(match rule {
         Rule::CpuLimitAbovePersona => &["CPU limit ", " exceeds persona limit "],

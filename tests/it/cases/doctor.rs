@@ -1,4 +1,4 @@
-//! docs/doctor.md, held against the checks.
+//! Compares docs/doctor.md with the checks.
 
 use dorgu::doctor::Check;
 

@@ -1,6 +1,6 @@
-//! The corpus: `tests/cases/<family>/<sentence>.yaml`, each a question and the answer expected per rule set and mode.
-//! Every door reads it: `policy` asks the pure decision, `webhook` asks over HTTP, `cluster::corpus` has a real API server
-//! ask the real process.
+//! The corpus: `tests/cases/<family>/<sentence>.yaml`, each with a question and the expected answer for each rule set and mode.
+//! Every entry point runs it: `policy` calls the pure decision, `webhook` sends it over HTTP, in `cluster::corpus` a real API
+//! server calls the real process.
 
 mod docs;
 mod doctor;
@@ -78,8 +78,8 @@ pub struct Answer {
 }
 
 impl Case {
-    /// Holds a door to every case, rule set and mode that it can be asked about: `ask` says what it answers, or nothing
-    /// where the question is another door's. At least `floor` must have been asked, so that no door shrinks unseen.
+    /// Runs every case, rule set and mode through one entry point. `ask` returns its answer, or `None` where the case cannot be
+    /// expressed there. At least `floor` must have been asked, so that no entry point covers fewer cases unnoticed.
     pub fn check(floor: usize, mut ask: impl FnMut(&Case, RuleSet, Mode) -> Option<Answer>) {
         let (mut asked, mut wrong) = (0, Vec::new());
         for case in Case::all() {

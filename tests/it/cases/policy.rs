@@ -1,4 +1,4 @@
-//! The corpus, asked of the pure decision.
+//! Runs the corpus through the pure decision.
 
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
 use dorgu::policy::{Governed, Old, Question, RuleSet, Rulebook, Subject, Workload, decide};

@@ -1,4 +1,4 @@
-//! The corpus, asked of the webhook over HTTP.
+//! Runs the corpus through the webhook over HTTP.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A Secret of cert-manager's shape: served, followed, never written.
+//! A Secret in cert-manager's format: served, followed, never written.
 
 use anyhow::ensure;
 use dorgu::server::tls::Authority;

@@ -1,4 +1,4 @@
-//! The first minutes, other people's hands, and the emergency stop.
+//! The first minutes of an installation, manual edits, and the emergency stop.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn the_api_server_is_told_whom_to_trust_and_nobody_who_applies_the_configuration
     };
     let stage = Stage::new(bed, "install");
     let dorgu = stage.start(&[]);
-    // Nobody is asked yet: the certificate is there all the same.
+    // No review is sent yet, and the certificate exists all the same.
     let said = stage.until("ready without a registration", &[&dorgu], || ready(&dorgu));
     assert!(said.contains("does not exist, so no reviews will come"), "{said}");
 
@@ -69,7 +69,7 @@ fn the_api_server_is_told_whom_to_trust_and_nobody_who_applies_the_configuration
     let field = json!({"f:webhooks": {entry: {".": {}, "f:clientConfig": {"f:caBundle": {}}, "f:name": {}}}});
     assert_eq!(ours["fieldsV1"], field, "one field, and the key that it stands under");
 
-    // Changed by hand: put right.
+    // A manual change is reverted.
     let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": "Cg=="}]);
     let patch = [
         "patch",
@@ -131,7 +131,7 @@ fn a_configuration_that_was_deleted_stays_deleted() {
     assert!(said.contains("does not exist, so no reviews will come"), "{said}");
     assert!(stage.registered().is_err(), "it is back");
 
-    // Whoever stopped it may start it again.
+    // The user who stopped it may start it again.
     bed.apply(&registration).expect_success();
     stage.until("a breach is refused", &[&dorgu], || stage.is_refused());
 }

@@ -1,5 +1,5 @@
-//! Requests that must be refused, at a steady pace, half of them on new connections, by callers who trust what an API
-//! server would: exactly the caBundle that is registered at the moment.
+//! Sends requests that must be denied, at a steady pace, half of them on new connections. The callers trust what an API server
+//! would: exactly the caBundle that is registered at the moment.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::{Stage, text};
 use crate::https::Connection;
 
-/// Callers, the first half of which dials anew for every question.
+/// Callers. The first half opens a new connection for every request.
 const CALLERS: usize = 8;
 /// Together 250 questions a second.
 const PACE: Duration = Duration::from_millis(32);
-/// Questions on a kept connection before it is left for another; API servers, too, dial anew now and then.
+/// Requests on a kept connection before it is replaced. API servers, too, reconnect now and then.
 const KEPT: usize = 100;
 /// How often the registration is read.
 const LOOK: Duration = Duration::from_millis(50);
@@ -72,13 +72,13 @@ impl Load {
         }
     }
 
-    /// From now on only these are asked; returns when nobody asks another any more.
+    /// From now on only these targets are called. Returns when no other is called any more.
     pub(super) fn only(&self, targets: Vec<String>) {
         *self.shared.targets.lock().expect("no panic") = targets;
         std::thread::sleep(PACE * 5);
     }
 
-    /// Nothing else than refusals so far.
+    /// So far every answer was a denial.
     pub(super) fn expect_clean(&self) {
         let failures = self.shared.failures.lock().expect("no panic");
         assert!(

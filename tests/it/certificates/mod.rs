@@ -1,5 +1,5 @@
-//! Certificates in the cluster, on a real API server, by an account that may do what docs/certificates.md names and
-//! nothing else. Nothing is made by hand: the process makes its certificate and tells the API server whom to trust.
+//! Certificates in the cluster, on a real API server, by an account with exactly the rights that docs/certificates.md names.
+//! Nothing is created by hand: the process generates its certificate and writes the caBundle.
 
 mod foreign;
 mod install;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::bed::{Bed, Dorgu, Output, Registration, wait_until, write_kubeconfig};
 
 /// How long a change may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const SECRET: &str = "dorgu-webhook-ca";
 const LEASE: &str = "48ec518d.dorgu.io";
 
@@ -114,7 +114,7 @@ impl<'b> Stage<'b> {
         text(&self.registered()?["webhooks"][0]["clientConfig"]["caBundle"])
     }
 
-    /// Asks the API server to create a Deployment in breach, which it must refuse.
+    /// Requests a Deployment that violates its persona, which must be denied.
     fn breach(&self) -> Output {
         let object = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
@@ -139,8 +139,8 @@ impl<'b> Stage<'b> {
     }
 
     fn until<T>(&self, what: &str, processes: &[&Dorgu], look: impl FnMut() -> Result<T>) -> T {
-        wait_until(PATIENCE, what, look).unwrap_or_else(|error| {
-            // One line for each of thousands of refusals would hide the others.
+        wait_until(TIMEOUT, what, look).unwrap_or_else(|error| {
+            // A line for each of thousands of denials would hide the others.
             let told = |line: &String| !line.contains("Denied a Deployment");
             let said = processes.iter().map(|dorgu| {
                 let lines = dorgu.lines().into_iter().filter(told);

@@ -1,4 +1,4 @@
-//! Rotations, accidents and a dead holder, under requests that must be refused.
+//! Rotations, accidents and a dead holder, under requests that must be denied.
 
 use std::time::{Duration, Instant};
 
@@ -98,7 +98,7 @@ impl<'b> Scene<'b> {
         self.stage.kubectl(&patch).expect_success();
     }
 
-    /// Nobody writes the Secret while API servers answer a while, and the holder has nothing to say.
+    /// The Secret is not written while API servers answer for a while, and the holder logs nothing.
     fn rests(&self, version: &Value) {
         let wrote = || {
             let lines = self.replicas.iter().flat_map(Dorgu::lines);
@@ -145,7 +145,7 @@ fn nothing_is_admitted_and_no_handshake_fails_whatever_happens_to_certificates()
         Ok(())
     });
 
-    // Of no use: what is remembered is written again, and served all along.
+    // Unusable: the remembered content is written again, and was served throughout.
     let leaf = scene.data("tls.crt");
     let junk = json!({"data": {"tls.crt": "anVuaw==", "ca.key": "anVuaw=="}});
     scene.corrupt(&junk);

@@ -1,7 +1,7 @@
-//! What an API server says to every value set, under strict validation, in a namespace of restricted Pod Security.
+//! An API server accepts every value set, under strict validation, in a namespace of restricted Pod Security.
 //!
-//! The kinds of the Prometheus operator and of cert-manager are known to it by schemas of our own that hold the fields we
-//! use and no other, so a misspelt one is refused.
+//! The kinds of the Prometheus operator and of cert-manager have schemas of our own, with only the fields we use, so that a
+//! misspelt field is rejected.
 
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ fn a_misspelt_field_of_a_neighbours_kind_is_seen() {
     assert!(refused.contains("intervall"), "{refused}");
 }
 
-/// The kinds that the chart makes of somebody else's, with the fields that we use.
+/// The foreign kinds that the chart creates, with the fields that we use.
 pub(crate) fn install_neighbours(bed: &Bed) {
     let crds = json!({"apiVersion": "v1", "kind": "List", "items": neighbours()});
     bed.apply(&crds.to_string()).expect_success();

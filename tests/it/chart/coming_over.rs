@@ -1,4 +1,5 @@
-//! From the Go operator's chart to ours, step by step as docs/from-the-go-operator.md tells it, with a chart of its shape.
+//! Migrates from the Go operator's chart to ours, step by step as docs/from-the-go-operator.md describes, with a chart of its
+//! form.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{NAMESPACE, PATIENCE, RELEASE, ca_bundle, chart, get, left, persona, persona_with_status, theirs};
+use super::{NAMESPACE, RELEASE, TIMEOUT, ca_bundle, chart, get, left, persona, persona_with_status, theirs};
 use crate::bed::{Bed, Helm, Options, wait_until};
 
 /// What a user of theirs has set; it stays valid.
@@ -119,7 +120,7 @@ fn come_over(server_side: &str, more: &[&str]) {
         selectable["spec"]["versions"][0]["selectableFields"].is_array(),
         "the definitions are ours now"
     );
-    let selected = wait_until(PATIENCE, "the new field is selectable", || {
+    let selected = wait_until(TIMEOUT, "the new field is selectable", || {
         let by_name = [
             "get",
             "applicationpersonas",
@@ -142,7 +143,7 @@ fn come_over(server_side: &str, more: &[&str]) {
 
 #[test]
 fn a_release_that_helm_3_made_comes_over() {
-    // Helm 3 patched; Helm 4 goes on so for a release that began so.
+    // Helm 3 patched. Helm 4 continues that for a release that was created so.
     come_over("--server-side=false", &[]);
 }
 

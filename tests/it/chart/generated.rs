@@ -1,4 +1,4 @@
-//! What is made from values.yaml, and from the manifests: the schema, the README's tables, the CustomResourceDefinitions.
+//! What is generated from values.yaml and from the manifests: the schema, the README's tables, the CustomResourceDefinitions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! The chart: what Helm makes of it, what an API server says to that, and what becomes of what was there before.
+//! The chart: what Helm renders, what an API server answers to that, and how it replaces what was installed before.
 
 mod accepted;
 pub(crate) mod coming_over;
@@ -27,7 +27,7 @@ pub(crate) use accepted::install_neighbours;
 const RELEASE: &str = "dorgu-operator";
 pub(crate) const NAMESPACE: &str = "dorgu-system";
 /// How long an API server may take to serve a new kind, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn chart() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/dorgu-operator"))
@@ -102,7 +102,7 @@ fn persona_with_status(bed: &Bed) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     bed.apply(&namespace.to_string()).expect_success();
     let persona = fs::read_to_string(manifests().join("examples/orders-persona.yaml")).unwrap();
-    let applied = wait_until(PATIENCE, "personas are served", || bed.apply(&persona).checked());
+    let applied = wait_until(TIMEOUT, "personas are served", || bed.apply(&persona).checked());
     applied.unwrap_or_else(|error| panic!("{error:#}"));
     let status = json!({"status": {"phase": "Active", "health": {"status": "Healthy", "message": "all is well"}}});
     let patch = format!("--patch={status}");

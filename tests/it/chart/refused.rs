@@ -1,4 +1,4 @@
-//! Values that make no sense, and what a person is told.
+//! Conflicting values, and the message that a user gets.
 
 use super::{NAMESPACE, template};
 use crate::bed::Helm;

@@ -1,4 +1,4 @@
-//! A release's life: installed, upgraded to a chart with other CustomResourceDefinitions, gone.
+//! The life of a release: installed, upgraded to a chart with other CustomResourceDefinitions, removed.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, PATIENCE, RELEASE, ca_bundle, chart, copied, get, left, persona, persona_with_status};
+use super::{NAMESPACE, RELEASE, TIMEOUT, ca_bundle, chart, copied, get, left, persona, persona_with_status};
 use crate::alerts::runbooks::emergency_stop;
 use crate::bed::{Bed, Helm, Needs, Options, Output, wait_until};
 
@@ -250,8 +250,8 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
         bed.kubectl(&["label", "namespace", namespace, "dorgu.io/validate=true"])
             .expect_success();
     }
-    // Nobody answers, and that is what this policy asks for.
-    let refused = wait_until(PATIENCE, "the registration is in force", || {
+    // No pod answers, and this policy then denies.
+    let refused = wait_until(TIMEOUT, "the registration is in force", || {
         let created = deployment(&bed, "shop");
         ensure!(!created.succeeded(), "{created}");
         Ok(created.stderr)
@@ -262,9 +262,9 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
     for namespace in ["kube-system", NAMESPACE] {
         deployment(&bed, namespace).expect_success();
     }
-    // The usual policy admits what nobody answers for.
+    // The usual policy admits what no pod answers.
     release(&helm, "upgrade", &chart, &["--set", "webhook.failurePolicy=Ignore"]);
-    let admitted = wait_until(PATIENCE, "the other policy is in force", || {
+    let admitted = wait_until(TIMEOUT, "the other policy is in force", || {
         deployment(&bed, "shop").checked()
     });
     admitted.unwrap_or_else(|error| panic!("{error:#}"));
@@ -274,7 +274,7 @@ fn with_every_pod_down_the_cluster_stays_usable_and_one_command_is_always_enough
     let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
     let [stop, _, back, _] = emergency_stop();
     bed.shell_in(clone, &stop).expect_success();
-    let admitted = wait_until(PATIENCE, "the registration is gone", || {
+    let admitted = wait_until(TIMEOUT, "the registration is gone", || {
         deployment(&bed, "shop").checked()
     });
     admitted.unwrap_or_else(|error| panic!("{error:#}"));

@@ -1,4 +1,4 @@
-//! What templates make of values, without a cluster.
+//! What templates render from values, without a cluster.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,11 +1,11 @@
-//! The process as a release starts it: its arguments, its environment, its account and the account's rights. Nothing is
-//! done in between but what the notes say, and what cert-manager or a user does where they keep the certificate.
+//! The process as a release starts it: its arguments, environment, account and rights. No step is added except those in the
+//! notes, and those of cert-manager or a user who manages the certificate.
 
 use anyhow::ensure;
 use serde_json::json;
 
 use super::accepted::install_neighbours;
-use super::{NAMESPACE, PATIENCE, RELEASE, chart, manifests};
+use super::{NAMESPACE, RELEASE, TIMEOUT, chart, manifests};
 use crate::bed::{Addresses, Bed, Helm, Options, Pod, Service, may_play_node, wait_until};
 
 const SERVICE: &str = "dorgu-operator-webhook";
@@ -21,8 +21,8 @@ struct Running {
 }
 
 impl Running {
-    /// `None` where this machine cannot play node. Whoever keeps certificates does so before the release comes, or nothing
-    /// would be ready.
+    /// `None` where this machine cannot run pods. `keep_certificate` runs before the release is installed, or nothing would
+    /// become ready.
     fn start(values: &str, keep_certificate: impl FnOnce(&Bed)) -> Option<Self> {
         may_play_node()?;
         let helm = Helm::find()?;
@@ -33,7 +33,7 @@ impl Running {
         let chart = chart().display().to_string();
         let install = ["install", RELEASE, &chart, "--namespace", NAMESPACE, "--set", values];
         let notes = helm.on(&bed).run(&install).expect_success();
-        let bound = wait_until(PATIENCE, "the account may do what its roles say", || {
+        let bound = wait_until(TIMEOUT, "the account may do what its roles say", || {
             let question = ["auth", "can-i", "watch", "deployments", "-A", "--as", ACCOUNT];
             bed.kubectl(&question).checked()
         });
@@ -55,7 +55,7 @@ impl Running {
 
     /// Waits until kubectl prints this.
     fn until_printed(&self, args: &[&str], wanted: &str) {
-        let printed = wait_until(PATIENCE, &format!("'{wanted}' is printed"), || {
+        let printed = wait_until(TIMEOUT, &format!("'{wanted}' is printed"), || {
             let printed = self.bed.kubectl(args).checked()?;
             ensure!(printed == wanted, "'{printed}' is");
             Ok(())
@@ -67,9 +67,9 @@ impl Running {
     fn until_it_works(&self, words: &str) {
         let mut lines = self.notes.trim_end().lines().rev();
         let (second, first) = (lines.next().expect("a line"), lines.next().expect("a line"));
-        let created = wait_until(PATIENCE, "personas are served", || self.bed.shell(first).checked());
+        let created = wait_until(TIMEOUT, "personas are served", || self.bed.shell(first).checked());
         created.unwrap_or_else(|error| panic!("{error:#}"));
-        let told = wait_until(PATIENCE, "the answer is as the notes say", || {
+        let told = wait_until(TIMEOUT, "the answer is as the notes say", || {
             let answer = self.bed.shell(second).to_string();
             ensure!(answer.contains(words), "{answer}");
             Ok(())

@@ -1,4 +1,4 @@
-//! A chart of the shape of the Go operator's, as far as Helm and an API server can tell the two apart (contract 7.3, 7.4):
+//! A chart in the form of the Go operator's, as far as Helm and an API server can distinguish them (contract 7.3, 7.4):
 //! CustomResourceDefinitions in `crds/`, its names, its selector, the Secret it mounts. For a release `dorgu-operator` in
 //! `dorgu-system`.
 

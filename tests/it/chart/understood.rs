@@ -1,5 +1,5 @@
-//! The process understands every argument that a rendered Deployment gives it. Without a cluster, where it takes the same
-//! arguments, so that no right and no neighbour is needed.
+//! The process accepts every argument that a rendered Deployment gives it. Tested without a cluster, where it accepts the same
+//! arguments, so that no rights and no other service are needed.
 
 use serde_json::Value;
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
-//! values.yaml read as what it is for people: its sections, its keys and the comment above each. The values themselves are
-//! parsed as YAML; only comments are found line by line, so the file keeps to one style: a comment directly above its key,
-//! two spaces a level, sections behind `##`, and `# @schema {…}` for what a default does not show.
+//! Reads values.yaml as its readers do: sections, keys and the comment above each. The values themselves are parsed as YAML.
+//! Only comments are found line by line, so the file follows one style: a comment directly above its key, two spaces a level,
+//! sections behind `##`, and `# @schema {…}` for what a default does not show.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -36,7 +36,7 @@ struct Line<'a> {
 /// The entries of the text, in its order.
 ///
 /// # Errors
-/// Which key nobody explains, or which line is not in the style.
+/// A key without a comment, or a line in another style.
 pub(super) fn read(text: &str) -> Result<Vec<Entry>> {
     let values: Value = serde_saphyr::from_str(text)?;
     let lines = lines(text)?;

@@ -1,4 +1,4 @@
-//! Many requests to an API server at once. Knows how it hands on what a webhook said; knows no case.
+//! Sends many requests to an API server at once. It knows how the API server passes on a webhook's answer; it knows no case.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,27 +16,27 @@ const CONNECTIONS: usize = 8;
 const DENIED: &str = "admission webhook \"validate-deployment.dorgu.io\" denied the request: ";
 
 /// A request; no body is null.
-pub(super) struct Ask {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) body: Value,
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: Value,
 }
 
 /// What the API server said.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) warnings: Vec<String>,
-    pub(super) body: Value,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) body: Value,
 }
 
 impl Reply {
-    pub(super) fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// As far as a client can see what the webhook said: no message when it allowed. Whoever else refused is told apart
-    /// by the status in front.
-    pub(super) fn answer(&self) -> Answer {
+    /// The webhook's answer, as far as a client sees it: no message when it allowed. A denial by another component is
+    /// distinguished by the status in front.
+    pub(crate) fn answer(&self) -> Answer {
         let said = self.body["message"].as_str().unwrap_or_default();
         let message = match (self.succeeded(), said.strip_prefix(DENIED)) {
             (true, _) => String::new(),
@@ -52,7 +52,7 @@ impl Reply {
 }
 
 /// All replies, in the order of the requests, which are sent in no order.
-pub(super) fn ask_all(proxy: &str, asks: impl IntoIterator<Item = Ask>) -> Vec<Reply> {
+pub(crate) fn ask_all(proxy: &str, asks: impl IntoIterator<Item = Ask>) -> Vec<Reply> {
     let asks: Vec<Ask> = asks.into_iter().collect();
     let mut replies: Vec<Option<Reply>> = asks.iter().map(|_| None).collect();
     let queue = Arc::new(Mutex::new(asks.into_iter().enumerate()));

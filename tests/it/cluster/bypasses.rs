@@ -1,4 +1,4 @@
-//! Ways in that only a real API server opens: generated names, dry runs, server-side apply, every kind of patch
+//! Bypasses that only a real API server makes possible: generated names, dry runs, server-side apply, every kind of patch
 //! (bypass class 25).
 
 use serde_json::json;

@@ -1,9 +1,9 @@
-//! The corpus, asked through a real API server that calls the real process: the third door.
+//! Runs the corpus through a real API server that calls the real process.
 //!
-//! Every case gets a namespace of its own, where its old object is stored while nothing is registered; then it is asked,
-//! always as a dry run, once of the API server alone and once of every rule set and mode. What the API server alone
-//! refuses cannot be asked of us; what it warns of alone, it warns of beside us. Knows no rule: the expected answers are
-//! the corpus's.
+//! Every case gets a namespace of its own, where its old object is stored while nothing is registered. Then it is requested,
+//! always as a dry run: once without the webhook, and once for every rule set and mode. What the API server itself rejects
+//! cannot be sent to us; what it warns of itself, it warns of in addition to us. This file knows no rule: the expected answers
+//! are the corpus's.
 
 mod question;
 
@@ -20,18 +20,19 @@ use super::warnings::recorded;
 use crate::bed::{Bed, Dorgu, Options, Registration};
 use crate::cases::{Answer, Case};
 use crate::https;
-use question::{MATCH, Question};
+use question::MATCH;
+pub(crate) use question::Question;
 
-/// Reviews for each rule set and mode, a few fewer than when this was written. Less would mean that the corpus, or this
-/// door, has quietly become narrower.
+/// Reviews for each rule set and mode, a few fewer than when this was written. Less would mean that the corpus, or what can be
+/// sent through an API server, has become smaller unnoticed.
 const REVIEWS: usize = 290;
-const MATCHINGS: [&str; 2] = ["label", "chain"];
+pub(crate) const MATCHINGS: [&str; 2] = ["label", "chain"];
 const FAIL_OPEN: &str = "apiserver_admission_webhook_fail_open_count";
 
 #[test]
 fn the_api_server_hands_on_what_each_case_says() {
-    // Not the shared one: other tests stop their servers, and so make it go on without them, or have roll out what is
-    // stored in it.
+    // Not the shared one: other tests stop their servers. The API server would then continue without those webhooks, or roll
+    // out what this test stores.
     let Some(bed) = Bed::start(&Options::default()) else {
         return;
     };
@@ -143,7 +144,7 @@ fn questions(left_out: &mut LeftOut) -> Vec<Question> {
 }
 
 /// One file for each case.
-fn write_personas(questions: &[Question]) -> TempDir {
+pub(crate) fn write_personas(questions: &[Question]) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     for question in questions {
         std::fs::write(folder.path().join(&question.file), question.documents()).expect("written");
@@ -152,11 +153,11 @@ fn write_personas(questions: &[Question]) -> TempDir {
 }
 
 /// A process for every rule set, mode and `--match`.
-struct Processes(HashMap<(RuleSet, Mode, &'static str), Dorgu>);
+pub(crate) struct Processes(HashMap<(RuleSet, Mode, &'static str), Dorgu>);
 
 impl Processes {
     /// Each reads the same folder.
-    fn start(personas: &TempDir) -> Processes {
+    pub(crate) fn start(personas: &TempDir) -> Processes {
         let columns = Case::COLUMNS
             .into_iter()
             .flat_map(|(set, mode)| MATCHINGS.map(|m| (set, mode, m)));
@@ -175,7 +176,7 @@ impl Processes {
         Processes(columns.map(start).collect())
     }
 
-    fn of(&self, set: RuleSet, mode: Mode, matching: &'static str) -> &Dorgu {
+    pub(crate) fn of(&self, set: RuleSet, mode: Mode, matching: &'static str) -> &Dorgu {
         &self.0[&(set, mode, matching)]
     }
 
@@ -213,8 +214,8 @@ impl Processes {
             }
             bed.apply(&configuration.to_string()).expect_success();
         }
-        // The API server learns of configurations in the order they were stored in: once this one is in force, the two
-        // above are.
+        // The API server reads configurations in the order in which they were stored. Once this one is in effect, the two above
+        // are.
         bed.register(&registration("label"));
     }
 }

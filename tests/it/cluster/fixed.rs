@@ -1,5 +1,5 @@
-//! Every printed fix passes: what a denial says to change is changed by something that knows nothing but the grammar of
-//! its lines, and then the API server stores it and dorgu allows it.
+//! Every printed fix works: a program that knows only the grammar of a denial's lines applies them, and then the API server
+//! stores the object and dorgu allows it.
 //!
 //! `DORGU_FIX_CASES` and `DORGU_FIX_SEED` choose how many denials and which.
 

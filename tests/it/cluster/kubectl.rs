@@ -1,4 +1,4 @@
-//! Warned about, refused with the fix, let go, and never in the way.
+//! Warnings, denials with the fix, admitted requests, and no interference.
 
 use serde_json::json;
 

@@ -1,8 +1,8 @@
-//! `kubectl` against a real API server that calls the real process: what a platform engineer sees.
+//! `kubectl` against a real API server that calls the real process, as a platform engineer sees it.
 
-mod api_server;
+pub(crate) mod api_server;
 mod bypasses;
-mod corpus;
+pub(crate) mod corpus;
 mod fixed;
 mod kubectl;
 mod other_kinds;

@@ -1,4 +1,4 @@
-//! Other kinds have a Scale, too. A registration that sends it gets no verdict of a persona, which governs Deployments.
+//! Other kinds have a Scale, too. Where a registration sends it, no persona applies, since personas govern Deployments.
 
 use std::time::Duration;
 

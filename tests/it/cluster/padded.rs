@@ -1,4 +1,4 @@
-//! An object padded until a smaller body limit would let it by unseen (bypass class 15).
+//! An object padded beyond a smaller body limit, which would admit it unchecked (bypass class 15).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! One process takes over from another while the API server keeps asking: nothing that must be refused gets by.
+//! One process replaces another while the API server continues to call: nothing that must be denied is admitted.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -34,7 +34,7 @@ fn a_process_replaced_under_load_lets_nothing_by() {
     let before = failed_open();
 
     let (stop, asked, let_by) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-    // Serves before the first is told to go, and until the last question is answered.
+    // It serves before the first is asked to end, and until the last answer.
     let second = Dorgu::with_personas(personas.path(), &["--webhook-mode=enforcing"]);
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {

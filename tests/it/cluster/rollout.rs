@@ -1,4 +1,4 @@
-//! Real controllers: a roll-out in enforcing mode finishes, and the deployment controller is never in our way.
+//! Real controllers: a roll-out in enforcing mode finishes, and the deployment controller is never blocked.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn a_roll_out_finishes_in_enforcing_mode_also_for_a_deployment_in_breach() {
         return;
     };
     let stage = Stage::unregistered(bed, "rollout", &["--webhook-mode=enforcing"]);
-    // In breach before the webhook is there: one replica, where two are the minimum.
+    // A violation that exists before the webhook: one replica, where two are the minimum.
     bed.apply(&stage.deployment(|object| object["spec"]["replicas"] = json!(1)))
         .expect_success();
     bed.register(&stage.registration);

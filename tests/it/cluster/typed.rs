@@ -1,5 +1,5 @@
-//! The commands of docs/rules.md, typed in against a Deployment with the finding they are for: the API server takes each,
-//! dorgu allows it, the finding is gone and there is no new one.
+//! Runs the commands of docs/rules.md against a Deployment with the finding they fix: the API server accepts each, dorgu allows
+//! it, the finding is gone and there is no new one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -240,7 +240,7 @@ fn every_command_of_the_rules_takes_its_finding_away() {
     };
     let rows = Row::all();
     let rules: BTreeSet<Rule> = rows.iter().map(|row| row.rule).collect();
-    // The four that are about a persona or a namespace, and the one that is about what is no Deployment.
+    // Four have no table: three about a persona or a namespace, which `watched::typed` types, and one about no Deployment.
     assert_eq!(rules.len(), Rule::ALL.len() - 4, "{rules:?}");
     for row in &rows {
         let (rule, what) = (row.rule.name(), &row.found);

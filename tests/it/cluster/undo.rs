@@ -1,4 +1,4 @@
-//! A roll-back to a version that violates its persona: denied, and what docs/troubleshooting.md says to type passes.
+//! A roll-back to a version that violates its persona is denied, and the commands of docs/troubleshooting.md pass.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Stage, container};
 use crate::bed::{Bed, Needs, Output, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The blocks of a section, each as its lines.
 fn blocks(section: &str, namespace: &str) -> Vec<Vec<String>> {
@@ -32,9 +32,9 @@ fn blocks(section: &str, namespace: &str) -> Vec<Vec<String>> {
     blocks.map(|block| block.lines().map(typed).collect()).collect()
 }
 
-/// The API server may hear of a namespace's label a moment after it was written.
+/// The API server may learn of a namespace's label a moment after it was written.
 fn until_it_passes(bed: &Bed, line: &str) {
-    let passed = wait_until(PATIENCE, line, || {
+    let passed = wait_until(TIMEOUT, line, || {
         let output: Output = bed.shell(line);
         ensure!(output.succeeded(), "{output}");
         Ok(())
@@ -56,7 +56,7 @@ fn a_roll_back_that_is_denied_has_the_two_ways_out_that_the_docs_name() {
     };
     let revision = |number: &str| {
         let path = "--output=jsonpath={.metadata.annotations.deployment\\.kubernetes\\.io/revision}";
-        let rolled = wait_until(PATIENCE, "the controller has seen it", || {
+        let rolled = wait_until(TIMEOUT, "the controller has seen it", || {
             let revision = stage.kubectl(&["get", "deployment", "orders", path]).expect_success();
             ensure!(revision == number, "{revision}");
             Ok(())

@@ -1,4 +1,4 @@
-//! Only API servers may ask: one that presents the right certificate is answered, and nobody else.
+//! Only API servers may call: a client with the right certificate gets an answer, and no other client.
 
 use std::fs;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn an_api_server_with_the_right_certificate_is_answered_and_nobody_else() {
     assert_eq!(asked.warnings(), ["replicas (1) below persona minimum (2)"], "{asked}");
     assert!(unanswered() < 1.0);
 
-    // Whoever else reaches the port is let go in the handshake.
+    // Any other client that reaches the port fails in the handshake.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

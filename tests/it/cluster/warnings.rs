@@ -1,10 +1,10 @@
-//! The `Warning` headers of an API server: read back, and what becomes of a list on its way there.
+//! Reads the `Warning` headers of an API server, and knows how it shortens them.
 
 use http::HeaderMap;
 
-/// Beyond so many characters together, each warning is cut (kube-apiserver, endpoints/filters/warning.go).
+/// Above this many characters in total, each warning is cut (kube-apiserver, endpoints/filters/warning.go).
 const TOTAL: usize = 4 * 1024;
-/// To so many.
+/// The length to which each is cut.
 const ITEM: usize = 256;
 
 /// The texts, in order.

@@ -1,10 +1,10 @@
-//! Who was away: we, the API server, the CRD.
+//! Outages of the process, the API server and the CRD.
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::{Expected, PATIENCE, Stage, get, install_crds, timeless};
+use super::{Expected, Stage, TIMEOUT, get, install_crds, timeless};
 use crate::bed::{Bed, Needs, Options, wait_until};
 
 #[test]
@@ -22,7 +22,7 @@ fn a_deployment_that_slipped_through_while_we_were_away_is_in_status_soon_after_
 
     let started = Instant::now();
     stage.start_again(&[]);
-    wait_until(PATIENCE, "the breach is told", || {
+    wait_until(TIMEOUT, "the breach is told", || {
         let status = stage.persona_of(app)["status"].clone();
         let message = "Deployment replicas (1) below persona minimum (2)";
         ensure!(status["validation"]["issues"][0]["message"] == message, "{status:#}");
@@ -90,7 +90,7 @@ fn a_crd_that_comes_late_and_an_api_server_that_goes_cost_no_status() {
         ..Expected::healthy("web", 3)
     };
     let path = format!("/apis/dorgu.io/v1/namespaces/{namespace}/applicationpersonas/{app}");
-    wait_until(PATIENCE, "the status follows", || {
+    wait_until(TIMEOUT, "the status follows", || {
         let status = timeless(&get(&bed, &path)["status"]);
         ensure!(status == half.status(app), "{status:#}");
         Ok(())

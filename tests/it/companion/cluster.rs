@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use crate::bed::{Bed, wait_until, write_kubeconfig};
 
 /// How long a change may take on a busy machine; what it takes is printed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The beds of these tests are stopped and started.
 const QUICK_TO_STOP: &str = "--shutdown-watch-termination-grace-period=1s";
@@ -61,7 +61,7 @@ fn rules(verbs: &[&str]) -> Value {
 }
 
 impl Companion {
-    /// It holds, for ever.
+    /// It always holds the Lease.
     fn start(bed: &Bed, rules: &Value, options: Options) -> Companion {
         Companion::launch(bed, rules, options, None)
     }
@@ -132,10 +132,10 @@ impl Companion {
         self.sample(r#"dorgu_status_writes_total{result="written"}"#)
     }
 
-    /// Waits for so many more looks that found everything.
+    /// Waits for `more` further successful reconciles.
     fn until_looked(&self, more: f64) {
         let before = self.looks();
-        wait_until(PATIENCE, "it has looked again", || {
+        wait_until(TIMEOUT, "it has looked again", || {
             let looks = self.looks() - before;
             ensure!(looks >= more, "{looks} looks");
             Ok(())
@@ -236,7 +236,7 @@ fn stored(bed: &Bed, name: &str) -> anyhow::Result<Value> {
 /// Waits until what is stored is `wanted`; the object then, and how long that took.
 fn until(bed: &Bed, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> (Value, Duration) {
     let started = Instant::now();
-    let object = wait_until(PATIENCE, what, || {
+    let object = wait_until(TIMEOUT, what, || {
         let object = stored(bed, name)?;
         ensure!(wanted(&object["status"]), "{:#}", object["status"]);
         Ok(object)

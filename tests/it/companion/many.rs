@@ -1,4 +1,4 @@
-//! A large cluster: how long the first pass takes, what it costs in memory, and that it is quiet after it.
+//! A large cluster: how long the first pass takes, its memory, and that nothing happens after it.
 
 use std::time::{Duration, Instant};
 

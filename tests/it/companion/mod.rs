@@ -1,4 +1,4 @@
-//! The process that keeps status: no webhook, an account with exactly the rights that docs/status.md names.
+//! The process that writes status: no webhook, and an account with exactly the rights that docs/status.md names.
 
 mod away;
 mod cluster;
@@ -23,7 +23,7 @@ const DEPLOYMENTS: (&str, &str) = ("apis/apps/v1", "deployments");
 const PERSONAS: (&str, &str) = ("apis/dorgu.io/v1", "applicationpersonas");
 
 /// How long a change may take on a busy machine; what it takes is printed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A process that keeps status, and a namespace to try it in.
 struct Stage<'b> {
@@ -85,7 +85,7 @@ impl<'b> Stage<'b> {
 
     /// Waits until the status of a persona is this one, timestamps aside.
     fn until_status(&self, name: &str, expected: &Value) -> Value {
-        let looked = wait_until(PATIENCE, "the status is as expected", || {
+        let looked = wait_until(TIMEOUT, "the status is as expected", || {
             let persona = self.persona_of(name);
             let status = timeless(&persona["status"]);
             ensure!(status == *expected, "it is {status:#}, not {expected:#}");
@@ -97,7 +97,7 @@ impl<'b> Stage<'b> {
     /// From the moment in which a Deployment is as `there` wants it to the one in which its persona says so.
     fn behind(&self, deployment: &str, there: impl Fn(&Value) -> bool, persona: &str, expected: &Value) -> Duration {
         let mut caused: Option<Instant> = None;
-        let looked = wait_until(PATIENCE, "the status follows", || {
+        let looked = wait_until(TIMEOUT, "the status follows", || {
             if caused.is_none() && there(&self.deployment_of(deployment)) {
                 caused = Some(Instant::now());
             }
@@ -295,7 +295,7 @@ impl Expected {
 }
 
 /// Without what moves with the clock.
-fn timeless(value: &Value) -> Value {
+pub(crate) fn timeless(value: &Value) -> Value {
     const CLOCKS: [&str; 4] = ["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
     match value {
         Value::Object(fields) => {
@@ -318,7 +318,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Installs the CRDs and waits until they are served. Tests share a bed; two that create one object at a time clash.
-fn install_crds(bed: &Bed) {
+pub(crate) fn install_crds(bed: &Bed) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/crds");

@@ -1,8 +1,8 @@
-//! When nothing happens, nothing is asked and nothing is written; counted by the API server itself.
+//! When nothing happens, nothing is read and nothing is written, counted by the API server itself.
 
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Stage, install_crds};
+use super::{Stage, TIMEOUT, install_crds};
 use crate::bed::{Bed, Options, wait_until};
 
 const PERSONAS: usize = 1_000;
@@ -36,7 +36,7 @@ fn requests(bed: &Bed) -> (f64, f64) {
 pub(super) fn until_all_told(stage: &Stage<'_>, personas: usize) -> Duration {
     let started = Instant::now();
     let path = format!("/apis/dorgu.io/v1/namespaces/{}/applicationpersonas", stage.namespace);
-    wait_until(PATIENCE * 3, "every persona has a status", || {
+    wait_until(TIMEOUT * 3, "every persona has a status", || {
         let list = stage.get(&path);
         let told = list["items"].as_array().into_iter().flatten();
         let told = told.filter(|item| item["status"]["phase"].is_string()).count();
@@ -65,7 +65,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
         return;
     };
     install_crds(&bed);
-    // Looked at again and again in what follows.
+    // It is reconciled repeatedly in what follows.
     let stage = Stage::new(&bed, "quiet", &["--requeue-interval=20s"]);
     stage.store(PERSONAS, |number| {
         let app = format!("app{number}");
@@ -74,7 +74,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
             let deployment = stage.deployment(&format!("{prefix}{number}"), &app, replicas);
             objects.push((super::DEPLOYMENTS.0, super::DEPLOYMENTS.1, deployment));
         };
-        // Some have none, some have two, some are in breach.
+        // Some have none, some have two, some are violated.
         if number % 3 > 0 {
             add("d", u32::from(number % 5 > 0) * 3);
         }
@@ -99,7 +99,7 @@ fn a_quiet_cluster_is_neither_read_nor_written() {
     );
 }
 
-/// How often a persona was looked at.
+/// How often a persona was reconciled.
 fn looks(stage: &Stage<'_>) -> f64 {
     let metrics = stage.metrics();
     let looked = "dorgu_reconcile_total{controller=\"applicationpersona\",result=\"success\"}";

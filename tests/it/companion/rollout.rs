@@ -1,11 +1,11 @@
-//! A Deployment's life, as the status of its persona tells it: each state soon after its cause.
+//! The life of a Deployment in the status of its persona: each state appears soon after its cause.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{Expected, PATIENCE, Stage};
+use super::{Expected, Stage, TIMEOUT};
 use crate::bed::{Bed, Needs, Options, wait_until};
 
 /// From a Deployment's own status to its persona's.
@@ -25,7 +25,7 @@ fn counts(deployment: &Value, replicas: u64, ready: u64) -> bool {
 
 #[test]
 fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
-    // A bed of its own: the processes of other tests, which no Lease holds back, would tell of it, too.
+    // A separate bed: the processes of other tests, which no Lease restrains, would report it, too.
     let options = Options {
         needs: Needs::Rollouts,
         ..Options::default()
@@ -110,8 +110,8 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
     };
     stage.until_status(app, &gone.status(app));
 
-    // What changed for people was told to them, once each.
-    let told = wait_until(PATIENCE, "the events", || {
+    // Each change that matters to users was reported to them once.
+    let told = wait_until(TIMEOUT, "the events", || {
         let events = stage.events(app);
         ensure!(events.len() == 2, "{events:?}");
         Ok(events)
@@ -123,9 +123,9 @@ fn each_state_of_a_deployment_is_in_its_personas_status_soon_after_its_cause() {
         [event("PersonaViolated", too_few), compliant.clone()]
     );
 
-    // The same breach again is the same event, counted.
+    // The same violation again is the same event, counted.
     bed.apply(&stage.deployment(web, app, 0).to_string()).expect_success();
-    let again = wait_until(PATIENCE, "the event is counted", || {
+    let again = wait_until(TIMEOUT, "the event is counted", || {
         let events = stage.events(app);
         ensure!(events.len() == 2 && events[0].2 == 2, "{events:?}");
         Ok(events)
@@ -216,7 +216,7 @@ fn personas_of_one_name_and_values_that_cannot_be_read_are_conditions() {
             .find(|condition| condition["type"] == "NameUnique");
         found.map(|condition| condition["message"].as_str().unwrap_or_default().to_owned())
     };
-    wait_until(PATIENCE, "both say so", || {
+    wait_until(TIMEOUT, "both say so", || {
         for (name, other) in [("orders", "second"), ("second", "orders")] {
             let message = unique(name).unwrap_or_default();
             ensure!(

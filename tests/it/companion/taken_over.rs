@@ -1,4 +1,4 @@
-//! A status that the Go operator has left.
+//! A status that the Go operator left.
 
 use serde_json::json;
 

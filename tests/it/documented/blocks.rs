@@ -1,5 +1,5 @@
-//! The commands in a page: fenced blocks of `sh` and `console`, where they stand and what the page says about running
-//! them. Knows no cluster and runs nothing.
+//! Finds the commands in a page: fenced blocks of `sh` and `console`, their section, and what the page says about running them.
+//! It knows no cluster and runs nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) struct Block {
     pub(super) steps: Vec<Step>,
 }
 
-/// The comment right above a block that nobody is to type in here.
+/// The comment right above a block that is not run here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     /// `<!-- needs: … -->`: what it takes and a test bed has not.
@@ -114,7 +114,7 @@ fn inside<'a>(lines: impl Iterator<Item = &'a str>, indentation: usize) -> Resul
     bail!("the block has no end")
 }
 
-/// Commands behind `$ `, each with what is shown under it. A command that ends in `\` goes on in the next line.
+/// Commands behind `$ `, each with its output below. A command that ends in `\` continues in the next line.
 fn dialogue(lines: &[&str]) -> Result<Vec<Step>> {
     let mut steps: Vec<(String, Vec<&str>)> = Vec::new();
     let mut goes_on = false;

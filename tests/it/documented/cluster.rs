@@ -1,8 +1,8 @@
-//! A reader with a whole cluster: what is installed runs, as far as a test can play its nodes.
+//! Follows a page with a whole cluster: what is installed runs, as far as a test can simulate nodes.
 //!
-//! Fake nodes say that pods are ready; the pod that answers reviews is a process of ours, with what the Deployment gives
-//! it, behind what the Service says. It is replaced when the Deployment changes, and a command's effects are awaited
-//! before the next one is typed, as a person would see them.
+//! Fake nodes report pods as ready. The pod that answers reviews is a process of ours, with what the Deployment gives it,
+//! behind the Service. It is replaced when the Deployment changes. A command's effects are awaited before the next one runs, as
+//! a user would see them.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -19,10 +19,10 @@ const DEPLOYMENT: &str = "dorgu-operator";
 const SERVICE: &str = "dorgu-operator-webhook";
 const REGISTRATION: &str = "dorgu-operator-deployment";
 const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
-/// A namespace with a persona, where a Deployment is asked for that breaks it, to see whether breaches are seen at all.
+/// A namespace with a persona and a Deployment that violates it, which shows whether the webhook is in effect.
 const LOOKOUT: &str = "z-lookout";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct Cluster {
     // Dropped in this order: pods before the API server that they would miss.
@@ -127,7 +127,7 @@ impl Cluster {
         });
     }
 
-    /// Waits until breaches are seen, or until they are not, as it has to be with what is installed.
+    /// Waits until violations are reported, or until they are not, as the installation demands.
     fn until_guarded(&self, wanted: bool) {
         self.wait("a persona on the lookout is served", |cluster| {
             let (metadata, labels) = (
@@ -147,7 +147,7 @@ impl Cluster {
         });
     }
 
-    /// Waits until the answer to a breach of the persona on the lookout is as wanted. Nothing is stored.
+    /// Waits until the answer to a violation in that namespace is as expected. Nothing is stored.
     fn until_answered(&self, what: &str, is_wanted: impl Fn(&Output) -> bool) {
         let labels = json!({"app.kubernetes.io/name": LOOKOUT});
         let container = json!({"name": "app", "image": "example.com/app:1"});
@@ -206,7 +206,7 @@ impl Cluster {
     }
 
     fn wait<T>(&self, what: &str, look: impl Fn(&Self) -> Result<T>) {
-        let waited = wait_until(PATIENCE, what, || look(self).map(drop));
+        let waited = wait_until(TIMEOUT, what, || look(self).map(drop));
         let said = || {
             self.pod
                 .as_ref()

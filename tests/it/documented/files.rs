@@ -1,7 +1,7 @@
-//! A reader without a cluster: `dorgu serve` in one terminal, `curl` in another.
+//! Follows a page without a cluster: `dorgu serve` in one terminal, `curl` in another.
 //!
-//! Ports are the kernel's choice, since tests run side by side; the commands stay as they are, for the process is told by
-//! its environment and curl by its configuration.
+//! The kernel chooses the ports, since tests run side by side. The commands stay unchanged: the process reads its environment
+//! and curl its configuration.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A reader who keeps everything in Git: what the page shows is held against the real definitions of Argo CD and Flux, and
-//! its commands are typed in where the process has written its caBundle.
+//! Follows the page about Git: the objects on the page match the real definitions of Argo CD and Flux, and its commands run
+//! where the process has written its caBundle.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::reader::Reader;
 use crate::bed::{Bed, Helm, Options, Output, skip, wait_until};
 use crate::chart::ca_bundle;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where their CustomResourceDefinitions are: a Go module, which has them as a folder, and the file in it.
 const THEIRS: [(&str, &str); 4] = [
@@ -65,7 +65,7 @@ fn shown() -> Vec<String> {
 
 #[test]
 fn what_the_page_shows_is_valid_for_argo_cd_and_flux() {
-    // Whoever built the control plane has Go, too; where that was given, there may be none.
+    // A machine that built the control plane has Go. Where the programs were given, it may not.
     if !Command::new("go")
         .arg("version")
         .output()
@@ -99,7 +99,7 @@ fn what_the_page_shows_is_valid_for_argo_cd_and_flux() {
         "-",
     ];
     for documents in shown {
-        let accepted = wait_until(PATIENCE, "it is accepted", || {
+        let accepted = wait_until(TIMEOUT, "it is accepted", || {
             let applied = bed.kubectl_in(&apply, &documents);
             // Kinds that were made a moment ago may not be served yet; whatever else is wrong stays wrong.
             ensure!(!applied.stderr.contains("no matches for kind"), "{applied}");

@@ -1,4 +1,4 @@
-//! Readers who install, upgrade and leave. What they install only has to be taken by the API server: no pod of it runs.
+//! Follows the pages about installing, upgrading and removing. The API server must accept the objects; no pod of them runs.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,7 +1,7 @@
-//! Every command in the documentation is typed in by a test, or the page says what it needs that a test bed has not.
+//! Every command in the documentation is run by a test, or the page says what it needs that a test bed lacks.
 //!
-//! [`FOLLOWED`] names what is typed in and by which kind of reader; a block that is in none of its sections and carries no
-//! mark fails `no_command_is_typed_in_by_nobody`. Also here: what else pages promise, links, and what they are made of.
+//! [`FOLLOWED`] names the sections and how each is followed. A block that is in none of them and has no mark fails
+//! `no_command_is_typed_in_by_nobody`. Other promises of pages, links and generated parts are checked here, too.
 
 mod blocks;
 mod cluster;
@@ -62,7 +62,7 @@ followed! {
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
 }
 
-/// Parts of pages that somebody else types in: which file.
+/// Parts of pages that another test runs, with its file.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("README.md#Try it without a cluster", ".ci/readme"),
     ("docs/runbooks.md", "tests/it/installed/runbooks.rs"),

@@ -1,4 +1,4 @@
-//! Somebody who reads a page and types in what it says, word for word.
+//! A simulated reader, who runs the commands of a page word for word.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::blocks_of;
 use crate::bed::{Output, wait_until};
 
 /// How long it may take until an answer is as the page says, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where a reader sits.
 pub(super) trait Reader {
@@ -45,7 +45,7 @@ fn take(block: &Block, step: &Step, reader: &mut dyn Reader) {
     // Both streams, as a terminal mixes them.
     let command = format!("exec 2>&1\n{}", step.command);
     if changes_nothing(&step.command) {
-        let shown = wait_until(PATIENCE, &format!("{place} shows what it says"), || {
+        let shown = wait_until(TIMEOUT, &format!("{place} shows what it says"), || {
             let output = reader.types(&command);
             ensure!(fits(answer, &output.stdout), "the page says\n{answer}\nand {output}");
             Ok(())

@@ -1,5 +1,5 @@
 //! What the source and the pages cite is in the repository: `contract 2.4` is a heading of docs/contract.md, a row such as `W1`
-//! stands in one of its tables, and no other paper is cited by number.
+//! is in one of its tables, and no other paper is cited by number.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ const SKIPPED: [&str; 3] = ["target", "corpus", "cases"];
 /// Papers that are not in the repository.
 const ELSEWHERE: [&str; 3] = ["design", "ecosystem", "reliability"];
 
-/// Every text in which somebody may cite something.
+/// Every text that may contain a reference.
 fn texts() -> Vec<PathBuf> {
     fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {

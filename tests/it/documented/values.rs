@@ -1,4 +1,4 @@
-//! Every value of the chart that a page names is one.
+//! Every value of the chart that a page names exists.
 
 use serde_json::Value;
 

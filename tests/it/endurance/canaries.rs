@@ -1,7 +1,6 @@
-//! Deployments that must be denied, sent to a real API server by many clients at a steady rate, each until it has its
-//! verdict.
+//! Deployments that must be denied, sent to a real API server by many clients at a steady rate, each until it has its verdict.
 //!
-//! The API server is spoken to as any client speaks to it, and it calls the webhook as it always does. Knows no trouble.
+//! The clients use the API server like any other, and it calls the webhook as it always does. This file knows no fault.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Before a canary is sent again that met no API server.
 const AGAIN: Duration = Duration::from_millis(100);
 /// A canary that has no verdict after this long will have none.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Whom to send what.
 pub(super) struct Target {
@@ -36,7 +35,7 @@ pub(super) struct Target {
     /// Where Deployments are made, dry-run.
     pub(super) path: String,
     pub(super) canary: String,
-    /// What the refusal of the webhook says; any other refusal is somebody else's.
+    /// The text of the webhook's denial. Any other denial is another component's.
     pub(super) words: &'static str,
 }
 
@@ -76,7 +75,7 @@ fn message(body: &str) -> String {
     said.chars().take(120).collect()
 }
 
-/// They go on until they are stopped.
+/// They continue until they are stopped.
 pub(super) struct Canaries {
     shared: Arc<Shared>,
     runtime: tokio::runtime::Runtime,
@@ -94,7 +93,7 @@ struct Shared {
 }
 
 impl Canaries {
-    /// So many a second, or as many as the machine can.
+    /// At this rate a second, or as many as the machine can.
     pub(super) fn start(target: Target, rate: u32, trouble: &'static str) -> Canaries {
         let runtime = super::thread_of_its_own();
         let shared = Arc::new(Shared {
@@ -127,10 +126,10 @@ impl Canaries {
         self.shared.ledger()
     }
 
-    /// Waits until so many more have their verdict.
+    /// Waits until this many more have their verdict.
     pub(super) fn until_more(&self, more: usize) {
         let wanted = self.ledger().verdicts() + more;
-        let waited = wait_until(PATIENCE, "canaries have their verdict", || {
+        let waited = wait_until(TIMEOUT, "canaries have their verdict", || {
             let ledger = self.ledger();
             ensure!(ledger.verdicts() >= wanted, "{ledger}\n{}", said(&ledger));
             Ok(())
@@ -162,7 +161,7 @@ impl Canaries {
     }
 
     fn until_quiet(&self) {
-        let waited = wait_until(PATIENCE, "no canary is under way", || {
+        let waited = wait_until(TIMEOUT, "no canary is under way", || {
             let under_way = self.shared.under_way.load(Ordering::SeqCst);
             ensure!(under_way == 0, "{under_way} are; {}", said(&self.ledger()));
             Ok(())
@@ -174,7 +173,7 @@ impl Canaries {
     pub(super) fn stop(self) -> Ledger {
         self.shared.over.store(true, Ordering::SeqCst);
         self.shared.due.add_permits(CLIENTS);
-        let waited = wait_until(PATIENCE, "every client has ended", || {
+        let waited = wait_until(TIMEOUT, "every client has ended", || {
             let running = self.shared.running.load(Ordering::SeqCst);
             ensure!(running == 0, "{running} have not; {}", said(&self.ledger()));
             Ok(())

@@ -1,4 +1,4 @@
-//! Personas that are written all the time, through the API server, some dozens a second.
+//! Writes personas all the time, through the API server, some dozens a second.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// At once: a write takes longer than the pause between two.
 const WRITERS: u32 = 4;
 
-/// It goes on until it is stopped.
+/// It continues until it is stopped.
 pub(super) struct Churn {
     shared: Arc<Shared>,
     runtime: tokio::runtime::Runtime,
@@ -39,7 +39,7 @@ pub(super) struct Told {
 }
 
 impl Churn {
-    /// Writes each of these personas in turn, so many a second.
+    /// Writes each of these personas in turn, at this rate a second.
     pub(super) fn start(target: Target, personas: Vec<String>, rate: u32) -> Churn {
         let runtime = super::thread_of_its_own();
         let shared = Arc::new(Shared {

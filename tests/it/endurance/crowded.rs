@@ -1,5 +1,5 @@
-//! A thousand personas of one app and Deployments of five thousand containers, once a second and twice, at a process as
-//! users start it, beside small reviews of another namespace: what the one costs the others.
+//! A thousand personas of one app and Deployments of five thousand containers, once a second and twice, sent to a process as
+//! users start it, beside small reviews of another namespace. Measures what the large ones cost the small ones.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use super::process::{Asked, Served};
 const PERSONAS: usize = 1_000;
 const CONTAINERS: usize = 5_000;
 /// Between two small reviews.
-const PERIOD: Duration = Duration::from_millis(5);
+pub(super) const PERIOD: Duration = Duration::from_millis(5);
 /// A multiple of the quiet p99 that is allowed beside large reviews, and what counts as quiet on a machine that others use.
-const FACTOR: u32 = 2;
-const FLOOR: Duration = Duration::from_millis(2);
+pub(super) const FACTOR: u32 = 2;
+pub(super) const FLOOR: Duration = Duration::from_millis(2);
 /// Pairs of a quiet and a loud stretch, so that neighbours disturb both.
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 
 /// How long each stretch takes; longer where figures are wanted.
-fn stretch() -> Duration {
+pub(super) fn stretch() -> Duration {
     match std::env::var_os("DORGU_LONG") {
         Some(_) => Duration::from_secs(20),
         None => Duration::from_secs(4),
@@ -42,11 +42,9 @@ fn personas() -> String {
            spec: {name: carts, type: api}\n"
 }
 
-/// The containers are so large that all of them are judged: a review of many small ones is denied for their number.
 fn review(namespace: &str, app: &str, containers: usize) -> String {
-    let image = "i".repeat(2_400);
     let containers: Vec<Value> = (0..containers)
-        .map(|number| json!({"name": format!("c{number}"), "image": image, "securityContext": {"privileged": true}}))
+        .map(|number| json!({"name": format!("c{number}"), "image": "i", "securityContext": {"privileged": true}}))
         .collect();
     let object = json!({
         "metadata": {"name": app, "namespace": namespace, "labels": {"app.kubernetes.io/name": app}},
@@ -57,7 +55,7 @@ fn review(namespace: &str, app: &str, containers: usize) -> String {
 }
 
 /// Asks this often, for this long, on one connection; how long each answer took, the longest last.
-async fn ask(asked: Asked, period: Duration, during: Duration) -> Vec<Duration> {
+pub(super) async fn ask(asked: Asked, period: Duration, during: Duration) -> Vec<Duration> {
     let mut tick = tokio::time::interval(period);
     let (mut kept, mut times) = (None, Vec::new());
     let end = Instant::now() + during;
@@ -71,7 +69,7 @@ async fn ask(asked: Asked, period: Duration, during: Duration) -> Vec<Duration> 
     times
 }
 
-fn p99(times: &[Duration]) -> Duration {
+pub(super) fn p99(times: &[Duration]) -> Duration {
     times.get(times.len() * 99 / 100).copied().unwrap_or_default()
 }
 

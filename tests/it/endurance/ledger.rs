@@ -1,4 +1,4 @@
-//! What became of the canaries, trouble by trouble.
+//! The verdicts of the canaries, fault by fault.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,10 +20,10 @@ pub(super) struct Row {
     pub(super) leaks: usize,
     /// Attempts that ended without a verdict, by what was said: no API server there, or an error of its own.
     pub(super) unsent: BTreeMap<String, usize>,
-    /// The slowest refusal.
+    /// The slowest denial.
     pub(super) slowest: Duration,
-    /// Canaries begun here met an API server that did not call itself ready. Clients are kept from such a one by whoever
-    /// balances them, so what it admits is told and is nobody's leak.
+    /// Canaries that began here met an API server that did not report itself ready. Load balancers keep clients from such a
+    /// server, so what it admits is reported separately and counts as no webhook's leak.
     pub(super) unready: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Deployments that must be denied, through a real API server with `failurePolicy: Ignore`, while everything around the
-//! webhook breaks: what got by is counted. docs/endurance.md says how to read it.
+//! Sends Deployments that must be denied through a real API server with `failurePolicy: Ignore`, while everything around the
+//! webhook fails, and counts what was admitted. docs/endurance.md says how to read it.
 //!
 //! The short form runs with the other tests. `loadtest/endurance` runs the long one, of dorgu and of its peers, by these
 //! variables: `DORGU_ENDURANCE_CANARIES`, `DORGU_ENDURANCE_PEER`, `DORGU_ENDURANCE_RESULT`.
@@ -9,6 +9,7 @@ mod churn;
 mod crowded;
 mod fleet;
 mod ledger;
+mod many_items;
 mod ours;
 mod overload;
 mod peers;
@@ -38,7 +39,7 @@ const CANARIES: usize = 2_000;
 /// (Go's, at which the API server itself closes).
 const SILENCES: [&[u64]; 3] = [&[2, 2, 2, 30], &[2, 2, 2, 30, 30], &[2, 2, 2, 90]];
 
-/// A thread for load, which goes on whatever the test waits for.
+/// A thread for load, which continues whatever the test waits for.
 fn thread_of_its_own() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

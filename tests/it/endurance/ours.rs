@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::fleet::{Fleet, HEARSAY, SHOP};
+use super::fleet::{ENDPOINT_DELAY, Fleet, SHOP};
 use crate::bed::{Addresses, Bed, Line, Options, Pod};
 use crate::installed::{DEPLOYMENT, Installed, NAMESPACE, storm};
 
 /// Written all the time, beside the one that judges.
 const OTHERS: usize = 60;
-/// How often the judging persona is written: every so many writes.
+/// Every tenth write is one of the governing persona.
 const EVERY: usize = 10;
-/// How long nobody gets through to the API server after a cut, and how many cuts one trouble is.
+/// How long no connection to the API server is admitted after a cut, and how many cuts one fault is.
 const CLOSED: Duration = Duration::from_millis(200);
 const CUTS: usize = 3;
 
@@ -38,8 +38,8 @@ impl Ours {
         Some(ours)
     }
 
-    /// One more, ready and behind the Service. That goes on sending it connections until it is told not to: what readiness
-    /// says reaches a kube-proxy as late as everything else.
+    /// One more pod, ready and behind the Service. The Service continues to send it connections until it is removed, since a
+    /// kube-proxy learns of readiness as late as of everything else.
     fn run_pod(&mut self) {
         let (bed, server) = (&self.installed.bed, self.line.url());
         let pod = Pod::through(bed, &server, NAMESPACE, DEPLOYMENT, Addresses::OfItsOwn);
@@ -80,7 +80,7 @@ impl Fleet for Ours {
             self.run_pod();
             let mut old = self.installed.pods.remove(0);
             old.ask_to_leave();
-            std::thread::sleep(HEARSAY);
+            std::thread::sleep(ENDPOINT_DELAY);
             self.installed.webhook.forget(&old);
             leaving.push(old);
         }
@@ -92,7 +92,7 @@ impl Fleet for Ours {
                 old.process().lines().join("\n")
             );
         }
-        // The next trouble needs somebody who writes.
+        // The next fault needs a holder of the Lease.
         self.installed.until_held();
     }
 
@@ -126,7 +126,7 @@ impl Fleet for Ours {
     }
 
     fn said(&self) -> String {
-        // A line for each refusal is what they are for.
+        // A line for each denial, which is their purpose.
         let lines = |pod: &Pod| {
             let said = pod.process().lines();
             let told: Vec<_> = said.into_iter().filter(|line| !line.contains("canary")).collect();

@@ -1,6 +1,6 @@
-//! More than it can do: three API servers with all the calls in flight that an API server allows itself, every one of them
-//! the next one's predecessor. Nobody is turned away, since a refusal that is repeated until the API server gives up is an
-//! object admitted unseen; everybody waits a little.
+//! An overload: three API servers with all the calls in flight that an API server allows itself, each sent when the previous
+//! one was answered. No request is rejected, since a rejection that is repeated until the API server gives up is an object
+//! admitted unchecked. All requests wait a little instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::process::{Asked, Served, TIMEOUT, processor_time};
+use super::process::{Asked, REVIEW_TIMEOUT, Served, processor_time};
 
 /// Enough to keep it busy.
 const BUSY: usize = 8;
@@ -18,7 +18,7 @@ const LASTING: Duration = Duration::from_secs(5);
 /// It must be as quick as before after this.
 const RECOVERY: Duration = Duration::from_secs(2);
 
-/// What so many clients got in that time.
+/// What the clients got in that time.
 #[derive(Debug, Default)]
 struct Got {
     answers: usize,
@@ -28,7 +28,8 @@ struct Got {
     slowest: Duration,
 }
 
-/// So many clients at once, each asking as soon as it was answered. Their connections are made before the time begins.
+/// This many clients at once, each sending the next request when the last was answered. Their connections are established
+/// before the time begins.
 async fn load(served: &Served, clients: usize, lasting: Duration) -> Got {
     let asked = &served.asked;
     let (over, ready) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -111,7 +112,7 @@ async fn three_api_servers_at_their_limit_are_all_answered_in_time_and_leave_not
         "{:?}",
         &overload.lost[..overload.lost.len().min(5)]
     );
-    assert!(overload.slowest < TIMEOUT, "{:?}", overload.slowest);
+    assert!(overload.slowest < REVIEW_TIMEOUT, "{:?}", overload.slowest);
     // Goodput is what an answer costs: neighbours and clients take from the same processors, and change from second to
     // second what is left.
     let usual = busy.each.max(again.each);

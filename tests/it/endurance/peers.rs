@@ -1,5 +1,5 @@
-//! A webhook of somebody else's making that denies everything, by its recipe in `loadtest/peers`: two processes behind the
-//! same Service, under the same registration, with certificates in a folder as a kubelet mounts a Secret.
+//! Another project's webhook that denies everything, by its recipe in `loadtest/peers`: two processes behind the same Service,
+//! under the same registration, with certificates in a folder as a kubelet mounts a Secret.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,17 +11,17 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::fleet::{Fleet, HEARSAY, OVERLAP, SHOP};
+use super::fleet::{ENDPOINT_DELAY, Fleet, OVERLAP, SHOP};
 use crate::bed::{Bed, Options, Service, Supervised, may_play_node, wait_until};
 use crate::installed::storm;
 use crate::server::support::{Authority, Pair};
 
 /// Time for a start on a busy machine, and for an end: what a kubelet gives a pod by default.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(30);
 const NAME: &str = "peer";
 const HOME: &str = "peers";
-/// It is named in its refusals.
+/// Its name in denials.
 const WEBHOOK: &str = "deny.peers.example.com";
 const HOST: &str = "peer.peers.svc";
 
@@ -100,7 +100,7 @@ impl Peers {
         Ok(peers)
     }
 
-    /// One more, listening and behind the Service until that is told otherwise.
+    /// One more, listening and behind the Service until it is removed.
     fn run(&mut self) -> Result<()> {
         self.started += 1;
         let name = format!("{NAME}-{}", self.started);
@@ -116,7 +116,7 @@ impl Peers {
                 .stdout(same_log)
                 .stderr(log);
         })?;
-        wait_until(PATIENCE, "the peer listens", || {
+        wait_until(TIMEOUT, "the peer listens", || {
             if let Some(status) = process.exit_status()? {
                 return Ok(Err(anyhow::anyhow!("{name} ended with {status}; {}", self.said())));
             }
@@ -152,7 +152,7 @@ impl Peers {
     }
 }
 
-/// Whether somebody accepts connections there.
+/// Whether a process accepts connections there.
 fn listens(address: SocketAddr) -> Result<()> {
     drop(TcpStream::connect(address)?);
     Ok(())
@@ -177,7 +177,7 @@ impl Fleet for Peers {
             self.run().unwrap_or_else(|error| panic!("{error:#}"));
             let mut old = self.replicas.remove(0);
             old.process.signal("TERM").expect("sent");
-            std::thread::sleep(HEARSAY);
+            std::thread::sleep(ENDPOINT_DELAY);
             self.service.remove(&old.name);
             leaving.push(old);
         }

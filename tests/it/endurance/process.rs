@@ -1,4 +1,4 @@
-//! A process in file mode that is asked directly, as an API server asks: one review, over TLS, within three seconds.
+//! A process in file mode that is called directly, as an API server calls: one review, over TLS, within three seconds.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::bed::Dorgu;
 use crate::server::support::{Answer, Client, trusting};
 
 /// An API server that waits longer for an answer admits unseen.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const REVIEW_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PATH: &str = "/validate-deployment";
 
 const NAMESPACE: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}"#;
@@ -52,7 +52,7 @@ impl Served {
         Served::launch(&[documents], Dorgu::with_personas)
     }
 
-    /// It denies what it is asked about, and may open so many files, by its soft and its hard limit.
+    /// It denies every review, and may open this many files (soft and hard limit).
     pub(super) fn denying(files: Option<(u64, u64)>) -> Served {
         Served::launch(&[NAMESPACE, PERSONA], |personas, args| match files {
             None => Dorgu::with_personas(personas, args),
@@ -126,7 +126,7 @@ impl Asked {
 
     /// The same, and whether it allows.
     pub(super) async fn verdict(&self, kept: &mut Option<Client>) -> io::Result<bool> {
-        let answered = timeout(TIMEOUT, self.answer(kept.take())).await;
+        let answered = timeout(REVIEW_TIMEOUT, self.answer(kept.take())).await;
         let (client, answer) = answered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if answer.status != 200 {
             return Err(io::Error::other(format!("{answer:?}")));

@@ -1,4 +1,4 @@
-//! The outcome of a storm, as a table and as JSON.
+//! Prints the outcome of a storm as a table and as JSON.
 
 use std::fmt;
 use std::fs;

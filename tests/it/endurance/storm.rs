@@ -1,5 +1,5 @@
-//! Everything that happens to a webhook in months, in minutes: one trouble after the other, again and again, until enough
-//! canaries have had their verdict.
+//! Everything that happens to a webhook in months, in minutes: one fault after the other, repeatedly, until enough canaries
+//! have their verdict.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use super::report::Report;
 use super::unseen::Unseen;
 use crate::bed::{Audit, Bed, wait_until};
 
-/// How long the first refusal may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the first denial may take on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Canaries after each trouble before the next: what it left behind shows in its own row.
 const AFTERMATH: usize = 100;
 
@@ -157,7 +157,7 @@ fn happen(
 
 /// Waits until the API server asks the webhook, and the webhook refuses.
 fn until_refused(bed: &Bed, canary: &str, words: &str) {
-    let refused = wait_until(PATIENCE, "the first canary is refused", || {
+    let refused = wait_until(TIMEOUT, "the first canary is refused", || {
         let create = ["create", "--namespace", SHOP, "--dry-run=server", "-f", "-"];
         let answer = bed.kubectl_in(&create, canary);
         ensure!(!answer.succeeded() && answer.stderr.contains(words), "{answer}");

@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::process::{Asked, PATH, Served, TIMEOUT};
-use crate::server::support::{Client, PATIENCE, head};
+use super::process::{Asked, PATH, REVIEW_TIMEOUT, Served};
+use crate::server::support::{Client, TIMEOUT, head};
 
 const MIB: usize = 1 << 20;
 
@@ -98,13 +98,14 @@ async fn ask(asked: Asked, kept: bool, until: Arc<Notify>) -> Fared {
             match asked.verdict(&mut connection).await {
                 Ok(false) => break fared.times.push(began.elapsed()),
                 Ok(true) => break fared.lost.push("admitted".to_owned()),
-                Err(error) if error.to_string().contains("status: 503") && began.elapsed() < TIMEOUT => {
+                Err(error) if error.to_string().contains("status: 503") && began.elapsed() < REVIEW_TIMEOUT => {
                     // `Retry-After: 1`
-                    tokio::time::sleep(Duration::from_secs(1).min(TIMEOUT.saturating_sub(began.elapsed()))).await;
+                    tokio::time::sleep(Duration::from_secs(1).min(REVIEW_TIMEOUT.saturating_sub(began.elapsed())))
+                        .await;
                 }
                 Err(error) => break fared.lost.push(error.to_string()),
             }
-            if began.elapsed() >= TIMEOUT {
+            if began.elapsed() >= REVIEW_TIMEOUT {
                 break fared.lost.push("503 until it was too late".to_owned());
             }
         }
@@ -221,7 +222,7 @@ async fn strangers_on_the_other_ports_lose_no_denial_and_no_probe() {
         let crowds = [crowd(probes, 120).await, crowd(metrics, 120).await];
         let fared = ask_for(&served.asked, Duration::from_secs(1)).await;
         assert_nothing_lost(&format!("{hard} files"), &fared);
-        let probed = tokio::time::timeout(PATIENCE, async {
+        let probed = tokio::time::timeout(TIMEOUT, async {
             let mut kubelet = Client::connect_plain(probes).await?;
             kubelet.get("/readyz").await
         });

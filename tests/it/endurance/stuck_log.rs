@@ -1,5 +1,5 @@
-//! The reader of the log stands still, as containerd does while it is stopped or waits for a disk: everything is answered,
-//! and what is lost of the log is counted.
+//! The reader of the log stalls, as containerd does while it is stopped or waits for a disk: every request is answered, and
+//! lost log lines are counted.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::process::Asked;
 use crate::bed::Dorgu;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// More lines than the pipe and the queue hold.
 const DENIALS: usize = 6_000;
 /// Clients that are denied at once.
@@ -103,7 +103,7 @@ impl Logging {
     }
 }
 
-/// So many denials, each answered in time and none of them an admission.
+/// This many denials, each answered in time and none of them an admission.
 async fn deny(asked: &Asked, denials: usize) {
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -138,7 +138,7 @@ async fn a_log_that_no_one_reads_holds_up_no_answer_no_probe_and_no_end() {
     let lines = logging.read();
     let (mut denied, mut reported) = (0, None);
     while reported.is_none() {
-        let line = lines.recv_timeout(PATIENCE).expect("the count of lost lines");
+        let line = lines.recv_timeout(TIMEOUT).expect("the count of lost lines");
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         denied += usize::from(line["message"] == "Denied a Deployment");
         reported = line["lost"].as_u64();
@@ -146,7 +146,7 @@ async fn a_log_that_no_one_reads_holds_up_no_answer_no_probe_and_no_end() {
     assert_eq!(reported, Some(lost));
     assert_eq!(denied as u64 + lost, DENIALS as u64);
     must_deny.ask(&mut None).await.expect("an answer");
-    let next = lines.recv_timeout(PATIENCE).expect("a line");
+    let next = lines.recv_timeout(TIMEOUT).expect("a line");
     assert!(next.contains("Denied a Deployment"), "{next}");
 
     // Stuck again, until the end.
@@ -199,8 +199,8 @@ async fn times(asked: &Asked, lasting: Duration) -> Vec<Duration> {
     times
 }
 
-/// The long form (`DORGU_LONG=1`): p99 of small reviews beside denials whose log stands still, paired with the same process
-/// while nothing else happens.
+/// The long form (`DORGU_LONG=1`): p99 of small reviews beside denials whose log stalls, paired with the same process while
+/// nothing else happens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_reviews_beside_a_stuck_log_are_as_quick_as_without() {
     if std::env::var_os("DORGU_LONG").is_none() {

@@ -1,8 +1,7 @@
-//! How often an API server admitted a request because its webhook could not be asked: by its own counter, and by its audit
-//! log.
+//! How often an API server admitted a request because it could not call its webhook: by its own counter, and by its audit log.
 //!
-//! The counter starts anew with every API server, so it is read before each one is stopped, and what happens between that
-//! reading and its end is seen by the audit log alone, which no restart empties.
+//! The counter restarts at zero with every API server, so it is read before each one is stopped. What happens between that
+//! reading and its end is in the audit log alone, which no restart empties.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A persona file that is saved in every way there is, while Deployments are sent that it denies: none is admitted.
+//! Saves a persona file in every usual way, while Deployments are sent that it denies: none is admitted.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, ask, persona, write};
+use super::{TIMEOUT, ask, persona, write};
 use crate::bed::Dorgu;
 
 const APPS: usize = 10;
@@ -36,7 +36,7 @@ fn until(dorgu: &Dorgu, app: &str, allowed: bool) {
     let began = Instant::now();
     while ask(dorgu, app)["allowed"] != allowed {
         assert!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < TIMEOUT,
             "{app}: not {allowed} after {:?}",
             began.elapsed()
         );

@@ -1,4 +1,4 @@
-//! What an API server says to the manifests.
+//! An API server accepts the manifests.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -9,7 +9,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{DEPLOYMENT, NAMESPACE, PATIENCE, apply, manifests};
+use super::{DEPLOYMENT, NAMESPACE, TIMEOUT, apply, manifests};
 use crate::bed::{Bed, Needs, Options, wait_until};
 
 const CONFIGURATION: &str = "dorgu-operator-deployment";
@@ -108,7 +108,7 @@ fn the_deployment_rolls_out_on_nodes_of_their_own() {
     nodes.dedup();
     assert_eq!(nodes.len(), 2, "{nodes:?}");
 
-    let budget = wait_until(PATIENCE, "the budget counts both", || {
+    let budget = wait_until(TIMEOUT, "the budget counts both", || {
         let allowed = "-o=jsonpath={.status.disruptionsAllowed}";
         let allowed = bed.kubectl(&["get", "poddisruptionbudget", DEPLOYMENT, "-n", NAMESPACE, allowed]);
         let allowed = allowed.checked()?;

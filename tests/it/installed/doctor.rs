@@ -1,5 +1,5 @@
-//! `dorgu doctor` on an installation that is well, and on the same with one thing broken at a time: it names exactly that,
-//! and the command that it prints mends it.
+//! `dorgu doctor` on a healthy installation, and on the same with one thing broken at a time: it names exactly that, and the
+//! command that it prints fixes it.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{DEPLOYMENT, Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
+use super::{DEPLOYMENT, Installed, NAMESPACE, TIMEOUT, WEBHOOK_SERVICE};
 use crate::bed::{Addresses, Bed, Options, wait_until, write_kubeconfig};
 
 const CONFIGURATION: &str = "dorgu-operator-deployment";
@@ -86,7 +86,7 @@ fn doctor(bed: &Bed, args: &[&str]) -> Result<Said> {
 }
 
 fn until_well(installed: &Installed) {
-    let well = wait_until(PATIENCE, "the doctor finds nothing", || {
+    let well = wait_until(TIMEOUT, "the doctor finds nothing", || {
         doctor(&installed.bed, &[])?.is_well()
     });
     well.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()));
@@ -94,7 +94,7 @@ fn until_well(installed: &Installed) {
 
 /// Waits until the doctor finds exactly this; what it says.
 fn until_found(installed: &Installed, check: &str, args: &[&str]) -> Value {
-    let found = wait_until(PATIENCE, &format!("the doctor finds {check} and nothing else"), || {
+    let found = wait_until(TIMEOUT, &format!("the doctor finds {check} and nothing else"), || {
         doctor(&installed.bed, args)?.finds_only(check)
     });
     found.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()))
@@ -213,7 +213,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
             vec![words("delete validatingwebhookconfiguration dorgu-operator-deployment")],
         ),
         (
-            // From here on somebody else is said to keep the caBundle, or the process would mend it first.
+            // From here on another writer is said to manage the caBundle, or the process would fix it first.
             "ca-bundle",
             vec![
                 words(
@@ -240,7 +240,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
         .kubectl(&["get", "deployments", "-n", "shop", "-o", "name"]);
     assert_eq!(stored.expect_success(), "", "the trial Deployments were stored");
 
-    // The process goes; what the control plane knows of it stays, so only the experiment can tell.
+    // The process ends, and the control plane still lists it, so only the dry run shows it.
     assert!(installed.pods[0].stop().success(), "{}", installed.said());
     let finding = until_found(&installed, "webhook-call", &["--exclude=lease"]);
     let seen = finding["seen"].as_str().expect("words");
@@ -257,7 +257,7 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
     );
 }
 
-/// Puts a certificate into the Secret that was good until yesterday, of the same CA, as somebody else would keep it.
+/// Puts a certificate of the same CA into the Secret that expired yesterday, as another writer would.
 fn expire(installed: &Installed) {
     let secret = installed
         .at_home(&["get", "secret", SECRET, "-o", "json"])
@@ -305,7 +305,7 @@ fn whoever_may_only_look_around_gets_what_that_shows_and_no_failure() {
     let kubeconfig = folder.path().join("kubeconfig");
     write_kubeconfig(&kubeconfig, &bed.api_url(), &bed.ca_file(), token.trim()).expect("written");
     let kubeconfig = kubeconfig.display().to_string();
-    let looked = wait_until(PATIENCE, "the visitor may look", || {
+    let looked = wait_until(TIMEOUT, "the visitor may look", || {
         let said = Said::of(&kubeconfig, &[])?;
         // Nothing runs here, and that is all that can be seen to be wrong.
         ensure!(

@@ -1,9 +1,9 @@
-//! What is refused where a namespace enforces, although the process, as shipped, is advisory.
+//! Denials in a namespace that enforces, although the process, as shipped, is advisory.
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{Installed, PATIENCE};
+use super::{Installed, TIMEOUT};
 use crate::bed::{Addresses, Options, wait_until};
 
 const SHOP: &str = "shop";
@@ -44,7 +44,7 @@ fn a_namespace_that_enforces_refuses_breaches_scales_and_the_way_out_of_the_pers
     installed.run_pod(Addresses::OfItsOwn);
     let bed = &installed.bed;
     bed.apply(&objects().to_string()).expect_success();
-    let refused = wait_until(PATIENCE, "a breach is refused", || {
+    let refused = wait_until(TIMEOUT, "a breach is refused", || {
         let applied = bed.kubectl_in(&["create", "--dry-run=server", "-f", "-"], &deployment(1));
         ensure!(!applied.succeeded(), "{applied}");
         Ok(applied.to_string())

@@ -1,5 +1,5 @@
-//! The one who writes status dies, and another goes on where it stopped: in time, without a gap and without writing again
-//! what stands there already.
+//! The replica that writes status dies, and another continues where it stopped: in time, without a gap, and without writing
+//! again what is already stored.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Installed, PATIENCE};
+use super::{ACCOUNT, Installed, TIMEOUT};
 use crate::bed::{Addresses, Audit, Bed, Options, wait_until};
 
 const SHOP: &str = "shop";
@@ -66,7 +66,7 @@ fn personas(bed: &Bed) -> BTreeMap<String, Value> {
 
 /// Waits until each persona says that its Deployment runs this image.
 fn until_told(installed: &Installed, image: impl Fn(usize) -> &'static str) {
-    let told = wait_until(PATIENCE, "every status names its image", || {
+    let told = wait_until(TIMEOUT, "every status names its image", || {
         let personas = personas(&installed.bed);
         for number in 0..PERSONAS {
             let current = &personas[&app(number)]["status"]["deployments"]["current"];
@@ -108,7 +108,7 @@ fn a_holder_that_dies_is_followed_in_time_and_no_status_is_lost_or_written_twice
     dead.kill();
     let died = Instant::now();
     let writes = audit.count("patch", "applicationpersonas/status");
-    // While nobody writes, every third Deployment changes.
+    // While no replica writes, every third Deployment changes.
     let changed = |number: usize| if number.is_multiple_of(3) { NEW } else { OLD };
     let thirds = (0..PERSONAS).filter(|number| number.is_multiple_of(3));
     apply(

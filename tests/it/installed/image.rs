@@ -1,7 +1,7 @@
-//! The image's program in a root with nothing else in it: it has to find names by itself, and to speak TLS both ways.
+//! The image's program in an otherwise empty root: it must resolve names by itself, and use TLS in both directions.
 //!
-//! A program that is linked statically with the GNU library resolves without any of the machine's files; one that is not,
-//! or one that a later library makes ask for some, fails here.
+//! A program that is linked statically with the GNU library resolves names without any of the machine's files. One that is not,
+//! or that a later library makes depend on some, fails here.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
@@ -59,7 +59,7 @@ fn nameserver() -> Ipv4Addr {
     thread::spawn(move || {
         let mut question = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut question) {
-            // Whoever asks again gets the next answer.
+            // A client that sends again gets the next answer.
             drop(socket.send_to(&answer(&question[..length]), client));
         }
     });
@@ -79,7 +79,7 @@ fn answer(question: &[u8]) -> Vec<u8> {
     let (known, wants_a) = (name.join(".") == IN_FULL, question[at + 1..at + 3] == [0, 1]);
     let answers = u8::from(known && wants_a);
     let code = if known { 0 } else { 3 };
-    // An answer, authoritative, with recursion as it was asked for; one question, so many answers, nothing else.
+    // An authoritative answer, with recursion as requested: one question, `answers` answers, nothing else.
     let mut packet = question[..2].to_vec();
     packet.extend([0x85, 0x80 | code, 0, 1, 0, answers, 0, 0, 0, 0]);
     packet.extend(&question[12..end]);

@@ -1,8 +1,8 @@
-//! Reviews that must be refused, sent to a Service at a steady rate as a kube-apiserver sends them: half on connections
-//! that are kept, half on new ones; trusting exactly the caBundle that the webhook's configuration holds at the moment.
+//! Reviews that must be denied, sent to a Service at a steady rate as a kube-apiserver sends them: half on kept connections,
+//! half on new ones, trusting exactly the webhook configuration's caBundle of the moment.
 //!
-//! A real one can do it too, but not two hundred times a second beside everything else on two cores; `storm.rs` lets it do
-//! its share.
+//! A real API server can send them, too, but not two hundred a second beside everything else on two cores; `storm.rs` adds some
+//! from one.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// What `Retry-After: 1` asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Reviews of one kind under way at once, at most: about what a connection pool of an API server holds.
-pub(super) const AT_ONCE: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 /// How soon a changed caBundle is known: an API server watches its configurations.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -49,13 +49,13 @@ pub(super) struct Target {
 pub(super) struct Tally {
     /// When it began.
     pub(super) since: Option<Instant>,
-    /// Answered with a refusal, as it must be.
+    /// Answered with a denial, as required.
     pub(super) refused: usize,
     /// Of those, after one or more 503 with Retry-After.
     pub(super) retried: usize,
     /// Handshakes made.
     pub(super) handshakes: usize,
-    /// The slowest refusal.
+    /// The slowest denial.
     pub(super) slowest: Duration,
     /// Answered with "allowed".
     pub(super) admitted: usize,
@@ -163,17 +163,17 @@ impl Shared {
     async fn keep_looking(self: Arc<Self>) {
         while !self.over.load(Ordering::SeqCst) {
             tokio::time::sleep(LOOK_EVERY).await;
-            // A look that fails changes nothing: an API server that cannot watch goes on with what it knows.
+            // A failed read changes nothing: an API server that cannot watch continues with what it knows.
             drop(self.look().await);
         }
     }
 
     async fn keep_asking(self: Arc<Self>, period: Duration, keep: bool) {
         let mut ticks = tokio::time::interval(period);
-        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        let at_once = Arc::new(Semaphore::new(CONCURRENCY));
         while !self.over.load(Ordering::SeqCst) {
             ticks.tick().await;
-            // A machine that is too slow for the rate gets a lower one; its lateness would be told as ours.
+            // A machine that is too slow for the rate gets a lower one. Its own delay would otherwise be reported as ours.
             if let Ok(permit) = Arc::clone(&at_once).try_acquire_owned() {
                 let asking = Arc::clone(&self).ask(keep);
                 tokio::spawn(async move {
@@ -283,7 +283,7 @@ impl Shared {
             ServerName::try_from(self.target.server_name.clone()).map_err(|error| Failure::Tls(error.to_string()))?;
         let stream = TlsConnector::from(trusted).connect(name, stream).await;
         let stream = stream.map_err(|error| match error.kind() {
-            // Not about certificates: nobody was there any more.
+            // Not about certificates: the server had already closed.
             std::io::ErrorKind::ConnectionReset
             | std::io::ErrorKind::BrokenPipe
             | std::io::ErrorKind::UnexpectedEof => Failure::Broken(format!("in the handshake: {error}")),

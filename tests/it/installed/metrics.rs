@@ -61,7 +61,7 @@ impl Installed {
             .kubectl(&["create", "clusterrolebinding", account, &role, &subject]);
         bound.expect_success();
         let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
-        let acted = crate::bed::wait_until(super::PATIENCE, "the binding is acted on", || {
+        let acted = crate::bed::wait_until(super::TIMEOUT, "the binding is acted on", || {
             self.bed
                 .kubectl(&["auth", "can-i", "get", "/metrics", "--as", &user])
                 .checked()

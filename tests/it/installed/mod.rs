@@ -1,5 +1,5 @@
-//! The shipped manifests on a real API server, and the process started exactly as they say: its arguments, its environment,
-//! its account. No step in between, nothing as admin but what a user does.
+//! The shipped manifests on a real API server, and the process started exactly as they say: its arguments, environment and
+//! account. No step in between, and nothing as admin except what a user does.
 
 mod accepted;
 mod doctor;
@@ -28,7 +28,7 @@ const LEASE: &str = "48ec518d.dorgu.io";
 const ACCOUNT: &str = "system:serviceaccount:dorgu-system:dorgu-operator";
 
 /// How long a change may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An API server with the manifests applied, the Service played, and pods behind it.
 pub(crate) struct Installed {
@@ -52,7 +52,7 @@ impl Installed {
         })
     }
 
-    /// Two pods, and a namespace in which a breach is warned about.
+    /// Two pods, and a namespace in which a violation is warned about.
     fn guarding() -> Option<Self> {
         let mut installed = Installed::new(&Options::default())?;
         installed.run_pod(Addresses::OfItsOwn);
@@ -90,7 +90,7 @@ impl Installed {
     /// Waits until one of the pods holds it.
     pub(crate) fn until_held(&self) -> (usize, Duration) {
         let started = Instant::now();
-        let held = wait_until(PATIENCE, "one of the pods holds the Lease", || self.holder());
+        let held = wait_until(TIMEOUT, "one of the pods holds the Lease", || self.holder());
         let holder = held.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
         (holder, started.elapsed())
     }
@@ -118,7 +118,7 @@ impl Installed {
 
 /// Waits until the API server acts on the account's roles: a process that came before would be refused, and say so.
 fn until_bound(bed: &Bed) {
-    let bound = wait_until(PATIENCE, "the account may do what its roles say", || {
+    let bound = wait_until(TIMEOUT, "the account may do what its roles say", || {
         let question = ["auth", "can-i", "watch", "deployments", "-A", "--as", ACCOUNT];
         bed.kubectl(&question).checked()
     });

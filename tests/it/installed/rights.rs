@@ -1,11 +1,11 @@
-//! The account may do exactly what the process does, held by the API server's own audit log.
+//! The account has exactly the rights that the process uses, according to the API server's audit log.
 
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use serde_json::Value;
 
-use super::{ACCOUNT, Installed, NAMESPACE, PATIENCE, manifests};
+use super::{ACCOUNT, Installed, NAMESPACE, TIMEOUT, manifests};
 use crate::bed::{Addresses, Audit, Bed, Grant, Options, Request, differences, wait_until};
 
 /// What makes the process use its rights, beside starting and becoming ready, which uses most. A new right comes with its
@@ -32,7 +32,7 @@ fn every_verb_that_is_granted_is_used_and_none_is_missing() {
         step(&mut installed);
     }
     let grants = shipped(&installed.bed);
-    let settled = wait_until(PATIENCE, "the process has used all it may", || {
+    let settled = wait_until(TIMEOUT, "the process has used all it may", || {
         let differences = differences(&grants, &audit.requests());
         ensure!(differences.is_empty(), "{}", differences.join("\n"));
         Ok(())
@@ -58,7 +58,7 @@ fn the_same_breach_again(installed: &mut Installed) {
         ("deployment-violating.yaml", "PersonaViolated"),
     ] {
         installed.apply_example(example).expect_success();
-        let told = wait_until(PATIENCE, "the event", || {
+        let told = wait_until(TIMEOUT, "the event", || {
             let jsonpath = "-o=jsonpath={.items[*].reason}";
             let reasons = installed
                 .bed

@@ -1,11 +1,11 @@
-//! The process as the Deployment starts it, and what deleting its registration does.
+//! The process as the Deployment starts it, and the effect of deleting its registration.
 
 use std::net::TcpStream;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Installed, NAMESPACE, PATIENCE};
+use super::{Installed, NAMESPACE, TIMEOUT};
 use crate::alerts::runbooks::emergency_stop;
 use crate::bed::{Addresses, Options, Output, wait_until};
 
@@ -46,7 +46,7 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
 
     let [stop, back, _, seen] = emergency_stop();
     installed.typed(&stop).expect_success();
-    let unguarded = wait_until(PATIENCE, "nobody is asked any more", || {
+    let unguarded = wait_until(TIMEOUT, "nobody is asked any more", || {
         ensure!(!installed.is_guarded()?, "still warned");
         Ok(())
     });
@@ -58,7 +58,7 @@ fn a_registration_that_is_deleted_by_hand_stays_deleted_until_it_is_applied_agai
         .bed
         .kubectl(&[&["delete"], &secret[..]].concat())
         .expect_success();
-    let made_again = wait_until(PATIENCE, "the Secret is made again", || {
+    let made_again = wait_until(TIMEOUT, "the Secret is made again", || {
         installed.bed.kubectl(&[&["get"], &secret[..]].concat()).checked()
     });
     made_again.unwrap_or_else(|error| panic!("{error:#}\n{}", installed.said()));
@@ -87,7 +87,7 @@ impl Installed {
         self.bed.shell_in(Path::new(env!("CARGO_MANIFEST_DIR")), command)
     }
 
-    /// Whether a Deployment in breach is warned about; nothing is stored.
+    /// Whether a violating Deployment is warned about. Nothing is stored.
     fn is_guarded(&self) -> Result<bool> {
         let asked = self.example(&["create", "--dry-run=server"], BREACH);
         let guarded = !asked.warnings().is_empty();
@@ -98,17 +98,17 @@ impl Installed {
     /// Waits until it is: the registration is in the API server's cache, the caBundle in the registration, the persona in
     /// the pods.
     pub(super) fn until_guarded(&self) {
-        let guarded = wait_until(PATIENCE, "a breach is warned about", || {
+        let guarded = wait_until(TIMEOUT, "a breach is warned about", || {
             ensure!(self.is_guarded()?, "it goes by unseen");
             Ok(())
         });
         guarded.unwrap_or_else(|error| panic!("{error:#}\n{}", self.said()));
     }
 
-    /// Waits until somebody other than this pod holds the Lease; who.
+    /// Waits until another pod holds the Lease, and returns its name.
     fn until_another_holds_the_lease(&self, pod: &str) -> String {
         let holder = "-o=jsonpath={.spec.holderIdentity}";
-        let changed = wait_until(PATIENCE, "another pod holds the Lease", || {
+        let changed = wait_until(TIMEOUT, "another pod holds the Lease", || {
             let lease = self
                 .bed
                 .kubectl(&["get", "lease", "48ec518d.dorgu.io", "-n", NAMESPACE, holder]);

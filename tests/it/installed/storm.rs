@@ -1,4 +1,4 @@
-//! Two replicas refuse every breach, whatever happens to their certificates, to their Secret and to each other.
+//! Two replicas deny every violation, whatever happens to their certificates, their Secret and each other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::load::{AT_ONCE, Load, Tally, Target};
-use super::{Installed, NAMESPACE, PATIENCE, WEBHOOK_SERVICE};
+use super::load::{CONCURRENCY, Load, Tally, Target};
+use super::{Installed, NAMESPACE, TIMEOUT, WEBHOOK_SERVICE};
 use crate::bed::{Addresses, Bed, Options, Pod, wait_until};
 
 const SECRET: &str = "dorgu-operator-webhook-ca";
@@ -39,7 +39,7 @@ pub(crate) fn deployment(name: &str) -> Value {
     })
 }
 
-/// A namespace that enforces, and a persona whose minimum the Deployment above breaches.
+/// A namespace that enforces, and a persona whose minimum the Deployment above violates.
 pub(crate) fn enforce(bed: &Bed) {
     let labels = json!({"dorgu.io/validate": "true", "dorgu.io/mode": "enforcing"});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP, "labels": labels}});
@@ -64,7 +64,7 @@ impl Installed {
     /// Waits until every pod serves another certificate than `before`.
     pub(crate) fn until_renewed(&self, before: &[String]) -> Duration {
         let started = Instant::now();
-        let renewed = wait_until(PATIENCE, "every pod serves a new certificate", || {
+        let renewed = wait_until(TIMEOUT, "every pod serves a new certificate", || {
             for pod in &self.pods {
                 let now = served(pod)?;
                 ensure!(!before.contains(&now), "{} still says: {now}", pod.name());
@@ -86,7 +86,7 @@ fn served(pod: &Pod) -> anyhow::Result<String> {
     Ok(serial.with_context(|| text.clone())?.to_owned())
 }
 
-/// Breaches sent by the real API server, one after the other, beside the load.
+/// Violations sent by the real API server, one after the other, beside the load.
 struct Canaries {
     over: AtomicBool,
     refused: AtomicUsize,
@@ -148,7 +148,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
     installed.run_pod(Addresses::OfItsOwn);
     installed.run_pod(Addresses::OfItsOwn);
     let canary = deployment("canary").to_string();
-    wait_until(PATIENCE, "the API server asks", || {
+    wait_until(TIMEOUT, "the API server asks", || {
         let answer = installed
             .bed
             .kubectl_in(&["create", "--dry-run=server", "-f", "-"], &canary);
@@ -194,7 +194,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
     );
     assert!(unseen < 0.5, "the API server let {unseen} reviews through unseen");
 
-    // A sudden death cuts what is in flight, the API server's own requests, too; so only the load goes on.
+    // A sudden death cuts what is in flight, also the API server's own requests, so only the load continues.
     let (holder, _) = installed.until_held();
     let mut dead = installed.pods.remove(holder);
     installed.webhook.forget(&dead);
@@ -211,7 +211,7 @@ fn nothing_that_happens_to_certificates_or_to_a_replica_lets_a_breach_through() 
         &installed,
     );
     // What was in flight there, and no more: on a busy machine that is every second of those under way.
-    assert!(tally.broken <= AT_ONCE, "more than was in flight: {tally:?}");
+    assert!(tally.broken <= CONCURRENCY, "more than was in flight: {tally:?}");
     load.stop();
 }
 
@@ -253,7 +253,7 @@ fn troubles(installed: &Installed, load: &Load) {
         .at_home(&["patch", "secret", SECRET, "--type=merge", "-p", junk])
         .expect_success();
     let started = Instant::now();
-    wait_until(PATIENCE, "the Secret is whole again", || {
+    wait_until(TIMEOUT, "the Secret is whole again", || {
         let now = installed
             .at_home(&["get", "secret", SECRET, "-o=jsonpath={.data.tls\\.crt}"])
             .checked()?;

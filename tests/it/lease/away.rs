@@ -1,4 +1,4 @@
-//! Rights that are missing, and an API server that is away.
+//! Missing rights, and an unreachable API server.
 
 use std::time::Instant;
 

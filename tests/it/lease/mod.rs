@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::bed::{Bed, write_kubeconfig};
 
-/// Paces for tests: nobody waits for a quarter of a minute, and a machine that compiles beside us can keep them.
+/// Short intervals for tests, long enough for a machine that compiles at the same time.
 const QUICK: Timings = Timings {
     lease: Duration::from_secs(6),
     renew: Duration::from_secs(4),
@@ -23,7 +23,7 @@ const QUICK: Timings = Timings {
 };
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A namespace with a Lease to contend for.
 struct Contest<'b> {
@@ -151,7 +151,7 @@ impl Watchdog {
     }
 }
 
-/// Several threads: what asks kubectl stands still, and elections must not.
+/// Several threads: kubectl calls block, and elections must not.
 fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -160,8 +160,8 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-/// Within [`PATIENCE`], or the test fails.
+/// Within [`TIMEOUT`], or the test fails.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let waited = tokio::time::timeout(PATIENCE, future).await;
+    let waited = tokio::time::timeout(TIMEOUT, future).await;
     waited.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }

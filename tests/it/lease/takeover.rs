@@ -1,4 +1,4 @@
-//! Who follows whom, and how soon.
+//! Which candidate follows which, and how soon.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{Candidate, Contest, QUICK, Watchdog, run, soon};
 use crate::bed::{Bed, Needs};
 
-/// Kills the holder and measures how long nobody holds the Lease.
+/// Kills the holder and measures how long no candidate holds the Lease.
 async fn takeover(contest: &Contest<'_>, timings: Timings) -> Duration {
     let mut first = contest.candidate("first", timings);
     soon("the first holds it", first.leadership.until_held()).await;

@@ -1,4 +1,4 @@
-//! Values on both sides of what is allowed, for schemas and for metadata.
+//! Values on both sides of each bound, for schemas and for metadata.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Objects made from a seed and the definitions themselves: about half of them good, the others broken in one to three
-//! places, in every way that a schema or metadata can be broken.
+//! Generates objects from a seed and the definitions: about half of them valid, the others invalid in one to three places, in
+//! every way that a schema or metadata can be violated.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use super::edges::{QUANTITIES, TIMES, least, metadata_edges, numbers, one_field_
 pub(super) struct Case {
     pub(super) kind: &'static str,
     pub(super) object: Value,
-    /// How it was broken, for whoever has to look.
+    /// How it was made invalid, for the failure message.
     pub(super) what: &'static str,
 }
 
@@ -107,7 +107,7 @@ impl Generator {
                 add("one field of its spec", spec, None);
             }
             for number in 0..metadata_edges(name, kind).len() {
-                // Made anew, for a name of its own.
+                // Generated again, for a name of its own.
                 let edge = metadata_edges(&format!("{name}-{}{number}", kind.to_lowercase()), kind).swap_remove(number);
                 add("one field of its metadata", least(spec), Some(edge));
             }

@@ -100,7 +100,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// What the API server says about a refusal; its whole answer otherwise.
+    /// The API server's message about a rejection; its whole answer otherwise.
     pub(super) fn message(&self) -> String {
         let text = String::from_utf8_lossy(&self.body).into_owned();
         let json = serde_json::from_str::<Value>(&text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Text that may be a quantity, made from a seed: about half of it is one, and much of it lies on an edge.
+//! Generates text that may be a quantity from a seed. About half of it is valid, and much of it is an edge case.
 
 /// A text for both sides.
 pub(super) struct Case {
@@ -367,7 +367,7 @@ fn halved(number: u64, times: usize) -> String {
     }
 }
 
-/// SplitMix64: small, and the same everywhere for ever, so that a seed in a report still means something.
+/// SplitMix64: small, and the same on every machine, so that a seed in a report stays meaningful.
 struct Random(u64);
 
 impl Random {

@@ -13,7 +13,7 @@ use dorgu::server::stats::CloseReason;
 use http::Request;
 use tokio::sync::Notify;
 
-use super::support::{PATIENCE, Served, app, head, plain_app};
+use super::support::{Served, TIMEOUT, app, head, plain_app};
 
 const MIB: usize = 1 << 20;
 
@@ -169,7 +169,7 @@ async fn a_client_that_leaves_in_the_middle_gives_its_budget_back() {
     super::support::until("half of it is held", || budget.held() >= MIB / 2).await;
     drop(client);
     super::support::until("the budget is free", || budget.held() == 0).await;
-    tokio::time::timeout(PATIENCE, served.closed(CloseReason::Broken, 1))
+    tokio::time::timeout(TIMEOUT, served.closed(CloseReason::Broken, 1))
         .await
         .unwrap();
 }

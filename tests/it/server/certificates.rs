@@ -1,4 +1,4 @@
-//! Certificates from files: replaced under load, and wrong from the start.
+//! Certificates from files: replaced under load, and invalid from the start.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::support::{Authority, Client, PATIENCE, Pair, Served, plain_app, trusting, until};
+use super::support::{Authority, Client, Pair, Served, TIMEOUT, plain_app, trusting, until};
 
 /// Replaces the pair as a kubelet does: a new folder, then one rename of the link that leads to it.
 fn swap_like_a_kubelet(directory: &Path, pair: &Pair, version: usize) {
@@ -43,7 +43,7 @@ fn swap_by_rename(directory: &Path, pair: &Pair) {
     }
 }
 
-/// Calls that never stop: so many a second, half of them on new connections.
+/// Endless calls at a fixed rate, half of them on new connections.
 struct Load {
     stop: AtomicBool,
     made: AtomicU64,
@@ -131,7 +131,7 @@ async fn fifty_certificate_changes_under_load_lose_no_request_and_are_all_seen()
             swap_by_rename(path, &pair);
         }
         let seen = async { while served.connect().await.serial != pair.serial {} };
-        tokio::time::timeout(PATIENCE, seen)
+        tokio::time::timeout(TIMEOUT, seen)
             .await
             .unwrap_or_else(|_| panic!("change {change} was never seen"));
         slowest = slowest.max(changed.elapsed());

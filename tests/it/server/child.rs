@@ -1,4 +1,4 @@
-//! Another process to test: this same test binary, started again as a server that a signal or a resource limit may hit.
+//! A child process to test: this same test binary, started again as a server that a signal or a resource limit may affect.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -13,7 +13,7 @@ use dorgu::server::shutdown::Signals;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 
-use super::support::{PATIENCE, plain_app};
+use super::support::{TIMEOUT, plain_app};
 
 const ROLE: &str = "DORGU_TEST_CHILD";
 
@@ -27,7 +27,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a child, after what `first` tells the shell, and waits until it listens.
+    /// Starts a child, after the shell has run `first`, and waits until it listens.
     pub(crate) async fn start(role: &str, first: &str) -> Child {
         let binary = std::env::current_exe().unwrap();
         let mut process = Command::new("sh")
@@ -51,7 +51,7 @@ impl Child {
 
     /// What follows this beginning on the next line that has it.
     pub(crate) async fn line(&mut self, beginning: &str) -> String {
-        let found = tokio::time::timeout(PATIENCE, async {
+        let found = tokio::time::timeout(TIMEOUT, async {
             loop {
                 let line = self
                     .lines
@@ -80,7 +80,7 @@ impl Child {
     }
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(PATIENCE, self.process.wait())
+        tokio::time::timeout(TIMEOUT, self.process.wait())
             .await
             .expect("it ends")
             .unwrap()

@@ -1,4 +1,4 @@
-//! Who may call, checked inside the handshake.
+//! Client certificates, verified within the handshake.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ impl Guarded {
     }
 
     /// A call with this certificate: its status, or why the handshake failed. In TLS 1.3 a client has finished its own part
-    /// before the server judges it, so the refusal comes with the first read.
+    /// before the server verifies it, so the rejection arrives with the first read.
     async fn call(&self, pair: Option<&Pair>) -> Result<u16, String> {
         call(self.served.addr, &self.showing(pair))
             .await

@@ -1,4 +1,4 @@
-//! Leaving in two phases.
+//! A drain in two phases.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::support::{Client, Gate, PATIENCE, Served, plain_app, trusting, until};
+use super::support::{Client, Gate, Served, TIMEOUT, plain_app, trusting, until};
 
 #[tokio::test]
 async fn closing_answers_everything_and_asks_every_caller_to_let_go() {
@@ -33,7 +33,7 @@ async fn closing_answers_everything_and_asks_every_caller_to_let_go() {
     assert_eq!(served.stats.closed(CloseReason::Drained), 0);
     draining.await.unwrap();
     idle.closed().await.unwrap();
-    tokio::time::timeout(PATIENCE, served.task).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, served.task).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn refusing_finishes_what_is_in_flight_and_sends_the_rest_elsewhere() {
     gate.enter(&mut in_flight).await;
 
     served.drain.begin(Duration::ZERO).await;
-    // The kept one first: by its answer the server has seen the drain, and it must go on accepting.
+    // The kept one first: its answer shows that the server has seen the drain, and it must continue to accept.
     for call in 0..20 {
         if call > 0 {
             kept = served.connect().await;
@@ -68,7 +68,7 @@ async fn refusing_finishes_what_is_in_flight_and_sends_the_rest_elsewhere() {
     assert_eq!((answer.text(), answer.closes()), ("waited", true));
     in_flight.closed().await.unwrap();
     idle.closed().await.unwrap();
-    tokio::time::timeout(PATIENCE, served.task).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, served.task).await.unwrap().unwrap();
     assert!(
         Client::connect(served.addr, &served.client).await.is_err(),
         "the port is free"
@@ -248,7 +248,7 @@ async fn a_server_replaced_under_load_loses_no_request() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     world.replaced.store(true, Ordering::Relaxed);
     draining.await.unwrap();
-    tokio::time::timeout(PATIENCE, a.task).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, a.task).await.unwrap().unwrap();
     load.await.unwrap();
     let seconds = began.elapsed().as_secs_f64();
 

@@ -1,5 +1,5 @@
-//! Silence between requests. kube-apiserver keeps a connection for 90 s and does not repeat a POST that dies on it, so
-//! whoever closes first within that time loses reviews.
+//! Silence between requests. kube-apiserver keeps a connection for 90 s and does not repeat a POST that fails on it, so a
+//! server that closes within that time loses reviews.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::support::{Served, plain_app};
 
-/// Gaps in seconds around everybody's timers: 30 s (axum), 60 s, 90 s (Go), 120 s.
+/// Gaps in seconds around common timers: 30 s (axum), 60 s, 90 s (Go), 120 s.
 const GAPS: [u32; 7] = [1, 29, 31, 61, 91, 119, 150];
 
 /// Every limit divided; the shapes stay.

@@ -9,7 +9,7 @@ use dorgu::server::listen::{BindAddress, Bound};
 use dorgu::server::stats::CloseReason;
 
 use super::child::Child;
-use super::support::{Client, Gate, PATIENCE, Served, plain_app, until};
+use super::support::{Client, Gate, Served, TIMEOUT, plain_app, until};
 
 async fn bind(address: &str) -> Result<Bound, String> {
     let address: BindAddress = address.parse().unwrap();
@@ -130,7 +130,7 @@ async fn at_the_cap_no_request_in_flight_is_sacrificed() {
         assert_eq!(client.answer().await.unwrap().text(), "waited");
     }
     assert_eq!(
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap().text(),
+        tokio::time::timeout(TIMEOUT, waiting).await.unwrap().unwrap().text(),
         "ok"
     );
 }
@@ -144,7 +144,7 @@ async fn a_process_out_of_file_descriptors_goes_on_serving() {
         crowd.push(Client::connect_plain(child.addr).await.unwrap());
     }
     let mut client = Client::connect_plain(child.addr).await.unwrap();
-    let answer = tokio::time::timeout(PATIENCE, client.get("/accept-errors"))
+    let answer = tokio::time::timeout(TIMEOUT, client.get("/accept-errors"))
         .await
         .unwrap()
         .unwrap();

@@ -1,4 +1,4 @@
-//! What one connection answers, in which order, and when it closes.
+//! The answers on one connection, their order, and when it closes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,7 +139,7 @@ async fn what_is_not_http_gets_400() {
 async fn an_answer_given_before_the_body_was_read_says_that_the_connection_ends() {
     let served = start().await;
     let mut client = served.connect().await;
-    // `/ok` never looks at its body, and this one is too large to be in the same packet.
+    // `/ok` never reads its body, and this one is too large for the same packet.
     let answer = client.post("/ok", &vec![0; 5 << 20]).await.unwrap();
     assert_eq!((answer.status, answer.closes()), (200, true));
     client.closed().await.unwrap();

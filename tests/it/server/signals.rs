@@ -1,4 +1,4 @@
-//! What a signal does to a process.
+//! The effect of signals on a process.
 
 use std::time::{Duration, Instant};
 

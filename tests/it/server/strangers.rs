@@ -1,5 +1,5 @@
-//! Strangers take all places, or all memory for bodies, and a client that asks something sensible is answered all the same. A body
-//! has no least rate here, so that what makes room is what this is about: that others need it.
+//! Strangers take all places, or all memory for bodies, and a client with a sensible request is answered all the same. Bodies
+//! have no minimum rate here, so that only the need for memory evicts.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn limits(max_connections: usize) -> Limits {
     }
 }
 
-/// One that sends the head of a body of so many bytes, and so many of them.
+/// A stranger that announces a body of `announced` bytes, and sends `sent` of them.
 async fn stranger(served: &Served, host: u8, announced: usize, sent: usize) -> Client {
     let mut client = Client::connect_from(host, served.addr, &served.client).await.unwrap();
     client.send(head("/echo", announced)).await.unwrap();

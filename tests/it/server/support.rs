@@ -1,5 +1,4 @@
-//! A server to test and a client that does no more than it is told: it never retries, never reconnects, and can stop
-//! anywhere.
+//! A server to test, and a minimal client: it never retries, never reconnects, and can stop anywhere.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,12 +33,12 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 /// How long a test waits for what must happen; a slow machine may need some of it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits until something is true.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let mut tick = tokio::time::interval(Duration::from_millis(2));
-    let waited = tokio::time::timeout(PATIENCE, async {
+    let waited = tokio::time::timeout(TIMEOUT, async {
         while !holds() {
             tick.tick().await;
         }
@@ -87,7 +86,7 @@ impl Served {
         Client::connect(self.addr, &self.client).await.unwrap()
     }
 
-    /// Waits until so many connections have ended for this reason.
+    /// Waits until `count` connections have ended for this reason.
     pub(crate) async fn closed(&self, reason: CloseReason, count: u64) {
         until(&format!("{count} connections closed as {}", reason.name()), || {
             self.stats.closed(reason) >= count
@@ -292,7 +291,7 @@ impl Client {
         self.answer().await
     }
 
-    /// Tells the server that nothing more will be sent.
+    /// Half-closes: the server sees that nothing more will be sent.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
     }

@@ -13,7 +13,7 @@ use dorgu::server::upgrade::{Conversation, Stream, switch};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{Client, PATIENCE, Served, plain_app};
+use super::support::{Client, Served, TIMEOUT, plain_app};
 
 pub(crate) const ASK: &str = "GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
@@ -84,7 +84,7 @@ async fn an_upgraded_connection_talks_and_says_goodbye_in_a_drain() {
     client.closed().await.unwrap();
     client.finish().await.unwrap();
     drop((client, other));
-    tokio::time::timeout(PATIENCE, served.task).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, served.task).await.unwrap().unwrap();
     assert_eq!(served.stats.open(), 0);
 }
 
@@ -98,7 +98,7 @@ async fn one_that_asks_for_no_drain_is_closed_in_order_after_its_grace() {
     let mut client = upgraded(&served, "/deaf").await;
     // The shutdown delay is longer than the grace, which begins with the drain.
     let drain = served.drain.clone();
-    let draining = tokio::spawn(async move { drain.begin(PATIENCE).await });
+    let draining = tokio::spawn(async move { drain.begin(TIMEOUT).await });
     client.closed().await.unwrap();
     drop(client);
     served.closed(CloseReason::Drained, 1).await;
@@ -110,7 +110,7 @@ async fn no_connection_is_upgraded_during_a_drain() {
     let served = Served::start(app(), Limits::default()).await;
     let mut client = served.connect().await;
     let drain = served.drain.clone();
-    let draining = tokio::spawn(async move { drain.begin(PATIENCE).await });
+    let draining = tokio::spawn(async move { drain.begin(TIMEOUT).await });
     super::support::until("the drain begins", || served.drain.is_draining()).await;
     client.send(ASK).await.unwrap();
     let answer = client.answer().await.unwrap();

@@ -1,4 +1,4 @@
-//! A network that cuts every connection, again and again.
+//! A network that cuts every connection, repeatedly.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Stage, install_crds};
 use crate::bed::{Bed, Line, Options};
 
-/// How long after a cut nobody is let through: time for whoever does not rest to show it.
+/// How long no connection is admitted after a cut: time in which a client without backoff would show itself.
 const CLOSED: Duration = Duration::from_millis(200);
 
 /// Seconds of it; a minute with `DORGU_LONG=1`.
@@ -28,7 +28,7 @@ fn cut_again_and_again(line: &Line, over: &AtomicBool) {
 
 #[test]
 fn connections_cut_every_second_neither_stop_the_watches_nor_make_them_race() {
-    // One of its own: on a shared one it would also try, again and again, to tell the personas of all other tests.
+    // A separate bed: on a shared one it would also retry to write the status of all other tests' personas.
     let Some(bed) = Bed::start(&Options::default()) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What is missing, broken or away: never an exit, never a guess.
+//! Missing kinds and rights, invalid objects, an unreachable API server: the process never exits and never guesses.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{PATIENCE, Stage, ask, crds, install_crds, run};
+use super::{Stage, TIMEOUT, ask, crds, install_crds, run};
 use crate::bed::{Bed, Dorgu, Options, wait_until, write_kubeconfig};
 
 const BREACH: &str = "replicas (1) below persona minimum (2)";
@@ -22,7 +22,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
 fn without_its_api_server_it_stays_and_asks_to_be_asked_again() {
     let folder = TempDir::new().expect("a folder");
     let kubeconfig = folder.path().join("kubeconfig");
-    // Nobody listens on port 1. Its CA is never needed.
+    // Nothing listens on port 1. Its CA is never needed.
     let ca = folder.path().join("ca.crt");
     let own = rcgen::generate_simple_self_signed(["nobody".to_owned()]).expect("a certificate");
     fs::write(&ca, own.cert.pem()).expect("written");
@@ -63,7 +63,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
     };
     let bed_now = &bed;
     let stage = Stage::unready(bed_now, "late", &["--webhook-mode=enforcing"]);
-    wait_until(PATIENCE, "the other two kinds are known", || {
+    wait_until(TIMEOUT, "the other two kinds are known", || {
         let (status, text) = stage.readyz();
         ensure!(status == 503, "ready without personas: {text}");
         ensure!(
@@ -100,7 +100,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
     let persona = stage.persona("orders", 3);
     let (dorgu, folder) = stage.apart();
     bed.stop_api_server();
-    let (status, text) = wait_until(PATIENCE, "the loss is told", || {
+    let (status, text) = wait_until(TIMEOUT, "the loss is told", || {
         let probe = format!("{}/readyz?verbose", dorgu.probes_url());
         let (status, text) = run(crate::https::get(&probe))?;
         ensure!(text.matches("watch error").count() == 3, "{text}");
@@ -113,7 +113,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
 
     bed.start_api_server();
     bed.apply(&persona.to_string()).expect_success();
-    wait_until(PATIENCE, "the verdict changes", || {
+    wait_until(TIMEOUT, "the verdict changes", || {
         let answer = ask(&dorgu, &namespace, "orders");
         ensure!(answer.body().contains("below persona minimum (3)"), "{}", answer.body());
         Ok(())
@@ -127,7 +127,7 @@ fn a_persona_that_cannot_be_read_costs_only_itself() {
     let Some(bed) = Bed::start(&Options::default()) else {
         return;
     };
-    // A schema of somebody else's, which lets anything in.
+    // A foreign schema, which accepts anything.
     let file = crds().join("dorgu.io_applicationpersonas.yaml");
     let text = fs::read_to_string(file).expect("the CRD");
     let mut crd: Value = serde_saphyr::from_str(&text).expect("YAML");
@@ -162,7 +162,7 @@ fn a_persona_that_cannot_be_read_costs_only_itself() {
         line.contains("Cannot read an object") && line.contains("spec.scaling.minReplicas")
     });
 
-    // Whoever starts now meets both in the list.
+    // A process that starts now gets both in the list.
     let second = Stage::unready(&bed, "second", &[]);
     second.until_ready();
     let asked = ask(&second.dorgu, &stage.namespace, "payments");

@@ -1,4 +1,4 @@
-//! How long a large cluster takes.
+//! How long a large cluster takes to load.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

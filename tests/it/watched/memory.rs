@@ -1,4 +1,4 @@
-//! What a large cluster takes in memory: at rest, at most, and while everything is listed again.
+//! The memory for a large cluster: at rest, the peak, and while everything is listed again.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::bed::{Bed, Dorgu, Options, wait_until};
 /// How long after its readiness a process is at rest.
 const REST: Duration = Duration::from_secs(10);
 /// How long an API server may take to have so much ready again.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A persona with all that people write, as the load test has it.
 fn persona(namespace: &str, number: usize) -> Value {
@@ -57,7 +57,7 @@ fn mib(kib: u64) -> String {
 
 /// Waits until the process knows that many personas, and watches them.
 fn until_watched(dorgu: &Dorgu, personas: usize) {
-    let watched = wait_until(PATIENCE, "the personas are watched", || {
+    let watched = wait_until(TIMEOUT, "the personas are watched", || {
         let probe = format!("{}/readyz?verbose", dorgu.probes_url());
         let (status, text) = super::run(crate::https::get(&probe))?;
         let known = text.contains(&format!("objects: {personas}"));
@@ -91,7 +91,7 @@ fn a_cluster_that_is_listed_again_takes_hardly_more_than_at_rest() {
     let kubeconfig = account(&bed, &bed.api_url(), &namespace, folder.path());
 
     let started = Instant::now();
-    // A replica that follows: the one that leads would be told again and again that it may write nothing.
+    // A replica that follows: the leader would repeatedly be denied its writes.
     let dorgu = Dorgu::with_cluster(&kubeconfig, &["--leader-elect"]);
     until_watched(&dorgu, personas);
     let ready = started.elapsed();
@@ -101,7 +101,7 @@ fn a_cluster_that_is_listed_again_takes_hardly_more_than_at_rest() {
     // It comes back without the history that a watch needs, so everything is listed again.
     forget_peak(&dorgu);
     bed.restart();
-    let refused = wait_until(PATIENCE, "it cannot go on where it was", || {
+    let refused = wait_until(TIMEOUT, "it cannot go on where it was", || {
         // The API server has forgotten, or does not know yet who may watch; either makes a list necessary.
         let said = dorgu.lines();
         let of_personas = said.iter().filter(|line| line.contains("\"applicationpersonas\""));

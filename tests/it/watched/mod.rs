@@ -1,11 +1,12 @@
-//! The process with a cluster: personas, namespaces and Deployments come from watches, by an account that may list and
-//! watch these three kinds and nothing else.
+//! The process with a cluster: personas, namespaces and Deployments come from watches, by an account that may list and watch
+//! these three kinds and nothing else.
 
 mod cut;
 mod faults;
 mod many;
 mod memory;
 mod outages;
+mod typed;
 mod unsynced;
 mod verdicts;
 
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use crate::bed::{Bed, Dorgu, Registration, wait_until, write_kubeconfig};
 
 /// How long a change may take on a busy machine; what it takes is printed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A process over a cluster, and a namespace that asks it.
 struct Stage<'b> {
@@ -91,7 +92,7 @@ impl<'b> Stage<'b> {
     }
 
     fn until_ready(&self) {
-        let ready = wait_until(PATIENCE, "the process is ready", || {
+        let ready = wait_until(TIMEOUT, "the process is ready", || {
             let (status, text) = self.readyz();
             ensure!(status == 200, "{text}");
             Ok(())
@@ -104,7 +105,7 @@ impl<'b> Stage<'b> {
         ask(&self.dorgu, &self.namespace, app)
     }
 
-    /// The warnings and the refusal of the process itself, joined.
+    /// The warnings and the denial of the process itself, joined.
     fn ask(&self, app: &str) -> String {
         let answer = self.ask_whole(app);
         assert_eq!(answer.status(), 200, "{}", answer.body());
@@ -116,7 +117,7 @@ impl<'b> Stage<'b> {
     /// Waits until the process says `words` of `app`, or no longer says them; how long that took.
     fn until_told(&self, app: &str, words: &str, wanted: bool) -> Duration {
         let started = Instant::now();
-        let told = wait_until(PATIENCE, "the verdict changes", || {
+        let told = wait_until(TIMEOUT, "the verdict changes", || {
             let said = self.ask(app);
             ensure!(said.contains(words) == wanted, "{said}");
             Ok(())

@@ -1,4 +1,4 @@
-//! The control plane goes away and comes back. Nobody exits, nobody races, and the next verdict is right.
+//! The control plane goes down and comes back. No process exits, none retries in a tight loop, and the next verdict is right.
 //!
 //! Seconds here, as long as in the field with `DORGU_LONG=1`.
 
@@ -72,7 +72,7 @@ fn an_api_server_that_is_away_for_long_is_found_again_within_seconds() {
     let away = Duration::from_secs(if long() { 60 } else { 8 });
     bed.stop_api_server();
     let (gone, before) = (Instant::now(), cpu(&dorgu));
-    // What is known goes on being right, however long it lasts.
+    // Known objects stay valid, however long it lasts.
     let mut asked = 0;
     while gone.elapsed() < away {
         let answer = ask(&dorgu, &namespace, "orders");

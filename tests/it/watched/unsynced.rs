@@ -1,8 +1,8 @@
-//! A replica that knows nothing yet asks the API server to ask again, and the API server does.
+//! A replica that has not synced yet answers 503, and the API server retries.
 
 use anyhow::ensure;
 
-use super::{PATIENCE, Stage, install_crds};
+use super::{Stage, TIMEOUT, install_crds};
 use crate::bed::{Bed, Line, Options, wait_until};
 
 impl Stage<'_> {
@@ -32,8 +32,8 @@ fn a_review_that_comes_before_the_first_list_is_asked_again_and_judged() {
     let before = stage.unsynced();
     let refused = std::thread::scope(|scope| {
         let asked = scope.spawn(|| bed.apply(&stage.deployment("early", Some("orders"), 1).to_string()));
-        // Asked, told "not now", and asked again: only then is anything known.
-        let told = wait_until(PATIENCE, "it is asked twice", || {
+        // Called, answered 503, and called again: only then is anything known.
+        let told = wait_until(TIMEOUT, "it is asked twice", || {
             let times = stage.unsynced() - before;
             ensure!(times >= 2.0, "asked {times} times");
             Ok(())

@@ -1,9 +1,9 @@
-//! What is written into the cluster decides the next verdict.
+//! Objects written into the cluster decide the next verdict.
 
 use http::Method;
 use serde_json::json;
 
-use super::{PATIENCE, Stage, run};
+use super::{Stage, TIMEOUT, run};
 use crate::bed::{Bed, Needs, wait_until};
 
 const BREACH: &str = "replicas (1) below persona minimum (2)";
@@ -83,8 +83,8 @@ fn a_scale_is_judged_by_the_labels_of_its_deployment() {
         let line = metrics.lines().find(|line| line.contains("scale_unresolved"));
         line.map(str::to_owned)
     };
-    // The watch may be a moment behind; a question too early is let by, and asked again from three.
-    let refused = wait_until(PATIENCE, "the Deployment is known", || {
+    // The watch may be a moment behind. A review that is too early is allowed, and sent again from three.
+    let refused = wait_until(TIMEOUT, "the Deployment is known", || {
         let answer = scale("front");
         if answer.succeeded() {
             stage
@@ -110,7 +110,7 @@ fn a_scale_is_judged_by_the_labels_of_its_deployment() {
     );
 }
 
-/// The watch is some milliseconds behind whoever creates a Deployment and scales it at once.
+/// The watch is some milliseconds behind a client that creates a Deployment and scales it at once.
 #[test]
 fn a_scale_right_after_its_deployment_was_created_is_judged() {
     const TIMES: usize = 100;
@@ -181,7 +181,7 @@ fn with_the_matching_chain_the_selector_counts_too() {
     let mut object = stage.deployment("front", None, 3);
     object["metadata"]["labels"]["app"] = json!("orders");
     bed.apply(&object.to_string()).expect_success();
-    let refused = wait_until(PATIENCE, "the Deployment is known", || {
+    let refused = wait_until(TIMEOUT, "the Deployment is known", || {
         let answer = stage.kubectl(&["scale", "deployment", "front", "--replicas=1"]);
         if answer.succeeded() {
             stage

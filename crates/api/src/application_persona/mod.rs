@@ -1,6 +1,6 @@
-//! ApplicationPersona: what a platform team wrote down about one application (contract 1.1, 1.2 and 9).
+//! ApplicationPersona: what a platform team demands of one application (contract 1.1, 1.2 and 9).
 //!
-//! This file is `spec`, written by people and the CLI; [`status`] is what the operator observed.
+//! This file defines `spec`, written by people and the CLI. [`status`] is what the operator observed.
 
 #![expect(
     clippy::duplicated_attributes,
@@ -113,10 +113,10 @@ pub enum WorkloadType {
 pub enum Tier {
     /// Someone is woken up.
     Critical,
-    /// Someone looks in the morning.
+    /// Someone reacts the next morning.
     #[default]
     Standard,
-    /// Nobody is promised anything.
+    /// No one is promised anything.
     BestEffort,
 }
 

@@ -1,6 +1,6 @@
-//! `status` of an ApplicationPersona: what the operator observed, written by it alone (contract 1.2 and 9).
+//! `status` of an ApplicationPersona: what the operator observed. Only the operator writes it (contract 1.2 and 9).
 //!
-//! Fields that nothing fills yet stay declared, because other clients read or write them.
+//! Fields that no code fills yet stay declared, because other clients read or write them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -146,7 +146,7 @@ pub enum HealthState {
     Degraded,
     /// No replica is ready.
     Unhealthy,
-    /// It cannot be told yet.
+    /// It cannot be determined yet.
     Unknown,
 }
 
@@ -305,14 +305,14 @@ pub enum Priority {
     Low,
 }
 
-/// What ArgoCD says of the application.
+/// What ArgoCD reports about the application.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ArgoCd {
-    /// Whether the cluster is what Git says.
+    /// Whether the cluster matches Git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_status: Option<SyncStatus>,
-    /// How well ArgoCD finds the application.
+    /// Health of the application as ArgoCD reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_status: Option<ArgoHealth>,
     /// When ArgoCD last finished a sync, in UTC.
@@ -333,11 +333,11 @@ pub struct ArgoCd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::crd::undescribed)]
 pub enum SyncStatus {
-    /// As in Git.
+    /// The cluster matches Git.
     Synced,
-    /// Not as in Git.
+    /// The cluster differs from Git.
     OutOfSync,
-    /// ArgoCD cannot tell, or said a word we do not know.
+    /// ArgoCD does not know, or reports a value that we do not know.
     Unknown,
 }
 
@@ -345,16 +345,16 @@ pub enum SyncStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::crd::undescribed)]
 pub enum ArgoHealth {
-    /// Everything is well.
+    /// Everything is healthy.
     Healthy,
     /// Something failed.
     Degraded,
-    /// On its way.
+    /// In progress.
     Progressing,
     /// Paused on purpose.
     Suspended,
     /// Not in the cluster.
     Missing,
-    /// ArgoCD cannot tell, or said a word we do not know.
+    /// ArgoCD does not know, or reports a value that we do not know.
     Unknown,
 }

@@ -1,7 +1,7 @@
-//! ClusterPersona: what a platform team wrote down about one cluster (contract 1.3, 1.4 and 9).
+//! ClusterPersona: what a platform team recorded about one cluster (contract 1.3, 1.4 and 9).
 //!
-//! This file is `spec`, written by people and the CLI; [`status`] is what the operator discovered. One per cluster is the
-//! custom; several may exist.
+//! This file defines `spec`, written by people and the CLI. [`status`] is what the operator discovered. Usually there is one
+//! for a cluster; several may exist.
 
 #![expect(
     clippy::duplicated_attributes,

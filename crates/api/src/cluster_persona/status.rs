@@ -1,7 +1,7 @@
-//! `status` of a ClusterPersona: what the operator discovered, written by it alone (contract 1.4 and 9).
+//! `status` of a ClusterPersona: what the operator discovered. Only the operator writes it (contract 1.4 and 9).
 //!
-//! Quantities here are not validated: a status write with one bad value is refused whole by the API server, and a
-//! discovered oddity must not cost everything else.
+//! Quantities are not validated here. The API server rejects a whole status write with one invalid value, so one oddity in the
+//! cluster would cost everything else.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ pub enum ClusterPhase {
     Ready,
     /// Some node is not ready.
     Degraded,
-    /// It cannot be told.
+    /// It cannot be determined.
     Unknown,
 }
 
@@ -85,7 +85,7 @@ pub struct Node {
     /// Taints in the form key=value:Effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<String>,
-    /// The labels that tell platform, place and role.
+    /// The labels that indicate platform, location and role.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Version of the kubelet.

@@ -9,7 +9,7 @@ use tower::service_fn;
 
 use super::*;
 
-/// An API server that answers every question alike, and what it was asked.
+/// An API server that answers every request alike, and the requests it got.
 fn asking(answer: fn(&str) -> Value, memory: Memory) -> (Access, Arc<Mutex<Vec<Value>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let keeping = Arc::clone(&asked);
@@ -20,7 +20,7 @@ fn asking(answer: fn(&str) -> Value, memory: Memory) -> (Access, Arc<Mutex<Vec<V
             let body = body.collect().await.unwrap().to_bytes();
             let question: Value = serde_json::from_slice(&body).unwrap();
             asked.lock().unwrap().push(question["spec"].clone());
-            // Long enough for others to come with the same question.
+            // Long enough for other callers to arrive with the same token.
             tokio::time::sleep(Duration::from_millis(20)).await;
             let kind = head.uri.path().rsplit('/').next().unwrap_or_default();
             let answer = answer(kind);
@@ -64,7 +64,7 @@ async fn many_questions_about_one_token_are_asked_once_with_all_that_is_known_of
         assert_eq!(question.await.unwrap(), Ok(()));
     }
     let asked = asked.lock().unwrap();
-    // As many as may ask at a time; the others find the answer.
+    // At most as many as may ask at a time. The others find the cached answer.
     assert!(asked.len() <= 2 * CONCURRENCY, "asked {} times", asked.len());
     assert_eq!(asked[0], json!({"token": "t"}));
     let review = asked.iter().find(|spec| spec["user"] == "jane").unwrap();
@@ -97,7 +97,7 @@ async fn answers_are_forgotten_after_their_time() {
 
 #[tokio::test]
 async fn a_user_without_a_verified_token_is_nobody() {
-    // Both by the API's types: a name alone proves nothing.
+    // Both fields as API types: a name alone proves nothing.
     let (access, asked) = asking(
         |_| json!({"spec": {}, "status": {"authenticated": false, "error": "expired", "user": user()}}),
         Memory::default(),

@@ -1,4 +1,4 @@
-//! One event a change, and one that is counted when it comes again.
+//! Each change sends one event, and a repeated event is counted.
 
 use http::Response;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -102,7 +102,7 @@ async fn an_event_that_was_not_stored_starts_no_series() {
         name: &name,
         uid: "u",
     };
-    // An empty answer is none.
+    // An empty answer is an error.
     recorder
         .record(regarding, notice("a"), at(1))
         .await

@@ -1,4 +1,4 @@
-//! What a candidate knows of a Lease and what follows from it. Pure: answers of the API server and times are arguments.
+//! A candidate's view of a Lease, and the step that follows from it. Pure: answers of the API server and times are arguments.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// There is none, or none any more.
+    /// The Lease does not exist.
     Create,
     /// It is ours to renew, free, or expired.
     Update,
@@ -23,21 +23,21 @@ pub(super) enum Step {
 pub(super) struct Candidate {
     name: String,
     pub(super) identity: String,
-    /// What we promise when we hold it.
+    /// The duration that we write when we hold it.
     pub(super) lease: Duration,
-    seen: Option<Seen>,
+    seen: Option<LastSeen>,
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct LastSeen {
     lease: Lease,
-    /// Since when, by our clock, it has not been renewed.
+    /// The local time since which it has not been renewed.
     since: Instant,
     /// It was deleted since.
     gone: bool,
 }
 
-impl Seen {
+impl LastSeen {
     fn spec(&self) -> Option<&LeaseSpec> {
         self.lease.spec.as_ref()
     }
@@ -49,13 +49,13 @@ impl Seen {
 
     /// Until when its holder may act.
     ///
-    /// A holder that gives its Lease back says so by a duration of at most a second. An emptied name with the old
-    /// duration is an edit by hand. The holder may not know of it yet and is given its time.
+    /// A holder that releases its Lease writes a duration of at most a second. An emptied name with the old duration is an edit
+    /// by hand. The holder may not know of that yet, so its whole term is waited for.
     fn promised_until(&self) -> Instant {
         let seconds = self.spec().and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
         let given_back = self.holder().is_empty() && seconds <= 1;
         let seconds = if given_back { 0 } else { seconds };
-        // The API server admits no negative one.
+        // The API server rejects negative durations.
         self.since + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 }
@@ -70,22 +70,22 @@ impl Candidate {
         }
     }
 
-    /// What the API server says the Lease is, just now.
+    /// Records the Lease as the API server has just returned it.
     pub(super) fn heard(&mut self, lease: Option<Lease>, now: Instant) {
         match (lease, &mut self.seen) {
-            // Deleting it ends no term: its holder may not have noticed.
+            // A deletion does not end the term: the holder may not have noticed it.
             (None, seen) => {
                 if let Some(seen) = seen {
                     seen.gone = true;
                 }
             }
-            // A label, or a field manager, is no renewal.
+            // A changed label or field manager is not a renewal.
             (Some(lease), Some(seen)) if seen.lease.spec == lease.spec => {
                 seen.lease = lease;
                 seen.gone = false;
             }
             (Some(lease), seen) => {
-                *seen = Some(Seen {
+                *seen = Some(LastSeen {
                     lease,
                     since: now,
                     gone: false,
@@ -94,12 +94,12 @@ impl Candidate {
         }
     }
 
-    /// Who holds it, as far as we know; empty for none.
+    /// The holder, as far as known; empty for none.
     pub(super) fn holder(&self) -> &str {
-        self.seen.as_ref().map_or("", Seen::holder)
+        self.seen.as_ref().map_or("", LastSeen::holder)
     }
 
-    /// Whether it is in our name. Whether we may act on that is a matter of time.
+    /// Whether it carries our name. Whether we may act depends on time as well.
     pub(super) fn is_ours(&self) -> bool {
         self.holder() == self.identity
     }
@@ -109,7 +109,7 @@ impl Candidate {
         self.is_ours() && self.seen.as_ref().is_some_and(|seen| !seen.gone)
     }
 
-    /// What follows from what is known.
+    /// The next step.
     pub(super) fn step(&self, now: Instant) -> Step {
         let Some(seen) = &self.seen else {
             return Step::Create;
@@ -137,7 +137,7 @@ impl Candidate {
                 Some(transitions.map_or(0, |count| count.saturating_add(1))),
             )
         };
-        // Rounded up: a promise that is kept for longer does no harm.
+        // Rounded up, since a longer term does no harm.
         let seconds = self.lease.as_secs() + u64::from(self.lease.subsec_nanos() > 0);
         self.with_spec(LeaseSpec {
             acquire_time,
@@ -161,10 +161,10 @@ impl Candidate {
     }
 
     fn spec(&self) -> LeaseSpec {
-        self.seen.as_ref().and_then(Seen::spec).cloned().unwrap_or_default()
+        self.seen.as_ref().and_then(LastSeen::spec).cloned().unwrap_or_default()
     }
 
-    /// With the labels and the version of the one that was seen, so that it is stored only if no other writer was faster.
+    /// With the labels and the version of the Lease that was read, so that the write fails if another writer was faster.
     fn with_spec(&self, spec: LeaseSpec) -> Lease {
         let seen = self.seen.as_ref().filter(|seen| !seen.gone);
         let metadata = seen.map(|seen| seen.lease.metadata.clone());

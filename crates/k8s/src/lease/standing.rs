@@ -1,4 +1,4 @@
-//! What an election reports to the rest of the process.
+//! The state of an election that the rest of the process reads.
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -6,22 +6,22 @@ use tokio::time::{Instant, sleep_until};
 /// The state of an election.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Standing {
-    /// Present while the Lease is ours; by then it has to have been renewed.
+    /// Present while the Lease is ours. It must be renewed before this time.
     pub(super) held_until: Option<Instant>,
-    /// Who holds it, as far as is known.
+    /// The holder, as far as known.
     pub(super) holder: String,
-    /// Why it can neither be held nor followed at the moment.
+    /// Why the Lease can neither be held nor followed at the moment.
     pub(super) trouble: Option<String>,
 }
 
 impl Standing {
-    /// Asked of the clock each time: a process that was stopped for a while must not believe what it last knew.
+    /// Compared with the clock at each call, so that a process that was suspended does not rely on an outdated state.
     fn held(&self) -> bool {
         self.held_until.is_some_and(|until| Instant::now() < until)
     }
 }
 
-/// The election's end. Once it is dropped, nothing is held.
+/// The writing side. Once it is dropped, nothing is held.
 pub(super) struct Announcer(watch::Sender<Standing>);
 
 impl Announcer {
@@ -47,13 +47,13 @@ impl Drop for Announcer {
 
 /// Whether this process may write; cheap to clone.
 ///
-/// To be asked before each write, and again after each wait: a holder that cannot renew its Lease stops by its own
-/// clock, before anyone else can hold it.
+/// Check it before each write, and again after each wait. A holder that cannot renew its Lease loses it by its own clock,
+/// before any other candidate can hold it.
 #[derive(Clone, Debug)]
 pub struct Leadership(Option<watch::Receiver<Standing>>);
 
 impl Leadership {
-    /// Without an election (`--leader-elect=false`): held, for ever.
+    /// Without an election (`--leader-elect=false`): always held.
     pub fn always() -> Leadership {
         Leadership(None)
     }
@@ -63,7 +63,7 @@ impl Leadership {
         self.0.as_ref().is_none_or(|standing| standing.borrow().held())
     }
 
-    /// Waits until this process may write. Never ends once the election has.
+    /// Waits until this process may write. Never resolves once the election has ended.
     pub async fn until_held(&mut self) {
         let Some(standing) = &mut self.0 else { return };
         if standing.wait_for(Standing::held).await.is_err() {

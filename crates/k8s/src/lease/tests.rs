@@ -1,4 +1,4 @@
-//! Elections before an API server of twenty lines, on a clock that jumps: what takes minutes for people takes none here.
+//! Elections against a minimal API server on a simulated clock, so that minutes pass without waiting.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,12 +16,12 @@ use tower::service_fn;
 
 use super::*;
 
-/// What the API server stores, and how it fares.
+/// The stored Lease, and the faults of the API server.
 #[derive(Default)]
 struct Store {
     lease: Option<Lease>,
     version: u64,
-    /// Every holder there was, with when it was written.
+    /// Every holder there was, and when it was written.
     holders: Vec<(String, Instant)>,
     requests: usize,
 }
@@ -31,15 +31,15 @@ struct Store {
 enum Fault {
     #[default]
     None,
-    /// Refused before it was looked at.
+    /// Rejected before it was processed.
     Refused(u16),
-    /// Never answered, and never done.
+    /// Never answered, and never processed.
     Lost,
-    /// Done, and never answered.
+    /// Processed, and never answered.
     Mute,
 }
 
-/// A client's way to the API server: its own faults and its own delay.
+/// A client's connection to the API server, with its own faults and delay.
 #[derive(Clone, Default)]
 struct Way {
     fault: Arc<Mutex<Fault>>,
@@ -177,7 +177,7 @@ async fn the_first_leads_and_the_second_follows() {
         (Some(15), Some(0))
     );
     assert!(spec.renew_time > spec.acquire_time);
-    // 60 renewals, 120 looks, and a few at the start.
+    // 60 renewals, 120 reads, and a few at the start.
     let requests = store.lock().unwrap().requests;
     assert!((170..200).contains(&requests), "{requests} requests in two minutes");
 }
@@ -196,7 +196,7 @@ async fn a_dead_holder_is_followed_within_the_lease_and_one_retry() {
         assert!(!first.leadership.held());
         let took = died.elapsed();
         assert!(took <= Duration::from_secs(17), "{took:?}");
-        // Counted from the renewal, which others may rely on.
+        // Counted from the renewal that others saw.
         assert!(took >= Duration::from_secs(13), "{took:?}");
         let spec = stored(&store);
         assert_eq!(spec.lease_transitions, Some(1));
@@ -262,7 +262,7 @@ async fn a_holder_that_is_not_answered_stops_before_anyone_else_begins() {
         second.leadership.until_held().await;
         let taken = since.elapsed();
         assert!(taken >= lost + Duration::from_secs(3), "{fault:?}: {lost:?}, {taken:?}");
-        // It comes back as one that follows.
+        // It returns as a follower.
         first.way.set(Fault::None);
         sleep(Duration::from_secs(60)).await;
         assert!(!first.leadership.held() && second.leadership.held());
@@ -323,7 +323,7 @@ async fn a_holder_that_finds_no_lease_at_its_end_makes_none() {
     let store = Arc::default();
     let mut first = run(&store, "a", NEAR);
     first.leadership.until_held().await;
-    // It does not know how its last renewal went, so it looks first.
+    // It does not know whether its last renewal succeeded, so it reads first.
     first.way.set(Fault::Refused(500));
     sleep(Duration::from_secs(3)).await;
     store.lock().unwrap().lease = None;
@@ -359,7 +359,7 @@ async fn an_edit_by_hand_never_makes_two_of_them() {
             let mut held = 0;
             for _ in 0..4_000 {
                 let both = first.leadership.held() && second.leadership.held();
-                // Naming the successor is the one edit that takes effect at once; the holder learns of it when it renews.
+                // Naming the successor is the one edit that takes effect at once. The holder notices it when it renews.
                 assert!(!both || number == 4, "edit {number}");
                 held += usize::from(first.leadership.held() || second.leadership.held());
                 sleep(Duration::from_millis(10)).await;
@@ -403,7 +403,7 @@ async fn wall_clocks_that_disagree_do_no_harm() {
         first.leadership.until_held().await;
         let mut second = run(&store, "b", NEAR);
         let skewed = Arc::clone(&store);
-        // Whatever is written says another hour.
+        // Every written time is an hour off.
         let skew = tokio::spawn(async move {
             loop {
                 edit(&skewed, |lease| {
@@ -436,7 +436,7 @@ async fn a_process_that_was_stopped_asks_the_clock_and_not_its_memory() {
     let store = Arc::default();
     let mut first = run(&store, "a", NEAR);
     first.leadership.until_held().await;
-    // Nobody gets to run meanwhile.
+    // No task runs in the meantime.
     tokio::time::advance(Duration::from_secs(11)).await;
     assert!(!first.leadership.held());
     assert_ne!(first.leadership.note(), "leader");
@@ -464,7 +464,7 @@ fn two_starts_of_one_pod_have_two_names() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// The promise itself, whatever the network does to whom, and however slow each is.
+    /// The guarantee itself, under random network faults and delays for each candidate.
     #[test]
     fn two_never_hold_it_at_once(
         delays in prop::collection::vec(0_u64..1_200, 3),

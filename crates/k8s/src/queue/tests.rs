@@ -1,4 +1,4 @@
-//! Who is outcome at when, on a clock that jumps.
+//! When each object is reconciled, on a simulated clock.
 
 use std::sync::{Arc, Mutex};
 
@@ -144,7 +144,7 @@ async fn objects_wait_that_changed_or_failed() {
     assert_eq!(queue.waiting.len(), 2, "each once");
     let seen = reconciles(&mut queue, Duration::from_secs(2), |_| Reconciled::Settled).await;
     assert_eq!((seen.len(), queue.waiting.len()), (2, 0), "{seen:?}");
-    // Its next turn comes by the clock alone.
+    // Its next turn comes by the interval alone.
     queue.wake(key("c"));
     let seen = reconciles(&mut queue, Duration::from_millis(300), |_| Reconciled::Failed).await;
     assert_eq!((seen.len(), queue.waiting.len()), (1, 1), "what failed waits: {seen:?}");
@@ -158,7 +158,7 @@ async fn periodic_reconciles_are_batched() {
     let seen = reconciles(&mut queue, Duration::from_secs(120), |_| Reconciled::Settled).await;
     let later: Vec<u128> = seen.iter().map(|(at, _)| *at).filter(|at| *at > 20_000).collect();
     assert!(later.len() >= 1_000, "{} reconciles", later.len());
-    // A few at once, ten milliseconds each: what is batched starts soon after the multiple.
+    // A few at once, ten milliseconds each: a batch starts soon after the multiple.
     let late: Vec<&u128> = later.iter().filter(|at| **at % 250 > 125).collect();
     assert!(late.is_empty(), "between two batches: {late:?}");
 }

@@ -1,4 +1,4 @@
-//! Kinds by their types, kinds found at run time, and what is asked of a server about either.
+//! Kinds of Rust types, kinds found at run time, and the requests for both.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! What counts as different, and what is left of another writer.
+//! Which differences count, and what is removed of another writer.
 
 use serde_json::{Value, json};
 

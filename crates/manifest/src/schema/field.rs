@@ -1,4 +1,4 @@
-//! Where something is in an object, and what is wrong or odd there, in the API server's words.
+//! Paths of fields in an object, and errors and warnings about them in the API server's words.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum Step {
     Index(usize),
 }
 
-/// The way from the root of an object to a field; prints as `spec.networking.ports[0].port`.
+/// The path from the root of an object to a field; prints as `spec.networking.ports[0].port`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path(Vec<Step>);
 
@@ -37,10 +37,10 @@ impl fmt::Display for Path {
     }
 }
 
-/// Something that makes an object unacceptable; prints as one line, path first.
+/// An error that makes an object unacceptable; prints as one line, path first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field to blame. For a missing field, the field that should be there.
+    /// The wrong field. For a missing field, the field that is required.
     pub path: Path,
     /// What is wrong, such as `Invalid value: -1: should be greater than or equal to 0`.
     pub message: String,
@@ -73,12 +73,12 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// Something odd that was put right, such as a field nobody knows.
+/// A deviation that was corrected, such as an unknown field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The field it is about.
+    /// The field.
     pub path: Path,
-    /// What was odd, as the API server says it: `unknown field "spec.colour"`.
+    /// The deviation in the API server's words: `unknown field "spec.colour"`.
     pub message: String,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// A place during a walk: borrows its way back to the root, so that a good object costs no allocation.
+/// A position during a walk. It borrows the path back to the root, so that a valid object costs no allocation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<'a>(Option<(&'a At<'a>, Next<'a>)>);
 
@@ -136,11 +136,11 @@ impl<'a> At<'a> {
     }
 }
 
-/// A value as a person should see it in an error: its JSON, on one line (JSON escapes control characters), not too long.
+/// A value as shown in an error: its JSON, on one line (JSON escapes control characters), shortened.
 fn short(value: &Value) -> String {
-    const MOST: usize = 80;
+    const MAX_LENGTH: usize = 80;
     let text = value.to_string();
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(MAX_LENGTH) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }

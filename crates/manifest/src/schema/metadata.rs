@@ -1,7 +1,8 @@
-//! Object metadata, which has the same rules for every kind: its fields have fixed types, unknown ones are dropped, and
-//! names, labels and annotations have a syntax.
+//! Object metadata, which has the same rules for every kind: its fields have fixed types, unknown ones are dropped, and names,
+//! labels and annotations have a syntax.
 //!
-//! What only a server fills in (uid, resourceVersion, timestamps, managedFields, ...) is read for its type and dropped.
+//! Fields that only a server fills in (uid, resourceVersion, timestamps, managedFields, ...) are checked for their type and
+//! dropped.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,10 +13,10 @@ use super::field::{At, FieldError, Warning};
 use super::validate::is_date_time;
 use dorgu_api::names;
 
-/// Most bytes that the keys and values of all annotations may take together.
+/// How many bytes the keys and values of all annotations may have together.
 const ANNOTATIONS_SIZE: usize = 256 * 1024;
 
-/// The metadata of one object, of the right types, not yet validated.
+/// The metadata of one object, with the right types, not yet validated.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Metadata {
     name: String,
@@ -80,7 +81,7 @@ const MANAGER: Fields = &[
 ];
 
 impl Metadata {
-    /// Reads what a manifest says under `metadata`, with a warning for every unknown field.
+    /// Reads the `metadata` of a manifest, with a warning for every unknown field.
     pub(super) fn read(value: Option<Value>) -> Result<(Self, Vec<Warning>), Vec<FieldError>> {
         let mut value = value.unwrap_or_default();
         let mut reading = Reading::default();
@@ -124,7 +125,7 @@ impl Metadata {
         Ok((metadata, reading.warnings))
     }
 
-    /// An object that names no namespace belongs to the one it is sent to; one that can have none loses it.
+    /// Sets the default namespace where the object names none. A cluster-scoped object loses its namespace.
     pub(super) fn settle_namespace(&mut self, namespaced: bool, default: &str) {
         if !namespaced {
             self.namespace.clear();
@@ -160,7 +161,7 @@ impl Metadata {
             check(&at.key("labels"), value, names::label_value(value));
         }
         for key in self.annotations.keys() {
-            // As Go folds: letter by letter, each to one letter.
+            // Folds as Go does: letter by letter, each to one letter.
             let lower: String = key.chars().filter_map(|letter| letter.to_lowercase().next()).collect();
             check(&at.key("annotations"), key, names::qualified_name(&lower));
         }
@@ -205,7 +206,7 @@ impl Metadata {
         }
     }
 
-    /// As [`Metadata::validate`], for a Namespace: its name has to fit into one label, and must be there.
+    /// Like [`Metadata::validate`], for a Namespace: its name is required and must fit into one label.
     pub(super) fn validate_namespace(&self, errors: &mut Vec<FieldError>) {
         self.validate(false, errors);
         let at = At::ROOT.key("metadata");
@@ -257,7 +258,7 @@ impl Metadata {
     }
 }
 
-/// An owner is named once, however often a manifest says it.
+/// Each owner once, however often a manifest names it.
 fn distinct(owners: Vec<Value>) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     for owner in owners {
@@ -268,8 +269,7 @@ fn distinct(owners: Vec<Value>) -> Vec<Value> {
     found
 }
 
-/// The prefix of a generated name, judged as an API server judges it: a dash may stand at the end, since something
-/// follows.
+/// The prefix of a generated name, validated as an API server does: a dash may be last, since more characters follow.
 fn masked(prefix: &str) -> Cow<'_, str> {
     match prefix.strip_suffix('-') {
         Some(stem) if !stem.is_empty() => {
@@ -292,7 +292,7 @@ fn generated(prefix: &str) -> String {
     format!("{}xxxxx", &prefix[..cut.unwrap_or(prefix.len())])
 }
 
-/// What came up while reading.
+/// Errors and warnings found while reading.
 #[derive(Default)]
 struct Reading {
     errors: Vec<FieldError>,
@@ -300,14 +300,14 @@ struct Reading {
 }
 
 impl Reading {
-    /// Checks one value, and puts right what the API server puts right: a null is a field that is not there, or an empty
-    /// text where there must be one.
+    /// Checks one value, and corrects what the API server corrects: a null is an absent field, or an empty text where one is
+    /// required.
     fn value(&mut self, at: &At<'_>, value: &mut Value, wanted: Type) {
         let whole = super::shape::whole(value).is_some();
         match (&mut *value, wanted) {
             (_, Type::Anything) | (Value::String(_), Type::Text) | (Value::Bool(_), Type::Flag) => {}
             (Value::Number(_), Type::Number) if whole => {}
-            // In metadata, unlike elsewhere, the letters have to be capitals.
+            // In metadata, unlike elsewhere, the letters must be capitals.
             (Value::String(text), Type::Time) if is_date_time(text) && !text.contains(['t', 'z']) => {}
             (Value::Array(list), Type::Texts) => {
                 for (index, value) in list.iter_mut().enumerate() {

@@ -1,10 +1,12 @@
-//! What an API server does to a custom resource on its way in, as a pure function: files get the same treatment that a
-//! cluster would give them.
+//! Processes a custom resource as an API server does when it is created, as a pure function, so that files get the same
+//! treatment as objects in a cluster.
 //!
-//! Owns pruning, null handling, defaulting and validation by a structural schema, and the rules for object metadata. The
-//! schemas come from the CustomResourceDefinitions that [`dorgu_api`] generates, so there is one source. A keyword,
-//! pattern or CEL rule that this module cannot apply is refused when a schema is read, never skipped. Knows no YAML, no
-//! files and no quantities: whether a text is a quantity is an argument. Start reading at [`Kind::create`].
+//! This module prunes, handles nulls, applies defaults and validates by a structural schema, and it applies the rules for
+//! object metadata. The schemas come from the CustomResourceDefinitions that [`dorgu_api`] generates, so there is one source. A
+//! keyword, pattern or CEL rule that this module cannot apply is an error when a schema is read; it is never skipped.
+//!
+//! It knows no YAML, no files and no quantities: a function that recognises quantities is an argument. Start reading at
+//! [`Kind::create`].
 
 mod field;
 mod metadata;
@@ -28,10 +30,10 @@ use structure::Structure;
 pub struct Kinds(Vec<Kind>);
 
 impl Kinds {
-    /// Reads the schemas of `crds`; `is_quantity` decides what the rule `isQuantity` accepts.
+    /// Reads the schemas of `crds`. `is_quantity` implements the rule `isQuantity`.
     ///
     /// # Errors
-    /// A schema that says something this engine does not apply.
+    /// A schema with a keyword that this engine does not apply.
     pub fn read(crds: &[CustomResourceDefinition], is_quantity: IsQuantity) -> Result<Self, SchemaError> {
         let mut kinds = Vec::new();
         for crd in crds {
@@ -54,7 +56,7 @@ impl Kinds {
         Ok(Self(kinds))
     }
 
-    /// The kind that a manifest names, or none.
+    /// The kind that a manifest names, or `None`.
     pub fn find(&self, api_version: &str, kind: &str) -> Option<&Kind> {
         self.0
             .iter()
@@ -65,7 +67,7 @@ impl Kinds {
 /// Name and labels of a Namespace manifest.
 ///
 /// # Errors
-/// What an API server would refuse about its metadata.
+/// The errors of an API server about its metadata.
 pub fn namespace(object: Value) -> Result<(String, BTreeMap<String, String>), Vec<FieldError>> {
     let metadata = match object {
         Value::Object(mut fields) => fields.remove("metadata"),
@@ -96,21 +98,21 @@ pub struct Kind {
 /// An object as it would be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Created {
-    /// The object: unknown fields and nulls gone, defaults filled in, whole numbers written as such.
+    /// The object: unknown fields and nulls removed, defaults filled in, whole numbers written as integers.
     pub object: Value,
-    /// What the API server would warn about with `fieldValidation=Warn`, in its order.
+    /// The warnings of an API server with `fieldValidation=Warn`, in its order.
     pub warnings: Vec<Warning>,
 }
 
 impl Kind {
-    /// What a POST of `object` to an API server would store, or every reason why it would be refused.
+    /// What a POST of `object` to an API server would store, or every reason why the API server would reject it.
     ///
-    /// `namespace` is the one the request goes to; an object that names none gets it. Two things are kinder than an API
-    /// server, because manifests are often exported ones: `resourceVersion` is ignored, and so is what the server fills in
-    /// itself. The status is dropped, as a POST drops it.
+    /// `namespace` is the one the request goes to; an object without a namespace gets it. Two rules are milder than an API
+    /// server's, because manifests are often exported ones: `resourceVersion` is ignored, and so are the fields that the server
+    /// fills in itself. The status is dropped, as by a POST.
     ///
     /// # Errors
-    /// All fields that break the schema, in schema order; only those of the metadata if that cannot be read at all.
+    /// All fields that violate the schema, in schema order. Only those of the metadata when that cannot be read.
     pub fn create(&self, object: Value, namespace: &str) -> Result<Created, Vec<FieldError>> {
         let Value::Object(mut object) = object else {
             return Err(vec![FieldError::new(
@@ -143,7 +145,7 @@ impl Kind {
         Ok(Created { object, warnings })
     }
 
-    /// What is wrong with `status` as the new status of an object of this kind; nothing when it would be stored.
+    /// The errors of `status` as the new status of an object of this kind; empty when it would be stored.
     pub fn validate_status(&self, status: &Value) -> Vec<FieldError> {
         let mut errors = Vec::new();
         if let (Some(structure), false) = (self.structure.property("status"), status.is_null()) {

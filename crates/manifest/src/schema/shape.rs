@@ -1,14 +1,14 @@
-//! The four changes an API server makes before it looks whether an object is good, in its order.
+//! The four changes that an API server makes before it validates an object, in its order.
 
 use serde_json::Value;
 
 use super::field::{At, Warning};
 use super::structure::{Shape, Structure};
 
-/// Removes every field that the schema does not name, with a warning each, sorted by path.
+/// Removes every field that the schema does not name, with a warning for each, sorted by path.
 pub(super) fn prune(object: &mut Value, structure: &Structure, warnings: &mut Vec<Warning>) {
     let mut found = Vec::new();
-    // These two (and metadata, which is treated apart) belong to every object, whatever its schema says.
+    // Every object has these two (and metadata, which is handled elsewhere), whatever its schema contains.
     let saved: Vec<(&str, Value)> = match object.as_object_mut() {
         Some(fields) => ["apiVersion", "kind"]
             .into_iter()
@@ -44,8 +44,8 @@ fn prune_value(at: &At<'_>, value: &mut Value, structure: Option<&Structure>, fo
     }
 }
 
-/// Removes every null that has no default: nothing of ours is nullable, so a null says "not set". Nulls in lists stay,
-/// and are then of the wrong type.
+/// Removes every null that has no default. No field of ours is nullable, so a null means "not set". Nulls in lists stay, and
+/// then have the wrong type.
 pub(super) fn drop_nulls(value: &mut Value, structure: &Structure) {
     match value {
         Value::Object(fields) => fields.retain(|key, value| match field(structure, key) {
@@ -65,7 +65,7 @@ pub(super) fn drop_nulls(value: &mut Value, structure: &Structure) {
     }
 }
 
-/// Fills in the defaults of absent and null fields, wherever their parent is there.
+/// Fills in the defaults of absent and null fields whose parent exists.
 pub(super) fn fill_defaults(value: &mut Value, structure: &Structure) {
     match (value, &structure.shape) {
         (Value::Object(fields), Shape::Object { properties, .. }) => {
@@ -89,7 +89,7 @@ pub(super) fn fill_defaults(value: &mut Value, structure: &Structure) {
     }
 }
 
-/// Writes `3.0` and `3e0` as `3` where an integer is wanted, as storing them would.
+/// Writes `3.0` and `3e0` as `3` where the schema requires an integer, as storing them would.
 pub(super) fn settle_numbers(value: &mut Value, structure: &Structure) {
     match (&mut *value, &structure.shape) {
         (Value::Object(fields), Shape::Object { .. }) => {
@@ -111,20 +111,20 @@ pub(super) fn settle_numbers(value: &mut Value, structure: &Structure) {
     }
 }
 
-/// A number as an integer, if it is one. A float counts up to 2^53 - 1, the largest below which every integer has a
-/// float of its own; that is the API server's bound too.
+/// A number as an integer, if it is one. A float counts up to 2^53 - 1, the API server's bound, below which every integer has
+/// its own float.
 pub(super) fn whole(value: &Value) -> Option<i64> {
-    const MOST: f64 = 9_007_199_254_740_991.0;
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
     value.as_i64().or_else(|| {
         let float = value
             .as_f64()
-            .filter(|float| value.is_f64() && float.fract() == 0.0 && float.abs() <= MOST)?;
+            .filter(|float| value.is_f64() && float.fract() == 0.0 && float.abs() <= MAX_EXACT)?;
         #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, so exact")]
         Some(float as i64)
     })
 }
 
-/// What the schema says about a field of an object.
+/// The schema of a field of an object.
 fn field<'a>(structure: &'a Structure, key: &str) -> Option<&'a Structure> {
     match &structure.shape {
         Shape::Object { properties, values, .. } => properties.get(key).or(values.as_deref()),

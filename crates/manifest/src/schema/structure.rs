@@ -1,6 +1,6 @@
-//! A structural schema, read once into the few keywords that custom resources of ours use.
+//! A structural schema, reduced to the few keywords that our custom resources use.
 //!
-//! Reading is strict on purpose: what is not understood here would be enforced by a cluster and not by a folder.
+//! An unknown keyword is an error on purpose: a cluster would enforce it, and a folder would not.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl SchemaError {
     }
 }
 
-/// What one value must look like.
+/// The schema of one value.
 #[derive(Debug)]
 pub(super) struct Structure {
     pub(super) shape: Shape,
@@ -34,7 +34,7 @@ pub(super) struct Structure {
     pub(super) rules: Vec<&'static Rule>,
 }
 
-/// What a value may be, with the keywords that only make sense there.
+/// The type of a value, with the keywords that apply to that type only.
 #[derive(Debug)]
 pub(super) enum Shape {
     Object {
@@ -59,7 +59,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// The schema's word for it.
+    /// The schema's name of the type.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Object { .. } => "object",
@@ -71,7 +71,7 @@ impl Shape {
     }
 }
 
-/// How wide an integer may be.
+/// The width of an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IntegerFormat {
     Int32,
@@ -91,7 +91,7 @@ impl Structure {
     }
 }
 
-/// The keywords of one schema that are not read yet.
+/// The keywords of one schema that were not read yet.
 struct Keywords<'a> {
     path: &'a str,
     left: Map<String, Value>,
@@ -243,7 +243,7 @@ impl<'a> Keywords<'a> {
         }
     }
 
-    /// A whole number; the CRD type carries bounds as floats.
+    /// A whole number. The CRD type holds bounds as floats.
     fn whole(&mut self, keyword: &str) -> Result<Option<i64>, SchemaError> {
         let Some(value) = self.left.remove(keyword) else {
             return Ok(None);

@@ -1,11 +1,10 @@
-//! Tests of the engine by cases; that it agrees with a real API server is proven in
-//! `tests/it/personas_like_the_api_server.rs`.
+//! Tests of the engine by cases. `tests/it/personas_like_the_api_server.rs` compares it with a real API server.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-/// Stands in for the real grammar: enough to tell the cases here apart.
+/// A stand-in for the real grammar that is enough for the cases here.
 fn is_quantity(text: &str) -> bool {
     text.trim_end_matches(|c: char| c.is_ascii_alphabetic())
         .parse::<u64>()
@@ -39,7 +38,7 @@ fn stored(object: Value) -> Value {
     create(object).unwrap().object
 }
 
-/// What the spec fields become, without the required ones and the default tier.
+/// What the API server would store of the spec fields, without the required ones and the default tier.
 #[track_caller]
 fn stored_spec(fields: Value) -> Value {
     let mut spec = stored(persona(fields))["spec"].take();
@@ -356,7 +355,7 @@ fn metadata_follows_the_syntax_of_names() {
     for key in ["", "-a", "a/b/c", "/a", "A_b.c/x", "a/", &long] {
         for field in ["labels", "annotations"] {
             let errors = refused_metadata(json!({ "name": "a", field: { key: "x" } }));
-            // A prefix in capitals is no domain; annotations are judged in lower case, but `_` is none either.
+            // A prefix in capitals is no domain. Annotations are validated in lower case, but `_` is not allowed either.
             assert!(
                 errors.len() == 1 && errors[0].starts_with(&format!("metadata.{field}: ")),
                 "{key}: {errors:?}"
@@ -484,7 +483,7 @@ fn dates_and_times_are_real_ones() {
     }
 }
 
-/// Any JSON of a bounded size, with field names of the schema among the others, so that walks go deep.
+/// Any JSON of a bounded size, with some field names of the schema, so that walks reach deep fields.
 fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
     use proptest::prelude::*;
     let key = prop_oneof![

@@ -1,4 +1,4 @@
-//! Whether a pruned and defaulted value is good, keyword by keyword, and the CEL rules by their twins.
+//! Validates a pruned and defaulted value, keyword by keyword, and applies the Rust twins of CEL rules.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,7 @@ use super::shape::whole;
 use super::structure::{IntegerFormat, Shape, Structure};
 use dorgu_api::rules::IsQuantity;
 
-/// Adds everything wrong with `value`. A rule is asked only about a value that is otherwise good, so that it meets the
-/// types it expects.
+/// Adds every error of `value`. A rule runs only on a value that is otherwise valid, so that it gets the types it expects.
 pub(super) fn validate(
     at: &At<'_>,
     value: &Value,
@@ -53,7 +52,7 @@ pub(super) fn validate(
         }
         (Value::Bool(_), Shape::Boolean) => {}
         (value, shape) => {
-            // The usual slip in YAML: `cpu: 2`, `version: 1`, `name: on`.
+            // Frequent mistakes in YAML: `cpu: 2`, `version: 1`, `name: on`.
             let advice = match (shape, value) {
                 (Shape::Text { .. }, Value::Bool(_) | Value::Number(_)) => "; quote it",
                 _ => "",
@@ -180,7 +179,7 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// RFC 3339 with the API server's tolerance: any fraction, `Z` or an offset, letters of either case.
+/// RFC 3339 as tolerant as the API server: any fraction, `Z` or an offset, letters of either case.
 pub(super) fn is_date_time(text: &str) -> bool {
     let Some((date, time)) = text.split_once(['T', 't']) else {
         return false;

@@ -1,4 +1,4 @@
-//! From findings to changes.
+//! Builds a plan of changes from findings.
 
 mod resources;
 mod security;
@@ -14,10 +14,13 @@ use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
 
-/// Changes for one finding, on average.
+/// Average number of changes for one finding.
 const CHANGES_EACH: usize = 4;
 
-/// Up to so many changes are looked through one by one and take no memory of their own: most plans have fewer.
+/// Changes for the first finding, which may be about hundreds of containers: more lines than a denial has room for.
+const CHANGES_OF_FIRST: usize = 512;
+
+/// Up to this many changes are searched one by one and need no memory of their own. Most plans have fewer.
 const FEW: usize = 8;
 
 /// How much more a plan may hold.
@@ -26,7 +29,7 @@ struct Room {
     changes: usize,
 }
 
-/// What tells two changes apart: of a list, each item is changed by itself.
+/// Distinguishes two changes. Each item of a list is changed by itself.
 type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
 
 /// The changes for a set of findings.
@@ -34,21 +37,34 @@ type Key<'a> = (Level<'a>, &'static str, Option<Cow<'a, str>>);
 pub struct Plan<'a> {
     /// Each field once, in the order of the findings, with the number of findings that need it changed.
     pub changes: SmallVec<[(Change<'a>, usize); FEW]>,
-    /// Findings that need more changes than there was room for.
+    /// Findings without a change here, since there was no room for all that they need.
     pub left: usize,
-    /// Where each field stands in `changes`, once they are more than a few.
+    /// The position of each field in `changes`, once they are more than a few.
     positions: HashMap<Key<'a>, usize>,
 }
 
 impl<'a> Plan<'a> {
-    /// The changes after which `findings` are gone from `workload`: those of the first `most` findings that need any of
-    /// their own. What later ones need is in the plan already, or they are counted as left.
-    pub fn new(findings: &[&Finding<'a>], workload: &'a Workload<'a>, most: usize) -> Plan<'a> {
+    /// The changes after which `findings` are gone from `workload`.
+    pub fn new(findings: &[&Finding<'a>], workload: &'a Workload<'a>) -> Plan<'a> {
+        Plan::within(usize::MAX, findings, workload, |_| true)
+    }
+
+    /// As [`Plan::new`], for the first `most` findings that need changes of their own, each with all its changes or with
+    /// none: half a fix is denied again. `fits` says whether there is room for the changes that a finding adds. What later
+    /// findings need is in the plan already, or they are counted as left.
+    pub fn within(
+        most: usize,
+        findings: &[&Finding<'a>],
+        workload: &'a Workload<'a>,
+        mut fits: impl FnMut(&mut dyn Iterator<Item = &Change<'a>>) -> bool,
+    ) -> Plan<'a> {
         let pod = &workload.spec.template.spec;
         let mut planner = Planner {
             pod,
             about: About::new(findings, pod),
             wanted: SmallVec::new(),
+            most_wanted: 0,
+            is_left: false,
             plan: Plan::default(),
         };
         let mut room = Room {
@@ -56,13 +72,19 @@ impl<'a> Plan<'a> {
             changes: most.saturating_mul(CHANGES_EACH),
         };
         for finding in findings {
+            let own = match planner.plan.changes.is_empty() {
+                true => room.changes.max(CHANGES_OF_FIRST),
+                false => room.changes,
+            };
+            // It may also need what is in the plan.
+            planner.most_wanted = own.saturating_add(planner.plan.changes.len());
             planner.change(finding);
-            planner.take(&mut room);
+            planner.take(&mut room, own, &mut fits);
         }
         planner.plan
     }
 
-    /// Where a field stands in `changes`.
+    /// The position of a field in `changes`.
     fn position(&self, key: &Key<'a>) -> Option<usize> {
         match self.changes.len() > FEW {
             true => self.positions.get(key).copied(),
@@ -80,7 +102,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The text that a field is changed to, if it is.
+    /// The text that a field is changed to, if any.
     fn text(&self, level: Level<'a>, field: &'static str) -> Option<&str> {
         let position = self.position(&(level, field, None))?;
         match &self.changes.get(position)?.0.to {
@@ -101,25 +123,37 @@ fn key<'a>(change: &Change<'a>) -> Key<'a> {
 struct Planner<'a> {
     pod: &'a PodSpec<'a>,
     about: About<'a>,
-    /// The changes for the finding at hand, and which of them are only tied to it.
+    /// The changes for the current finding, and which of them are only tied to it.
     wanted: SmallVec<[(Change<'a>, bool); CHANGES_EACH]>,
+    most_wanted: usize,
+    /// There is no room for all that the current finding needs.
+    is_left: bool,
     plan: Plan<'a>,
 }
 
 impl<'a> Planner<'a> {
-    /// Moves what is wanted into the plan, as far as there is room.
-    fn take(&mut self, room: &mut Room) {
-        let new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
-        let needed = self.wanted.iter().filter(new).count();
+    /// Moves what is wanted into the plan, if there is room for all of it.
+    fn take(
+        &mut self,
+        room: &mut Room,
+        most: usize,
+        fits: &mut impl FnMut(&mut dyn Iterator<Item = &Change<'a>>) -> bool,
+    ) {
+        let is_new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
+        let needed = self.wanted.iter().filter(is_new).count();
+        let mut new = self.wanted.iter().filter(is_new).map(|(change, _)| change);
+        let has_room = needed == 0 || (room.findings > 0 && needed <= most && fits(&mut new));
+        if std::mem::take(&mut self.is_left) || !has_room {
+            self.plan.left += 1;
+            self.wanted.clear();
+            self.about.leave();
+            return;
+        }
         if needed > 0 {
-            if room.findings == 0 || needed > room.changes {
-                self.plan.left += 1;
-                // One finding may be about more containers than there will ever be room for.
-                self.wanted.truncate(if room.findings == 0 { 0 } else { room.changes });
-            }
-            room.findings = room.findings.saturating_sub(1);
+            room.findings -= 1;
             room.changes = room.changes.saturating_sub(needed);
         }
+        self.about.settle();
         for (change, tied) in self.wanted.drain(..) {
             let counted = usize::from(!tied);
             let position = self.plan.position(&key(&change));
@@ -131,12 +165,21 @@ impl<'a> Planner<'a> {
     }
 
     fn set(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
-        self.wanted.push((Change { level, field, from, to }, false));
+        self.want(Change { level, field, from, to }, false);
     }
 
-    /// A change that no finding asks for, and an API server does.
+    /// A change that no finding requires, but an API server does.
     fn tie(&mut self, level: Level<'a>, field: &'static str, from: Setting<'a>, to: Setting<'a>) {
-        self.wanted.push((Change { level, field, from, to }, true));
+        self.want(Change { level, field, from, to }, true);
+    }
+
+    /// What there is no room for is not collected: a finding may be about thousands of containers.
+    fn want(&mut self, change: Change<'a>, tied: bool) {
+        if self.wanted.len() < self.most_wanted {
+            self.wanted.push((change, tied));
+        } else {
+            self.is_left = true;
+        }
     }
 
     fn change(&mut self, finding: &Finding<'a>) {

@@ -1,4 +1,4 @@
-//! Every row of contract 3.4, in its order and its words; and what has no row.
+//! Every row of contract 3.4, in its order and its words, and findings without a row.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn persona(spec: Value) -> Persona {
     Persona::parse(&object)
 }
 
-/// Personas of one app, of which nothing counts but their names.
+/// Personas of one app, of which only the names matter.
 fn sharing(names: &[&str]) -> Vec<Arc<Persona>> {
     let named = |name: &&str| Persona {
         name: (*name).to_owned(),
@@ -159,7 +159,7 @@ fn every_row_of_the_contract_has_its_words() {
     }
 }
 
-/// A persona that demands everything, and a Deployment of two containers that keeps none of it.
+/// A persona that demands everything, and a Deployment of two containers that violates all of it.
 fn everything() -> (Persona, Value) {
     let persona = persona(json!({
         "resources": {"limits": {"cpu": "500m", "memory": "512Mi"}},

@@ -1,25 +1,25 @@
-//! Exact Kubernetes quantities such as `500m`, `1Gi` or `1e3`: which text is one, how two compare, how one is printed.
+//! Exact Kubernetes quantities such as `500m`, `1Gi` or `1e3`: parses, compares and prints them.
 //!
-//! Every answer is the one of Go's `resource.Quantity` in Kubernetes 1.36, its quirks included, because an API server
-//! has already accepted, compared and printed the same text with it (contract 2.6). `tests/it/quantity.rs` holds the
-//! two against each other on generated text.
+//! Every answer is the one of Go's `resource.Quantity` in Kubernetes 1.36, its quirks included, because an API server has
+//! already accepted, compared and printed the same text with it (contract 2.6). `tests/it/quantity.rs` compares the two on
+//! generated text.
 //!
-//! This module knows nothing of personas, resources or limits; of arithmetic it has what sums over nodes need.
+//! This module knows nothing of personas, resources or limits. Its arithmetic is limited to what sums over nodes need.
 //!
 //! # How much work a text may cause
 //!
-//! A quantity that people write is an `i64` and a power of ten: nothing is allocated to read, compare or print it.
-//! Longer ones keep their decimal digits. Reading, comparing and printing cost time and memory proportional to the
-//! length of the text, whatever its exponent says, since a power of ten is never written out.
+//! A quantity that people write is an `i64` and a power of ten: nothing is allocated to read, compare or print it. Longer ones
+//! keep their decimal digits. Reading, comparing and printing cost time and memory proportional to the length of the text,
+//! whatever its exponent says, since a power of ten is never written out.
 //!
 //! Go does write it out, so on exponents in the millions it needs minutes, gigabytes, or panics. The answers here are:
 //!
 //! - Where Go accepts and prints such text quickly (at most 18 digits and no rounding), the answer is Go's, with the
-//!   wrap-around of its 32-bit exponent: `1000e2147483647` prints `1e-2147483646`. Comparison, which Go cannot
-//!   finish, orders by the mantissa and exponent that Go holds.
-//! - Where Go cannot even finish reading, the number is what the text says, without any wrap-around of the exponent
-//!   once it is read: `1e-2147483647` is rounded up to `1n`, and 19 digits with `e2147483647` are above one digit
-//!   with it, where Go panics or would wrap around to `1n`.
+//!   wrap-around of its 32-bit exponent: `1000e2147483647` prints `1e-2147483646`. Comparison, which Go cannot finish, orders
+//!   by the mantissa and exponent that Go holds.
+//! - Where Go cannot even finish reading, the number is what the text says, without any wrap-around of the exponent once it is
+//!   read: `1e-2147483647` is rounded up to `1n`, and 19 digits with `e2147483647` are above one digit with it, where Go panics
+//!   or would wrap around to `1n`.
 //!
 //! Start reading at [`Quantity::parse`].
 
@@ -33,7 +33,7 @@ use std::cmp::Ordering;
 
 pub use sum::Sum;
 
-/// A parsed quantity. It compares by value (`1Gi` equals `1024Mi`) and prints in the manner that it was written in.
+/// A parsed quantity. It compares by value (`1Gi` equals `1024Mi`) and prints in the family that it was written in.
 #[derive(Clone, Debug)]
 pub struct Quantity {
     number: Number,
@@ -55,14 +55,14 @@ impl Echo {
 /// Why a text is not a quantity. The messages are Go's, word for word: people search for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
-    /// The text does not have the form of a quantity at all: `abc`, `1 Gi`, `1,5`, or nothing.
+    /// The text is not in the format of a quantity: `abc`, `1 Gi`, `1,5`, or empty.
     #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
     Format,
-    /// There is no digit to read. Go, and so we, takes a missing number for zero in most places (`m`, `.`), but not
-    /// before `Pi`, `Ei` or an exponent below -9.
+    /// There is no digit. Go, and so we, read a missing number as zero in most places (`m`, `.`), but not before `Pi`, `Ei` or
+    /// an exponent below -9.
     #[error("unable to parse numeric part of quantity")]
     Numeric,
-    /// What follows the number has the letters of a suffix and is none: `1K`, `1e`, `1i`.
+    /// The text after the number has the letters of a suffix and is none: `1K`, `1e`, `1i`.
     #[error("unable to parse quantity's suffix")]
     Suffix,
 }
@@ -71,6 +71,16 @@ impl Quantity {
     /// Whether the value is zero, however it was written (`0`, `0m`, `-0.000Gi`).
     pub fn is_zero(&self) -> bool {
         self.number.sign() == Ordering::Equal
+    }
+
+    /// Its memory outside of itself, in bytes.
+    pub(super) fn heap(&self) -> usize {
+        let number = match &self.number {
+            Number::Small { .. } => 0,
+            Number::Large(large) => size_of::<Large>() + large.digits.len(),
+        };
+        let echo = self.echo.as_ref().map_or(0, |echo| size_of::<Echo>() + echo.0.len());
+        number + echo
     }
 
     /// Whether the value is below zero.
@@ -111,12 +121,12 @@ enum Family {
     Binary,
 }
 
-/// A value. The same one may be held in several ways.
+/// A value. One value may have several representations.
 #[derive(Clone, Debug)]
 enum Number {
     /// `mantissa × 10^scale`
     Small { mantissa: i64, scale: i32 },
-    /// What does not fit there.
+    /// A value that does not fit there.
     Large(Box<Large>),
 }
 
@@ -131,7 +141,7 @@ struct Large {
 impl Number {
     const ZERO: Number = Number::Small { mantissa: 0, scale: 0 };
 
-    /// How the value stands to zero.
+    /// The sign of the value.
     fn sign(&self) -> Ordering {
         match self {
             Number::Small { mantissa, .. } => mantissa.cmp(&0),

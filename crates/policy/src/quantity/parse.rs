@@ -1,14 +1,14 @@
-//! Text to [`Quantity`]: what is accepted, how it is capped and rounded, and which text is later printed verbatim.
+//! Parses a [`Quantity`]: which texts are accepted, how they are capped and rounded, and which are later printed verbatim.
 //!
-//! Two ways lead to a value, as in Go, and which one is taken can be seen from outside: only the quick way keeps a text
-//! verbatim, only the long way rounds, caps, and insists on a digit.
+//! There is a quick and a long way, as in Go, and the result shows which was taken: only the quick way keeps a text verbatim,
+//! only the long way rounds, caps, and requires a digit.
 
 use super::{Echo, Family, Large, Number, Quantity, QuantityError};
 
-/// As many decimal digits always fit an `i64`.
+/// This many decimal digits always fit an `i64`.
 const QUICK_DIGITS: usize = 18;
 
-/// The power of ten of the finest value there is, one nano. What is finer is rounded up, away from zero.
+/// The power of ten of the finest value, one nano. Finer values are rounded up, away from zero.
 const NANO: i32 = -9;
 
 impl Quantity {
@@ -16,7 +16,7 @@ impl Quantity {
     ///
     /// # Errors
     ///
-    /// Whatever Go's `ParseQuantity` refuses, with the same message.
+    /// What Go's `ParseQuantity` rejects, with the same message.
     pub fn parse(text: &str) -> Result<Quantity, QuantityError> {
         let parts = Parts::split(text)?;
         match Suffix::read(parts.suffix)? {
@@ -36,13 +36,13 @@ struct Parts<'a> {
     suffix: &'a str,
     /// Whether there is a digit at all, be it a leading zero.
     has_digit: bool,
-    /// No plus sign, no leading zero and no dot: nothing of the number would be lost by printing it anew.
+    /// No plus sign, no leading zero and no dot: printing the number loses nothing.
     plain: bool,
 }
 
 impl<'a> Parts<'a> {
-    /// Splits a text; anything left over makes it malformed. The boundaries stand beside ASCII characters, so the
-    /// slices are cut between characters.
+    /// Splits a text; a rest makes it malformed. The boundaries are beside ASCII characters, so slices are cut between
+    /// characters.
     fn split(text: &'a str) -> Result<Self, QuantityError> {
         let bytes = text.as_bytes();
         if bytes.is_empty() {
@@ -87,7 +87,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What the number before it is multiplied with.
+/// The factor of a number.
 enum Suffix {
     Ten { power: i32, family: Family },
     Two { power: u32 },
@@ -298,7 +298,7 @@ fn capped(parts: &Parts<'_>, power: u32) -> (i64, u32) {
     }
 }
 
-/// Appends decimal digits to a number. The caller sees to it that they fit: at most 19 in all.
+/// Appends decimal digits to a number. The caller ensures that they fit: at most 19 in all.
 fn fold(digits: &str, start: u64) -> u64 {
     digits
         .bytes()

@@ -1,4 +1,5 @@
-//! [`Quantity`] to text, as Go's `String()` gives it for a parsed quantity.
+//! Prints a [`Quantity`] as Go's `String()` does right after parsing: as it was written where Go keeps that, else in canonical
+//! form.
 
 use std::fmt;
 

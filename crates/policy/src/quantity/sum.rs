@@ -1,6 +1,6 @@
-//! Sums and shares of quantities, for what is counted up over nodes and pods.
+//! Sums and shares of quantities, over nodes and pods.
 //!
-//! Exact to a nano for values below 10^29; what is larger counts as that much, since no machine has it.
+//! Exact to a nano for values below 10^29. Larger values are capped there, since no machine has as much.
 
 use super::{Family, Large, Number, Quantity};
 
@@ -9,8 +9,8 @@ const ONE: i128 = 1_000_000_000;
 /// Decimal places that a nano has.
 const PLACES: i64 = 9;
 
-/// A sum that grows, and is printed in the manner of the first addend that is not zero, as Go's `Add` has it (contract
-/// 4.3): `4` + `3800m` is `7800m`, `16374256Ki` twice is `32748512Ki`, nothing is `0`.
+/// A growing sum, printed in the family of the first addend that is not zero, as by Go's `Add` (contract 4.3): `4` + `3800m` is
+/// `7800m`, `16374256Ki` twice is `32748512Ki`, an empty sum is `0`.
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
     nanos: i128,
@@ -26,7 +26,7 @@ impl Sum {
         self.nanos = self.nanos.saturating_add(addend.nanos());
     }
 
-    /// What there is so far.
+    /// The sum so far.
     pub fn total(&self) -> Quantity {
         Quantity::of_nanos(self.nanos, self.family.unwrap_or(Family::Decimal))
     }
@@ -47,8 +47,8 @@ impl<'a> FromIterator<&'a Quantity> for Sum {
 }
 
 impl Quantity {
-    /// How many whole percent of `whole` this is, cut off and not rounded, as `kubectl describe node` counts. None
-    /// where there is no whole to speak of.
+    /// How many whole percent of `whole` this is, truncated, as in `kubectl describe node`. `None` where `whole` is not
+    /// positive.
     pub fn percent_of(&self, whole: &Quantity) -> Option<i128> {
         let (part, whole) = (self.nanos(), whole.nanos());
         let percent = || {
@@ -58,7 +58,7 @@ impl Quantity {
         (whole > 0).then(percent)
     }
 
-    /// So many of it.
+    /// `count` times this quantity.
     pub fn times(&self, count: usize) -> Quantity {
         if count == 1 {
             return self.clone();
@@ -69,7 +69,7 @@ impl Quantity {
 
     /// Whether it is a whole number of units, as a number of bytes has to be.
     pub fn is_whole(&self) -> bool {
-        // What has that many digits has no fraction that counts.
+        // With this many digits, a fraction does not matter.
         let nanos = self.nanos();
         nanos.saturating_abs() == i128::MAX || nanos % ONE == 0
     }
@@ -79,7 +79,7 @@ impl Quantity {
         self.nanos() / ONE
     }
 
-    /// The value in nanos. Nothing that was parsed is finer.
+    /// The value in nanos. No parsed quantity is finer.
     fn nanos(&self) -> i128 {
         let (negative, magnitude, exponent) = match &self.number {
             Number::Small { mantissa, scale } => (
@@ -99,7 +99,7 @@ impl Quantity {
                     .and_then(|factor| magnitude.checked_mul(factor))
                     .unwrap_or(i128::MAX)
             }
-            // Digits that long with a fraction: the fraction is of no account.
+            // With this many digits, the fraction does not matter.
             (None, _) => i128::MAX,
             (Some(magnitude), places) => {
                 let factor = u32::try_from(-places)
@@ -139,7 +139,7 @@ impl Quantity {
     }
 }
 
-/// A number of nanos with the zeros at its end taken off.
+/// A number of nanos without trailing zeros.
 fn decimal(nanos: i128) -> Number {
     if nanos == 0 {
         return Number::ZERO;

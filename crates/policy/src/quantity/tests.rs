@@ -1,4 +1,4 @@
-//! Tables of what Go answers, and the laws of an order and of a printed form. The large comparison with Go itself is
+//! Tables of Go's results, and properties of the order and of the printed form. The large comparison with Go itself is
 //! `tests/it/quantity.rs`.
 
 use std::{

@@ -1,7 +1,7 @@
-//! The ratchet against an oracle over generated updates: an update is refused exactly when some container can do what it
+//! Compares the ratchet with an oracle on generated updates: an update is denied exactly when some container can do what it
 //! could not do before and the persona forbids it.
 //!
-//! `DORGU_RATCHET_CASES` says how many updates; a fault that is planted in what the ratchet sees must be found.
+//! `DORGU_RATCHET_CASES` is the number of updates. A fault that is planted in the ratchet's input must be found.
 
 mod oracle;
 mod updates;
@@ -19,7 +19,7 @@ fn cases() -> u32 {
     asked.map_or(3_000, |count| count.parse().expect("DORGU_RATCHET_CASES is a number"))
 }
 
-/// What dorgu says, where everything is enforced.
+/// Whether dorgu denies it, where everything is enforced.
 fn is_refused(update: &Update) -> bool {
     let personas = [Arc::new(Persona {
         name: "orders".into(),
@@ -52,7 +52,7 @@ fn is_refused(update: &Update) -> bool {
     !decide(rulebook, &question).allows()
 }
 
-/// What the oracle says.
+/// The oracle's result.
 fn gains(update: &Update) -> Vec<Ability> {
     let before = oracle::abilities(&update.old, true);
     let after = oracle::abilities(&update.new, false);
@@ -64,7 +64,7 @@ fn gains(update: &Update) -> Vec<Ability> {
     .collect()
 }
 
-/// Holds dorgu, which is shown what `fault` makes of an update, against the oracle, which sees the update itself.
+/// Compares dorgu, which gets the update changed by `fault`, with the oracle, which gets the update itself.
 fn compare(count: u32, fault: impl Fn(&mut Update)) -> Result<(), Box<TestError<Update>>> {
     let config = Config {
         cases: count,
@@ -102,7 +102,7 @@ fn an_update_is_refused_exactly_when_a_container_gains_what_is_forbidden() {
     }
 }
 
-/// A ratchet that has the fault of this name would see this instead of the update.
+/// A ratchet with the fault of this name would see this instead of the update.
 type Fault = (&'static str, fn(&mut Update));
 
 const FAULTS: &[Fault] = &[
@@ -215,6 +215,50 @@ const FAULTS: &[Fault] = &[
             }
         });
     }),
+    ("an old account excuses a user", |update| {
+        let excused = |settings: &mut updates::Settings| {
+            if settings
+                .account
+                .is_some_and(|account| account.ends_with("Administrator"))
+            {
+                settings.user = Some(0);
+            }
+        };
+        excused(&mut update.old.settings);
+        each(&mut update.old, excused);
+    }),
+    ("an old user excuses an account", |update| {
+        let excused = |settings: &mut updates::Settings| {
+            if settings.user == Some(0) {
+                settings.account = Some("ContainerAdministrator");
+            }
+        };
+        excused(&mut update.old.settings);
+        each(&mut update.old, excused);
+    }),
+    ("an old host process excuses privileged", |update| {
+        let pod = update.old.settings.host_process;
+        each(&mut update.old, |settings| {
+            if settings.host_process.or(pod) == Some(true) {
+                settings.privileged = Some(true);
+            }
+        });
+    }),
+    ("an old privileged container excuses a host process", |update| {
+        each(&mut update.old, |settings| {
+            if settings.privileged == Some(true) {
+                settings.host_process = Some(true);
+            }
+        });
+    }),
+    (
+        "a stored pod that says nothing of Windows does not run there",
+        |update| {
+            if update.old.os.is_none() && update.old.settings.account.is_none() {
+                update.old.os = Some("linux");
+            }
+        },
+    ),
     ("a capability is folded by ASCII", |update| {
         let not_ascii = |settings: &mut updates::Settings| settings.capabilities.retain(|cap| cap.is_ascii());
         each(&mut update.new, not_ascii);

@@ -1,13 +1,26 @@
 use super::*;
 use crate::Workload;
-use crate::workload::Container;
 
-/// A Deployment of so many containers, in two lists, each with so many capabilities.
+/// A Deployment of this many containers, in two lists, each with this many capabilities.
 fn object(containers: [usize; 2], capabilities: usize) -> String {
     let added = vec!["\"\""; capabilities].join(",");
     let container = format!(r#"{{"securityContext":{{"capabilities":{{"add":[{added}]}}}}}}"#);
     let [app, init] = containers.map(|count| vec![container.as_str(); count].join(","));
     format!(r#"{{"spec":{{"template":{{"spec":{{"containers":[{app}],"initContainers":[{init}]}}}}}}}}"#)
+}
+
+/// A Deployment of this many small containers that run as root.
+fn small(containers: usize) -> String {
+    let container = |number| {
+        format!(
+            r#"{{"name":"c{number}","image":"i","securityContext":{{"allowPrivilegeEscalation":true,"runAsUser":0}}}}"#
+        )
+    };
+    let list: Vec<String> = (0..containers).map(container).collect();
+    format!(
+        r#"{{"spec":{{"template":{{"spec":{{"containers":[{}]}}}}}}}}"#,
+        list.join(",")
+    )
 }
 
 /// How many containers and capabilities are kept, and what is left.
@@ -37,17 +50,37 @@ fn one_count_holds_for_all_lists_of_an_object() {
     }
 }
 
+/// The purpose: thousands of small containers, each with violations.
 #[test]
-fn what_is_kept_fits_the_memory_of_its_review() {
-    let one = Container::SIZE + Container::FINDINGS * Room::of_review(0).finding;
-    for bytes in [0, 1 << 20, 3 << 20] {
+fn five_thousand_small_containers_are_judged_also_beside_the_stored_ones() {
+    let json = small(5_000);
+    let room = Room::of_review(json.len());
+    let (parts, left) = kept(room, &json);
+    assert_eq!((parts, left.is_exceeded_by_another()), (5_000, false));
+    let (parts, left) = kept(left.of_stored(), &json);
+    assert_eq!((parts, left.is_exceeded()), (5_000, false));
+}
+
+#[test]
+fn a_larger_review_has_more_room_and_what_is_needed_is_within_it() {
+    let mut before = 0;
+    for bytes in [1 << 20, 3 << 20, 5 << 20] {
         let room = Room::of_review(bytes);
-        let most = room.bytes / one;
-        assert!(most * one <= LEAST.max(4 * bytes));
-        let (parts, left) = kept(room, &object([most, 0], 0));
-        assert_eq!((parts, left.is_exceeded()), (most, false), "{bytes}");
-        let (parts, left) = kept(room, &object([most, 3], 0));
-        assert_eq!((parts, left.is_exceeded(), left.items == 0), (most, true, false));
+        let (parts, left) = kept(room, &object([0, 9_000], 0));
+        assert_eq!((parts, left.is_exceeded()), (9_000, false), "{bytes}");
+        // Nine capabilities each, so that it is bytes and not their number that ends it.
+        let long = format!("\\n{}", "x".repeat(900));
+        let added = vec![format!("\"{long}\""); 9].join(",");
+        let container = format!(r#"{{"securityContext":{{"capabilities":{{"add":[{added}]}}}}}}"#);
+        let list = vec![container; 1_000].join(",");
+        let json = format!(r#"{{"spec":{{"template":{{"spec":{{"containers":[{list}]}}}}}}}}"#);
+        let (parts, left) = kept(room, &json);
+        assert!(
+            left.is_exceeded() == (parts < 10_000) && left.needed() <= room.bytes,
+            "{bytes}: {left:?}"
+        );
+        assert!(parts > before + 500, "{bytes}: {parts}, {before} before");
+        before = parts.min(9_000);
     }
 }
 
@@ -56,7 +89,7 @@ fn what_is_kept_fits_the_memory_of_its_review() {
 fn where_an_object_fits_beside_the_stored_one_that_is_read_whole() {
     let room = Room::of_review(0);
     let (mut fitted, mut exceeded) = (0, 0);
-    for count in (100..2_000).step_by(50) {
+    for count in (100..5_000).step_by(100) {
         let json = object([count, 0], 2);
         let (_, left) = kept(room, &json);
         if left.is_exceeded_by_another() {

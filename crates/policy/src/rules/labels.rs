@@ -1,4 +1,4 @@
-//! Leaving a persona by taking off or changing the label that names the app (class 10 of docs/bypass.md).
+//! An update that leaves a persona by removing or changing the label that names the app (class 10 of docs/bypass.md).
 
 use crate::finding::{Fact, Finding, Place, Rule};
 use crate::persona::Persona;

@@ -1,4 +1,7 @@
-//! The rules, one file a family. Each adds its findings for one workload and one persona, and knows no mode.
+//! The rules, one file for each family. Each reports its findings for one workload and one persona, and knows no mode.
+//!
+//! An object is judged in parts, the object itself and each of its containers, so that no list of all findings is needed: a pod
+//! may have thousands of containers, each with ten findings.
 
 mod labels;
 mod probes;
@@ -12,12 +15,12 @@ use super::finding::{ContainerRef, Finding};
 use super::persona::Persona;
 use super::workload::{Container, PodSpec, Workload};
 
-/// Which set of rules is in force (flag `--rules`).
+/// The rule set (flag `--rules`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RuleSet {
-    /// The drop-in: contract 2.3 to 2.6 and nothing more, minus its crashes.
+    /// The drop-in: contract 2.3 to 2.6 and nothing more, without its crashes.
     Upstream,
-    /// What a persona means.
+    /// Everything that a persona means.
     #[default]
     Complete,
 }
@@ -37,12 +40,12 @@ impl RuleSet {
 pub enum Subject {
     /// The whole object.
     Deployment,
-    /// `deployments/scale`: replicas are all there is to judge.
+    /// `deployments/scale`: only replicas can be judged.
     Scale,
 }
 
 impl Subject {
-    /// The replicas that an object asks for. Absent means 1 in a Deployment; the encoder of a Scale leaves out a zero.
+    /// The requested replicas. Absent means 1 in a Deployment; the encoder of a Scale omits a zero.
     pub(super) fn replicas(self, workload: &Workload<'_>) -> i32 {
         let absent = match self {
             Subject::Deployment => 1,
@@ -61,7 +64,7 @@ pub(super) enum Surface {
     Status,
 }
 
-/// What one rule family looks at.
+/// The input of a rule family.
 pub(super) struct Context<'a> {
     pub(super) set: RuleSet,
     pub(super) surface: Surface,
@@ -83,26 +86,45 @@ impl<'a> Context<'a> {
         self.surface == Surface::Status
     }
 
-    /// The containers in the order they are told: app containers, then init containers, which upstream never looks at.
-    fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + use<'a> {
-        let count = match self.set {
-            RuleSet::Complete => usize::MAX,
-            RuleSet::Upstream => self.pod().containers.len(),
+    /// The containers in the order of the report: app containers, then init containers, which upstream never reads.
+    pub(super) fn containers(&self) -> impl Iterator<Item = (ContainerRef<'a>, &'a Container<'a>)> + Clone + use<'a> {
+        let count = match (self.subject, self.set) {
+            (Subject::Scale, _) => 0,
+            (Subject::Deployment, RuleSet::Complete) => usize::MAX,
+            (Subject::Deployment, RuleSet::Upstream) => self.pod().containers.len(),
         };
         self.pod().all_containers().take(count)
     }
 }
 
-/// A rule family.
-type Family = for<'a> fn(&Context<'a>, &mut Vec<Finding<'a>>);
+/// Receives the findings, one by one.
+pub(super) type Found<'f, 'a> = &'f mut dyn FnMut(Finding<'a>);
 
-/// Families that judge a Deployment. A Scale has replicas only.
-const DEPLOYMENT: &[Family] = &[resources::judge, replicas::judge, probes::judge, security::judge];
-
-/// Everything in which one workload differs from one persona, unsorted.
-pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
-    match context.subject {
-        Subject::Deployment => DEPLOYMENT.iter().for_each(|family| family(context, findings)),
-        Subject::Scale => replicas::judge(context, findings),
+/// All deviations of one workload from one persona, unsorted.
+pub(super) fn judge<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
+    judge_object(context, found);
+    for (container, spec) in context.containers() {
+        judge_container(context, container, spec, found);
     }
+}
+
+/// Judges the object as a whole: replicas, and the pod level. A Scale has replicas only.
+pub(super) fn judge_object<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
+    replicas::judge(context, found);
+    if context.subject == Subject::Deployment {
+        resources::judge_pod(context, found);
+        security::judge_pod(context, found);
+    }
+}
+
+/// Judges one of [`Context::containers`].
+pub(super) fn judge_container<'a>(
+    context: &Context<'a>,
+    container: ContainerRef<'a>,
+    spec: &'a Container<'a>,
+    found: Found<'_, 'a>,
+) {
+    resources::judge_container(context, container, spec, found);
+    probes::judge_container(context, container, spec, found);
+    security::judge_container(context, container, spec, found);
 }

@@ -1,52 +1,58 @@
-//! Missing probes (W4, W5) and a liveness path that differs (R7). App containers only: init containers end, and a
-//! sidecar's health is its own affair.
+//! Missing probes (W4, W5) and a liveness path that differs (R7). App containers only: init containers end, and the health of a
+//! sidecar is not the application's.
 //!
-//! A liveness probe that asks nothing over HTTP is a probe to an answer (W4) and none to a status (R6), since a path can
-//! only be asked for over HTTP.
+//! A liveness probe without HTTP counts as a probe in an answer (W4), and as none in a status (R6), since only HTTP has a path.
 
-use super::Context;
-use crate::finding::{Fact, Finding, Rule};
+use super::{Context, Found};
+use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Rule};
+use crate::workload::Container;
 
-pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
+pub(super) fn judge_container<'a>(
+    context: &Context<'a>,
+    container: ContainerRef<'a>,
+    spec: &'a Container<'a>,
+    found: Found<'_, 'a>,
+) {
     let persona = context.persona;
     let port = persona.probe_port;
-    for (container, spec) in context.pod().app_containers() {
-        if let Some(path) = &persona.liveness_path {
-            let probe = spec.liveness_probe.as_ref();
-            match probe.filter(|probe| probe.http_get.is_some() || !context.in_status()) {
-                None => {
-                    let fact = Fact::ProbeMissing { path, port };
-                    findings.push(Finding::container(
-                        Rule::LivenessProbeMissing,
-                        container,
-                        "livenessProbe",
-                        fact,
-                    ));
-                }
-                Some(probe) => {
-                    if let Some(get) = &probe.http_get
-                        && get.path.as_str() != path
-                    {
-                        let fact = Fact::PathDiffers {
-                            observed: &get.path,
-                            allowed: path,
-                        };
-                        let field = "livenessProbe.httpGet.path";
-                        findings.push(Finding::container(Rule::LivenessPathDiffers, container, field, fact));
-                    }
+    if container.kind != ContainerKind::App {
+        return;
+    }
+    if let Some(path) = &persona.liveness_path {
+        let probe = spec.liveness_probe.as_ref();
+        match probe.filter(|probe| probe.http_get.is_some() || !context.in_status()) {
+            None => {
+                let fact = Fact::ProbeMissing { path, port };
+                found(Finding::container(
+                    Rule::LivenessProbeMissing,
+                    container,
+                    "livenessProbe",
+                    fact,
+                ));
+            }
+            Some(probe) => {
+                if let Some(get) = &probe.http_get
+                    && get.path.as_str() != path
+                {
+                    let fact = Fact::PathDiffers {
+                        observed: &get.path,
+                        allowed: path,
+                    };
+                    let field = "livenessProbe.httpGet.path";
+                    found(Finding::container(Rule::LivenessPathDiffers, container, field, fact));
                 }
             }
         }
-        if let Some(path) = &persona.readiness_path
-            && spec.readiness_probe.is_none()
-        {
-            let fact = Fact::ProbeMissing { path, port };
-            findings.push(Finding::container(
-                Rule::ReadinessProbeMissing,
-                container,
-                "readinessProbe",
-                fact,
-            ));
-        }
+    }
+    if let Some(path) = &persona.readiness_path
+        && spec.readiness_probe.is_none()
+    {
+        let fact = Fact::ProbeMissing { path, port };
+        found(Finding::container(
+            Rule::ReadinessProbeMissing,
+            container,
+            "readinessProbe",
+            fact,
+        ));
     }
 }

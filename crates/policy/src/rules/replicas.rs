@@ -1,12 +1,12 @@
 //! Replicas below the minimum (E1) or above the maximum (W3), in a Deployment and in its Scale.
 
-use super::Context;
+use super::{Context, Found};
 use crate::finding::{Fact, Finding, Place, Rule};
 
-pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
+pub(super) fn judge<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
     let observed = context.subject.replicas(context.workload);
     let mut breach = |rule, allowed| {
-        findings.push(Finding {
+        found(Finding {
             rule,
             place: Place::Object("spec.replicas"),
             fact: Fact::Replicas { observed, allowed },

@@ -1,21 +1,21 @@
-//! Limits above or missing (W1, W2), and missing requests (R3).
+//! Limits that are too high or missing (W1, W2), and missing requests (R3).
 //!
-//! A limit on the pod bounds its containers together, so it is held against the sum of what the persona allows those that
-//! run at the same time; a container that has no limit of its own may use all of it.
+//! A limit on the pod bounds its containers together, so it is compared with the sum of what the persona allows for those that
+//! run at the same time. A container without a limit of its own may use all of it.
 
-use super::Context;
+use super::{Context, Found};
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place, Rule};
 use crate::persona::PersonaResources;
 use crate::quantity::Quantity;
-use crate::workload::{ResourceList, Resources};
+use crate::workload::{Container, ResourceList, Resources};
 
-/// One resource of the two: how to find it in each list, and which rules speak of it.
+/// CPU or memory: how to find it in each list, and its rules.
 struct Kind {
     of_persona: fn(&PersonaResources) -> Option<&Quantity>,
     of_list: fn(&ResourceList) -> Option<&Quantity>,
     above: Rule,
     missing: Rule,
-    /// Below a container and below the pod alike.
+    /// The same below a container and below the pod.
     field: &'static str,
 }
 
@@ -36,30 +36,38 @@ const KINDS: [Kind; 2] = [
     },
 ];
 
-pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
+pub(super) fn judge_container<'a>(
+    context: &Context<'a>,
+    container: ContainerRef<'a>,
+    spec: &'a Container<'a>,
+    found: Found<'_, 'a>,
+) {
     let persona = context.persona;
     if !persona.has_resources {
         return;
     }
     let pod = &context.pod().resources;
-    for (container, spec) in context.containers() {
-        for kind in &KINDS {
-            let Some(allowed) = (kind.of_persona)(&persona.limits) else {
-                continue;
-            };
-            limit(context, kind, container, &spec.resources, allowed, findings);
-        }
-        let runs_with_the_app = container.kind != ContainerKind::Init;
-        // Upstream shows this in status alone, and knows no pod level.
-        let pod_speaks_for_it = context.complete() && !(pod.requests.is_empty() && pod.limits.is_empty());
-        let is_shown = context.complete() || context.in_status();
-        if is_shown && runs_with_the_app && spec.resources.requests.is_empty() && !pod_speaks_for_it {
-            let (cpu, memory) = (persona.requests.cpu.as_ref(), persona.requests.memory.as_ref());
-            let (rule, fact) = (Rule::RequestsMissing, Fact::RequestsMissing { cpu, memory });
-            findings.push(Finding::container(rule, container, "resources.requests", fact));
-        }
+    for kind in &KINDS {
+        let Some(allowed) = (kind.of_persona)(&persona.limits) else {
+            continue;
+        };
+        limit(context, kind, container, &spec.resources, allowed, found);
     }
-    if context.complete() {
+    let runs_with_the_app = container.kind != ContainerKind::Init;
+    // Upstream shows this in status only, and knows no pod level.
+    let pod_speaks_for_it = context.complete() && !(pod.requests.is_empty() && pod.limits.is_empty());
+    let is_shown = context.complete() || context.in_status();
+    if is_shown && runs_with_the_app && spec.resources.requests.is_empty() && !pod_speaks_for_it {
+        let (cpu, memory) = (persona.requests.cpu.as_ref(), persona.requests.memory.as_ref());
+        let (rule, fact) = (Rule::RequestsMissing, Fact::RequestsMissing { cpu, memory });
+        found(Finding::container(rule, container, "resources.requests", fact));
+    }
+}
+
+/// Judges a limit on the pod, which upstream does not know.
+pub(super) fn judge_pod<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
+    let (persona, pod) = (context.persona, &context.pod().resources);
+    if context.complete() && persona.has_resources {
         let together = context
             .containers()
             .filter(|(container, _)| container.kind != ContainerKind::Init);
@@ -76,7 +84,7 @@ pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) 
                     each,
                     containers,
                 };
-                findings.push(Finding {
+                found(Finding {
                     rule: kind.above,
                     place: Place::Pod(kind.field),
                     fact,
@@ -92,22 +100,22 @@ fn limit<'a>(
     container: ContainerRef<'a>,
     resources: &'a Resources,
     allowed: &'a Quantity,
-    findings: &mut Vec<Finding<'a>>,
+    found: Found<'_, 'a>,
 ) {
     match (kind.of_list)(&resources.limits) {
         Some(observed) if observed > allowed => {
             let fact = Fact::LimitAbove { observed, allowed };
-            findings.push(Finding::container(kind.above, container, kind.field, fact));
+            found(Finding::container(kind.above, container, kind.field, fact));
         }
         Some(_) => {}
-        // A container without a limit may take the whole node, or all that the pod has. A run-once init container is gone
-        // when the app runs.
+        // A container without a limit may use the whole node, or all that the pod has. A run-once init container has ended when
+        // the app runs.
         None => {
             let of_pod = (kind.of_list)(&context.pod().resources.limits);
             let bounded = of_pod.is_some_and(|of_pod| of_pod <= allowed);
             if context.complete() && container.kind != ContainerKind::Init && !bounded {
                 let fact = Fact::LimitMissing { allowed };
-                findings.push(Finding::container(kind.missing, container, kind.field, fact));
+                found(Finding::container(kind.missing, container, kind.field, fact));
             }
         }
     }

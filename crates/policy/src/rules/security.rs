@@ -1,78 +1,75 @@
 //! Root users (E2), privilege escalation (E3) and writable root filesystems (R10).
 
-use super::Context;
-use crate::effective::{ALLOW_ESCALATION, Effective};
+use super::{Context, Found};
 use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, Rule};
+use crate::security_context::{ALLOW_ESCALATION, EffectiveSecurityContext};
 use crate::workload::Container;
 
-pub(super) fn judge<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
-    let persona = context.persona;
-    if persona.run_as_non_root {
-        run_as_non_root(context, findings);
+/// The field that demands a user other than root, below a pod and below a container.
+const NON_ROOT: &str = "securityContext.runAsNonRoot";
+
+/// E2 on the pod level. Upstream reads only that; we judge the effective settings of each container.
+pub(super) fn judge_pod<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
+    let observed = context.pod().security_context.run_as_non_root;
+    if !context.persona.run_as_non_root || observed == Some(true) {
+        return;
     }
-    if persona.forbids_privilege_escalation {
-        for (container, spec) in context.containers() {
-            privilege_escalation(context, container, spec, findings);
+    let mut containers = Vec::new();
+    if context.complete() {
+        let silent = |spec: &Container<'_>| spec.security_context.run_as_non_root != Some(true);
+        let silent = context.containers().filter(move |(_, spec)| silent(spec));
+        // Counted first: a list that doubles would need three times its size.
+        containers.reserve_exact(silent.clone().count());
+        containers.extend(silent.map(|(container, _)| container.name));
+        if containers.is_empty() {
+            return;
         }
     }
-    // Upstream shows this in status alone. The API server refuses the field on Windows pods, so asking for it there
-    // could not be answered.
+    found(Finding {
+        rule: Rule::RunAsNonRoot,
+        place: Place::Pod(NON_ROOT),
+        fact: Fact::NonRootNotDemanded { observed, containers },
+    });
+}
+
+pub(super) fn judge_container<'a>(
+    context: &Context<'a>,
+    container: ContainerRef<'a>,
+    spec: &'a Container<'a>,
+    found: Found<'_, 'a>,
+) {
+    let persona = context.persona;
+    if persona.run_as_non_root && context.complete() {
+        runs_as_root(context, container, spec, found);
+    }
+    if persona.forbids_privilege_escalation {
+        privilege_escalation(context, container, spec, found);
+    }
+    // Upstream shows this in status only. The API server rejects the field on Windows pods, so demanding it there could not be
+    // satisfied.
     let is_shown = match context.complete() {
         true => !context.pod().is_windows(),
         false => context.in_status(),
     };
-    if persona.read_only_root_filesystem && is_shown {
-        for (container, spec) in context.containers() {
-            let observed = spec.security_context.read_only_root_filesystem;
-            if observed != Some(true) {
-                let (rule, field) = (Rule::WritableRootFilesystem, "securityContext.readOnlyRootFilesystem");
-                findings.push(Finding::container(
-                    rule,
-                    container,
-                    field,
-                    Fact::WritableRoot { observed },
-                ));
-            }
-        }
+    let observed = spec.security_context.read_only_root_filesystem;
+    if persona.read_only_root_filesystem && is_shown && observed != Some(true) {
+        let (rule, field) = (Rule::WritableRootFilesystem, "securityContext.readOnlyRootFilesystem");
+        let fact = Fact::WritableRoot { observed };
+        found(Finding::container(rule, container, field, fact));
     }
 }
 
-/// E2. Upstream looks at the pod level alone; we look at what each container ends up with.
-fn run_as_non_root<'a>(context: &Context<'a>, findings: &mut Vec<Finding<'a>>) {
-    const FIELD: &str = "securityContext.runAsNonRoot";
-    let observed = context.pod().security_context.run_as_non_root;
-    let demanded_by_pod = observed == Some(true);
-    let mut not_demanding = Vec::new();
-    if !demanded_by_pod && context.complete() {
-        let containers = context.containers();
-        let silent = containers.filter(|(_, spec)| spec.security_context.run_as_non_root != Some(true));
-        not_demanding.extend(silent.map(|(container, _)| container.name));
-    }
-    if !demanded_by_pod && (!context.complete() || !not_demanding.is_empty()) {
-        let fact = Fact::NonRootNotDemanded {
-            observed,
-            containers: not_demanding,
+/// E2 by the effective settings of a container.
+fn runs_as_root<'a>(context: &Context<'a>, container: ContainerRef<'a>, spec: &'a Container<'a>, found: Found<'_, 'a>) {
+    let user = EffectiveSecurityContext::new(context.pod(), spec).root_user();
+    let switched_off = spec.security_context.run_as_non_root == Some(false);
+    if user.is_some() || switched_off {
+        let fact = Fact::RunsAsRoot {
+            switched_off,
+            user,
+            wanted: context.persona.run_as_user,
         };
-        findings.push(Finding {
-            rule: Rule::RunAsNonRoot,
-            place: Place::Pod(FIELD),
-            fact,
-        });
-    }
-    if !context.complete() {
-        return;
-    }
-    for (container, spec) in context.containers() {
-        let user = Effective::new(context.pod(), spec).root_user();
-        let switched_off = spec.security_context.run_as_non_root == Some(false);
-        if user.is_some() || switched_off {
-            let fact = Fact::RunsAsRoot {
-                switched_off,
-                user,
-                wanted: context.persona.run_as_user,
-            };
-            findings.push(Finding::container(Rule::RunAsNonRoot, container, FIELD, fact));
-        }
+        found(Finding::container(Rule::RunAsNonRoot, container, NON_ROOT, fact));
     }
 }
 
@@ -81,11 +78,11 @@ fn privilege_escalation<'a>(
     context: &Context<'a>,
     container: ContainerRef<'a>,
     spec: &'a Container<'a>,
-    findings: &mut Vec<Finding<'a>>,
+    found: Found<'_, 'a>,
 ) {
     let mut gains = |field, how| {
         let fact = Fact::Escalation(how);
-        findings.push(Finding::container(Rule::PrivilegeEscalation, container, field, fact));
+        found(Finding::container(Rule::PrivilegeEscalation, container, field, fact));
     };
     if !context.complete() {
         if spec.security_context.allow_privilege_escalation == Some(true) {
@@ -93,10 +90,10 @@ fn privilege_escalation<'a>(
         }
         return;
     }
-    let effective = Effective::new(context.pod(), spec);
+    let effective = EffectiveSecurityContext::new(context.pod(), spec);
     effective.escalations(gains);
     if effective.leaves_escalation_unset() {
         let (rule, fact) = (Rule::PrivilegeEscalationUnset, Fact::EscalationUnset);
-        findings.push(Finding::container(rule, container, ALLOW_ESCALATION, fact));
+        found(Finding::container(rule, container, ALLOW_ESCALATION, fact));
     }
 }

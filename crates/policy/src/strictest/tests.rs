@@ -1,4 +1,4 @@
-//! Personas judged as one say what each of them would say, held against the same workload alone.
+//! Personas that are judged as one give the same findings as each of them alone.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,12 +1,12 @@
-//! Lines on their way out of the process: a bounded queue to a thread of their own.
+//! Output lines of the process: a bounded queue to a thread of its own.
 //!
-//! A pipe whose reader stands still blocks the thread that writes to it, for hours if need be. Here that is a thread with
-//! no other work, and handing over a line never blocks. A line that does not fit into the queue is dropped and counted;
-//! one line says so when the queue has emptied again. Knows no log format and no metric.
+//! A pipe whose reader stalls blocks the thread that writes to it, possibly for hours. Here that is a thread with no
+//! other work, and queueing a line never blocks. A line that does not fit into the queue is dropped and counted. One line
+//! reports the loss when the queue has emptied again. This module knows no log format and no metric.
 //!
 //! The crate tracing-appender comes close. But its queue is bounded in lines (128,000) instead of bytes, which can exceed a
-//! pod's memory limit; at exit it waits one second, too short for a slow reader, and then prints to a standard output that
-//! may be stuck as well; and it does not count lines that could not be written.
+//! pod's memory limit. At exit it waits one second, too short for a slow reader, and then prints to a standard output that may
+//! be stuck as well. It does not count lines that could not be written.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes that may wait: some ten thousand lines, and a small part of a pod's memory limit.
 const ROOM: usize = 4 << 20;
-/// What a line costs beside its text, about: its place in the queue and its allocation.
+/// The approximate cost of a line beside its text: its place in the queue and its allocation.
 const OVERHEAD: usize = 64;
 /// Bytes per write, so that a slow reader shows progress often.
 const CHUNK: usize = 8 << 10;
@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// At exit, a reader that takes nothing for this long counts as stuck.
 const STILL: Duration = Duration::from_secs(1);
 /// At exit, the longest wait for a slow reader.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The queue to one stream. A line is written, or dropped and counted.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl Lines {
 
     /// Waits until every queued line is written, as long as the reader makes progress.
     pub(super) fn close(&self) {
-        self.close_within(STILL, LONGEST);
+        self.close_within(STILL, MAX_WAIT);
     }
 
     fn close_within(&self, still: Duration, longest: Duration) {

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::lines::Lines;
 
-/// How log lines look (flag `--log-format`).
+/// The format of log lines (flag `--log-format`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
@@ -88,7 +88,7 @@ pub fn start(format: LogFormat, level: tracing::Level) -> std::io::Result<Output
     let _ = ANNOUNCED.set(announced);
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
-        // kube tells of every failed request as an error; whoever asked tells it once, and with what it means.
+        // kube logs every failed request as an error. The caller logs it once, with what it means.
         _ => EnvFilter::new(format!("{level},kube_client::client::builder=off")),
     };
     let subscriber = tracing_subscriber::fmt()

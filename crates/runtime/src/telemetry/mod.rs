@@ -1,4 +1,4 @@
-//! Logs and metrics of the process: how they are set up, and the families that belong to no module.
+//! Logs and metrics of the process: their set-up, and the metric families that belong to no module.
 
 mod lines;
 mod log;
@@ -39,7 +39,7 @@ impl Exposition {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let registry = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Writing into a String fails only when a collector says so, and ours do not.
+        // Writing into a String fails only when a collector returns an error, and ours do not.
         if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &registry) {
             tracing::error!(%error, "Could not encode the metrics");
         }
@@ -100,7 +100,7 @@ static LOST_LINES: Described = Described {
 /// Why a log line is lost.
 const LOST: [&str; 2] = ["queue_full", "not_written"];
 
-/// The families that every process has, whatever it does.
+/// The families that every process has.
 pub static FAMILIES: [&Described; 9] = [
     &BUILD,
     &LOST_LINES,
@@ -113,7 +113,7 @@ pub static FAMILIES: [&Described; 9] = [
     &MAX_FDS,
 ];
 
-/// The conventional `process_*` families, read from `/proc` when asked; silent where there is none.
+/// The conventional `process_*` families, read from `/proc` at each request; absent where there is none.
 #[derive(Debug)]
 struct Process {
     /// In seconds since 1970; it does not change.

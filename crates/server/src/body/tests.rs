@@ -9,7 +9,7 @@ use super::*;
 
 const MAX: usize = 1000;
 
-/// A body whose pieces this test sends one by one; it breaks when told to, ends when the sender is dropped.
+/// A body whose pieces this test sends one by one. It breaks on request, and ends when the sender is dropped.
 struct Piecewise(mpsc::UnboundedReceiver<Result<Vec<u8>, ()>>);
 
 impl http_body::Body for Piecewise {
@@ -30,7 +30,7 @@ fn piecewise() -> (Sends, Piecewise) {
     (sender, Piecewise(receiver))
 }
 
-/// A body of equal pieces, all there.
+/// A body of equal pieces, all available at once.
 fn pieces(count: usize, size: usize) -> Piecewise {
     let (sender, body) = piecewise();
     for piece in 0..count {
@@ -89,7 +89,7 @@ async fn pieces_are_joined_and_only_their_size_stays_held() {
 async fn an_empty_body_is_a_body() {
     let budget = Budget::new(0);
     assert!(read_all(Empty::new(), Some(0), &budget).await.unwrap().is_empty());
-    // Chunked and empty: at most this much is held while it is not known.
+    // Chunked and empty: at most this much is reserved while the size is unknown.
     let budget = Budget::new(MAX);
     assert!(read_all(pieces(0, 0), None, &budget).await.unwrap().is_empty());
     assert_eq!(budget.held(), 0);
@@ -170,7 +170,7 @@ async fn what_is_far_too_large_is_not_read_to_its_end() {
     assert!(body.0.len() > 900);
 }
 
-/// Sends so much every 100 ms, for as long as somebody reads.
+/// Sends `bytes` every 100 ms, for as long as the receiver exists.
 fn drip(sender: Sends, bytes: usize) {
     tokio::spawn(async move {
         while sender.send(Ok(vec![1; bytes])).is_ok() {
@@ -179,7 +179,7 @@ fn drip(sender: Sends, bytes: usize) {
     });
 }
 
-/// What becomes of a body of 20 MiB that comes so quickly, and after how long.
+/// The outcome for a body of 20 MiB sent at this rate, and after how long.
 async fn outcome_of(bytes: usize) -> (BodyError, Duration) {
     let (sender, body) = piecewise();
     let start = Instant::now();

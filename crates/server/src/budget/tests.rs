@@ -51,7 +51,7 @@ fn a_quarter_is_left_to_small_bodies() {
     let budget = Budget::new(4 << 20);
     let mut large = budget.hold_nothing(Some(3 << 20));
     large.grow_to(3 << 20).unwrap();
-    // The first byte of a large one is as large as it will be; and what was not announced grows to be one.
+    // A large body has its size with the first byte. One without an announced size grows to be large.
     budget.hold_nothing(Some(SMALL + 1)).grow_to(1).unwrap_err();
     budget.hold_nothing(None).grow_to(SMALL + 1).unwrap_err();
     let small: Vec<_> = (0..4)
@@ -102,7 +102,7 @@ fn a_container_sees_its_own_limit_at_the_mount() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "memory.max", "67108864\n");
     assert_eq!(memory_limit(root.path(), "0::/\n"), Some(67_108_864));
-    // A path of the host's that does not exist in here.
+    // A path on the host that does not exist in the container.
     assert_eq!(memory_limit(root.path(), "0::/kubepods/pod1/c1\n"), Some(67_108_864));
 }
 

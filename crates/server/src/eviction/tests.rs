@@ -1,70 +1,70 @@
 use super::*;
-use crate::track::tests::Told;
+use crate::track::tests::Timed;
 
 /// Where it stands, its address holding no more than its share.
-fn rank(told: &Told) -> Option<Rank> {
-    told.course.eviction_rank(false, told.now)
+fn rank(timed: &Timed) -> Option<Rank> {
+    timed.state.eviction_rank(false, timed.now)
 }
 
-impl Told {
-    fn millis(&mut self, millis: u64) -> &mut Told {
+impl Timed {
+    fn millis(&mut self, millis: u64) -> &mut Timed {
         self.now += Duration::from_millis(millis);
         self
     }
 
     /// A connection in the body of its next request, of which this much came a while ago.
-    fn in_body(mut self, bytes: usize, millis: u64) -> Told {
+    fn in_body(mut self, bytes: usize, millis: u64) -> Timed {
         self.request(true);
-        self.course.received(bytes, self.now);
+        self.state.received(bytes, self.now);
         self.millis(millis);
         self
     }
 
     /// And later this much more.
-    fn in_body_on(mut self, bytes: usize, millis: u64) -> Told {
-        self.course.received(bytes, self.now);
+    fn in_body_on(mut self, bytes: usize, millis: u64) -> Timed {
+        self.state.received(bytes, self.now);
         self.millis(millis);
         self
     }
 
     fn evict(&mut self, wanted: Wanted) {
         let turn = rank(self).expect("it may go").turn;
-        self.course.evict(turn, wanted, self.now);
+        self.state.evict(turn, wanted, self.now);
     }
 }
 
 #[test]
 fn room_is_made_by_strangers_first_and_of_each_by_the_stalled_the_slow_and_the_idle() {
     let closing = || {
-        let mut told = Told::used();
-        told.course.closing(told.now);
-        told
+        let mut timed = Timed::used();
+        timed.state.closing(timed.now);
+        timed
     };
-    let head = |mut told: Told, age: u64| {
-        told.course.received(1, told.now);
-        told.pass(age);
-        told
+    let head = |mut timed: Timed, age: u64| {
+        timed.state.received(1, timed.now);
+        timed.pass(age);
+        timed
     };
     let waiting = || {
-        let mut told = Told::idle();
-        told.millis(260);
-        told
+        let mut timed = Timed::idle();
+        timed.millis(260);
+        timed
     };
     let ordered = [
         closing(),
-        head(Told::idle(), 2),
-        Told::idle().in_body(1, 900),
+        head(Timed::idle(), 2),
+        Timed::idle().in_body(1, 900),
         {
-            let mut young = Told::accepted();
+            let mut young = Timed::accepted();
             young.millis(260);
             young
         },
         waiting(),
-        head(Told::used(), 2),
-        Told::used().in_body(1, 900),
-        Told::used(),
+        head(Timed::used(), 2),
+        Timed::used().in_body(1, 900),
+        Timed::used(),
     ];
-    let ranks: Vec<Rank> = ordered.iter().map(|told| rank(told).expect("it may go")).collect();
+    let ranks: Vec<Rank> = ordered.iter().map(|timed| rank(timed).expect("it may go")).collect();
     assert!(
         ranks.is_sorted_by(|a, b| (a.group, a.state) < (b.group, b.state)),
         "{ranks:#?}"
@@ -73,13 +73,13 @@ fn room_is_made_by_strangers_first_and_of_each_by_the_stalled_the_slow_and_the_i
 
 #[test]
 fn of_the_idle_the_one_idle_longest_and_of_the_slow_the_slowest_goes_first() {
-    let (mut older, mut newer) = (Told::used(), Told::used());
+    let (mut older, mut newer) = (Timed::used(), Timed::used());
     older.pass(2);
     newer.now = older.now;
-    newer.course.since = older.course.since + Duration::from_secs(1);
+    newer.state.since = older.state.since + Duration::from_secs(1);
     assert!(rank(&older) < rank(&newer));
 
-    let comes = |bytes| Told::idle().in_body(bytes, 200).in_body_on(bytes, 100);
+    let comes = |bytes| Timed::idle().in_body(bytes, 200).in_body_on(bytes, 100);
     let (slow, slower) = (comes(10_000), comes(10));
     assert!(rank(&slower) < rank(&slow));
     assert_eq!(rank(&comes(100_000)), None, "that one is quick enough");
@@ -87,23 +87,23 @@ fn of_the_idle_the_one_idle_longest_and_of_the_slow_the_slowest_goes_first() {
 
 #[test]
 fn strangers_of_a_crowding_address_go_before_others_and_nobody_else_goes_for_an_address() {
-    let (stalled, mut idle) = (Told::idle().in_body(1, 900), Told::idle());
+    let (stalled, mut idle) = (Timed::idle().in_body(1, 900), Timed::idle());
     idle.millis(260);
-    let crowding = |told: &Told| told.course.eviction_rank(true, told.now);
+    let crowding = |timed: &Timed| timed.state.eviction_rank(true, timed.now);
     assert!(crowding(&idle) < rank(&stalled));
-    let used = Told::used();
+    let used = Timed::used();
     assert_eq!(crowding(&used), rank(&used));
 }
 
 #[test]
 fn neither_what_is_being_answered_nor_what_is_young_makes_room() {
-    assert_eq!(rank(&Told::accepted()), None);
-    assert_eq!(rank(&Told::idle()), None, "its first request is on its way");
-    for told in [Told::idle(), Told::used()] {
-        assert_eq!(rank(&told.in_body(1, 50)), None, "a body that has just begun");
+    assert_eq!(rank(&Timed::accepted()), None);
+    assert_eq!(rank(&Timed::idle()), None, "its first request is on its way");
+    for timed in [Timed::idle(), Timed::used()] {
+        assert_eq!(rank(&timed.in_body(1, 50)), None, "a body that has just begun");
     }
-    let mut used = Told::used();
-    used.course.received(1, used.now);
+    let mut used = Timed::used();
+    used.state.received(1, used.now);
     assert_eq!(rank(used.millis(900)), None, "the head of somebody who is known");
     used.request(false);
     assert_eq!(rank(used.pass(100)), None);
@@ -111,23 +111,23 @@ fn neither_what_is_being_answered_nor_what_is_young_makes_room() {
 
 #[test]
 fn a_peer_that_does_not_take_its_answer_makes_room_after_a_second() {
-    let mut told = Told::used();
-    told.request(false);
-    told.course.blocked(told.now);
-    assert_eq!(rank(told.millis(900)), None);
-    told.millis(200).evict(Wanted::Place);
-    assert_eq!(told.due(), Some((0, CloseReason::Evicted)));
+    let mut timed = Timed::used();
+    timed.request(false);
+    timed.state.blocked(timed.now);
+    assert_eq!(rank(timed.millis(900)), None);
+    timed.millis(200).evict(Wanted::Place);
+    assert_eq!(timed.due(), Some((0, CloseReason::Evicted)));
 }
 
 #[test]
 fn a_large_body_has_to_come_in_time_and_one_that_waits_for_us_is_not_slow() {
     let large = |bytes: usize| {
-        let mut told = Told::idle();
-        told.course.head_read(true, Some(20 << 20), told.now);
-        told.millis(200);
-        told.course.received(bytes, told.now);
-        told.millis(100);
-        told
+        let mut timed = Timed::idle();
+        timed.state.head_read(true, Some(20 << 20), timed.now);
+        timed.millis(200);
+        timed.state.received(bytes, timed.now);
+        timed.millis(100);
+        timed
     };
     assert!(
         rank(&large(500_000)).is_some(),
@@ -135,50 +135,50 @@ fn a_large_body_has_to_come_in_time_and_one_that_waits_for_us_is_not_slow() {
     );
     assert_eq!(rank(&large(700_000)), None);
     let mut waiting = large(0);
-    waiting.course.wait_for_room(true, waiting.now);
+    waiting.state.wait_for_room(true, waiting.now);
     assert_eq!(rank(waiting.pass(5)), None);
-    waiting.course.wait_for_room(false, waiting.now);
+    waiting.state.wait_for_room(false, waiting.now);
     assert!(rank(waiting.millis(300)).is_some());
 }
 
 #[test]
 fn an_eviction_of_a_connection_that_has_moved_on_is_void() {
-    let mut told = Told::used();
-    told.evict(Wanted::Place);
-    assert_eq!(told.due(), Some((0, CloseReason::Evicted)));
-    assert_eq!(rank(&told), None, "it is on its way out already");
-    told.request(false);
-    assert_eq!(told.due(), None);
-    told.answer();
-    assert_eq!(told.due(), Some((180, CloseReason::Idle)));
-    assert_eq!(told.course.end(), CloseReason::Finished);
+    let mut timed = Timed::used();
+    timed.evict(Wanted::Place);
+    assert_eq!(timed.due(), Some((0, CloseReason::Evicted)));
+    assert_eq!(rank(&timed), None, "it is on its way out already");
+    timed.request(false);
+    assert_eq!(timed.due(), None);
+    timed.answer();
+    assert_eq!(timed.due(), Some((180, CloseReason::Idle)));
+    assert_eq!(timed.state.end(), CloseReason::Finished);
 }
 
 #[test]
 fn a_body_is_given_up_by_its_reader_and_otherwise_soon_after() {
-    let mut told = Told::idle().in_body(1, 300);
-    told.evict(Wanted::Memory);
-    let left = told.course.due().map(|due| (due.at - told.now, due.reason));
+    let mut timed = Timed::idle().in_body(1, 300);
+    timed.evict(Wanted::Memory);
+    let left = timed.state.due().map(|due| (due.at - timed.now, due.reason));
     assert_eq!(left, Some((EVICTION_BACKSTOP, CloseReason::Evicted)));
-    assert!(told.course.ousted());
-    told.course.body_left(told.now);
-    assert!(!told.course.ousted(), "once is enough");
-    assert_eq!(told.course.end(), CloseReason::Evicted);
+    assert!(timed.state.ousted());
+    timed.state.body_left(timed.now);
+    assert!(!timed.state.ousted(), "once is enough");
+    assert_eq!(timed.state.end(), CloseReason::Evicted);
 }
 
 #[test]
 fn a_stranger_whose_place_is_wanted_is_not_listened_to_any_more() {
-    for (wanted, told, seconds) in [
-        (Wanted::Place, Told::idle().in_body(1, 600), 0),
-        (Wanted::Memory, Told::idle().in_body(1, 600), 2),
-        (Wanted::Place, Told::used().in_body(1, 600), 2),
+    for (wanted, timed, seconds) in [
+        (Wanted::Place, Timed::idle().in_body(1, 600), 0),
+        (Wanted::Memory, Timed::idle().in_body(1, 600), 2),
+        (Wanted::Place, Timed::used().in_body(1, 600), 2),
     ] {
-        let mut told = told;
-        told.evict(wanted);
-        assert!(told.course.ousted());
-        told.course.body_left(told.now);
-        told.course.closing(told.now);
-        assert_eq!(told.due(), Some((seconds, CloseReason::Evicted)), "{wanted:?}");
+        let mut timed = timed;
+        timed.evict(wanted);
+        assert!(timed.state.ousted());
+        timed.state.body_left(timed.now);
+        timed.state.closing(timed.now);
+        assert_eq!(timed.due(), Some((seconds, CloseReason::Evicted)), "{wanted:?}");
     }
 }
 

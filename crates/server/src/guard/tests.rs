@@ -4,15 +4,15 @@ use tower::ServiceExt;
 
 use super::*;
 
-/// Asks a page behind a door that knows three tokens.
+/// Requests a page whose guard knows three tokens.
 async fn ask(authorization: Option<&str>) -> (u16, HeaderMap, String) {
     let pages = Router::new().route("/metrics", get(|| async { "numbers" }));
     let router = guarded(pages, |token| async move {
         match token.as_str() {
             "good" => Ok(()),
-            "weak" => Err(Refusal::Forbidden("not\nyou".to_owned())),
-            "lost" => Err(Refusal::Unavailable("nobody to ask".to_owned())),
-            _ => Err(Refusal::Unauthorized("who?".to_owned())),
+            "weak" => Err(Denied::Forbidden("not\nyou".to_owned())),
+            "lost" => Err(Denied::Unavailable("nobody to ask".to_owned())),
+            _ => Err(Denied::Unauthorized("who?".to_owned())),
         }
     });
     let mut request = Request::get("/metrics");

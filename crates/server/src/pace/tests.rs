@@ -2,7 +2,7 @@ use super::*;
 
 const SILENCE: Duration = Duration::from_millis(250);
 
-/// Bytes that come every so many milliseconds, until this time.
+/// `bytes` every `every` milliseconds, until `until`.
 fn pace(start: Instant, bytes: usize, every: u64, until: u64) -> Pace {
     let mut pace = Pace::new(start);
     for at in (0..=until).step_by(usize::try_from(every).unwrap()) {

@@ -19,49 +19,49 @@ impl Crowded {
         }
     }
 
-    /// One that has agreed on TLS some time ago and has asked nothing.
-    fn idle(&mut self, host: u8) -> Arc<Track> {
+    /// A connection that completed TLS some time ago and has sent no request.
+    fn idle(&mut self, host: u8) -> Arc<Connection> {
         let accepted = self.now - Duration::from_secs(10);
         let address = IpAddr::from([10, 0, 0, host]).into();
-        let track = Arc::new(Track::new(
+        let connection = Arc::new(Connection::new(
             Limits::default(),
             accepted,
             address,
             Arc::downgrade(&self.registry),
         ));
-        track.course().handshaken(accepted);
+        connection.state().handshaken(accepted);
         let slot = self.registry.try_slot().expect("a slot");
         self.places
-            .push(self.registry.enter(Arc::clone(&track), slot, Arc::default()));
-        track
+            .push(self.registry.enter(Arc::clone(&connection), slot, Arc::default()));
+        connection
     }
 
-    /// One that has asked something sensible.
-    fn used(&mut self, host: u8) -> Arc<Track> {
-        let track = self.idle(host);
+    /// A connection that has sent a sensible request.
+    fn used(&mut self, host: u8) -> Arc<Connection> {
+        let connection = self.idle(host);
         {
-            let mut course = track.course();
-            course.head_read(false, None, self.now);
-            course.handled(true);
-            course.answered(self.now);
-            course.flushed(self.now);
+            let mut state = connection.state();
+            state.head_read(false, None, self.now);
+            state.handled(true);
+            state.answered(self.now);
+            state.flushed(self.now);
         }
-        track
+        connection
     }
 
-    /// One in a body that has stopped, for which so much is held.
-    fn stopped(&mut self, host: u8, held: usize) -> Arc<Track> {
-        let track = self.idle(host);
-        track
-            .course()
+    /// A connection with a stopped body, for which `held` bytes are reserved.
+    fn stopped(&mut self, host: u8, held: usize) -> Arc<Connection> {
+        let connection = self.idle(host);
+        connection
+            .state()
             .head_read(true, None, self.now - Duration::from_millis(900));
-        track.holds(held);
-        track
+        connection.holds(held);
+        connection
     }
 }
 
-fn is_chosen(track: &Track) -> bool {
-    track.course().is_evicted()
+fn is_chosen(connection: &Connection) -> bool {
+    connection.state().is_evicted()
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn those_who_have_shown_nothing_yet_push_out_nobody_who_has() {
     let used = crowded.used(1);
     let young = crowded.idle(2);
     let now = crowded.now;
-    young.course().received(1, now);
+    young.state().received(1, now);
     assert!(!crowded.registry.evict_one(false), "the young one gets its moment");
     assert!(!is_chosen(&used));
 
@@ -86,14 +86,14 @@ async fn those_who_have_shown_nothing_yet_push_out_nobody_who_has() {
 #[tokio::test]
 async fn an_address_that_holds_more_than_half_of_what_is_left_makes_room_first() {
     let mut crowded = Crowded::new(8);
-    // Four of its connections are known, which leaves four places; by them it is not measured.
+    // Four of its connections have shown something, which leaves four places. Its known ones do not count against it.
     for _ in 0..4 {
         crowded.used(1);
     }
     let other = crowded.idle(2);
     let many: Vec<_> = (0..3).map(|_| crowded.idle(3)).collect();
     assert!(crowded.registry.evict_one(false));
-    assert!(!is_chosen(&other) && many.iter().filter(|track| is_chosen(track)).count() == 1);
+    assert!(!is_chosen(&other) && many.iter().filter(|connection| is_chosen(connection)).count() == 1);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn the_slowest_bodies_make_room_and_only_as_many_as_it_takes() {
     let asking = crowded.idle(1);
     let (known, small, large) = (crowded.used(4), crowded.stopped(2, 100), crowded.stopped(3, 1000));
     known
-        .course()
+        .state()
         .head_read(true, None, crowded.now - Duration::from_millis(900));
     known.holds(5000);
     assert!(crowded.registry.evict_bodies(1000, 10_000, None, &asking));
@@ -121,7 +121,7 @@ async fn for_an_address_only_its_strangers_make_room() {
     let asking = crowded.idle(1);
     let (other, known) = (crowded.stopped(2, 1000), crowded.used(1));
     known
-        .course()
+        .state()
         .head_read(true, None, crowded.now - Duration::from_millis(900));
     known.holds(1000);
     let only = Some(asking.address);
@@ -136,11 +136,11 @@ async fn half_of_what_is_left_is_counted_without_those_who_are_known() {
     let mut crowded = Crowded::new(8);
     let asking = crowded.idle(1);
     let known = crowded.used(1);
-    known.course().head_read(true, None, crowded.now);
+    known.state().head_read(true, None, crowded.now);
     known.holds(400);
     crowded.stopped(1, 100);
     crowded.stopped(2, 200);
-    // 1,000 in all, of which 400 are held by one that is known: 600 are left for strangers, 300 for those of an address.
+    // 1,000 in all, of which a known connection holds 400. That leaves 600 for strangers, and 300 for those of one address.
     let held = 700;
     assert!(!crowded.registry.would_crowd(&asking, 200, 1000, held));
     assert!(crowded.registry.would_crowd(&asking, 201, 1000, held));

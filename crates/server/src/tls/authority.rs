@@ -1,5 +1,5 @@
-//! A CA that signs serving certificates: made here, or loaded from what was made before. Keys are ECDSA P-256. Knows no
-//! file, no clock and no plan: when to make one, and where it is kept, is for others.
+//! A CA that signs serving certificates: generated, or loaded from an earlier one. Keys are ECDSA P-256. This module knows no
+//! file and no clock: its callers decide when to generate one and where it is kept.
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{CertificateFacts, TlsError, facts, pair, unusable};
 
-/// A CA is older than any leaf, also after a clock was set back by some days.
+/// A CA starts before any leaf, also after a clock was set back by some days.
 const CA_BACKDATED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A CA with its private key.
@@ -37,10 +37,10 @@ pub struct Leaf {
 }
 
 impl Authority {
-    /// Makes a CA that expires `lifetime` after `now`. It is named `name`, for people who look at it.
+    /// Generates a CA that expires `lifetime` after `now`. `name` is for people who inspect it.
     ///
     /// # Errors
-    /// The generator fails; nothing of the caller's can make it.
+    /// The generator fails; no argument can make it.
     pub fn make(name: &str, now: Timestamp, lifetime: SignedDuration) -> Result<Authority, TlsError> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -66,10 +66,10 @@ impl Authority {
         })
     }
 
-    /// Takes up a CA that was made before.
+    /// Loads a CA that was generated earlier.
     ///
     /// # Errors
-    /// Certificate or key are not PEM, it is not a CA's, or the two do not belong together.
+    /// Certificate or key are not PEM, the certificate is not a CA's, or the two do not belong together.
     pub fn load(certificate: &str, key: &str) -> Result<Authority, TlsError> {
         let (file, key_file) = (Path::new("ca.crt"), Path::new("ca.key"));
         let refused = |problem: String| unusable("CA", file, problem);
@@ -108,7 +108,7 @@ impl Authority {
         self.issuer.key().serialize_pem()
     }
 
-    /// What the CA's certificate says.
+    /// The facts that the CA's certificate states.
     #[must_use]
     pub fn facts(&self) -> &CertificateFacts {
         &self.facts
@@ -142,7 +142,7 @@ impl Authority {
 }
 
 impl Leaf {
-    /// As the TLS library wants it, and what it says.
+    /// As the TLS library needs it, with its facts.
     ///
     /// # Errors
     /// Certificate or key are not PEM, or the two do not belong together.

@@ -1,4 +1,4 @@
-//! What a certificate says about itself, how PEM files are read, and what can be wrong with them.
+//! The facts that a certificate states, how PEM files are read, and what can be wrong with them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,21 +13,21 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::config::provider;
 
-/// More than any chain or bundle of ours needs; a path to something endless must not fill memory.
-const LARGEST_FILE: u64 = 1024 * 1024;
+/// More than any chain or bundle of ours needs. A path to an endless file must not fill memory.
+const MAX_FILE_SIZE: u64 = 1024 * 1024;
 
-/// What metrics, readiness and logs say about the certificate being served.
+/// What metrics, readiness and logs report about the certificate being served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// Serial number in lower-case hexadecimal, to recognise the certificate by.
+    /// Serial number in lower-case hexadecimal, which identifies the certificate.
     pub serial: String,
-    /// The DNS names and IP addresses it is for.
+    /// The DNS names and IP addresses it is valid for.
     pub names: Vec<String>,
     /// Start of its validity.
     pub not_before: Timestamp,
     /// End of its validity.
     pub not_after: Timestamp,
-    /// How its replacements went.
+    /// How its replacements succeeded or failed.
     pub reloads: Reloads,
 }
 
@@ -51,19 +51,19 @@ impl CertificateFacts {
     }
 }
 
-/// How often something was replaced while it was in use. The first load is not counted.
+/// How often something was replaced while in use. The first load does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloads {
     /// Replacements that took effect.
     pub succeeded: u64,
-    /// Replacements refused; what was in use before stayed.
+    /// Replacements that were rejected; the previous value stayed.
     pub failed: u64,
-    /// Why the last one was refused; `None` once one has succeeded since.
+    /// Why the last one was rejected; `None` once one has succeeded since.
     pub last_failure: Option<String>,
 }
 
 impl Reloads {
-    /// Counts one replacement, or keeps why it was refused.
+    /// Counts one replacement, or keeps why it was rejected.
     pub fn note(&mut self, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => {
@@ -84,25 +84,25 @@ pub enum TlsError {
     /// The file is not there.
     #[error("{what} {} does not exist; create it, or give another path", path.display())]
     Missing {
-        /// Which kind of file.
+        /// The kind of file.
         what: &'static str,
-        /// Where it was looked for.
+        /// The path that was tried.
         path: PathBuf,
     },
     /// The file is there and cannot be read.
     #[error("{what} {} cannot be read: {source}", path.display())]
     Unreadable {
-        /// Which kind of file.
+        /// The kind of file.
         what: &'static str,
         /// Where it is.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file does not hold what it should.
+    /// The content of the file is not as required.
     #[error("{what} {} {problem}", path.display())]
     Unusable {
-        /// Which kind of file.
+        /// The kind of file.
         what: &'static str,
         /// Where it is.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum TlsError {
         /// The key file.
         key: PathBuf,
     },
-    /// Names to check without a CA to trust.
+    /// Client names are given without a CA to verify them.
     #[error("allowed client names are given without a client CA file; give the CA that signs them, or no names")]
     NamesWithoutCa,
     /// A certificate of our own could not be made.
@@ -129,10 +129,10 @@ pub enum TlsError {
     Make {
         /// The names asked for.
         names: Vec<String>,
-        /// What the generator said.
+        /// The generator's error.
         source: rcgen::Error,
     },
-    /// The TLS library refuses the configuration.
+    /// The TLS library rejects the configuration.
     #[error("TLS cannot be configured: {0}")]
     Configuration(#[from] rustls::Error),
 }
@@ -140,12 +140,12 @@ pub enum TlsError {
 /// Reads a whole file of moderate size.
 pub(super) fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes));
     match read {
-        Ok(length) if length as u64 > LARGEST_FILE => Err(unusable(
+        Ok(length) if length as u64 > MAX_FILE_SIZE => Err(unusable(
             what,
             path,
-            format!("is larger than {} KiB, so it is not one", LARGEST_FILE / 1024),
+            format!("is larger than {} KiB, so it is not one", MAX_FILE_SIZE / 1024),
         )),
         Ok(_) => Ok(bytes),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Err(TlsError::Missing {
@@ -178,7 +178,7 @@ pub(super) fn certificates(
     Ok(found)
 }
 
-/// The pair in `certificate` (a chain, the server's own first) and `key`, as the TLS library wants it, and what it says.
+/// The pair in `certificate` (a chain, the server's own first) and `key`, as the TLS library needs it, and its facts.
 pub(super) fn pair(
     certificate: (&Path, &[u8]),
     key: (&Path, &[u8]),
@@ -219,7 +219,7 @@ pub(super) fn pair(
 }
 
 impl CertificateFacts {
-    /// What the first certificate in this PEM says.
+    /// The facts of the first certificate in this PEM.
     ///
     /// # Errors
     /// One line: it is not PEM, or not a certificate.
@@ -241,7 +241,7 @@ pub(super) fn unusable(what: &'static str, path: &Path, problem: String) -> TlsE
     }
 }
 
-/// What a certificate says about itself.
+/// The facts that a certificate states.
 pub(super) fn facts(der: &CertificateDer<'_>) -> Result<CertificateFacts, String> {
     let (_, parsed) =
         X509Certificate::from_der(der).map_err(|error| format!("holds a certificate that cannot be read: {error}"))?;

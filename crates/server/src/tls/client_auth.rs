@@ -1,5 +1,5 @@
-//! Who may call: an optional check of the client's certificate, against a CA and a list of names, inside the handshake.
-//! A caller that fails it never gets to send a request.
+//! Client certificates: an optional check against a CA and a list of names, within the handshake. A client that fails it cannot
+//! send a request.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,22 +19,21 @@ use super::file_watch::FileWatch;
 
 const CLIENT_CA_FILE: &str = "client CA file";
 
-/// The CA file whose certificates clients must show, and the names they must carry.
+/// The CA file that client certificates are verified against, and the names they must carry.
 pub struct ClientAuth {
     ca: PathBuf,
     verifier: Arc<Verifier>,
     reloads: watch::Sender<Reloads>,
     watch: FileWatch,
-    /// What was read last, used or refused; the same again is no news.
+    /// What was read last, used or rejected. The same content again is not reported again.
     last: Result<Vec<u8>, String>,
 }
 
 impl ClientAuth {
-    /// Reads the CA file and begins to watch it. With names, a client's certificate must carry one of them as its common
-    /// name or as a subject alternative name; without, the CA's signature is enough.
+    /// Reads the CA file and begins to watch it. With names, a client's certificate must carry one of them as its common name
+    /// or as a subject alternative name. Without names, the CA's signature is enough.
     ///
-    /// # Errors
-    /// The file is missing, unreadable, or holds no CA certificate.
+    /// # Errors The file is missing, unreadable, or holds no CA certificate.
     pub fn open(ca: impl Into<PathBuf>, allowed_names: &[String]) -> Result<ClientAuth, TlsError> {
         let ca = ca.into();
         let watch = FileWatch::new(&[&ca]);
@@ -53,10 +52,10 @@ impl ClientAuth {
         })
     }
 
-    /// The same from two optional settings: no CA, no check.
+    /// The same from two optional settings. Without a CA there is no check.
     ///
     /// # Errors
-    /// As [`ClientAuth::open`]; and names without a CA, which would look like a check and be none.
+    /// Those of [`ClientAuth::open`], and names without a CA, which look like a check and are none.
     pub fn from_settings(ca: Option<&Path>, allowed_names: &[String]) -> Result<Option<ClientAuth>, TlsError> {
         match ca {
             Some(ca) => ClientAuth::open(ca, allowed_names).map(Some),
@@ -65,14 +64,14 @@ impl ClientAuth {
         }
     }
 
-    /// How reloading the CA file went.
+    /// How often the CA file was reloaded.
     #[must_use]
     pub fn reloads(&self) -> watch::Receiver<Reloads> {
         self.reloads.subscribe()
     }
 
-    /// Follows the file for ever; handshakes use what it holds by then. A file that cannot be used is reported and the
-    /// old CA stays.
+    /// Follows the file and never returns. Handshakes use its current content. A file that cannot be used is logged, and the
+    /// previous CA stays.
     pub async fn run(mut self) {
         loop {
             self.watch.changed().await;
@@ -128,8 +127,8 @@ struct Verifier {
 }
 
 impl ClientCertVerifier for Verifier {
-    /// No hints: a client with one certificate sends it anyway, and the hints would have to be those of one CA file for
-    /// the whole life of the listener.
+    /// No hints. A client with one certificate sends it anyway, and the hints would have to stay those of one CA file for the
+    /// whole life of the listener.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -10,21 +10,21 @@ use super::certificate::TlsError;
 use super::client_auth::ClientAuth;
 use super::resolver::Resolver;
 
-/// The one cryptography provider, passed explicitly everywhere: a process-wide default would depend on which crate asks
+/// The one cryptography provider, passed explicitly everywhere. A process-wide default would depend on which crate installs one
 /// first.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
 }
 
-/// TLS 1.3 and HTTP/1.1 only. Every API server that we support, and every tool that calls us, speaks both; kube-apiserver
-/// offers webhooks nothing but `http/1.1`.
+/// TLS 1.3 and HTTP/1.1 only. Every supported API server and every tool that calls us speaks both; kube-apiserver offers
+/// webhooks nothing but `http/1.1`.
 ///
-/// No session is ever resumed: kube-apiserver never asks, and a resumed session would not check its client certificate
-/// again after the client CA has changed.
+/// Sessions are never resumed. kube-apiserver does not request it, and a resumed session would not verify its client
+/// certificate again after the client CA has changed.
 ///
 /// # Errors
-/// The TLS library refuses the combination.
+/// The TLS library rejects the combination.
 pub fn server_config(resolver: Arc<Resolver>, client_auth: Option<&ClientAuth>) -> Result<Arc<ServerConfig>, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
     let mut config = match client_auth {

@@ -1,6 +1,6 @@
-//! Notices that files may have changed. Watches their **directories**: a kubelet replaces a mounted Secret by renaming a
+//! Notices that files may have changed. It watches their **directories**: a kubelet replaces a mounted Secret by renaming a
 //! symbolic link beside the files, and a watch on a file itself sees only the first such change. A slow poll covers what no
-//! watch sees: network file systems, links that lead elsewhere, a directory that was itself replaced.
+//! watch reports: network file systems, links to other directories, a directory that was itself replaced.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How often to look without having been told.
+/// How often to check without an event.
 const POLL: Duration = Duration::from_secs(10);
 
-/// A change is over when nothing has happened for so long: certificate and key are rarely replaced in one step.
+/// A change is complete when no event came for this long: certificate and key are rarely replaced in one step.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// In a directory that is never quiet, look anyway.
-const LONGEST_UNREST: Duration = Duration::from_millis(500);
+/// In a directory with constant events, check at least this often.
+const MAX_UNREST: Duration = Duration::from_millis(500);
 
 /// A watch on the directories of some files.
 pub(super) struct FileWatch {
     directories: Vec<Directory>,
-    /// `None` where the system gives no watch; then there is only the poll.
+    /// `None` where the system provides no watch; then there is only the poll.
     watcher: Option<RecommendedWatcher>,
     events: mpsc::Receiver<()>,
     poll: Duration,
@@ -30,16 +30,16 @@ pub(super) struct FileWatch {
 
 struct Directory {
     path: PathBuf,
-    /// Device and inode of what is watched under this path.
+    /// Device and inode of the directory watched under this path.
     watched: Option<(u64, u64)>,
 }
 
 impl FileWatch {
-    /// Watches from now on: open this before the first reading.
+    /// Watches from now on. Create it before the first read.
     pub(super) fn new(files: &[&Path]) -> FileWatch {
         let (sender, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // Reading the files is itself an access event. Anything else, an overflow or an error too, is a reason to look.
+            // Reading the files is itself an access event. Any other event, an overflow and an error are reasons to check.
             if !matches!(
                 event,
                 Ok(Event {
@@ -47,7 +47,7 @@ impl FileWatch {
                     ..
                 })
             ) {
-                // A full channel already holds the news.
+                // A full channel already holds a notification.
                 let _ = sender.try_send(());
             }
         });
@@ -78,11 +78,11 @@ impl FileWatch {
         }
     }
 
-    /// Resolves when the files are worth reading again; they need not have changed.
+    /// Resolves when the files should be read again. They need not have changed.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
             Some(()) = self.events.recv() => {
-                let latest = Instant::now() + LONGEST_UNREST;
+                let latest = Instant::now() + MAX_UNREST;
                 while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), self.events.recv()).await {}
             }
             () = sleep(self.poll) => {}
@@ -90,7 +90,7 @@ impl FileWatch {
         self.follow_directories();
     }
 
-    /// Watches every directory that is another one than before under the same path.
+    /// Watches every directory that is a different one under the same path.
     fn follow_directories(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         for directory in &mut self.directories {
@@ -115,7 +115,7 @@ impl FileWatch {
     }
 }
 
-/// The directories that the files are in, each once.
+/// The directories of the files, each once.
 fn directories(files: &[&Path]) -> Vec<Directory> {
     let mut paths: Vec<PathBuf> = files
         .iter()

@@ -1,4 +1,4 @@
-//! A certificate and key brought along as files: mounted Secrets, cert-manager, or anything that writes PEM.
+//! A certificate and key from files: mounted Secrets, cert-manager, or any writer of PEM.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::certificate::{CERTIFICATE_FILE, CertificateFacts, KEY_FILE, TlsError,
 use super::file_watch::FileWatch;
 use super::resolver::Resolver;
 
-/// A pair of PEM files and the resolver that presents what is in them.
+/// A pair of PEM files and the resolver that presents its content.
 pub struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
     resolver: Arc<Resolver>,
     facts: watch::Sender<CertificateFacts>,
     watch: FileWatch,
-    /// What was read last, used or refused; the same again is no news.
+    /// What was read last, used or rejected. The same content again is not reported again.
     last: Result<Contents, String>,
 }
 
@@ -30,8 +30,8 @@ struct Contents {
 
 impl CertificateFiles {
     /// Reads the pair and begins to watch it. The certificate file may hold the whole chain, the server's own first. A pair
-    /// that is not valid today is served nevertheless, with a warning in the log: the callers judge it, and its
-    /// successor is picked up when it comes.
+    /// that is not valid today is served with a warning in the log: the clients judge it, and its successor is loaded when it
+    /// arrives.
     ///
     /// # Errors
     /// A file is missing, unreadable or not PEM, or the two do not belong together.
@@ -66,13 +66,13 @@ impl CertificateFiles {
         Arc::clone(&self.resolver)
     }
 
-    /// What is served now, and how reloading went.
+    /// What is served now, and how often it was reloaded.
     #[must_use]
     pub fn facts(&self) -> watch::Receiver<CertificateFacts> {
         self.facts.subscribe()
     }
 
-    /// Follows the files for ever. A pair that cannot be used is reported and the old one stays.
+    /// Follows the files and never returns. A pair that cannot be used is logged, and the previous one stays.
     pub async fn run(mut self) {
         loop {
             self.watch.changed().await;

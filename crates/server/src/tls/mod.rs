@@ -1,9 +1,10 @@
-//! Certificates: our own or brought along, always replaceable while connections go on.
+//! Certificates: generated or from files, always replaceable while connections continue.
 //!
-//! A handshake reads the current certificate with one atomic load from [`Resolver`]; [`SelfSigned`] and
-//! [`CertificateFiles`] put new ones there, and so may others. [`Authority`] signs, [`trusts`] says whether a caller would
-//! accept. [`ClientAuth`] is the other direction: who may call. Each that runs is
-//! opened first, so that what is wrong is said at start, and then `run` as a task that keeps it fresh.
+//! A handshake reads the current certificate with one atomic load from [`Resolver`]. [`SelfSigned`] and [`CertificateFiles`]
+//! replace it there, and other callers may. [`Authority`] signs; [`trusts`] verifies a chain as a client would. [`ClientAuth`]
+//! verifies clients.
+//!
+//! Each type that runs is opened first, so that errors are reported at start, and then `run` as a task that keeps it fresh.
 
 mod authority;
 mod certificate;

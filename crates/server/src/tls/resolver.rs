@@ -1,4 +1,4 @@
-//! The bridge between certificates that change now and then and handshakes that read one without waiting.
+//! Holds the certificate being served. Handshakes read it without waiting; its owners replace it now and then.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use arc_swap::ArcSwapOption;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// The certificate that the next handshake will present. Connections keep the one they began with.
+/// The certificate that the next handshake will present. Open connections keep the one they started with.
 pub struct Resolver {
     current: ArcSwapOption<CertifiedKey>,
 }
 
 impl Resolver {
-    /// Begins with this certificate.
+    /// Starts with this certificate.
     #[must_use]
     pub fn new(certificate: CertifiedKey) -> Arc<Resolver> {
         Arc::new(Resolver {
@@ -21,7 +21,7 @@ impl Resolver {
         })
     }
 
-    /// Begins without a certificate: until there is one, handshakes fail, with an alert that says so.
+    /// Starts without a certificate. Until there is one, handshakes fail with an alert.
     #[must_use]
     pub fn empty() -> Arc<Resolver> {
         Arc::new(Resolver {
@@ -29,7 +29,7 @@ impl Resolver {
         })
     }
 
-    /// What the next handshake will present.
+    /// The certificate of the next handshake.
     #[must_use]
     pub fn current(&self) -> Option<Arc<CertifiedKey>> {
         self.current.load_full()

@@ -1,5 +1,5 @@
-//! A certificate that needs nothing from outside: a CA of our own, whose key never leaves memory, and short-lived leaves
-//! signed by it. Callers trust the CA once; leaves change under them unseen.
+//! A certificate that needs nothing from outside: a CA of our own, whose key never leaves memory, and short-lived leaves that
+//! it signs. Clients trust the CA once and do not notice when leaves change.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,25 +15,25 @@ use super::authority::Authority;
 use super::certificate::{CertificateFacts, TlsError};
 use super::resolver::Resolver;
 
-/// The CA lives as long as the process, whatever that comes to.
+/// The CA lives as long as the process, so it must not expire before.
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
 /// Short, because renewing costs nothing.
 const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// A leaf is renewed when less than this is left: more than two days to notice that renewing fails.
+/// A leaf is renewed when less than this is left. That leaves more than two days to notice that renewal fails.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(56);
 
-/// For callers whose clocks are behind.
+/// For clients whose clocks are behind.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
-/// How often to compare with the wall clock. A timer set for the day of expiry would sleep through a suspended machine and
-/// a corrected clock.
+/// How often the leaf is compared with the wall clock. A timer set for the day of expiry would miss a suspended machine and a
+/// corrected clock.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 
 type WallClock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Our own CA and the leaf it has signed last.
+/// Our own CA and the leaf that it signed last.
 pub struct SelfSigned {
     authority: Authority,
     names: Vec<String>,
@@ -43,7 +43,7 @@ pub struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// Makes a CA and a leaf for these DNS names and IP addresses.
+    /// Generates a CA and a leaf for these DNS names and IP addresses.
     ///
     /// # Errors
     /// A name cannot stand in a certificate.
@@ -71,8 +71,8 @@ impl SelfSigned {
         self.authority.pem().to_owned()
     }
 
-    /// Writes [`SelfSigned::ca_pem`] to a file, whole or not at all: it is written beside the file and renamed. What is
-    /// there and is no regular file (a terminal, a pipe) is written to as it is.
+    /// Writes [`SelfSigned::ca_pem`] to a file atomically: it is written beside the file and renamed. A path that is no regular
+    /// file (a terminal, a pipe) is written to directly.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -102,13 +102,13 @@ impl SelfSigned {
         Arc::clone(&self.resolver)
     }
 
-    /// What is served now, and how renewing went.
+    /// What is served now, and how renewal succeeded or failed.
     #[must_use]
     pub fn facts(&self) -> watch::Receiver<CertificateFacts> {
         self.facts.subscribe()
     }
 
-    /// Renews the leaf in time, for ever.
+    /// Renews the leaf in time, and never returns.
     pub async fn run(self: Arc<Self>) {
         loop {
             sleep(CHECK_EVERY).await;
@@ -122,7 +122,7 @@ impl SelfSigned {
             let facts = self.facts.borrow();
             (facts.not_before, facts.not_after)
         };
-        // A clock that was set back makes the leaf one of the future.
+        // After a clock was set back, the leaf may start in the future.
         if now >= not_before && now < not_after - RENEW_BEFORE {
             return;
         }

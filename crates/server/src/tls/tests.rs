@@ -1,5 +1,4 @@
-//! What needs a clock, a poll interval or a directory of this module's own choosing. Handshakes, and reloading under
-//! load, are in the integration tests.
+//! Tests that set a clock, a poll interval or a directory. Handshakes, and reloading under load, are in the integration tests.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -58,7 +57,7 @@ async fn a_directory_that_was_itself_replaced_is_watched_again() {
 
     std::fs::rename(&directory, parent.path().join("old")).unwrap();
     std::fs::create_dir(&directory).unwrap();
-    // The watch on the old directory reports its move; from then on the new one is watched.
+    // The watch on the old directory reports its move. From then on the new one is watched.
     tokio::time::timeout(Duration::from_secs(20), watch.changed())
         .await
         .unwrap();
@@ -119,7 +118,7 @@ async fn what_cannot_be_used_is_counted_once_and_the_old_pair_stays() {
     })
     .await;
     let failed = facts.borrow().reloads.failed;
-    // Many polls later the same trouble is still one trouble.
+    // Many polls later the same error is still counted once.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(facts.borrow().reloads.failed, failed);
     assert_eq!(
@@ -266,7 +265,7 @@ fn what_an_api_server_refuses_is_refused_and_why_is_said() {
     let bundle = format!("{}{}", stranger.pem(), authority.pem());
     let asked = |bundle: &str, name: &str, now| trusts(bundle.as_bytes(), &chain, name, now);
     asked(&bundle, name, now).unwrap();
-    // Each with a word of what is told.
+    // Each with a word of its message.
     let refused = [
         (asked(stranger.pem(), name, now), "no CA of the caBundle has signed it"),
         (
@@ -277,7 +276,7 @@ fn what_an_api_server_refuses_is_refused_and_why_is_said() {
             asked(&bundle, name, now + hours(97)),
             "no CA of the caBundle is valid now",
         ),
-        // The CA has expired and the leaf has not: Go looks at both.
+        // The CA has expired and the leaf has not. Go checks both.
         (
             asked(&bundle, name, now + hours(50)),
             "no CA of the caBundle is valid now",

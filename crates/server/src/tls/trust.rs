@@ -1,4 +1,4 @@
-//! Whether a caller would accept a certificate: the check that an API server makes before it asks a webhook anything.
+//! Whether a client would accept a certificate: the verification that an API server does before it calls a webhook.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::certificate::facts;
 use super::config::provider;
 
-/// Why a caller does not accept a certificate.
+/// Why a client does not accept a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     /// The chain is empty.
     #[error("there is no certificate")]
     NoCertificate,
-    /// No certificate can be for this name.
+    /// No certificate can be valid for this name.
     #[error("{0:?} is neither a DNS name nor an IP address")]
     InvalidName(String),
     /// Nothing is trusted.
@@ -28,29 +28,29 @@ pub enum Untrusted {
     /// All CAs of the bundle have expired, or are not valid yet.
     #[error("no CA of the caBundle is valid now")]
     NoValidAuthority,
-    /// Another CA has signed it.
+    /// Another CA signed it.
     #[error("no CA of the caBundle has signed it")]
     UnknownIssuer,
-    /// It is for other names.
+    /// It is valid for other names.
     #[error("it is not for {wanted} but for {}", .names.join(", "))]
     WrongName {
-        /// The name that is called.
+        /// The name that clients call.
         wanted: String,
-        /// Those that it is for.
+        /// The names that it is valid for.
         names: Vec<String>,
     },
-    /// Any other reason, such as its dates, in the words of the TLS library.
+    /// Any other reason, such as its dates, as the TLS library states it.
     #[error("{0}")]
     Other(String),
 }
 
-/// Whether a caller who trusts exactly this bundle (PEM), and calls the server by this name, accepts the chain at `now`.
+/// Whether a client that trusts exactly this bundle (PEM), and calls the server by this name, accepts the chain at `now`.
 ///
-/// The rules are Go's, whose verifier sits in kube-apiserver, where they differ from this library's: a CA of the bundle
-/// that has expired is worth nothing, and a server's own certificate that stands in the bundle is trusted as it is.
+/// Where Go's rules differ from this library's, Go's apply, since kube-apiserver uses its verifier: an expired CA of the bundle
+/// is ignored, and a server certificate that is itself in the bundle is trusted directly.
 ///
 /// # Errors
-/// Why not.
+/// Why it is not accepted.
 pub fn trusts(bundle: &[u8], chain: &[CertificateDer<'_>], server_name: &str, now: Timestamp) -> Result<(), Untrusted> {
     let [leaf, intermediates @ ..] = chain else {
         return Err(Untrusted::NoCertificate);
@@ -66,7 +66,7 @@ pub fn trusts(bundle: &[u8], chain: &[CertificateDer<'_>], server_name: &str, no
     };
     let mut roots = RootCertStore::empty();
     let own_is_trusted = bundle.iter().filter(valid).any(|root| {
-        // One that cannot be a root is passed over, as in Go.
+        // A certificate that cannot be a root is skipped, as in Go.
         let _ = roots.add(root.clone().into_owned());
         root == leaf
     });
@@ -94,7 +94,7 @@ pub fn trusts(bundle: &[u8], chain: &[CertificateDer<'_>], server_name: &str, no
     }
 }
 
-/// A certificate that is trusted as it is has to be for the name all the same.
+/// A certificate that is trusted directly must still be valid for the name.
 fn names_it(leaf: &CertificateDer<'_>, name: &ServerName<'_>, server_name: &str) -> Result<(), Untrusted> {
     match rustls::server::ParsedCertificate::try_from(leaf) {
         Ok(parsed) => rustls::client::verify_server_name(&parsed, name).map_err(|_| misnamed(leaf, server_name)),

@@ -1,4 +1,4 @@
-//! Where programs come from, tried with folders of empty files and a script in the place of Go.
+//! Searches for programs, with folders of empty files and a script in place of Go.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -109,7 +109,7 @@ fn a_build_happens_once_and_again_for_other_versions() {
     let go = pretended_go(home.path(), "sleep 0.2");
     let bin = home.path().join("bin");
     let found = format!("found {}/", bin.display());
-    // Two at once: one builds, the other waits and takes what was built.
+    // Two at once: one builds, the other waits and uses the result.
     std::thread::scope(|scope| {
         for needs in [Needs::ApiServer, Needs::Rollouts] {
             let (found, go) = (&found, &go);

@@ -1,4 +1,4 @@
-//! The handle on the process under test, tried on shell scripts that print what `dorgu serve` prints.
+//! The handle on the process under test, with shell scripts that print what `dorgu serve` prints.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

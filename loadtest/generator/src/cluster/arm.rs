@@ -1,5 +1,5 @@
-//! One way of agreeing to a Deployment: nobody, a policy in the API server, a webhook. Each has a namespace of its own, so
-//! that all are registered at once and the request's path says who is asked.
+//! One way of reviewing a Deployment: none, a policy in the API server, or a webhook. Each has a namespace of its own, so that
+//! all are registered at once and the request's path selects one.
 
 use std::rc::Rc;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::told::Told;
+use super::reported::Reported;
 use super::{Client, until};
 use crate::connection::Answer;
 use crate::payloads::{PER_NAMESPACE, SHAPES, Variant, app, namespace, review};
@@ -19,7 +19,7 @@ pub const LABEL: &str = "loadtest.dorgu.io/arm";
 #[derive(Clone, Debug)]
 pub struct Arm {
     pub name: String,
-    /// It refuses what its persona forbids, and warns of what the persona dislikes; else it allows everything.
+    /// It denies what its persona forbids, and warns of what the persona advises against. Otherwise it allows everything.
     pub judges: bool,
     /// The webhook's process.
     pub pid: Option<u32>,
@@ -76,7 +76,7 @@ impl Arm {
             let what = format!("{} is asked", self.name);
             until(&what, || async {
                 self.ask(position, Variant::Compliant, client).await?;
-                let calls = Told::ask(client).await?.webhook(webhook).calls;
+                let calls = Reported::ask(client).await?.webhook(webhook).calls;
                 Ok(if calls > 0.0 { Ok(()) } else { Err("never".to_owned()) })
             })
             .await?;

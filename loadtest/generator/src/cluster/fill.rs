@@ -1,4 +1,4 @@
-//! Namespaces and personas in a real cluster, as many as wanted.
+//! Creates namespaces and personas in a real cluster, as many as requested.
 
 use std::rc::Rc;
 
@@ -65,7 +65,7 @@ impl Fill {
 async fn create(client: &Client, requests: Rc<[Vec<u8>]>) -> anyhow::Result<()> {
     let target = Target {
         address: client.address,
-        // Nobody's processor time is of interest here.
+        // Processor time is not measured here.
         server: std::process::id(),
         beside: None,
         speaks: Speaks::Objects,
@@ -91,7 +91,7 @@ async fn create(client: &Client, requests: Rc<[Vec<u8>]>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// How many personas the operator has not looked at yet.
+/// How many personas the operator has not reconciled yet.
 async fn without_status(client: &Client) -> anyhow::Result<Result<(), String>> {
     let list: Value = serde_json::from_str(&client.get("/apis/dorgu.io/v1/applicationpersonas").await?)?;
     let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();

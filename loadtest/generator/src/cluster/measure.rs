@@ -1,5 +1,5 @@
-//! All arms in turn, round after round, each round in another order, so that none always comes after the same other one and
-//! pays for what that left behind. What an arm adds is taken within a round, against the first arm of the command line.
+//! Measures all arms in turn, round after round, each round in another order, so that none always runs after the same other one
+//! and pays for its after-effects. The cost of an arm is computed within a round, against the first arm of the command line.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::arm::Arm;
-use super::told::{Calls, Told};
+use super::reported::{Calls, Reported};
 use super::{Api, Client};
 use crate::compare::{Spread, load_average};
 use crate::payloads::Variant;
@@ -58,7 +58,7 @@ struct Measured {
     per_second: f64,
     rss_mib: Option<f64>,
     /// What the API server says of the calls.
-    told: Option<Calls>,
+    reported: Option<Calls>,
     rounds: Vec<Report>,
 }
 
@@ -76,14 +76,14 @@ impl Measurement {
         for (position, arm) in self.arms.iter().enumerate() {
             arm.ready(position, &client).await?;
         }
-        let before = Told::ask(&client).await?;
+        let before = Reported::ask(&client).await?;
         let mut rounds: Vec<Vec<Report>> = self.arms.iter().map(|_| Vec::new()).collect();
         for round in 0..self.rounds {
             for position in order(round, self.arms.len()) {
                 rounds[position].push(self.once(position, &client).await?);
             }
         }
-        let after = Told::ask(&client).await?;
+        let after = Reported::ask(&client).await?;
         let arms = self.together(rounds, &before, &after);
         self.print(&arms);
         if let Some(path) = &self.json {
@@ -125,7 +125,7 @@ impl Measurement {
         Ok(report)
     }
 
-    fn together(&self, rounds: Vec<Vec<Report>>, before: &Told, after: &Told) -> Vec<Measured> {
+    fn together(&self, rounds: Vec<Vec<Report>>, before: &Reported, after: &Reported) -> Vec<Measured> {
         let first = rounds.first().cloned().unwrap_or_default();
         let arms = self.arms.iter().zip(rounds);
         arms.map(|(arm, reports)| {
@@ -153,7 +153,7 @@ impl Measurement {
                 rss_mib: arm
                     .pid
                     .map(|_| spread(|report| report.beside_rss_kib as f64 / 1024.0).median),
-                told: arm
+                reported: arm
                     .webhook
                     .as_deref()
                     .map(|name| after.webhook(name).since(before.webhook(name))),
@@ -187,8 +187,8 @@ impl Measurement {
                 added(arm.added_p99),
                 or_dash(arm.webhook_cpu.map(|spread| spread.median), 0),
                 arm.api_cpu.median,
-                or_dash(arm.told.map(|told| told.seconds * 1e3 / told.calls), 2),
-                or_dash(arm.told.map(|told| told.failed_open), 0),
+                or_dash(arm.reported.map(|reported| reported.seconds * 1e3 / reported.calls), 2),
+                or_dash(arm.reported.map(|reported| reported.failed_open), 0),
                 arm.per_second,
                 or_dash(arm.rss_mib, 0),
             );
@@ -210,19 +210,19 @@ fn order(round: usize, arms: usize) -> Vec<usize> {
 /// Nothing may have gone in unseen, and every request must have been a call.
 fn held(arms: &[Measured]) -> anyhow::Result<()> {
     for arm in arms {
-        let Some(told) = arm.told else { continue };
+        let Some(reported) = arm.reported else { continue };
         ensure!(
-            told.failed_open == 0.0,
+            reported.failed_open == 0.0,
             "{}: {} Deployments went in unseen",
             arm.name,
-            told.failed_open
+            reported.failed_open
         );
         let requests: usize = arm.rounds.iter().map(|report| report.requests).sum();
         ensure!(
-            told.calls >= requests as f64,
+            reported.calls >= requests as f64,
             "{}: {} calls for {requests} Deployments",
             arm.name,
-            told.calls
+            reported.calls
         );
     }
     Ok(())

@@ -1,13 +1,13 @@
-//! A real kube-apiserver is asked instead of a webhook: what does a Deployment cost there, and how much of that is added
-//! by whoever has to agree?
+//! Measures a real kube-apiserver instead of a webhook: what a Deployment costs there, and how much of that each way of
+//! reviewing adds.
 //!
-//! `fill` makes namespaces and personas, `arm` is one way of agreeing, `measure` asks for all of them in turn, `told` is
-//! what the API server says of it in its own metrics.
+//! `fill` creates namespaces and personas, `arm` is one way of reviewing, `measure` runs all of them in turn, `reported` reads
+//! the API server's own metrics.
 
 mod arm;
 mod fill;
 mod measure;
-mod told;
+mod reported;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ use crate::connection::{Connection, connector};
 pub use fill::Fill;
 pub use measure::Measurement;
 
-/// How long something that must come true may take: the machine may be compiling next door.
+/// How long a condition may take: the machine may be compiling at the same time.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often it is looked at.
+/// How often the condition is checked.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the API server is, and who asks.
@@ -39,7 +39,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Somebody to talk to it.
+    /// A client of it.
     fn client(&self) -> anyhow::Result<Client> {
         let token = std::fs::read_to_string(&self.token)
             .with_context(|| format!("cannot read the token in {}", self.token.display()))?;

@@ -1,5 +1,5 @@
-//! A router on hyper over tokio-rustls, as axum's example of low-level TLS has it, with the timer that activates hyper's
-//! deadline for a request's header: 30 s unless it is set. That deadline also runs while a connection is idle.
+//! A router on hyper over tokio-rustls, like axum's example of low-level TLS, with the timer that activates hyper's deadline
+//! for a request's header: 30 s unless it is set. That deadline also runs while a connection is idle.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! Webhooks on the ordinary stack of Rust, axum, in two accept loops. By axum-server:
+//! Webhooks on axum, the usual Rust stack, in two accept loops. By axum-server:
 //!
-//! - `constant`, the floor: reads the body and answers the same bytes, whatever it was asked. What is above it is the
-//!   price of looking.
-//! - `echo`, the floor where a real API server asks, which believes only an answer with its question's uid: looks for that
-//!   and for nothing else, and allows.
+//! - `constant`, the floor: reads the body and answers the same bytes, whatever the request. The difference to it is the cost
+//!   of reading the review.
+//! - `echo`, the floor where a real API server asks, which accepts only an answer with its request's uid: reads that and
+//!   nothing else, and allows.
 //! - `decode`: reads the review into kube's and k8s-openapi's types, as their documentation shows, and allows.
-//! - `deny`: reads it the same way, and refuses.
+//! - `deny`: reads it the same way, and denies.
 //!
 //! `hyper-constant`, `hyper-decode`, `hyper-deny`: the same on hyper and tokio-rustls by hand ([`by_hand`]).
 
@@ -86,7 +86,7 @@ async fn main() -> anyhow::Result<()> {
     let app = Router::new()
         .route("/validate-deployment", handler)
         .layer(axum::extract::DefaultBodyLimit::max(20 << 20));
-    // Somebody may have chosen one already, which is all that is wanted.
+    // One may be installed already, which is sufficient.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = PathBuf::from(folder);
     let tls = RustlsConfig::from_pem_file(folder.join("tls.crt"), folder.join("tls.key"))

@@ -1,8 +1,8 @@
-//! An admission webhook on kubert's server, whose defaults are Linkerd's: certificates read anew for every connection,
-//! idle connections closed after two seconds. It collects the body and reads the review into kube's types.
+//! An admission webhook on kubert's server, with Linkerd's defaults: certificates are read again for every connection, idle
+//! connections are closed after two seconds. It collects the body and reads the review into kube's types.
 //!
 //! - `allow`: allows what it could read.
-//! - `deny`: refuses everything.
+//! - `deny`: denies everything.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Add-ons as their usual charts and manifests label them, and what only looks like one.
+//! Add-ons as their usual charts and manifests label them, and pods that only look like one.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn found(pods: &[Pod]) -> Vec<Addon> {
     finds.addons()
 }
 
-/// `NAME VERSION healthy|unhealthy` of those that are there.
+/// `NAME VERSION healthy|unhealthy` of the installed ones.
 fn installed(pods: &[Pod]) -> Vec<String> {
     let installed = found(pods).into_iter().filter(|addon| addon.installed);
     installed
@@ -297,7 +297,7 @@ fn of_many_pods_the_same_one_speaks_whatever_their_order() {
         pods.rotate_left(1);
         assert_eq!(installed(&pods), ["argocd v2 healthy"], "turn {turn}");
     }
-    // What was evicted stays behind as Failed and says nothing.
+    // An evicted pod stays as Failed and is ignored.
     let mut evicted = of("0", "s:v0", true);
     (evicted.terminal, evicted.ready) = (true, false);
     pods.push(evicted);

@@ -1,4 +1,4 @@
-//! What counts as news.
+//! Which events count as changes.
 
 use super::{Known, Persona};
 use crate::controllers::cluster::node::SeenNode;
@@ -33,7 +33,7 @@ fn listed<T>(objects: Vec<T>) -> Event<T> {
     }
 }
 
-/// Whether something is news; asking makes it old.
+/// Whether a change was signalled; reading it clears it.
 fn is_news(known: &Known) -> bool {
     use futures_util::FutureExt;
     known.nodes_changed().now_or_never().is_some() || known.personas_changed().now_or_never().is_some()

@@ -1,4 +1,4 @@
-//! Changes are batched, failures are retried ever more rarely.
+//! Changes are batched, and failures are retried ever less often.
 
 use std::time::Duration;
 

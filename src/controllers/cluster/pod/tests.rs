@@ -1,4 +1,4 @@
-//! What a scheduler reserves for a pod, and whose it is.
+//! What a scheduler reserves for a pod, and which workload it belongs to.
 
 use serde_json::{Value, json};
 
@@ -35,13 +35,13 @@ fn requests_count_as_a_scheduler_counts_them() {
             "1100m",
             "1088Mi",
         ),
-        // An init container runs alone: only if it needs more than everything after it.
+        // An init container runs alone, so it counts only if it needs more than all later containers.
         (
             json!({"initContainers": [asking("500m", "2Gi"), asking("900m", "1Gi")], "containers": [asking("600m", "1Gi")]}),
             "900m",
             "2Gi",
         ),
-        // A sidecar stays beside everything that starts after it.
+        // A sidecar runs beside all containers that start after it.
         (
             json!({"initContainers": [staying(asking("100m", "10Mi")), asking("1", "1Mi")], "containers": [asking("200m", "100Mi")]}),
             "1100m",
@@ -52,7 +52,7 @@ fn requests_count_as_a_scheduler_counts_them() {
             "1",
             "110Mi",
         ),
-        // The pod level stands for all containers, for the resource that it names.
+        // The pod level replaces all containers, for the resource that it names.
         (
             json!({"resources": {"requests": {"cpu": "2"}}, "containers": [asking("100m", "64Mi")]}),
             "2",

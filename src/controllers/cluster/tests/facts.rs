@@ -1,4 +1,4 @@
-//! Sums, phase and conditions; and what stays when something could not be seen.
+//! Sums, phase and conditions, and what stays when something could not be read.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Nodes of several kinds: what is said of each, and which platform they give away.
+//! Nodes of several kinds: how each is reported, and which platform it indicates.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ fn the_platform_is_told_by_any_label_and_then_by_provider_ids() {
             "K3s",
         ),
         (vec![labelled(none(), Some("k3s://server-0"))], "K3s"),
-        // One node out of many is enough, and the order of the list decides, not that of the nodes.
+        // One node out of many is enough. The order of the list decides, not the order of the nodes.
         (
             vec![
                 labelled(none(), None),

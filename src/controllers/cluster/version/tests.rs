@@ -1,4 +1,4 @@
-//! Labels before chart before image; what cannot be a version is none.
+//! Labels win over the chart and the chart over the image. What cannot be a version is ignored.
 
 use super::of;
 

@@ -1,4 +1,4 @@
-//! What was found stays right whatever changes.
+//! The cached result stays correct whatever changes.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ fn deployments_are_found_once_for_an_app_and_again_when_they_may_differ() {
         namespace: "shop".into(),
         name: "worker".into(),
     });
-    // By the label `app` it is found too, until a persona has the app that its own name names.
+    // It also belongs to the app of its label `app`, until a persona exists for the app that its own name names.
     index.deployments(Change::Put(Deployment {
         selected: AppLabels::default(),
         ..deployment("carts", false)

@@ -1,6 +1,6 @@
 use super::*;
 
-/// uid, namespace and name of what these bytes begin.
+/// uid, namespace and name of a review that starts with these bytes.
 fn read(text: &str) -> Option<(String, Option<String>, Option<String>)> {
     let opening = Opening::read(text.as_bytes())?;
     let owned = |text: Option<Text<'_>>| text.map(|text| text.as_str().to_owned());
@@ -18,7 +18,7 @@ fn found(uid: &str, namespace: Option<&str>, name: Option<&str>) -> Option<(Stri
 #[test]
 fn only_members_of_the_request_count() {
     for (text, expected) in [
-        // A Deployment that is called as a member is.
+        // A Deployment with the name of a member.
         (
             r#"{"request":{"uid":"a-1","name":"namespace","namespace":"shop","object":{"#,
             found("a-1", Some("shop"), Some("namespace")),
@@ -40,7 +40,7 @@ fn only_members_of_the_request_count() {
             r#"{"r\u0065quest":{"\u0075id":"a\u002d1","namesp\u0061ce":"sh\u006fp""#,
             found("a-1", Some("shop"), None),
         ),
-        // What is stated nowhere else is not stated.
+        // A value that is only elsewhere is not used.
         (
             r#"{"request":{"uid":"a-1","namespace":"","name":null,"#,
             found("a-1", None, None),
@@ -79,7 +79,7 @@ fn what_has_no_one_to_answer_to_is_none() {
         r#"{"request":{"uid":"\ud800"}}"#,
         r#"{"request":null,"uid":"a-1"}"#,
         r#"{"apiVersion":"v1","request":{"uid":"a-1"}}"#,
-        // Which of the two counts?
+        // It is undefined which of the two counts.
         r#"{"request":{"uid":"a-1","uid":"a-2"}}"#,
         r#"{"request":{"uid":"a-1","namespace":"shop","namespace":"x"}}"#,
         r#"{"request":{"uid":"a-1"},"request":{"namespace":"x"}}"#,

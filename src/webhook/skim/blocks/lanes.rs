@@ -1,12 +1,12 @@
-//! The masks, as many bytes at a time as the processor has lanes for: chosen once at run time, with what every processor
-//! of an architecture has as the last resort.
+//! The masks, computed with as many bytes at a time as the processor has lanes. The width is chosen once at run time; the
+//! baseline of the architecture is the fallback.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{u8x16, u8x64};
 
 use super::{BLOCK, Masks};
 
-/// Quotes, backslashes and control characters, a bit each.
+/// Quotes, backslashes and control characters, one bit each.
 #[inline(always)]
 pub(super) fn stops<S: Simd>(simd: S, chunk: &[u8; 16]) -> u64 {
     let bytes = u8x16::from_slice(simd, chunk);
@@ -17,7 +17,7 @@ pub(super) fn stops<S: Simd>(simd: S, chunk: &[u8; 16]) -> u64 {
 #[inline(always)]
 pub(super) fn masks<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Masks {
     let bytes = u8x64::from_slice(simd, block);
-    // In ASCII, `{` is `[` and `}` is `]` with one bit more.
+    // In ASCII, `{` is `[` and `}` is `]` with one more bit.
     let folded = bytes | 0x20;
     Masks {
         quotes: bytes.simd_eq(b'"').to_bitmask(),

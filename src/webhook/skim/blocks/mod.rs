@@ -1,7 +1,7 @@
-//! Bytes sixty-four at a time: where a string stops, and where brackets close. Knows no serde.
+//! Scans sixty-four bytes at a time: where a string stops, and where brackets close. It knows no serde.
 //!
-//! Each question is asked of a whole block and answered with a bit per byte; the rest is arithmetic on those bits.
-//! `lanes` asks; `plain` says in tests what it must answer.
+//! For a whole block, each property is computed as one bit for each byte; the rest is arithmetic on those bits. `lanes`
+//! computes the bits; `plain` defines, for tests, what they must be.
 
 mod lanes;
 #[cfg(test)]
@@ -13,7 +13,7 @@ const BLOCK: usize = 64;
 
 /// The position, from `at` on, of the first quote, backslash or control character; the end of the text if there is none.
 pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
-    // Most strings are shorter than what a wider vector is worth.
+    // Most strings are too short for a wider vector to pay off.
     let level = Level::baseline();
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
         let found = dispatch!(level, simd => lanes::stops(simd, chunk));
@@ -27,8 +27,26 @@ pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
-/// The position behind the bracket that closes one opened just before `at`. Brackets in strings do not count, and
-/// whether one is round the other's kind is not asked. `None`: it never closes.
+/// The position after the escape that begins at `at`, and after the escapes of the form `\u003c` that follow it directly. An
+/// API server writes `<`, `>` and `&` so, and a vector operation for each would take longer than this loop.
+pub(super) fn end_of_escapes(text: &[u8], mut at: usize) -> usize {
+    let next = |at: usize| text.get(at..).and_then(|rest| rest.first_chunk());
+    while let Some([b'\\', b'u', a, b, c, d]) = next(at)
+        && a.is_ascii_hexdigit()
+        && b.is_ascii_hexdigit()
+        && c.is_ascii_hexdigit()
+        && d.is_ascii_hexdigit()
+    {
+        at += 6;
+    }
+    match text.get(at) {
+        Some(b'\\') => at + 2,
+        _ => at,
+    }
+}
+
+/// The position after the bracket that closes one opened just before `at`. Brackets in strings do not count. It is not checked
+/// that a bracket closes one of its own kind. `None`: it never closes.
 pub(super) fn end_of_brackets(text: &[u8], at: usize) -> Option<usize> {
     dispatch!(Level::new(), simd => end_of_brackets_by(simd, text, at))
 }
@@ -49,14 +67,14 @@ fn end_of_brackets_by<S: Simd>(simd: S, text: &[u8], mut at: usize) -> Option<us
         };
         let outside = !strings.inside(&masks);
         let (opening, closing) = (masks.opening & outside, masks.closing & outside);
-        // What closes where it opens, as nearly every leaf of managedFields does, changes nothing.
+        // A bracket that closes right after it opens, as nearly every leaf of managedFields does, changes nothing.
         let hollow = opening & (closing >> 1);
         let (opening, mut closing) = (opening & !hollow, closing & !(hollow << 1));
         let closings = closing.count_ones();
         if closings < open {
             open = open - closings + opening.count_ones();
         } else {
-            // It may close here: bracket by bracket.
+            // It may close in this block, so check bracket by bracket.
             let mut closed = 0;
             while closing != 0 {
                 let place = closing.trailing_zeros();
@@ -73,7 +91,7 @@ fn end_of_brackets_by<S: Simd>(simd: S, text: &[u8], mut at: usize) -> Option<us
     }
 }
 
-/// What stands in a block, a bit per byte.
+/// Properties of a block, one bit for each byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Masks {
     quotes: u64,
@@ -84,17 +102,17 @@ struct Masks {
     closing: u64,
 }
 
-/// Which bytes are inside strings, from block to block.
+/// Tracks which bytes are inside strings, from block to block.
 #[derive(Default)]
 struct Strings {
-    /// All bits, where the block before ended inside a string.
+    /// All bits set, where the previous block ended inside a string.
     inside: u64,
-    /// One, where the block before ended with a backslash that escapes our first byte.
+    /// One, where the previous block ended with a backslash that escapes the first byte of this one.
     escaped: u64,
 }
 
 impl Strings {
-    /// The bytes between quotes, the opening one included.
+    /// The bytes between quotes, with the opening one.
     #[inline(always)]
     fn inside(&mut self, masks: &Masks) -> u64 {
         let mut inside = masks.quotes & !self.escapes(masks.backslashes);

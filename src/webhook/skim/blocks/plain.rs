@@ -1,4 +1,4 @@
-//! The masks byte by byte: what the vectors must say, and what other architectures run.
+//! The masks byte by byte: the reference for the vectors, and the code for other architectures.
 
 use super::{BLOCK, Masks};
 

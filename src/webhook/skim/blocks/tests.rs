@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use fearless_simd::{Level, dispatch};
 
-use super::{BLOCK, end_of_brackets, end_of_brackets_by, lanes, plain, stop};
+use super::{BLOCK, end_of_brackets, end_of_brackets_by, end_of_escapes, lanes, plain, stop};
 
-/// What this processor can do, and what every one of its kind can.
+/// The best level of this processor, and the baseline.
 fn levels() -> [Level; 2] {
     [Level::new(), Level::baseline()]
 }
@@ -13,7 +13,7 @@ fn levels() -> [Level; 2] {
 fn end_by_characters(text: &[u8], at: usize) -> Option<usize> {
     let (mut open, mut inside, mut escaped) = (1, false, false);
     for (position, byte) in text.iter().enumerate().skip(at) {
-        // Outside a string a backslash is no JSON; here as there it escapes quotes and hides no bracket.
+        // Outside a string a backslash is not valid JSON. Here as there it escapes quotes and hides no bracket.
         let was_escaped = std::mem::take(&mut escaped);
         match byte {
             b'\\' => escaped = !was_escaped,
@@ -31,7 +31,7 @@ fn end_by_characters(text: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// Bytes of which most matter here.
+/// Bytes, most of which are relevant here.
 fn telling() -> impl Strategy<Value = u8> {
     prop_oneof![
         4 => prop::sample::select(b"\"\\{}[]".to_vec()),
@@ -67,6 +67,24 @@ proptest! {
     fn deep_and_long_nests_close_at_their_end(depth in 1..200_usize, filler in "[a-z,:]{0,150}", rest in "[a-z{}]{0,80}") {
         let text = format!("{}{filler}{}{rest}", "[{".repeat(depth), "}]".repeat(depth));
         prop_assert_eq!(end_of_brackets(text.as_bytes(), 1), Some(depth * 4 + filler.len()));
+    }
+
+    #[test]
+    fn a_string_with_runs_of_escapes_ends_where_it_ends_escape_by_escape(
+        parts in prop::collection::vec(proptest::sample::select(vec![
+            r"\u003c", r"\u00E9", r"\u00", r"\u", r"\n", r"\\", r#"\""#, "a", "u003c", r#"""#,
+        ]), 0..60),
+    ) {
+        let text = parts.concat() + r"\";
+        let end = |behind: fn(&[u8], usize) -> usize| {
+            let mut end = stop(text.as_bytes(), 0);
+            while text.as_bytes().get(end) == Some(&b'\\') {
+                end = stop(text.as_bytes(), behind(text.as_bytes(), end));
+            }
+            end
+        };
+        // The last backslash may escape what is behind the text.
+        prop_assert_eq!(end(end_of_escapes).min(text.len()), end(|_, at| at + 2).min(text.len()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A case as an API server can be asked it: in a namespace of its own, with the fields that no rule reads and the API
-//! server insists on. Knows the API server's paths and filters; knows no rule and starts nothing.
+//! A case as an API server can be sent it: in a namespace of its own, with the fields that no rule reads and the API server
+//! requires. It knows the API server's paths and filters; it knows no rule and starts nothing.
 
 use dorgu::policy::{Mode, RuleSet};
 use http::Method;
@@ -15,8 +15,8 @@ const SELECTED: &str = "dorgu.io/corpus";
 pub(super) const MATCH: &str = "corpus.dorgu.io/match";
 
 /// One case, made ready.
-pub(super) struct Question {
-    pub(super) case: Case,
+pub(crate) struct Question {
+    pub(crate) case: Case,
     /// The file that holds its personas.
     pub(super) file: String,
     /// Namespaces of the case, and which they became.
@@ -34,7 +34,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn of(number: usize, case: Case) -> Question {
+    pub(crate) fn of(number: usize, case: Case) -> Question {
         let (object, old, scale) = match (&case.deployment, &case.scale) {
             (Some(object), None) => (object.clone(), case.old_deployment.clone(), false),
             (None, Some(object)) => (object.clone(), case.old_scale.clone(), true),
@@ -70,7 +70,7 @@ impl Question {
         if self.scale {
             *stored = stored.as_ref().map(|old| deployment_behind(old, object));
             in_place(object, "Scale", "autoscaling");
-            // Nobody writes it, and the API server fills it in.
+            // Users never write it, and the API server fills it in.
             object["status"] = Value::Null;
         } else {
             in_place(object, "Deployment", "apps");
@@ -94,15 +94,45 @@ impl Question {
         self.case.matching.as_deref().unwrap_or("label")
     }
 
-    /// The documents of file mode: personas, and Namespaces for their labels.
-    pub(super) fn documents(&self) -> String {
-        let personas = self.case.personas.iter().map(|persona| {
+    /// The personas of the case, in their namespaces.
+    pub(crate) fn personas(&self) -> impl Iterator<Item = Value> {
+        self.case.personas.iter().map(|persona| {
             let mut persona = persona.clone();
             persona["apiVersion"] = json!("dorgu.io/v1");
             persona["kind"] = json!("ApplicationPersona");
             persona["metadata"]["namespace"] = json!(place(&self.places, &persona));
-            persona.to_string()
-        });
+            persona
+        })
+    }
+
+    /// The AdmissionReview of the case, in its namespace.
+    pub(crate) fn review(&self) -> Value {
+        let mut review = self.case.review();
+        for place in ["/request", "/request/object/metadata", "/request/oldObject/metadata"] {
+            if let Some(namespace) = review.pointer_mut(place).and_then(|holder| holder.get_mut("namespace")) {
+                *namespace = json!(self.namespace);
+            }
+        }
+        review
+    }
+
+    /// Creates the Deployment that is asked about, or whose Scale is.
+    pub(crate) fn deployment(&self) -> Option<Ask> {
+        let deployment = if self.scale {
+            self.stored.as_ref()?
+        } else {
+            &self.object
+        };
+        Some(Ask {
+            method: Method::POST,
+            path: self.path(false),
+            body: deployment.clone(),
+        })
+    }
+
+    /// The documents of file mode: personas, and Namespaces for their labels.
+    pub(super) fn documents(&self) -> String {
+        let personas = self.personas().map(|persona| persona.to_string());
         let namespaces = self.case.namespaces.iter().map(|namespace| {
             let mut namespace = namespace.clone();
             let name = moved(&self.places, text(&namespace["metadata"]["name"]));
@@ -121,7 +151,7 @@ impl Question {
     }
 
     /// The namespace, opted in: whether one asks is the selector's affair, and a case is a question that was asked.
-    pub(super) fn make_namespace(&self) -> Ask {
+    pub(crate) fn make_namespace(&self) -> Ask {
         let described = self
             .case
             .namespaces

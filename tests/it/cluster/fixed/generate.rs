@@ -1,11 +1,11 @@
-//! Deployments as people write them against personas, most of them denied: every field that an error is found by, on
-//! every level, alone and together, created and updated. An API server takes nearly all of them.
+//! Generates Deployments that violate personas: every field that an error can concern, on every level, alone and together,
+//! created and updated. An API server accepts nearly all of them.
 
 use serde_json::{Value, json};
 
 pub(super) const APPS: usize = 12;
 const NAME: &str = "app.kubernetes.io/name";
-const CAPABILITIES: [&str; 8] = [
+const CAPABILITIES: [&str; 16] = [
     "NET_BIND_SERVICE",
     "SYS_ADMIN",
     "CAP_SYS_ADMIN",
@@ -14,7 +14,18 @@ const CAPABILITIES: [&str; 8] = [
     "cap_all",
     "SYS_ADM\u{131}N",
     "CHOWN",
+    // Each counts as the worst, since no capability is called so; an API server stores them all.
+    "A -> removed",
+    " SYS_ADMIN\t",
+    "say \"ALL\"",
+    "back\\slash\\",
+    "two\nlines: 1 -> 2",
+    "\u{ff33}YS_ADMIN (2 findings)",
+    "\u{1f600}",
+    "",
 ];
+/// Names of no app, some of which a line has to tell from its own words and from numbers.
+const OTHERS: [&str; 5] = ["no-app", "removed", "unset", "true", "42"];
 const ACCOUNTS: [&str; 4] = [
     "ContainerUser",
     "ContainerAdministrator",
@@ -127,7 +138,7 @@ impl Generator {
         };
         let mut object = self.deployment(&name, app, now, (now == platform).then_some(&stored));
         match self.random.below(10) {
-            0 => object["metadata"]["labels"][NAME] = json!("no-app"),
+            0 => object["metadata"]["labels"][NAME] = json!(self.random.pick(&OTHERS)),
             1 => object["metadata"]["labels"] = Value::Null,
             2 => object["metadata"]["labels"][NAME] = json!(app_name((app + 1) % APPS)),
             _ => {}

@@ -1,5 +1,5 @@
-//! Applies what a denial says to the object that was denied. Knows the grammar of its lines (docs/rules.md, "Reading an
-//! answer") and no rule, no field and no kind.
+//! Applies the lines of a denial to the denied object. It knows the grammar of the lines (docs/rules.md, "Reading an answer")
+//! and no rule, no field and no kind.
 
 use serde_json::{Map, Value, json};
 
@@ -16,8 +16,50 @@ pub(super) struct Said<'a> {
 /// `PATH: OLD -> NEW`.
 pub(super) struct Line<'a> {
     path: &'a str,
-    old: &'a str,
-    new: &'a str,
+    old: Term,
+    new: Term,
+}
+
+/// What stands on a side of the arrow.
+#[derive(Debug)]
+enum Term {
+    /// As it is: a word, a number, a truth value or a plain text.
+    Bare(String),
+    /// A JSON string.
+    Quoted(String),
+}
+
+impl Term {
+    /// The term that `text` begins with, up to a blank where it is bare, and what follows it.
+    fn read(text: &str) -> Option<(Term, &str)> {
+        if text.starts_with('"') {
+            let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+            let string = strings.next()?.ok()?;
+            return Some((Term::Quoted(string), &text[strings.byte_offset()..]));
+        }
+        let (bare, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
+        let is_plain = !bare.is_empty() && !bare.contains(['"', '\\']);
+        is_plain.then(|| (Term::Bare(bare.to_owned()), rest))
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Term::Bare(text) | Term::Quoted(text) => text,
+        }
+    }
+
+    /// Of what is bare, `true`, `false` and whole numbers are that; everything else is a text.
+    fn value(&self) -> Value {
+        match self {
+            Term::Bare(text) => match text.as_str() {
+                "true" => json!(true),
+                "false" => json!(false),
+                text if is_number(text) => text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number)),
+                text => json!(text),
+            },
+            Term::Quoted(text) => json!(text),
+        }
+    }
 }
 
 impl<'a> Said<'a> {
@@ -40,13 +82,14 @@ impl<'a> Said<'a> {
 
 impl<'a> Line<'a> {
     fn read(line: &'a str) -> Option<Line<'a>> {
-        let line = match line.rsplit_once(" (") {
-            Some((line, count)) if count.strip_suffix(" findings)").is_some_and(is_number) => line,
-            _ => line,
-        };
         let (path, change) = line.split_once(": ")?;
-        let (old, new) = change.split_once(" -> ")?;
-        Some(Line { path, old, new })
+        let (old, rest) = Term::read(change)?;
+        let (new, rest) = Term::read(rest.strip_prefix(" -> ")?)?;
+        let is_count = |rest: &str| {
+            let count = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(" findings)"));
+            count.is_some_and(is_number)
+        };
+        (rest.is_empty() || is_count(rest)).then_some(Line { path, old, new })
     }
 
     pub(super) fn apply(&self, object: &mut Value) -> Result<(), String> {
@@ -65,24 +108,23 @@ impl<'a> Line<'a> {
         let map = here
             .as_object_mut()
             .ok_or_else(|| format!("{}: not in an object", self.path))?;
-        match self.new {
-            "unset" => {
+        match &self.new {
+            Term::Bare(word) if word == "unset" => {
                 map.remove(key);
             }
-            "removed" => {
+            Term::Bare(word) if word == "removed" => {
                 let list = map.get_mut(key).and_then(Value::as_array_mut);
                 let list = list.ok_or_else(|| format!("{}: no list", self.path))?;
                 let before = list.len();
-                let old = unescaped(self.old);
-                list.retain(|item| item != &json!(old));
+                list.retain(|item| item != &json!(self.old.text()));
                 if list.len() == before {
-                    return Err(format!("{}: no {} in it", self.path, self.old));
+                    return Err(format!("{}: no {:?} in it", self.path, self.old));
                 }
             }
             new => {
                 let value = match last {
-                    Step::Key(_) => scalar(new),
-                    Step::Item(_) => json!(new),
+                    Step::Key(_) => new.value(),
+                    Step::Item(_) => json!(new.text()),
                 };
                 map.insert(key.to_owned(), value);
             }
@@ -135,19 +177,4 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// `true`, `false` and whole numbers are that; everything else is a text.
-fn scalar(text: &str) -> Value {
-    match text {
-        "true" => json!(true),
-        "false" => json!(false),
-        text if is_number(text) => text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number)),
-        text => json!(text),
-    }
-}
-
-/// Foreign letters come as JSON escapes.
-fn unescaped(text: &str) -> String {
-    serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
 }

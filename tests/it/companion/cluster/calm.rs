@@ -1,4 +1,4 @@
-//! Nothing is written without need, nothing stays that is not ours, nothing is lost by an outage.
+//! Nothing is written without need, nothing foreign is left in the status, and an outage loses nothing.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ fn late_crds_outages_and_other_writers_cost_no_write_too_many() {
         "whoever put it there no longer has a part in it: {others:?}"
     );
 
-    // An outage is no reason to write, and a node that joins after it is told.
+    // An outage is no reason to write. A node that joins after it is reported.
     companion.until_looked(2.0);
     let before = stored(&bed, "main").expect("there");
     bed.stop_api_server();

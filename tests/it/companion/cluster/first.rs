@@ -1,10 +1,10 @@
-//! The first ClusterPersona is made only where that was asked for, and once.
+//! The first ClusterPersona is created only where that is enabled, and once.
 
 use anyhow::ensure;
 use dorgu::controllers::cluster::Options as ControllerOptions;
 use serde_json::json;
 
-use super::{Companion, PATIENCE, hurried, install_crd, rules, stored, until};
+use super::{Companion, TIMEOUT, hurried, install_crd, rules, stored, until};
 use crate::bed::{Bed, Options, wait_until};
 
 #[test]
@@ -30,7 +30,7 @@ fn it_is_made_once_and_not_again_when_somebody_deletes_it() {
     );
     bed.kubectl(&["delete", "clusterpersona", "dorgu-cluster"])
         .expect_success();
-    // Another one shows that it goes on looking; the deleted one stays away.
+    // Another one shows that it continues to reconcile. The deleted one is not created again.
     super::persona(bed, "by-hand", "");
     companion.until_looked(2.0);
     stored(bed, "dorgu-cluster").expect_err("deleted");
@@ -46,7 +46,7 @@ fn without_the_switch_none_is_made() {
     let before = creations(bed);
     // It might: it has the verb.
     let companion = Companion::start(bed, &rules(&["create"]), hurried());
-    wait_until(PATIENCE, "ClusterPersonas are watched", || {
+    wait_until(TIMEOUT, "ClusterPersonas are watched", || {
         let watches = watches(bed);
         ensure!(watches > 0.5, "{watches} watches");
         Ok(())

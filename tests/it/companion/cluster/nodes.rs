@@ -1,4 +1,4 @@
-//! Nodes made by hand, of several kinds, and pods of an add-on.
+//! Nodes of several kinds, created by hand, and pods of an add-on.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The whole process: what its watches know of namespaces and personas is in the status, too.
+//! The whole process: the namespaces and personas of its watches are in the status, too.
 
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn the_process_makes_the_first_cluster_persona_and_keeps_its_status() {
 
     bed.apply(&stage.persona("orders").to_string()).expect_success();
     stage.kubectl(&["get", "applicationpersona", "orders"]).expect_success();
-    // Without a controller manager a namespace that is deleted goes on being there.
+    // Without a controller manager a deleted namespace continues to exist.
     bed.kubectl(&["create", "namespace", "going"]).expect_success();
     bed.kubectl(&["delete", "namespace", "going", "--wait=false"])
         .expect_success();

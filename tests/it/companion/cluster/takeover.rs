@@ -1,4 +1,4 @@
-//! Two replicas: only the holder of the Lease looks and writes, and its successor writes nothing twice.
+//! Two replicas: only the holder of the Lease reads and writes, and its successor writes nothing twice.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use dorgu::k8s::Timings;
 use serde_json::{Value, json};
 
 use super::first::watches;
-use super::{Companion, PATIENCE, hurried, install_crd, persona, rules, stored, until, worker};
+use super::{Companion, TIMEOUT, hurried, install_crd, persona, rules, stored, until, worker};
 use crate::bed::{Bed, Options, wait_until};
 
 /// Quicker than client-go, in the same proportions.
@@ -50,7 +50,7 @@ fn a_successor_looks_at_everything_and_writes_nothing_twice() {
 
     drop(first);
     let died = Instant::now();
-    wait_until(PATIENCE, "the successor has looked", || {
+    wait_until(TIMEOUT, "the successor has looked", || {
         ensure!(second.looks() > 0.5, "it has not");
         Ok(())
     })
@@ -80,14 +80,14 @@ fn whoever_has_lost_the_lease_neither_watches_nor_writes() {
     worker(bed, "worker-0");
     let companion = Companion::elected(bed, &elected_rules(), hurried(), TIMINGS);
     let (before, _) = until(bed, "main", "the holder writes", |status| status["phase"] == "Ready");
-    wait_until(PATIENCE, "it watches", || {
+    wait_until(TIMEOUT, "it watches", || {
         ensure!(watches(bed) > 0.5, "no watch");
         Ok(())
     })
     .expect("watches");
 
     hand_over(bed, "somebody-else", 3600);
-    wait_until(PATIENCE, "its watches have ended", || {
+    wait_until(TIMEOUT, "its watches have ended", || {
         let watches = watches(bed);
         ensure!(watches < 0.5, "{watches} watches");
         Ok(())

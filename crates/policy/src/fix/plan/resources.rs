@@ -1,4 +1,4 @@
-//! Limits and requests: what a finding asks for, and what an API server wants beside it.
+//! Changes of limits and requests: what a finding requires, and what an API server requires with it.
 
 use super::Planner;
 use crate::finding::{ContainerRef, Rule};
@@ -6,7 +6,7 @@ use crate::fix::{Change, Level, Setting};
 use crate::quantity::Quantity;
 use crate::workload::{ResourceList, Resources};
 
-/// CPU or memory: where its limit and its request stand.
+/// The fields of CPU or memory.
 pub(super) struct Resource {
     limit: &'static str,
     request: &'static str,
@@ -25,14 +25,14 @@ pub(super) const MEMORY: Resource = Resource {
 };
 
 impl<'a> Planner<'a> {
-    /// A limit, and the request that may not exceed it. `each` is what one container may have.
+    /// Changes a limit, and the request that may not exceed it. `each` is what one container may have.
     pub(super) fn limit(&mut self, level: Level<'a>, resource: &Resource, allowed: &Quantity, each: &Quantity) {
-        // A limit of zero is none, so a persona that allows no more cannot be satisfied.
+        // A limit of zero means none, so a persona that allows no more cannot be satisfied.
         if !is_some(allowed) {
             return;
         }
         self.bound(level, resource, allowed, true, false);
-        // An API server wants no container's limit above the pod's, and their requests together within the pod's.
+        // An API server requires that no container's limit exceeds the pod's, and that their requests together do not.
         if level == Level::Pod {
             let lowered = (resource.of)(&self.pod.resources.requests).is_some_and(|request| request > allowed);
             let containers: Vec<ContainerRef<'a>> = self.pod.all_containers().map(|(container, _)| container).collect();
@@ -47,20 +47,20 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Lowers what is above `allowed` at one level; a limit that is missing is set.
+    /// Lowers values above `allowed` at one level, and sets a missing limit.
     fn bound(&mut self, level: Level<'a>, resource: &Resource, allowed: &Quantity, limit: bool, tied: bool) {
         let Some(own) = self.resources(level) else { return };
         if limit {
             let from = text((resource.of)(&own.limits));
             let (field, to) = (resource.limit, text(Some(allowed)));
-            self.wanted.push((Change { level, field, from, to }, tied));
+            self.want(Change { level, field, from, to }, tied);
         }
         if let Some(request) = (resource.of)(&own.requests).filter(|request| *request > allowed) {
             self.tie(level, resource.request, text(Some(request)), text(Some(allowed)));
         }
     }
 
-    /// A request as the persona has it, or the limit where that is lower.
+    /// Sets a request as the persona has it, or the limit where that is lower.
     pub(super) fn request(&mut self, level: Level<'a>, resource: &Resource, wanted: Option<&'a Quantity>) {
         let Some(wanted) = wanted.filter(|wanted| is_some(wanted)) else {
             return;
@@ -94,7 +94,7 @@ pub(super) fn resource(rule: Rule) -> &'static Resource {
     }
 }
 
-/// Whether it is an amount at all: Kubernetes reads zero as none, and takes nothing below it.
+/// Whether it is a positive amount: Kubernetes reads zero as unset, and rejects less.
 fn is_some(quantity: &Quantity) -> bool {
     !quantity.is_zero() && !quantity.is_negative()
 }

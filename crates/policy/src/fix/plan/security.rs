@@ -1,4 +1,4 @@
-//! Users and privileges: what a finding asks for, and what an API server wants beside it.
+//! Changes of users and privileges: what a finding requires, and what an API server requires with it.
 
 use std::collections::HashSet;
 
@@ -15,20 +15,34 @@ const HOST_PROCESS: &str = "securityContext.windowsOptions.hostProcess";
 pub(super) const ESCALATION: &str = "securityContext.allowPrivilegeEscalation";
 const PRIVILEGED: &str = "securityContext.privileged";
 const ADDED: &str = "securityContext.capabilities.add";
-/// The only capability, in the only spelling, beside which an API server refuses `allowPrivilegeEscalation: false`.
+/// The only capability, in the only spelling, with which an API server rejects `allowPrivilegeEscalation: false`.
 const TIED_CAPABILITY: &str = "CAP_SYS_ADMIN";
 
-/// What the findings are about, known before the first change.
+/// Properties of the findings that must be known before the first change.
 #[derive(Default)]
 pub(super) struct About<'a> {
-    /// Whether every container that inherits a user, or an account, from the pod is found to run as root by it.
+    /// Whether every container that inherits a user, or an account, from the pod has a finding about it.
     all_inherit_user: bool,
     all_inherit_account: bool,
     /// Containers that lose `privileged`, and those that lose the tied capability.
     unprivileged: HashSet<Level<'a>>,
     untied: HashSet<Level<'a>>,
-    /// The changes that make no container a host process are in the plan.
-    no_host_process: bool,
+    /// The state of the changes that make no container a host process.
+    host_processes: Tied,
+}
+
+/// Changes that are tied to the first finding of a kind and to all that follow.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Tied {
+    /// No finding needs them so far.
+    #[default]
+    Unasked,
+    /// The current finding needs them.
+    Asked,
+    /// They are in the plan.
+    Planned,
+    /// There was no room for them, so that no finding of the kind has any.
+    Left,
 }
 
 impl<'a> About<'a> {
@@ -65,14 +79,28 @@ impl<'a> About<'a> {
         about.all_inherit_account = accounts > 0 && accounts == count(&inherits_account);
         about
     }
+
+    /// The changes for the current finding are in the plan.
+    pub(super) fn settle(&mut self) {
+        if self.host_processes == Tied::Asked {
+            self.host_processes = Tied::Planned;
+        }
+    }
+
+    /// The finding at hand is left.
+    pub(super) fn leave(&mut self) {
+        if self.host_processes == Tied::Asked {
+            self.host_processes = Tied::Left;
+        }
+    }
 }
 
 impl<'a> Planner<'a> {
-    /// Non-root is demanded by the pod where all its silent containers lack the demand, and by containers elsewhere.
+    /// Demands non-root on the pod where all of its containers without a value lack it, and on containers elsewhere.
     pub(super) fn demand(&mut self, observed: Option<bool>, names: &[&'a str]) {
         let is_silent = |spec: &Container<'_>| spec.security_context.run_as_non_root != Some(true);
         let silent = self.pod.all_containers().filter(move |(_, spec)| is_silent(spec));
-        // Named are only silent ones, in the order in which they stand; upstream's rules name none.
+        // Only containers without a value are named, in their order; upstream's rules name none.
         if names.is_empty() || silent.clone().count() == names.len() {
             return self.set(Level::Pod, NON_ROOT, Setting::flag(observed), Setting::Flag(true));
         }
@@ -85,7 +113,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Both a user and an account may be root, where the pod does not say which system it is for.
+    /// Both a user and an account may be root, where the pod does not name its operating system.
     pub(super) fn user(&mut self, level: Level<'a>, wanted: Option<i64>) {
         let Some(own) = self.security(level) else { return };
         let pod = &self.pod.security_context;
@@ -96,7 +124,7 @@ impl<'a> Planner<'a> {
                 self.set(Level::Pod, USER, number(Some(0)), number(wanted));
             }
             None if pod_is_root => self.set(level, USER, Setting::Unset, number(wanted.or(Some(NOBODY)))),
-            // Where the container's own is taken away, the pod's takes its place.
+            // Where the container's own value is removed, the pod's takes effect.
             Some(0) if pod_is_root && !self.about.all_inherit_user => {
                 self.set(level, USER, number(user), number(wanted.or(Some(NOBODY))));
             }
@@ -124,11 +152,11 @@ impl<'a> Planner<'a> {
     pub(super) fn escalation(&mut self, level: Level<'a>, how: Escalation<'a>) {
         let (on, off) = (Setting::Flag(true), Setting::Flag(false));
         match how {
-            // Beside what implies it an API server takes no `false`, and what stays there is no finding.
+            // An API server rejects `false` beside what implies it, and what stays there is no finding.
             Escalation::Allowed if self.is_tied(level) => self.set(level, ESCALATION, on, Setting::Unset),
             Escalation::Allowed => {
                 self.set(level, ESCALATION, on, off);
-                // All of it is among the findings; none of it may come in a later round.
+                // All of them are among the findings, so none may be left for a later round.
                 self.untie(level);
             }
             Escalation::Privileged => self.set(level, PRIVILEGED, on, off),
@@ -147,9 +175,14 @@ impl<'a> Planner<'a> {
             Escalation::HostProcess { from_pod } => {
                 let holder = if from_pod { Level::Pod } else { level };
                 self.set(holder, HOST_PROCESS, on, off);
-                // An API server wants all containers of a pod to be of one kind.
-                if !std::mem::replace(&mut self.about.no_host_process, true) {
-                    self.tie_host_processes();
+                // An API server requires all containers of a pod to be of one kind.
+                match self.about.host_processes {
+                    Tied::Unasked => {
+                        self.about.host_processes = Tied::Asked;
+                        self.tie_host_processes();
+                    }
+                    Tied::Left => self.is_left = true,
+                    Tied::Asked | Tied::Planned => {}
                 }
             }
         }
@@ -169,7 +202,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes away what an API server does not take beside `allowPrivilegeEscalation: false`.
+    /// Removes what an API server rejects beside `allowPrivilegeEscalation: false`.
     pub(super) fn untie(&mut self, level: Level<'a>) {
         let Some(own) = self.security(level) else { return };
         if own.privileged == Some(true) {
@@ -185,7 +218,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether something stays that an API server does not take beside `allowPrivilegeEscalation: false`.
+    /// Whether a setting stays that an API server rejects beside `allowPrivilegeEscalation: false`.
     fn is_tied(&self, level: Level<'a>) -> bool {
         let Some(own) = self.security(level) else { return false };
         let privileged = own.privileged == Some(true) && !self.about.unprivileged.contains(&level);

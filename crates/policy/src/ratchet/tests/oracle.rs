@@ -1,5 +1,5 @@
-//! What a container can do, found by acting out what the kubelet and a runtime do with it. Knows neither the types nor
-//! the rules that are tested: names mean what a table says, and one power includes another because it can do all that.
+//! Computes what a container can do by simulating the kubelet and a runtime. It uses neither the types nor the rules under
+//! test: a table defines the meaning of names, and one power includes another because it can do all that.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ impl Ability {
     }
 }
 
-/// Capabilities as written, and what a runtime makes of them; nothing for those that let no process gain privileges.
+/// Capabilities as written, and what a runtime reads; empty for those that let no process gain privileges.
 pub(super) const CAPABILITIES: &[(&str, &str)] = &[
     ("SYS_ADMIN", "SYS_ADMIN"),
     ("cap_sys_admin", "SYS_ADMIN"),
@@ -79,8 +79,8 @@ fn starts_as_root_on_windows(account: Option<&str>, demand: bool, image_is_root:
     }
 }
 
-/// Everything that the containers of a pod can do. `silence_counts`: whether saying nothing of escalation allows it; it
-/// does, but no persona forbids silence.
+/// Everything that the containers of a pod can do. `silence_counts`: whether saying nothing of escalation allows it, and
+/// whether a pod that says nothing of Windows may run there; both are so, but no persona forbids silence.
 pub(super) fn abilities(pod: &Pod, silence_counts: bool) -> BTreeSet<Ability> {
     let mut abilities = BTreeSet::new();
     for (name, (kind, own)) in &pod.containers {
@@ -108,18 +108,29 @@ fn of_container(pod: &Pod, own: &Settings, silence_counts: bool) -> BTreeSet<&'s
     let user = own.user.or(pod.settings.user);
     let account = own.account.or(pod.settings.account);
     let (may_be_linux, may_be_windows) = (pod.os != Some("windows"), pod.os != Some("linux"));
-    for (image_is_root, what) in [(true, "is root if the image is"), (false, "is root")] {
-        let on_linux = may_be_linux && starts_as_root_on_linux(user, demand, image_is_root);
-        // Where no operating system is named, it is Windows only if something is said to Windows.
-        let speaks_to_windows = may_be_windows && (!may_be_linux || account.is_some());
-        let on_windows = speaks_to_windows && starts_as_root_on_windows(account, demand, image_is_root);
-        if on_linux || on_windows {
-            can.insert(what);
+    for (image_is_root, linux, windows) in [
+        (
+            true,
+            "is root on Linux if the image is",
+            "is root on Windows if the image is",
+        ),
+        (false, "is root on Linux", "is root on Windows"),
+    ] {
+        if may_be_linux && starts_as_root_on_linux(user, demand, image_is_root) {
+            can.insert(linux);
+        }
+        let counts = may_be_windows && (!may_be_linux || account.is_some() || silence_counts);
+        if counts && starts_as_root_on_windows(account, demand, image_is_root) {
+            can.insert(windows);
         }
     }
-    let mut has_host = may_be_windows && own.host_process.or(pod.settings.host_process) == Some(true);
+    if may_be_windows && own.host_process.or(pod.settings.host_process) == Some(true) {
+        can.extend(every_capability().chain(["does what the Windows host does"]));
+    }
     if may_be_linux {
-        has_host |= own.privileged == Some(true);
+        if own.privileged == Some(true) {
+            can.extend(every_capability().chain(["reads all of /proc", "does what the Linux host does"]));
+        }
         if own.escalation.unwrap_or(silence_counts) {
             can.insert("gains privileges");
         }
@@ -133,9 +144,6 @@ fn of_container(pod: &Pod, own: &Settings, silence_counts: bool) -> BTreeSet<&'s
                 other => can.extend(["gains privileges", other]),
             }
         }
-    }
-    if has_host {
-        can.extend(every_capability().chain(["reads all of /proc", "does what the host does"]));
     }
     can
 }

@@ -1,5 +1,5 @@
-//! Updates of every shape the ratchet speaks of: settings on both levels, containers of every kind, either operating
-//! system or none. Half of each new object is the old one, since two that have nothing in common are nearly always refused.
+//! Generates updates of every shape that matters to the ratchet: settings on both levels, containers of every kind, either
+//! operating system or none. Half of each new object equals the old one, since two unrelated objects are nearly always denied.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::oracle::{ACCOUNTS, CAPABILITIES};
 
-/// What a container is there for.
+/// The purpose of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     App,

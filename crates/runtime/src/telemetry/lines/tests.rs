@@ -1,11 +1,11 @@
-//! Tests of the queue against streams that stand still, fail, or are merely slow.
+//! Tests of the queue against streams that stall, fail, or are merely slow.
 
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a stream does with one write.
 enum Takes {
@@ -14,7 +14,7 @@ enum Takes {
     WouldBlock,
 }
 
-/// A stream whose every write waits for the test's permission.
+/// A stream of which every write waits for the test's permission.
 struct Gate {
     permits: Receiver<Takes>,
     written: Sender<Vec<u8>>,
@@ -67,7 +67,7 @@ impl Gated {
         }
     }
 
-    /// Lets everything queued be written; what it was.
+    /// Lets everything queued be written, and returns it.
     fn flow(&self) -> Vec<u8> {
         let mut all = Vec::new();
         while self.lines.shared.waiting.load(Ordering::Relaxed) > 0 {
@@ -83,7 +83,7 @@ impl Gated {
     }
 }
 
-/// Fills the queue; how many lines of this length were accepted.
+/// Fills the queue, and returns how many lines of this length were accepted.
 fn fill(lines: &Lines, line: &[u8]) -> usize {
     let mut accepted = 0;
     while lines.queue_full() == 0 {
@@ -107,7 +107,7 @@ fn a_full_queue_drops_and_counts_without_waiting_and_one_report_follows_when_it_
 
     let written = gated.flow();
     assert_eq!(written.len(), accepted * line.len());
-    assert_eq!(gated.reports.recv_timeout(PATIENCE), Ok(10));
+    assert_eq!(gated.reports.recv_timeout(TIMEOUT), Ok(10));
     gated.lines.line(b"again\n");
     assert_eq!(gated.flow(), b"again\n");
     assert!(gated.reports.try_recv().is_err(), "nothing was lost since");
@@ -146,12 +146,12 @@ fn lines_that_cannot_be_written_are_counted_and_reported_after_the_next_that_can
     let gated = Gated::new();
     gated.lines.line(b"lost\n");
     gated.permits.send(Takes::Fails).unwrap();
-    gated.lines.close_within(PATIENCE, PATIENCE);
+    gated.lines.close_within(TIMEOUT, TIMEOUT);
     assert_eq!(gated.lines.not_written(), 1);
     assert!(gated.reports.try_recv().is_err(), "it would be lost as well");
     gated.lines.line(b"kept\n");
     assert_eq!(gated.flow(), b"kept\n");
-    assert_eq!(gated.reports.recv_timeout(PATIENCE), Ok(1));
+    assert_eq!(gated.reports.recv_timeout(TIMEOUT), Ok(1));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn closing_waits_for_a_slow_reader_and_loses_no_line() {
     struct Slow(Arc<Mutex<usize>>);
     impl Write for Slow {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            // What a slow disk does.
+            // As on a slow disk.
             std::thread::sleep(Duration::from_millis(20));
             *self.0.lock().unwrap() += text.len();
             Ok(text.len())
@@ -183,8 +183,8 @@ fn closing_waits_for_a_slow_reader_and_loses_no_line() {
     for _ in 0..20 {
         lines.line(&text);
     }
-    // Longer than it may stand still.
-    lines.close_within(Duration::from_millis(200), PATIENCE);
+    // Longer than the reader may stall.
+    lines.close_within(Duration::from_millis(200), TIMEOUT);
     assert_eq!(*written.lock().unwrap(), 20 * CHUNK);
 }
 
@@ -194,9 +194,9 @@ fn closing_gives_up_on_a_reader_that_stands_still_and_on_one_that_takes_for_ever
     gated.lines.line(b"stuck\n");
     let still = Duration::from_millis(50);
     let began = Instant::now();
-    gated.lines.close_within(still, PATIENCE);
-    assert!(began.elapsed() >= still && began.elapsed() < PATIENCE);
+    gated.lines.close_within(still, TIMEOUT);
+    assert!(began.elapsed() >= still && began.elapsed() < TIMEOUT);
     let began = Instant::now();
-    gated.lines.close_within(PATIENCE, still);
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    gated.lines.close_within(TIMEOUT, still);
+    assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
 }

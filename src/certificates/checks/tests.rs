@@ -1,4 +1,4 @@
-//! What people are told to do about somebody else's Secret.
+//! The advice about a foreign Secret.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn secret(authority: &Authority, name: &str, ca: Option<&str>) -> Value {
     json!({"metadata": {"resourceVersion": "7"}, "type": "kubernetes.io/tls", "data": data})
 }
 
-/// What is said of the caBundle with this Secret and an empty caBundle.
+/// The report about this Secret with an empty caBundle.
 fn told(secret: &Value) -> String {
     told_with(secret, &json!({}))
 }

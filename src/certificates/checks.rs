@@ -1,17 +1,16 @@
-//! What `/readyz?verbose` and `/metrics` report: the certificate that is served, compared with the Secret and the
-//! caBundle.
+//! The reports for `/readyz?verbose` and `/metrics`: the certificate being served, compared with the Secret and the caBundle.
 
 use jiff::Timestamp;
 
-use super::bundle;
 use super::configuration::Called;
+use super::pem;
 use super::secret::Found;
 use super::state::State;
 use crate::server::tls::{CertificateFacts, Untrusted, trusts};
 
 impl State {
-    /// Whether there is a certificate that is worth serving. A deleted Secret makes no replica unready: what is served
-    /// stays valid.
+    /// Whether a usable certificate is served. A deleted Secret does not make a replica unready, since the certificate being
+    /// served stays valid.
     ///
     /// # Errors
     /// Why not, and what to do.
@@ -53,8 +52,7 @@ impl State {
         ))
     }
 
-    /// Whether API servers accept the certificate that is served. Where no configuration calls us, there is nothing to
-    /// accept.
+    /// Whether API servers accept the certificate being served. Where no configuration calls us, this is fulfilled.
     ///
     /// # Errors
     /// Why not, and what to do.
@@ -101,7 +99,7 @@ impl State {
         }
     }
 
-    /// Whether API servers accept what is served; none where no configuration calls us.
+    /// Whether API servers accept the certificate being served; `None` where no configuration calls us.
     #[must_use]
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
         let observed = self.observed.borrow();
@@ -109,7 +107,7 @@ impl State {
         Some(self.accepted(&called, now).is_ok())
     }
 
-    /// When the CA that signs expires; of a foreign Secret, the first one in it.
+    /// When the signing CA expires; for a foreign Secret, the first CA in it.
     #[must_use]
     pub fn ca_expiry(&self) -> Option<Timestamp> {
         let observed = self.observed.borrow();
@@ -128,8 +126,8 @@ impl State {
         }
     }
 
-    /// What to do about a certificate that API servers refuse, and who is to do it: the holder writes the caBundle, and
-    /// can do nothing where that would not help.
+    /// What to do about a certificate that API servers reject. The holder writes the caBundle, but it cannot help where the
+    /// caBundle is not the cause.
     fn remedy(&self, found: Option<&Found>, injected: bool, server_name: &str) -> String {
         let name = self.settings.secret_name();
         let foreign = match found {
@@ -191,8 +189,8 @@ fn is_for(certificate: &str, server_name: &str) -> bool {
 
 /// Whether `ca` verifies the certificate, ignoring expiry.
 fn goes_with(ca: &str, certificate: &str, server_name: &str) -> bool {
-    let chain = bundle::chain(certificate);
-    let until = bundle::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());
+    let chain = pem::chain(certificate);
+    let until = pem::first(certificate).and_then(|leaf| CertificateFacts::of_pem(&leaf).ok());
     let until = until.map(|facts| facts.not_after);
     until.is_some_and(|until| trusts(ca.as_bytes(), &chain, server_name, until).is_ok())
 }

@@ -1,4 +1,4 @@
-//! Bundles of CA certificates in PEM, split and joined. Writers wrap lines differently, so certificates are compared in one
+//! Splits and joins bundles of CA certificates in PEM. Writers wrap lines differently, so certificates are compared in one
 //! canonical form.
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 /// The certificates in a text, each once, in canonical PEM, in their order. Other content is skipped, as an API server does
-/// that reads a caBundle; a private key in the text is so left out.
+/// when it reads a caBundle, so a private key in the text is left out.
 pub(super) fn certificates(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let mut found = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn first(text: &str) -> Option<String> {
     certificates(text.as_bytes()).into_iter().next()
 }
 
-/// A certificate and what follows it, as the TLS library reads it; empty when it is not PEM.
+/// A certificate and its chain, as the TLS library needs them; empty when the text is not PEM.
 pub(super) fn chain(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).flatten().collect()
 }

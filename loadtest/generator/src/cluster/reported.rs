@@ -1,4 +1,4 @@
-//! What the API server says of those it asked, in its own metrics.
+//! The API server's own metrics about the webhooks and policies it called.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ const SECONDS: &str = "apiserver_admission_webhook_admission_duration_seconds_su
 const FAILED_OPEN: &str = "apiserver_admission_webhook_fail_open_count";
 
 /// Its metrics at one moment.
-pub struct Told(String);
+pub struct Reported(String);
 
 /// Of one webhook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -32,9 +32,9 @@ impl Calls {
     }
 }
 
-impl Told {
-    pub async fn ask(client: &Client) -> anyhow::Result<Told> {
-        Ok(Told(client.get("/metrics").await?))
+impl Reported {
+    pub async fn ask(client: &Client) -> anyhow::Result<Reported> {
+        Ok(Reported(client.get("/metrics").await?))
     }
 
     /// Of the webhook with that name.
@@ -64,12 +64,12 @@ mod tests {
 
     #[test]
     fn the_series_of_one_webhook_are_added() {
-        let told = Told(format!(
+        let reported = Reported(format!(
             "# HELP {CALLS} how many\n{CALLS}{{name=\"a\",operation=\"CREATE\"}} 3\n{CALLS}{{name=\"a\",operation=\"UPDATE\"}} 4\n\
              {CALLS}{{name=\"ab\",operation=\"CREATE\"}} 50\n{SECONDS}{{name=\"a\",operation=\"CREATE\"}} 0.25\n\
              {FAILED_OPEN}{{name=\"a\",type=\"validating\"}} 1\n"
         ));
-        let calls = told.webhook("a");
+        let calls = reported.webhook("a");
         let wanted = Calls {
             calls: 7.0,
             seconds: 0.25,
@@ -77,6 +77,6 @@ mod tests {
         };
         assert_eq!(calls, wanted);
         assert_eq!(calls.since(wanted), Calls::default());
-        assert_eq!(told.webhook("c"), Calls::default());
+        assert_eq!(reported.webhook("c"), Calls::default());
     }
 }

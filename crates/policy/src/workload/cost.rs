@@ -1,0 +1,63 @@
+//! The memory of list items beside their places ([`crate::room`]).
+
+use std::borrow::Cow;
+
+use super::{Container, Resources};
+use crate::power::USUAL_POWERS;
+use crate::privileged::{capability, implies_escalation};
+use crate::room::{Cost, Item};
+use crate::text::Text;
+
+impl Item for Container<'_> {
+    fn cost(&self) -> Cost {
+        let context = &self.security_context;
+        let windows = &context.windows_options;
+        let probes = [&self.liveness_probe, &self.readiness_probe].into_iter().flatten();
+        let paths = probes.flat_map(|probe| &probe.http_get).map(|get| get.path.heap());
+        let texts = [
+            &self.name,
+            &self.restart_policy,
+            &context.proc_mount,
+            &windows.run_as_user_name,
+        ];
+        let heap = texts.map(Text::heap).iter().sum::<usize>() + paths.sum::<usize>() + self.resources.heap();
+        // Escalation, a user on either system, and what a container may get from its pod: everything that the host can do.
+        let own = [context.privileged == Some(true), !context.proc_mount.is_empty()];
+        let powers = USUAL_POWERS + 1 + own.into_iter().map(usize::from).sum::<usize>();
+        Cost {
+            heap,
+            powers,
+            // Two limits, requests, two probes, the user, three ways to gain privileges besides capabilities, and the root
+            // filesystem.
+            findings: 10,
+            is_container: true,
+        }
+    }
+}
+
+/// A capability.
+impl Item for Text<'_> {
+    fn cost(&self) -> Cost {
+        // Where it gives a power, its folded name is kept with that power, or with its finding.
+        let gives = usize::from(implies_escalation(self));
+        let folded = match capability(self) {
+            Cow::Owned(name) => name.capacity(),
+            Cow::Borrowed(_) => 0,
+        };
+        Cost {
+            heap: self.heap() + gives * folded,
+            powers: gives,
+            findings: gives,
+            is_container: false,
+        }
+    }
+}
+
+impl Resources {
+    /// Bytes for numbers of many digits: as read, and as text in a finding and in its fix.
+    fn heap(&self) -> usize {
+        let lists = [&self.limits, &self.requests].into_iter();
+        let quantities = lists.flat_map(|list| [&list.cpu, &list.memory]).flatten();
+        quantities.map(|quantity| 3 * quantity.heap()).sum()
+    }
+}
