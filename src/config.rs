@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ArgMatches;
+
 use crate::certificates;
 use crate::k8s::{ClusterSource, LeaseName};
-use crate::policy::Matching;
-use crate::policy::Rulebook;
+use crate::policy::{Matching, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
@@ -23,8 +24,8 @@ pub struct Config {
     pub serving: Option<Serving>,
     /// How often a controller reconciles every persona without a change.
     pub requeue_interval: Duration,
-    /// Whether a ClusterPersona is created where there is none.
-    pub auto_create_cluster_persona: bool,
+    /// The command line, for the flags of parts.
+    pub line: ArgMatches,
     /// Probes and metrics.
     pub admin: Admin,
     /// Log lines.

@@ -14,8 +14,9 @@ use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::serve::parts::{self, Entry};
 use crate::telemetry;
@@ -60,7 +61,21 @@ enum Command {
 
 /// The command line's definition, for generated documentation.
 pub fn command() -> clap::Command {
-    Cli::command()
+    command_with(parts::ALL)
+}
+
+/// The same for a process with other parts: their flags are flags of `serve`.
+pub fn command_with(parts: &[Entry]) -> clap::Command {
+    // All of them: changed alone, one would become the last.
+    Cli::command().mut_subcommands(|serve| {
+        if serve.get_name() != "serve" {
+            return serve;
+        }
+        // A struct of flags brings the comment above it along.
+        let (about, long) = (serve.get_about().cloned(), serve.get_long_about().cloned());
+        let serve = parts.iter().fold(serve, |serve, part| (part.about.flags)(serve));
+        serve.about(Resettable::from(about)).long_about(Resettable::from(long))
+    })
 }
 
 /// Runs one command line and returns its exit code.
@@ -78,19 +93,23 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
-    let cli = match Cli::try_parse_from(&args) {
-        Ok(cli) => cli,
+    let parsed = command_with(parts).try_get_matches_from(&args).and_then(|mut line| {
+        let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
+        Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
+    });
+    let (cli, line) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are errors to clap, which knows their stream and exit code.
             report(&error);
-            if let Some(variable) = blamed(&error, &args) {
+            if let Some(variable) = blamed(&error, &args, parts) {
                 complain(&format!("that value is from the environment variable {variable}"));
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
     let outcome = match cli.command {
-        Command::Serve(flags) => match serve::config(*flags, zap) {
+        Command::Serve(flags) => match serve::config(*flags, zap, line) {
             Ok(config) => crate::serve::run_with(config, parts),
             Err(mistake) => return usage(&mistake),
         },
@@ -129,7 +148,7 @@ fn report(error: &clap::Error) {
 }
 
 /// The environment variable that a rejected value came from. clap names the flag, although the user did not type it.
-fn blamed(error: &clap::Error, given: &[OsString]) -> Option<String> {
+fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<String> {
     let ContextValue::String(usage) = error.get(ContextKind::InvalidArg)? else {
         return None;
     };
@@ -142,7 +161,7 @@ fn blamed(error: &clap::Error, given: &[OsString]) -> Option<String> {
     if given.iter().any(typed) {
         return None;
     }
-    let command = command();
+    let command = command_with(parts);
     let mut flags = command.find_subcommand(given.get(1)?)?.get_arguments();
     let variable = flags.find(|flag| flag.get_long() == Some(long))?.get_env()?;
     std::env::var_os(variable)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 use jiff::fmt::friendly::SpanPrinter;
 
 use super::go_flags::Zap;
@@ -12,8 +12,7 @@ use crate::api::names::{LEASE, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
-use crate::policy::Matching;
-use crate::policy::{Mode, RuleSet, Rulebook};
+use crate::policy::{Matching, Mode, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
@@ -136,9 +135,6 @@ struct ClusterFlags {
     /// How often every status is reconciled without a change; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
     requeue_interval: Option<Duration>,
-    /// Create the ClusterPersona dorgu-cluster where there is none; needs the right to create one. [default: false]
-    #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    auto_create_cluster_persona: Option<bool>,
 }
 
 impl ClusterFlags {
@@ -159,10 +155,6 @@ impl ClusterFlags {
             ("webhook-secret", files && self.webhook_secret.is_some()),
             ("namespace", files && self.namespace.is_some()),
             ("requeue-interval", files && self.requeue_interval.is_some()),
-            (
-                "auto-create-cluster-persona",
-                files && self.auto_create_cluster_persona.is_some(),
-            ),
         ];
         given
             .iter()
@@ -249,7 +241,7 @@ const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// One line that says which flag is wrong and which values are valid.
-pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
+pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config, String> {
     let source = source(flags.personas, &flags.cluster)?;
     let in_cluster = matches!(source, Source::Cluster(_));
     if flags.client_ca_file.is_none() && !flags.client_allowed_names.is_empty() {
@@ -352,7 +344,7 @@ pub(super) fn config(flags: Flags, zap: Zap) -> Result<Config, String> {
             shutdown_delay: flags.shutdown_delay,
         }),
         requeue_interval,
-        auto_create_cluster_persona: flags.cluster.auto_create_cluster_persona.unwrap_or_default(),
+        line,
         admin: Admin {
             probes: address(
                 "--health-probe-bind-address",

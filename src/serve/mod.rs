@@ -78,12 +78,6 @@ pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<(
 async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost.
     let mut signals = Signals::install().context("cannot listen for signals")?;
-    if !config.ignored.is_empty() {
-        tracing::info!(
-            flags = config.ignored.join(" "),
-            "Flags that have no effect here, or none yet"
-        );
-    }
     let shares = share_out_descriptors();
     let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
@@ -93,12 +87,18 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
         None => None,
     };
     let mut surroundings = Surroundings::new(&config, &index, &exposition, certificate.as_mut());
-    let parts: Vec<Part> = parts
-        .iter()
-        .filter_map(|entry| (entry.build)(&mut surroundings))
-        .collect();
+    let (mut present, mut ignored) = (Vec::new(), config.ignored.clone());
+    for entry in parts {
+        match (entry.build)(&mut surroundings) {
+            Some(part) => present.push(part),
+            None => ignored.extend(entry.about.given(&config.line)),
+        }
+    }
+    if !ignored.is_empty() {
+        tracing::info!(flags = ignored.join(" "), "Flags that have no effect here, or none yet");
+    }
     let triggers = surroundings.triggers;
-    let mut parts = Joined::of(parts);
+    let mut parts = Joined::of(present);
     let feed = match &config.source {
         Source::Files(folders) => {
             let (folders, filled) = (folders.clone(), Arc::clone(&index));

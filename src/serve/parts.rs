@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use clap::FromArgMatches;
+
 use super::certificate::{self, Certificate};
 use crate::api::names::PROGRAM;
 use crate::config::{Config, Source};
@@ -81,6 +83,12 @@ impl<'a> Surroundings<'a> {
         counted.clone()
     }
 
+    /// The flags of a part, which its [`About::flags`] has added.
+    pub fn flags<F: FromArgMatches + Default>(&self) -> F {
+        // What a command without those flags has read has none of them.
+        F::from_arg_matches(&self.config.line).unwrap_or_default()
+    }
+
     fn has_cluster(&self) -> bool {
         matches!(self.config.source, Source::Cluster(_))
     }
@@ -109,13 +117,10 @@ fn clusters(surroundings: &mut Surroundings<'_>) -> Option<Part> {
     if !surroundings.has_cluster() {
         return None;
     }
-    let options = cluster::Options {
-        auto_create: surroundings.config.auto_create_cluster_persona,
-        ..cluster::Options::default()
-    };
+    let flags = surroundings.flags::<cluster::ClusterFlags>();
     Some(cluster::part(
         Arc::clone(surroundings.index),
         surroundings.counted(),
-        options,
+        flags.options(),
     ))
 }

@@ -1,7 +1,7 @@
 //! Generated files match the code. `DORGU_REWRITE=1 cargo test --test it generated` rewrites them.
 
 mod fields;
-mod flags;
+pub(crate) mod flags;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::ensure;
+use axum::body::Body;
 use axum::routing::post;
+use clap::Args;
 use dorgu::install::Installation;
 use dorgu::k8s::{Decode, Event, Resource, Unreadable, WatchState, follow};
 use dorgu::metric::{ALONE, Described};
 use dorgu::runtime::{About, Admission, Grant, Handler, Part, Watched};
 use dorgu::serve::parts::{self, Entry, Surroundings};
 use dorgu::serve::reference::sections;
+use dorgu::server::upgrade::switch;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -21,6 +24,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use crate::bed::{Bed, Dorgu, Needs, wait_until};
+use crate::server::support::{Client, trusting};
+use crate::server::upgraded::{ASK, echo};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Where [`the_process`] finds its arguments, as a JSON list.
@@ -33,6 +38,16 @@ static LEADS: Described = Described::gauge(
     "a cluster",
 );
 
+/// The flags of the part.
+#[derive(Args, Default)]
+#[group(skip)]
+#[command(next_help_heading = "Tests")]
+struct TestFlags {
+    /// How an answer begins.
+    #[arg(long, value_name = "WORD", env = "DORGU_TEST_WORD")]
+    test_word: Option<String>,
+}
+
 static ABOUT: About = About {
     kinds: &["ConfigMap"],
     families: &[("Tests", &[&LEADS])],
@@ -42,6 +57,7 @@ static ABOUT: About = About {
         path: "/validate-configmap",
         entry,
     }],
+    flags: TestFlags::augment_args,
     ..About::named("test")
 };
 
@@ -73,7 +89,12 @@ impl Collector for Leads {
     }
 }
 
-fn build(_: &mut Surroundings<'_>) -> Option<Part> {
+fn build(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+    // Absent where its flag asks for nothing.
+    let word = surroundings
+        .flags::<TestFlags>()
+        .test_word
+        .filter(|word| word != "none")?;
     let leads = Arc::new(AtomicBool::new(false));
     let kind = Resource::of::<ConfigMap>();
     let state = Arc::new(WatchState::new(&kind));
@@ -106,7 +127,8 @@ fn build(_: &mut Surroundings<'_>) -> Option<Part> {
         collectors: vec![Box::new(Leads(leads))],
         admission: vec![Handler {
             path: "/validate-configmap",
-            answers: post(|body: String| async move { format!("judged: {body}") }),
+            answers: post(|body: String| async move { format!("{word}: {body}") })
+                .get(async || switch::<Body>("echo", echo)),
         }],
         ..part
     })
@@ -158,14 +180,28 @@ fn a_declared_part_is_in_manifests_rights_and_reference() {
 }
 
 #[test]
+fn the_flags_of_a_part_are_flags_of_serve() {
+    let mut command = dorgu::cli::command_with(with_the_part());
+    let page = crate::generated::flags::page(command.clone());
+    assert!(page.contains("`DORGU_TEST_WORD`"), "{page}");
+    let serve = command.find_subcommand_mut("serve").expect("serve");
+    let help = serve.render_help().to_string();
+    assert!(help.contains("Tests:\n      --test-word <WORD>"), "{help}");
+    let line = ["dorgu", "serve", "--test-word", "none"];
+    let line = dorgu::cli::command_with(with_the_part()).get_matches_from(line);
+    let line = line.subcommand_matches("serve").expect("serve");
+    assert_eq!(ABOUT.given(line), ["--test-word"]);
+}
+
+#[test]
 fn a_part_takes_effect_everywhere() {
     let Some(bed) = Bed::shared(Needs::ApiServer) else {
         return;
     };
     crate::watched::install_crds(bed);
     let this = std::env::current_exe().expect("this test");
-    let dorgu = Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
-        let list = serde_json::to_string(&arguments).expect("JSON");
+    let mut dorgu = Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
+        let list = serde_json::to_string(&[arguments, vec!["--test-word=judged".to_owned()]].concat()).expect("JSON");
         let test = ["part::the_process", "--exact", "--nocapture"].map(str::to_owned);
         (test.to_vec(), vec![(ARGUMENTS.to_owned(), list)])
     });
@@ -198,4 +234,21 @@ fn a_part_takes_effect_everywhere() {
         .replace("/validate-deployment", "/validate-configmap");
     let answer = runtime.block_on(crate::https::post(&url, &dorgu.ca_pem(), "{}"));
     assert_eq!(answer.expect("an answer"), "judged: {}");
+
+    let (address, path) = url.trim_start_matches("https://").split_once('/').expect("a path");
+    let ask = ASK.replace("/stream", &format!("/{path}"));
+    let client = trusting(dorgu.ca_pem().as_bytes());
+    runtime.block_on(async {
+        let mut stream = Client::connect(address.parse().expect("an address"), &client)
+            .await
+            .expect("TLS");
+        stream.send(ask).await.expect("sent");
+        assert_eq!(stream.answer().await.expect("an answer").status, 101);
+        stream.send("here").await.expect("sent");
+        assert_eq!(stream.bytes(4).await.expect("an echo"), b"here");
+        dorgu.signal("TERM");
+        assert_eq!(stream.bytes(3).await.expect("goodbye"), b"bye");
+        stream.closed().await.expect("closed in order");
+    });
+    assert!(dorgu.wait().success());
 }

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
 use dorgu_k8s::{Client, Leadership, WatchState};
 use dorgu_server::admin::Checks;
 use futures_util::future::LocalBoxFuture;
@@ -30,6 +32,9 @@ pub struct About {
     pub grants: &'static [Grant],
     /// The admission webhooks that it serves.
     pub admission: &'static [Admission],
+    /// Adds its flags to `dorgu serve`: of a struct that derives `clap::Args`, `augment_args`. Where the part is absent they
+    /// have no effect, which the log says of those that are given.
+    pub flags: fn(Command) -> Command,
 }
 
 impl About {
@@ -42,7 +47,21 @@ impl About {
             definitions: Vec::new,
             grants: &[],
             admission: &[],
+            flags: |command| command,
         }
+    }
+
+    /// The flags of it that were given, as a command line has them.
+    pub fn given(&self, line: &ArgMatches) -> Vec<String> {
+        let own = (self.flags)(Command::new(""));
+        let given = own.get_arguments().filter(|flag| {
+            let source = line.try_contains_id(flag.get_id().as_str()).unwrap_or(false);
+            let source = source.then(|| line.value_source(flag.get_id().as_str())).flatten();
+            source.is_some_and(|source| source != ValueSource::DefaultValue)
+        });
+        given
+            .filter_map(|flag| Some(format!("--{}", flag.get_long()?)))
+            .collect()
     }
 }
 

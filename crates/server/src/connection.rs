@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::ready;
 
 use hyper::server::conn::http1;
@@ -98,20 +98,15 @@ impl<A: App> Host<A> {
         };
         connection.state().handshaken(Instant::now());
 
-        let service = service_fn(|request| self.application.answer(Arc::clone(&connection), request));
+        let agreed = Mutex::default();
+        let service = service_fn(|request| self.application.answer(Arc::clone(&connection), request, &agreed));
         let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&connection)));
-        let mut http = pin!(self.http.serve_connection(io, service));
+        let mut http = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut asked = None;
-        loop {
+        let ended = loop {
             tokio::select! {
                 biased;
-                ended = http.as_mut() => return asked.unwrap_or(match ended {
-                    Ok(()) => connection.state().end(),
-                    Err(error) => {
-                        tracing::debug!(%peer, %error, "connection broken");
-                        CloseReason::Broken
-                    }
-                }),
+                ended = http.as_mut() => break ended,
                 reason = connection.overdue() => {
                     if asked.is_some() || !ends_in_order(reason, &connection) {
                         return asked.unwrap_or(reason);
@@ -122,6 +117,15 @@ impl<A: App> Host<A> {
                     http.as_mut().graceful_shutdown();
                     asked = Some(reason);
                 }
+            }
+        };
+        let agreed = agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (ended, agreed) {
+            (Ok(()), Some(agreed)) => agreed.run(&connection, &self.application.drain).await,
+            (Ok(()), None) => asked.unwrap_or(connection.state().end()),
+            (Err(error), _) => {
+                tracing::debug!(%peer, %error, "connection broken");
+                asked.unwrap_or(CloseReason::Broken)
             }
         }
     }

@@ -70,6 +70,8 @@ enum State {
     SlowBody,
     /// A handshake or a head that is not stalled yet.
     Young,
+    /// It has left HTTP, so no review will come by it; its peer connects again.
+    Upgraded,
     Idle,
 }
 
@@ -113,6 +115,7 @@ impl ConnectionState {
             // TLS was agreed on a moment ago, so its first request is most likely under way, and would not be sent again.
             Phase::Idle if !self.shown && !crowding && age < self.limits.patience => return None,
             Phase::Idle => State::Idle,
+            Phase::Upgraded => State::Upgraded,
             Phase::Body => {
                 rate = self.slow_rate(now)?;
                 State::SlowBody
@@ -165,7 +168,7 @@ impl ConnectionState {
     pub(super) fn eviction_due(&self) -> Option<Due> {
         let eviction = self.evicted.filter(|eviction| eviction.turn == self.turn)?;
         let at = match self.phase {
-            Phase::Handshake | Phase::Idle | Phase::Head | Phase::Closing => self.since,
+            Phase::Handshake | Phase::Idle | Phase::Head | Phase::Upgraded | Phase::Closing => self.since,
             Phase::Body => eviction.at + EVICTION_BACKSTOP,
             Phase::Handling | Phase::Flushing => self.blocked?,
         };

@@ -27,4 +27,5 @@ pub mod shutdown;
 pub mod stats;
 pub mod tls;
 mod track;
+pub mod upgrade;
 mod wire;

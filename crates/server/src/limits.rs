@@ -29,10 +29,12 @@ pub struct Limits {
     /// How long a drain waits for requests in flight before it cuts them off. With the default shutdown delay of 10 s this
     /// stays within `terminationGracePeriodSeconds: 30`.
     pub drain: Duration,
+    /// From the beginning of a drain, how long a connection that has left HTTP may take to say goodbye before it is closed.
+    pub parting: Duration,
     /// Connections open at once. At the cap a new connection is accepted and another one is evicted, in this order: one that we
     /// are closing; one that has shown nothing yet, first those of an address that holds more than half of what is left; one
-    /// that carried a sensible request. Within each: a handshake, a head or a write that has been stalled for over a second; a
-    /// slow body, the slowest first; the one idle longest.
+    /// that carried a sensible request, and of those first one that has left HTTP. Within each: a handshake, a head or a write
+    /// that has been stalled for over a second; a slow body, the slowest first; the one idle longest.
     ///
     /// The new connection waits while all of them are being answered, and while other new ones might evict one that has carried
     /// a sensible request. Three API servers with 200 calls in flight each make 600.
@@ -59,6 +61,7 @@ impl Default for Limits {
             idle: Duration::from_secs(180),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(15),
+            parting: Duration::from_secs(3),
             max_connections: 1024,
             patience: Duration::from_millis(250),
             max_header_bytes: 64 * 1024,

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::app::{App, Senseless, service_unavailable, text_response};
@@ -21,6 +22,7 @@ use super::drain::{Drain, State};
 use super::sender::Sender;
 use super::stats::Stats;
 use super::track::Connection;
+use super::upgrade::{Agreed, agree};
 
 /// What all requests of a listener share.
 pub(super) struct Application<A> {
@@ -34,12 +36,15 @@ impl<A: App> Application<A> {
     pub(super) async fn answer(
         &self,
         connection: Arc<Connection>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
+        agreed: &Mutex<Option<Agreed>>,
     ) -> Result<Response<AnswerBody<A::Body>>, Infallible> {
         let has_body = !request.body().is_end_stream();
         let announced = request.body().size_hint().exact();
         connection.state().head_read(has_body, announced, Instant::now());
 
+        // There is one only where the request asks for it.
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| !has_body);
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
             service_unavailable("shutting down\n")
@@ -57,11 +62,21 @@ impl<A: App> Application<A> {
                 }
             }
         };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            response = if self.drain.is_draining() {
+                service_unavailable("shutting down\n")
+            } else {
+                let (answer, conversation) = agree(response, upgrade);
+                *agreed.lock().unwrap_or_else(PoisonError::into_inner) = conversation;
+                answer
+            };
+        }
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let sensible = response.status().is_success() && response.extensions().get::<Senseless>().is_none();
         let unread = connection.state().handled(sensible);
         // The connection ends with this answer when a drain has begun, and when the unread rest of the request is in front of
         // the next head.
-        if self.drain.is_draining() || unread {
+        if (self.drain.is_draining() || unread) && !switched {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! Handshake -> Idle -> Head -> Body -> Handling -> Flushing -> Idle ...          -> Closing
+//!                                                           -> Upgraded         -> Closing
 //! ```
 //! Silence is judged by the phase. In `Idle` it is normal for minutes, also before the first request, since Go parks freshly
 //! dialled connections. In any other phase it is a stall.
@@ -30,8 +31,8 @@ const BODY_BACKSTOP: Duration = Duration::from_secs(1);
 /// How long the end of a drain waits for the request of a connection that was only just opened.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a connection is doing. A protocol that takes over after an upgrade becomes a phase of its own. [`ConnectionState::due`] and
-/// `eviction` decide about its deadline and its eviction; both name every phase.
+/// What a connection is doing. [`ConnectionState::due`] and `eviction` decide about its deadline and its eviction; both name
+/// every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Accepted; TLS is not agreed yet.
@@ -46,6 +47,8 @@ pub(super) enum Phase {
     Handling,
     /// The answer is written; the peer has not read all of it.
     Flushing,
+    /// It has left HTTP (`upgrade`). Silence is the other protocol's affair.
+    Upgraded,
     /// No more answers follow; what the peer still sends is discarded.
     Closing,
 }
@@ -194,6 +197,13 @@ impl ConnectionState {
         }
     }
 
+    /// It has left HTTP, with the application's consent.
+    pub(super) fn upgraded(&mut self, now: Instant) {
+        self.shown = true;
+        self.blocked = None;
+        self.enter(Phase::Upgraded, now);
+    }
+
     /// We close.
     pub(super) fn closing(&mut self, now: Instant) {
         if self.phase != Phase::Closing {
@@ -239,7 +249,7 @@ impl ConnectionState {
             Phase::Idle => after(self.limits.idle, CloseReason::Idle),
             Phase::Head => after(self.limits.header, CloseReason::HeaderTimeout),
             Phase::Body => after(self.limits.body + BODY_BACKSTOP, CloseReason::BodyTimeout),
-            Phase::Handling | Phase::Flushing => None,
+            Phase::Handling | Phase::Flushing | Phase::Upgraded => None,
             Phase::Closing if self.hurried => after(Duration::ZERO, CloseReason::Evicted),
             Phase::Closing => after(self.limits.linger, self.end()),
         };

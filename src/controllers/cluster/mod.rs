@@ -20,6 +20,7 @@ mod version;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use serde_json::Value;
@@ -56,6 +57,26 @@ const FIRST_LISTS: Duration = Duration::from_secs(10);
 /// How often it checks for them.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The flags of the part.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[group(skip)]
+#[command(next_help_heading = "With a cluster (no effect beside --personas)")]
+pub struct ClusterFlags {
+    /// Create the ClusterPersona dorgu-cluster where there is none; needs the right to create one. [default: false]
+    #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    auto_create_cluster_persona: Option<bool>,
+}
+
+impl ClusterFlags {
+    /// What they ask for.
+    pub fn options(self) -> Options {
+        Options {
+            auto_create: self.auto_create_cluster_persona.unwrap_or_default(),
+            ..Options::default()
+        }
+    }
+}
+
 /// How often the controller reconciles, and what it may create.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -88,6 +109,7 @@ pub static ABOUT: About = About {
         Grant::everywhere("", "nodes", &["list", "watch"]),
         Grant::everywhere("", "pods", &["list"]),
     ],
+    flags: ClusterFlags::augment_args,
     ..About::named("cluster")
 };
 

@@ -89,8 +89,8 @@ fn row(arg: &Arg) -> String {
     )
 }
 
-fn page() -> String {
-    let mut dorgu = dorgu::cli::command();
+/// The page about this command line.
+pub(crate) fn page(mut dorgu: clap::Command) -> String {
     dorgu.build();
     let mut text = INTRODUCTION.to_owned();
     for command in dorgu.get_subcommands().filter(|command| command.get_name() != "help") {
@@ -112,7 +112,7 @@ fn page() -> String {
 
 #[test]
 fn the_page_of_flags_is_current() {
-    assert_text_is_current("docs/flags.md", &page());
+    assert_text_is_current("docs/flags.md", &page(dorgu::cli::command()));
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod signals;
 mod stalled;
 mod strangers;
 pub(crate) mod support;
+pub(crate) mod upgraded;

@@ -341,6 +341,14 @@ impl Client {
         self.finish().await
     }
 
+    /// Reads so many bytes of a protocol that is not HTTP.
+    pub(crate) async fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        while self.read.len() < count {
+            self.more().await?;
+        }
+        Ok(self.read.drain(..count).collect())
+    }
+
     async fn more(&mut self) -> io::Result<()> {
         let mut piece = [0; 16 * 1024];
         match self.stream.read(&mut piece).await? {
