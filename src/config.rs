@@ -18,9 +18,9 @@ pub struct Config {
     pub source: Source,
     /// Rules and mode.
     pub rulebook: Rulebook,
-    /// How personas are found.
+    /// How Deployments are matched to personas.
     pub matching: Matching,
-    /// The webhook's listener; absent: no webhook, which leaves the controllers.
+    /// The webhook's listener. Without it there is no webhook, and only the controllers run.
     pub serving: Option<Serving>,
     /// How often a controller reconciles every persona without a change.
     pub requeue_interval: Duration,

@@ -112,7 +112,7 @@ fn sent(number: usize, edition: u32) -> String {
 
 /// As a list is read: one object after the other, each kept as the index knows it.
 fn list(index: &Index, texts: &[String]) {
-    let known = |text: &String| index.known_persona(StoredPersona::decode(text).expect("readable"));
+    let known = |text: &String| index.reuse_persona(StoredPersona::decode(text).expect("readable"));
     let objects: Vec<Arc<StoredPersona>> = texts.iter().map(known).collect();
     index.personas(Change::Replace {
         objects,

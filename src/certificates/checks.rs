@@ -1,4 +1,5 @@
-//! The reports for `/readyz?verbose` and `/metrics`: the certificate being served, compared with the Secret and the caBundle.
+//! What `/readyz?verbose` and `/metrics` report about certificates: compares the certificate being served with the Secret and
+//! the caBundle.
 
 use jiff::Timestamp;
 

@@ -383,7 +383,7 @@ fn old_of(signing: &Signing) -> Old {
     }
 }
 
-/// Whether clients with this bundle accept a certificate, given as PEM.
+/// Whether clients that trust this bundle, and call `server_name`, accept a certificate (PEM) at `now`.
 pub(super) fn is_trusted(trusted: &[u8], certificate: &str, server_name: &str, now: Timestamp) -> bool {
     trusts(trusted, &pem::chain(certificate), server_name, now).is_ok()
 }

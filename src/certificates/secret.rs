@@ -119,7 +119,7 @@ pub(super) struct Secret {
 impl KeyedCa {
     pub(super) fn of(authority: &Authority) -> KeyedCa {
         KeyedCa {
-            // What a generator prints and what a reader finds must be one text.
+            // The generator's text in the form in which it will be read back.
             certificate: pem::first(authority.pem()).unwrap_or_default(),
             key: authority.key_pem(),
         }

@@ -11,11 +11,11 @@ mod serve;
 mod values;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::serve::parts::{self, Entry};
@@ -24,22 +24,38 @@ use crate::telemetry;
 /// Checks every Deployment against its ApplicationPersona, and warns or denies.
 #[derive(Debug, Parser)]
 #[command(name = "dorgu", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage. `dorgu COMMAND --help` says those of a command."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const WRITES: &str = "Exit codes: 0 success, 1 the output could not be written, 2 wrong usage.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer admission reviews.
+    #[command(
+        after_help = "Exit codes: 0 after SIGTERM or Ctrl-C, 1 it could not start or continue, 2 wrong usage, \
+                            130 or 143 when a second signal ends it at once."
+    )]
     Serve(Box<serve::Flags>),
     /// Print the CustomResourceDefinitions, or write them into a folder.
+    #[command(after_help = WRITES)]
     Crd(crd::Flags),
     /// Print the objects of an installation in a cluster, or write them into a folder for `kubectl apply -k`.
+    #[command(after_help = WRITES)]
     Manifests(manifests::Flags),
     /// Check an installation in a cluster: what is wrong, why, and which command to run next. Changes nothing.
+    #[command(
+        after_help = "Exit codes: 0 nothing is wrong, 1 something is wrong, 2 wrong usage, or not everything could \
+                            be checked."
+    )]
     Doctor(Box<doctor::Flags>),
     /// Print the version.
+    #[command(after_help = WRITES)]
     Version,
 }
 
@@ -85,7 +101,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are errors to clap, which knows their stream and exit code.
-            let _ = error.print();
+            report(&error);
             if let Some(variable) = blamed(&error, &args, parts) {
                 complain(&format!("that value is from the environment variable {variable}"));
             }
@@ -109,6 +125,26 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints clap's error. A parser's own text begins with the value, which clap has named already, so it is not repeated.
+fn report(error: &clap::Error) {
+    let (ErrorKind::ValueValidation, Some(ContextValue::String(value))) =
+        (error.kind(), error.get(ContextKind::InvalidValue))
+    else {
+        // Where it cannot be written, the exit code remains.
+        let _ = error.print();
+        return;
+    };
+    let text = error.render();
+    let styled = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = if styled {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    let text = text.replacen(&format!(": '{value}' is "), ": it is ", 1);
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The environment variable that a rejected value came from. clap names the flag, although the user did not type it.

@@ -1,4 +1,4 @@
-//! The state of one file between two reads.
+//! What is remembered of one file between two reads: the digest of its bytes, its stamp, and the objects that it serves.
 
 use std::path::Path;
 

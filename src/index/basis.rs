@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::Snapshot;
-use super::entries::Claimants;
+use super::entries::AppDeployments;
 use super::table::Edition;
 use crate::policy::Persona;
 
@@ -12,22 +12,22 @@ use crate::policy::Persona;
 pub struct Basis {
     /// All personas count: one of another app may match one of the Deployments more strongly.
     governors: Edition<Persona>,
-    claimants: Weak<Claimants>,
+    app_deployments: Weak<AppDeployments>,
 }
 
 impl PartialEq for Basis {
     fn eq(&self, other: &Basis) -> bool {
-        self.governors == other.governors && self.claimants.ptr_eq(&other.claimants)
+        self.governors == other.governors && self.app_deployments.ptr_eq(&other.app_deployments)
     }
 }
 
 impl Snapshot {
     /// Equal to the basis at another moment when [`Snapshot::workloads`] finds the same.
     pub fn basis(&self, namespace: &str, app: &str) -> Basis {
-        let claimants = self.claimants.get(namespace, app);
+        let app_deployments = self.app_deployments.get(namespace, app);
         Basis {
             governors: self.governors.edition(),
-            claimants: claimants.map_or_else(Weak::new, Arc::downgrade),
+            app_deployments: app_deployments.map_or_else(Weak::new, Arc::downgrade),
         }
     }
 }

@@ -92,7 +92,7 @@ pub struct Deployment {
     pub labels: AppLabels,
     /// `spec.selector.matchLabels`; may be empty where `--match` does not read it.
     pub selected: AppLabels,
-    /// What runs; left out where nobody can ask for it, since nothing names an app.
+    /// The running state; `None` where no field names an app, since then no one reads it.
     pub running: Option<Box<Running>>,
 }
 
@@ -129,7 +129,7 @@ impl Default for Running {
 }
 
 impl Deployment {
-    /// By what it names its app.
+    /// The names by which it is matched to an app.
     pub fn names(&self) -> Names<'_> {
         Names {
             label: &self.labels.name,
@@ -140,7 +140,7 @@ impl Deployment {
         }
     }
 
-    /// The apps it claims, each once.
+    /// The apps it may belong to, each once.
     pub(super) fn apps(&self, matching: Matching) -> Vec<&str> {
         let mut apps: Vec<&str> = Vec::new();
         for (_, app) in self.names().in_order(matching) {
@@ -151,8 +151,8 @@ impl Deployment {
         apps
     }
 
-    /// Without what is never read: with `--match label` the other names, and of a Deployment that names no app all but
-    /// that it exists.
+    /// Removes the fields that are never read: with `--match label` the other names, and for a Deployment that names no app
+    /// everything but its existence.
     pub(super) fn slim(mut self, matching: Matching) -> Deployment {
         if matching == Matching::Label {
             self.labels.app = Box::default();
@@ -167,19 +167,19 @@ impl Deployment {
 
 /// Every Deployment that may belong to one app of a namespace; never empty.
 #[derive(Debug)]
-pub(super) struct Claimants {
+pub(super) struct AppDeployments {
     pub(super) app: Box<str>,
     /// By name.
     pub(super) deployments: Box<[Arc<Deployment>]>,
 }
 
-impl Keyed for Claimants {
+impl Keyed for AppDeployments {
     fn key(&self) -> (&str, &str) {
         let first = self.deployments.first();
         (first.map_or("", |first| &first.namespace), &self.app)
     }
 
-    fn same(&self, other: &Claimants) -> bool {
+    fn same(&self, other: &AppDeployments) -> bool {
         self.deployments.len() == other.deployments.len()
             && self
                 .deployments

@@ -1,4 +1,4 @@
-//! The status of a persona as a fingerprint, so that 100,000 of them are compared without being kept.
+//! Fingerprints of statuses, so that 100,000 statuses can be compared without being kept.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,28 +6,28 @@ use serde_json::Value;
 
 use crate::api::application_persona::status::Phase;
 
-/// Keys that alone are no reason to write, at whatever depth.
+/// Keys whose change alone is no reason to write, at whatever depth.
 pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
 
-/// What the controller of personas decides; everything else in a status comes from other writers and is kept.
+/// The fields that the persona controller decides. All others belong to other writers and are kept.
 pub const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
 
 /// The types of its conditions, in the order in which they are written.
 pub const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
 
-/// A status, as small as it can be and still be told from another. Numbers, since there may be 100,000 of them.
+/// A status, reduced to hashes that differ when it differs. Small, since there may be 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusFingerprint {
-    /// Everything that a controller derives, without timestamps and without `deployments`.
+    /// Hash of everything that a controller derives, without timestamps and without `deployments`.
     pub verdict: u64,
-    /// `deployments`, which a controller derives only when there is a Deployment.
+    /// Hash of `deployments`, which a controller derives only when there is a Deployment.
     pub deployments: u64,
-    /// `phase`, which `verdict` tells of too; none where it is no word that we know.
+    /// `phase`, which `verdict` also covers; `None` where it is not a known phase.
     pub phase: Option<Phase>,
 }
 
 impl StatusFingerprint {
-    /// That of a status; none for an object without one.
+    /// The fingerprint of a status; `None` for an object without one.
     pub fn of(status: &Value) -> Option<StatusFingerprint> {
         status.is_object().then(|| StatusFingerprint {
             verdict: verdict(status),
@@ -37,14 +37,14 @@ impl StatusFingerprint {
     }
 }
 
-/// Of what a controller derives, without `deployments`.
+/// The hash of what a controller derives, without `deployments`.
 pub fn verdict(status: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     for key in DECIDED {
         fold(&status[key], &mut hasher);
     }
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    // Whatever their order: the API server has its own.
+    // In our order, since the API server has its own.
     for kind in CONDITIONS {
         let condition = conditions.iter().find(|condition| condition["type"] == kind);
         fold(condition.unwrap_or(&Value::Null), &mut hasher);
@@ -52,14 +52,14 @@ pub fn verdict(status: &Value) -> u64 {
     hasher.finish()
 }
 
-/// Of any value, without its times.
+/// The hash of any value, without its timestamps.
 pub fn hashed(value: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     fold(value, &mut hasher);
     hasher.finish()
 }
 
-/// Hashes a value without its clocks; the order of an object's keys does not count.
+/// Hashes a value without its timestamps. The order of an object's keys does not matter.
 fn fold(value: &Value, hasher: &mut DefaultHasher) {
     match value {
         Value::Null => 0_u8.hash(hasher),

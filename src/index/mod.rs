@@ -4,6 +4,7 @@
 //! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files: both
 //! feed it through the same three writers, one for each kind.
 
+mod affected;
 mod arrivals;
 mod basis;
 mod entries;
@@ -12,7 +13,6 @@ mod shared;
 mod snapshot;
 mod table;
 mod tally;
-mod touched;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::policy::Matching;
+use affected::AffectedApps;
+pub use affected::AppKey;
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
@@ -27,11 +29,9 @@ pub use entries::{AppLabels, Deployment, Namespace, Running, StoredPersona};
 pub use fingerprint::StatusFingerprint;
 use shared::Shared;
 pub use snapshot::Snapshot;
-use snapshot::{claimants, governors, reclaim, settled};
+use snapshot::{app_deployments, governors, reclaim, settled};
 use table::{Keyed, Table};
 pub use tally::Tally;
-pub use touched::AppKey;
-use touched::Touched;
 
 /// The kinds the index holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub enum Change<T> {
     },
     /// The complete list. What is not in it was deleted, unless it is in `kept`.
     Replace {
-        /// The objects. Those that did not change should come from [`Index::known_persona`] and [`Index::known_deployment`].
+        /// The objects. Those that did not change should come from [`Index::reuse_persona`] and [`Index::reuse_deployment`].
         objects: Vec<Arc<T>>,
         /// Namespace and name of objects that exist and cannot be read. Their last readable version stays.
         kept: Vec<(String, String)>,
@@ -93,7 +93,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty one, in which Deployments find their personas by that.
+    /// An empty index in which Deployments are matched by these names.
     pub fn new(matching: Matching) -> Index {
         Index {
             current: ArcSwap::from_pointee(Snapshot {
@@ -104,7 +104,7 @@ impl Index {
         }
     }
 
-    /// What is known now. Cheap: one atomic load.
+    /// The current snapshot: one atomic load.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
     }
@@ -134,19 +134,19 @@ impl Index {
 
     /// The entry to list for a persona: the stored one when it is equal. Called for each object as it arrives, so that a list
     /// of 100,000 known personas does not need their memory twice.
-    pub fn known_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
-        self.load().recognise(Arc::new(stored))
+    pub fn reuse_persona(&self, stored: StoredPersona) -> Arc<StoredPersona> {
+        self.load().reuse(Arc::new(stored))
     }
 
     /// The same for a Deployment.
-    pub fn known_deployment(&self, deployment: Deployment) -> Arc<Deployment> {
+    pub fn reuse_deployment(&self, deployment: Deployment) -> Arc<Deployment> {
         let now = self.load();
         now.deployments.reuse(Arc::new(deployment.slim(now.matching)))
     }
 
     /// Applies a change of personas. Returns the apps about which more than a status has changed.
     pub fn personas(&self, change: Change<StoredPersona>) -> Vec<AppKey> {
-        let mut touched = Touched::default();
+        let mut affected = AffectedApps::default();
         match change {
             Change::Put(stored) => self.publish(|now| {
                 let (namespace, name) = stored.key();
@@ -161,20 +161,20 @@ impl Index {
                     return now.put_persona(stored);
                 }
                 let before = before.as_deref().map(|before| &*before.persona);
-                touched.governed(now, before);
+                affected.persona(now, before);
                 let persona = Arc::clone(&stored.persona);
                 if let Some(moved) = before.filter(|before| before.app != persona.app) {
                     now.release(moved);
                 }
                 now.govern(&persona);
                 now.put_persona(stored);
-                touched.governed(now, Some(&persona));
+                affected.persona(now, Some(&persona));
             }),
             Change::Remove { namespace, name } => self.publish(|now| {
                 let Some(before) = now.personas.get(&namespace, &name).cloned() else {
                     return;
                 };
-                touched.governed(now, Some(&before.persona));
+                affected.persona(now, Some(&before.persona));
                 now.release(&before.persona);
                 now.tally.take(&before);
                 now.personas.remove(&namespace, &name, "");
@@ -183,14 +183,14 @@ impl Index {
                 // The new table is built outside the lock. Only the swap needs the writers' turn, and this kind has no other
                 // writer.
                 let before = Snapshot::clone(&self.load());
-                let settle = |stored: Arc<StoredPersona>| before.recognise(stored);
+                let settle = |stored: Arc<StoredPersona>| before.reuse(stored);
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas);
                 let shared = Shared::all(&governors);
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
                 for stored in before.personas.differing(&personas, differ) {
-                    touched.governed(&before, Some(&stored.persona));
+                    affected.persona(&before, Some(&stored.persona));
                 }
                 self.publish(|now| {
                     now.personas = personas;
@@ -201,7 +201,7 @@ impl Index {
                 self.sync(Kind::Persona);
             }
         }
-        touched.into_keys()
+        affected.into_keys()
     }
 
     /// Applies a change of namespaces.
@@ -232,7 +232,7 @@ impl Index {
     /// Applies a change of Deployments. Returns the apps of those that really changed, before and after.
     pub fn deployments(&self, change: Change<Deployment>) -> Vec<AppKey> {
         let matching = self.load().matching;
-        let mut touched = Touched::default();
+        let mut affected = AffectedApps::default();
         match change {
             Change::Put(object) => {
                 let object = Arc::new(object.slim(matching));
@@ -242,8 +242,8 @@ impl Index {
                     if before.as_ref().is_some_and(|there| there.same(&object)) {
                         return;
                     }
-                    touched.claimed(matching, before.as_deref());
-                    touched.claimed(matching, Some(&object));
+                    affected.deployment(matching, before.as_deref());
+                    affected.deployment(matching, Some(&object));
                     reclaim(now, before.as_ref(), Some(&object));
                     now.deployments.put(Arc::clone(&object));
                 });
@@ -252,20 +252,20 @@ impl Index {
             }
             Change::Remove { namespace, name } => self.publish(|now| {
                 let before = now.deployments.get(&namespace, &name).cloned();
-                touched.claimed(matching, before.as_deref());
+                affected.deployment(matching, before.as_deref());
                 reclaim(now, before.as_ref(), None);
                 now.deployments.remove(&namespace, &name, "");
             }),
             Change::Replace { objects, kept } => {
                 let before = Snapshot::clone(&self.load());
                 let deployments = relisted(&before.deployments, objects, &kept);
-                let claimants = claimants(before.matching, &deployments, &before.claimants);
+                let app_deployments = app_deployments(before.matching, &deployments, &before.app_deployments);
                 for deployment in before.deployments.differing(&deployments, |_, _| true) {
-                    touched.claimed(matching, Some(deployment));
+                    affected.deployment(matching, Some(deployment));
                 }
                 self.publish(|now| {
                     now.deployments = deployments;
-                    now.claimants = claimants;
+                    now.app_deployments = app_deployments;
                 });
                 self.sync(Kind::Deployment);
                 let now = self.load();
@@ -273,7 +273,7 @@ impl Index {
                     .listed(|namespace, name| now.deployment(namespace, name).is_some());
             }
         }
-        touched.into_keys()
+        affected.into_keys()
     }
 
     /// Makes the next snapshot from the current one. Each kind has one writer, so a writer's view of its own kind is never

@@ -1,10 +1,10 @@
-//! What the index knew at one moment: personas, namespaces and Deployments, and which belong together.
+//! The state of the index at one moment: personas, namespaces and Deployments, and which of them belong together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Kind;
-use super::entries::{Claimants, Deployment, Namespace, StoredPersona};
+use super::entries::{AppDeployments, Deployment, Namespace, StoredPersona};
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
@@ -16,19 +16,19 @@ pub struct Snapshot {
     pub(super) matching: Matching,
     pub(super) personas: Table<StoredPersona>,
     pub(super) tally: Tally,
-    /// The same personas by namespace and app, which is how they are asked for.
+    /// The same personas by namespace and app, as reviews search for them.
     pub(super) governors: Table<Persona>,
-    /// What the personas of an app demand together, where there are several.
+    /// The joint demands of the personas of an app, where there are several.
     pub(super) shared: Table<Shared>,
     pub(super) namespaces: Table<Namespace>,
     pub(super) deployments: Table<Deployment>,
-    /// The same Deployments by namespace and each app they claim.
-    pub(super) claimants: Table<Claimants>,
+    /// The same Deployments by namespace and by each app they may belong to.
+    pub(super) app_deployments: Table<AppDeployments>,
 }
 
 impl Snapshot {
-    /// A snapshot of these personas and namespaces, without Deployments. Personas of one app are ordered by `metadata.name`, so that the same set always answers alike
-    /// (contract 2.3 leaves the order open).
+    /// A snapshot of these personas and namespaces, without Deployments. Personas of one app are ordered by `metadata.name`, so
+    /// that the same set always gives the same answer (contract 2.3 leaves the order open).
     pub fn build(
         personas: impl IntoIterator<Item = Arc<Persona>>,
         namespaces: impl IntoIterator<Item = (String, ModeWish)>,
@@ -59,16 +59,16 @@ impl Snapshot {
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
             deployments: Table::default(),
-            claimants: Table::default(),
+            app_deployments: Table::default(),
         }
     }
 
-    /// By what a Deployment finds its personas.
+    /// Which names match a Deployment to its personas.
     pub fn matching(&self) -> Matching {
         self.matching
     }
 
-    /// Every persona of that app there, empty when none. Exact and case-sensitive; an empty name finds nothing.
+    /// Every persona of that app, empty when there is none. Exact and case-sensitive; an empty name finds nothing.
     pub fn find(&self, namespace: &str, app: &str) -> Personas<'_> {
         if app.is_empty() {
             return Personas::default();
@@ -88,8 +88,8 @@ impl Snapshot {
         self.namespaces.get("", namespace).map_or(&UNSET, |found| &found.mode)
     }
 
-    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace: for an object of which nothing but
-    /// the namespace can be read. Looks at all personas there are.
+    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace, for an object of which only the namespace
+    /// can be read. Reads all personas.
     pub fn strictest_persona_mode(&self, namespace: &str) -> Mode {
         let there = self.personas.iter().map(|stored| &stored.persona);
         there
@@ -99,8 +99,8 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    /// The strictest mode that any persona or namespace asks for: for an object of which not even the namespace can be
-    /// read. Reads all of them.
+    /// The strictest mode that any persona or namespace requests, for an object whose namespace cannot be read either. Reads
+    /// all of them.
     pub fn strictest_mode(&self) -> Mode {
         let personas = self.personas.iter().map(|stored| &stored.persona.mode);
         let namespaces = self.namespaces.iter().map(|namespace| &namespace.mode);
@@ -108,7 +108,7 @@ impl Snapshot {
         modes.max().unwrap_or_default()
     }
 
-    /// By what that Deployment names its app; none when it is not known.
+    /// The names by which that Deployment is matched to an app; `None` when it is unknown.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<&Deployment> {
         self.deployments.get(namespace, name).map(Arc::as_ref)
     }
@@ -123,7 +123,7 @@ impl Snapshot {
         self.namespaces.get("", name).map(Arc::as_ref)
     }
 
-    /// The persona of that name, and what its status says.
+    /// The persona of that name, with the fingerprint of its status.
     pub fn persona(&self, namespace: &str, name: &str) -> Option<&Arc<StoredPersona>> {
         self.personas.get(namespace, name)
     }
@@ -138,17 +138,17 @@ impl Snapshot {
         self.tally
     }
 
-    /// The Deployments that belong to an app, by name: those with the strongest claim to it, unless a stronger claim of
-    /// theirs leads to another app that is governed. A review of each of them is answered by this app's personas.
+    /// The Deployments that belong to an app, by name: those that match it most strongly, except those that match another
+    /// governed app more strongly. A review of each of them is answered by this app's personas.
     pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
-        let claimants = self.claimants.get(namespace, app);
-        let claimants = claimants.map_or(&[][..], |claimants| &claimants.deployments);
+        let app_deployments = self.app_deployments.get(namespace, app);
+        let app_deployments = app_deployments.map_or(&[][..], |app_deployments| &app_deployments.deployments);
         let governed = |deployment: &Deployment| {
             let mut claims = deployment.names().in_order(self.matching);
             let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
             first.and_then(|(strength, leads_to)| (leads_to == app).then_some(strength))
         };
-        let ours = claimants
+        let ours = app_deployments
             .iter()
             .filter_map(|deployment| Some((governed(deployment)?, deployment)));
         let ours: Vec<(MatchStrength, &Arc<Deployment>)> = ours.collect();
@@ -157,9 +157,8 @@ impl Snapshot {
         on_it.map(|(_, deployment)| deployment).collect()
     }
 
-    /// The entry that is here, when it says the same as `stored`; else `stored`, with the persona that is here where its
-    /// demands did not change.
-    pub(super) fn recognise(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
+    /// The stored entry when it equals `stored`. Otherwise `stored`, with the stored persona where its demands did not change.
+    pub(super) fn reuse(&self, stored: Arc<StoredPersona>) -> Arc<StoredPersona> {
         let (namespace, name) = stored.key();
         match self.personas.get(namespace, name) {
             Some(there) if there.same(&stored) => Arc::clone(there),
@@ -177,13 +176,13 @@ impl Snapshot {
         }
     }
 
-    /// Takes a persona into the list of its app, and what that demands together.
+    /// Adds a persona to the list of its app, and updates the joint demands.
     pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
         self.governors.put(Arc::clone(persona));
         self.share(&persona.namespace, &persona.app);
     }
 
-    /// Takes a persona out of it.
+    /// Removes a persona from it.
     pub(super) fn release(&mut self, persona: &Persona) {
         self.governors.remove(&persona.namespace, &persona.app, &persona.name);
         self.share(&persona.namespace, &persona.app);
@@ -206,7 +205,7 @@ impl Snapshot {
     }
 }
 
-/// Makes the lists of the apps that a Deployment claims, or claimed, right again.
+/// Updates the lists of the apps that a Deployment matches, or matched before.
 pub(super) fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>, coming: Option<&Arc<Deployment>>) {
     let Some(any) = coming.or(leaving) else { return };
     let (namespace, name) = (&*any.namespace, &*any.name);
@@ -219,35 +218,35 @@ pub(super) fn reclaim(snapshot: &mut Snapshot, leaving: Option<&Arc<Deployment>>
     };
     let (before, after) = (apps(leaving), apps(coming));
     for app in before.iter().chain(after.iter().filter(|app| !before.contains(app))) {
-        let there = snapshot.claimants.get(namespace, app);
-        let there = there.map_or(&[][..], |claimants| &claimants.deployments);
+        let there = snapshot.app_deployments.get(namespace, app);
+        let there = there.map_or(&[][..], |app_deployments| &app_deployments.deployments);
         let others = there.iter().filter(|deployment| &*deployment.name != name);
         let mut list: Vec<Arc<Deployment>> = others.cloned().collect();
         if after.contains(app) {
             list.extend(coming.cloned());
         }
         if list.is_empty() {
-            snapshot.claimants.remove(namespace, app, "");
+            snapshot.app_deployments.remove(namespace, app, "");
         } else {
-            snapshot.claimants.put(Arc::new(claim(app, list)));
+            snapshot.app_deployments.put(Arc::new(claim(app, list)));
         }
     }
 }
 
-fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> Claimants {
+fn claim(app: &str, mut deployments: Vec<Arc<Deployment>>) -> AppDeployments {
     deployments.sort_by(|a, b| a.name.cmp(&b.name));
-    Claimants {
+    AppDeployments {
         app: app.into(),
         deployments: deployments.into(),
     }
 }
 
-/// All Deployments by namespace and claimed app; the lists of `before` that did not change stay.
-pub(super) fn claimants(
+/// All Deployments by namespace and matched app. Lists of `before` that did not change are reused.
+pub(super) fn app_deployments(
     matching: Matching,
     deployments: &Table<Deployment>,
-    before: &Table<Claimants>,
-) -> Table<Claimants> {
+    before: &Table<AppDeployments>,
+) -> Table<AppDeployments> {
     let mut lists: BTreeMap<(&str, &str), Vec<Arc<Deployment>>> = BTreeMap::new();
     for deployment in deployments.iter() {
         for app in deployment.apps(matching) {
@@ -269,7 +268,7 @@ pub(super) fn governors(personas: &Table<StoredPersona>) -> Table<Persona> {
     Table::build(personas.iter().map(|stored| Arc::clone(&stored.persona)))
 }
 
-/// The entry to store: a persona whose demands did not change stays the one that readers know.
+/// The entry to store. A persona whose demands did not change keeps its place in memory.
 pub(super) fn settled(before: Option<&StoredPersona>, mut stored: StoredPersona) -> StoredPersona {
     if let Some(before) = before.filter(|before| before.demands_same(&stored)) {
         stored.persona = Arc::clone(&before.persona);

@@ -204,7 +204,7 @@ impl Model {
         Snapshot {
             tally: Tally::of(self.personas.values()),
             matching: self.matching,
-            claimants: claimants(self.matching, &deployments, &Table::default()),
+            app_deployments: app_deployments(self.matching, &deployments, &Table::default()),
             deployments,
             ..fresh
         }
@@ -244,13 +244,13 @@ proptest! {
         let (index, mut model) = model(matching);
         for step in &steps {
             let before = Snapshot::clone(&index.load());
-            let touched = model.step(&index, step);
+            let affected = model.step(&index, step);
             let after = index.load();
             for namespace in NAMESPACES {
                 for app in NAMES {
                     let changed = of_app(&before, namespace, app) != of_app(&after, namespace, app);
                     let key = AppKey { namespace: namespace.into(), app: app.into() };
-                    prop_assert!(!changed || touched.contains(&key), "{step:?} changed {key:?} and touched {touched:?}");
+                    prop_assert!(!changed || affected.contains(&key), "{step:?} changed {key:?} and affected {affected:?}");
                 }
             }
         }
@@ -281,8 +281,8 @@ fn deployment(name: &str, app: &str, ready: i32) -> Deployment {
     }
 }
 
-fn names(touched: &[AppKey]) -> Vec<&str> {
-    touched.iter().map(|key| &*key.app).collect()
+fn names(affected: &[AppKey]) -> Vec<&str> {
+    affected.iter().map(|key| &*key.app).collect()
 }
 
 #[test]
@@ -347,8 +347,8 @@ fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
     index.personas(Change::Put(stored("shop", "o", "orders", "1")));
     assert_eq!(whose("orders"), ["web"], "a label is a stronger claim than a name");
     // Its label now leads elsewhere, so both apps are reported.
-    let touched = index.personas(Change::Put(stored("shop", "p", "payments", "1")));
-    assert_eq!(names(&touched), ["orders", "payments", "web"]);
+    let affected = index.personas(Change::Put(stored("shop", "p", "payments", "1")));
+    assert_eq!(names(&affected), ["orders", "payments", "web"]);
     assert_eq!(
         (whose("orders"), whose("payments")),
         (vec!["orders".to_owned()], vec!["web".to_owned()])
@@ -403,22 +403,22 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
     let there = snapshot.persona("shop", "a").expect("it is there");
     // A new read of an equal object, as in a list.
     let again = || stored("shop", "a", "orders", "1");
-    assert!(Arc::ptr_eq(&index.known_persona(again()), there));
+    assert!(Arc::ptr_eq(&index.reuse_persona(again()), there));
     let status = Some(StatusFingerprint {
         verdict: 1,
         deployments: 1,
         phase: None,
     });
-    let told = index.known_persona(StoredPersona { status, ..again() });
+    let told = index.reuse_persona(StoredPersona { status, ..again() });
     assert_eq!(told.status, status);
     assert!(Arc::ptr_eq(&told.persona, &there.persona), "only its status is another");
-    let other = index.known_persona(stored("shop", "a", "orders", "2"));
+    let other = index.reuse_persona(stored("shop", "a", "orders", "2"));
     assert_eq!(other.persona.liveness_path.as_deref(), Some("2"));
     // An entry without a version is never equal to another.
     let unversioned = StoredPersona { version: 0, ..again() };
     index.personas(Change::Put(unversioned.clone()));
     assert!(Arc::ptr_eq(
-        &index.known_persona(unversioned.clone()).persona,
+        &index.reuse_persona(unversioned.clone()).persona,
         &unversioned.persona
     ));
 
@@ -429,12 +429,12 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
         .cloned()
         .expect("it is there");
     assert!(Arc::ptr_eq(
-        &index.known_deployment(deployment("web", "orders", 1)),
+        &index.reuse_deployment(deployment("web", "orders", 1)),
         &there
     ));
     assert_eq!(
         index
-            .known_deployment(deployment("web", "orders", 2))
+            .reuse_deployment(deployment("web", "orders", 2))
             .running
             .as_ref()
             .map(|r| r.ready),

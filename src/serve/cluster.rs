@@ -1,7 +1,4 @@
-//! With a cluster: the thread of the watches, and what probes and metrics say of them.
-//!
-//! The watches and the controllers run on a thread and a runtime of their own, so that reading a long list never delays a
-//! review.
+//! Cluster mode: the thread of the watches, and what probes and metrics report about them.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,9 +21,9 @@ pub(super) type Note = Box<dyn Fn() -> String + Send + Sync>;
 /// The states of all watches.
 #[derive(Clone, Debug)]
 pub(super) struct Watches {
-    /// Of those that fill the index.
+    /// The watches that fill the index.
     filling: watched::Watches,
-    /// Of the parts.
+    /// The watches of parts.
     of_parts: Vec<Watched>,
 }
 
@@ -63,8 +60,8 @@ impl Watches {
         })
     }
 
-    /// What `/readyz?verbose` says of one kind. A watch that is lost makes nobody unready: what is known goes on being
-    /// right for most, and without us everything would be admitted.
+    /// The line of `/readyz?verbose` for one kind. A lost watch does not make the replica unready: most known objects stay
+    /// valid, and without a ready replica everything would be admitted.
     pub(super) fn readiness(&self, kind: Kind, index: &Index) -> Result<String, String> {
         let state = self.filling.of(kind);
         let trouble = state.trouble();

@@ -7,6 +7,7 @@ mod gauges;
 mod leader;
 pub mod parts;
 mod personas;
+mod readiness;
 pub mod reference;
 mod routed;
 mod scraped;
@@ -147,7 +148,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
         _ => None,
     };
     // The probes outlive the drain: they report "not ready" until the last request is answered.
-    let ready = ready(&index, &feed, parts.checks, draining.clone());
+    let ready = readiness::checks(&index, &feed, parts.checks, draining.clone());
     let (_, never) = Drain::new();
     let probes = Beside {
         name: "probes",
@@ -284,49 +285,6 @@ impl Feed {
             }
         }
     }
-}
-
-/// The checks of `/readyz`.
-fn ready(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, draining: Drain) -> Checks {
-    let checks = Checks::new();
-    let filled = match feed {
-        Feed::Files { .. } => {
-            let index = Arc::clone(index);
-            checks.with("personas", move || {
-                if index.is_synced() {
-                    Ok(())
-                } else {
-                    Err("the persona folders were not read yet".to_owned())
-                }
-            })
-        }
-        Feed::Cluster {
-            watches, leadership, ..
-        } => {
-            let names = [
-                ("personas", Kind::Persona),
-                ("namespaces", Kind::Namespace),
-                ("deployments", Kind::Deployment),
-            ];
-            let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
-                let (index, watches) = (Arc::clone(index), watches.clone());
-                checks.with_note(name, move || watches.readiness(kind, &index))
-            });
-            // None of these is ever a failure: a replica that does not lead answers as well.
-            let holder = leadership.clone();
-            let led = synced.with_note("lease", move || Ok(holder.note()));
-            let notes = watches.notes(leadership);
-            notes.fold(led, |checks, (name, note)| checks.with_note(name, move || Ok(note())))
-        }
-    };
-    let all = of_parts.into_iter().fold(filled, Checks::and);
-    all.with("not-draining", move || {
-        if draining.is_draining() {
-            Err("shutting down".to_owned())
-        } else {
-            Ok(())
-        }
-    })
 }
 
 /// Raises the limit of open files, and divides it among the listeners.

@@ -53,7 +53,7 @@ pub fn fill(index: &Index, loaded: Loaded) {
         })
     });
     let personas = loaded.personas.into_iter().map(|served| {
-        index.known_persona(StoredPersona {
+        index.reuse_persona(StoredPersona {
             version: served.version,
             generation: 0,
             status: None,

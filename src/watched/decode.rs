@@ -1,4 +1,4 @@
-//! Decodes the objects of watches into the entries of the index.
+//! Decodes the JSON of watched objects into entries of the index, keeping only the fields that are read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Decode for StoredPersona {
         Ok(StoredPersona {
             version: version.finish(),
             generation: metadata.generation,
-            // One that cannot be read says nothing that we would.
+            // A status that cannot be decoded equals none of ours.
             status: status.and_then(|status| StatusFingerprint::of(&from_json::<Value>(status.get()).ok()?)),
             persona: Arc::new(Persona::parse(&object)),
         })

@@ -1,6 +1,6 @@
-//! The three kinds of a cluster that fill the index: what is kept of an object, and each event on its way there.
+//! Watches the three kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
 //!
-//! Knows the index and the API server, and neither who reads the index nor which tasks run beside it.
+//! This module knows the index and the API server. It knows neither the readers of the index nor the tasks beside it.
 
 mod decode;
 
@@ -12,7 +12,7 @@ use crate::api::ApplicationPersona;
 use crate::index::{AppKey, Change, Index, Kind};
 use crate::k8s::{Client, Event, Followed, Resource, WatchState, follow_many};
 
-/// How the watch of each kind is doing.
+/// The state of each kind's watch.
 #[derive(Clone, Debug)]
 pub struct Watches {
     personas: Arc<WatchState>,
@@ -21,7 +21,7 @@ pub struct Watches {
 }
 
 impl Default for Watches {
-    /// Of watches that have not begun.
+    /// Watches that have not started.
     fn default() -> Watches {
         let state = |kind| Arc::new(WatchState::new(&resource(kind)));
         Watches {
@@ -33,7 +33,7 @@ impl Default for Watches {
 }
 
 impl Watches {
-    /// That of one kind.
+    /// The state of one kind's watch.
     pub fn of(&self, kind: Kind) -> &Arc<WatchState> {
         match kind {
             Kind::Persona => &self.personas,
@@ -42,8 +42,8 @@ impl Watches {
         }
     }
 
-    /// Keeps the index equal to what the API server says, for ever. `changed` gets the apps that really changed; after a
-    /// list, which is news even when nothing changed, maybe none.
+    /// Keeps the index equal to the API server's objects, and never returns. `changed` gets the apps that really changed. A
+    /// list calls it even when nothing changed, with no apps.
     pub async fn fill(&self, client: &Client, index: &Index, changed: impl Fn(Vec<AppKey>)) {
         let report = |listed: bool, apps: Vec<AppKey>| {
             if listed || !apps.is_empty() {
@@ -59,7 +59,7 @@ impl Watches {
                 client.clone(),
                 resource(Kind::Persona),
                 Arc::clone(&self.personas),
-                |persona| index.known_persona(persona),
+                |persona| index.reuse_persona(persona),
                 |event| report(is_list(&event), index.personas(change(event))),
             ),
             follow_many(
@@ -73,7 +73,7 @@ impl Watches {
                 client.clone(),
                 resource(Kind::Deployment),
                 Arc::clone(&self.deployments),
-                |deployment| index.known_deployment(deployment),
+                |deployment| index.reuse_deployment(deployment),
                 |event| report(is_list(&event), index.deployments(change(event))),
             ),
         );

@@ -44,7 +44,7 @@ fn deployment(number: usize, ready: usize) -> String {
 fn relist(index: &Index, texts: &[String]) -> usize {
     let known = |text: &String| {
         let deployment = Deployment::decode(text).expect("readable");
-        index.known_deployment(deployment)
+        index.reuse_deployment(deployment)
     };
     let change = Change::Replace {
         objects: texts.iter().map(known).collect(),

@@ -61,7 +61,7 @@ impl Webhook {
     }
 }
 
-/// By the first name that finds a persona.
+/// The personas of the first name that finds any.
 fn first_governed<'s>(index: &'s Snapshot, namespace: &str, names: Names<'s>) -> Governed<'s> {
     let mut found = names.in_order(index.matching()).map(|(_, app)| Governed {
         app,

@@ -40,7 +40,7 @@ pub use crate::api::names::WEBHOOK_PATH as PATH;
 /// and twice that on an update.
 pub const BODY_LIMIT: usize = 20 << 20;
 
-/// An answer's bytes, and what is counted of them.
+/// An answer's bytes, and its record for metrics and the log.
 type Answered = (Vec<u8>, Record);
 
 /// The state of the hot path.
@@ -48,7 +48,7 @@ type Answered = (Vec<u8>, Record);
 pub struct Webhook {
     /// Rules and mode of the process.
     pub rulebook: Rulebook,
-    /// Who governs what.
+    /// The index.
     pub index: Arc<Index>,
     /// Whether a Deployment that is not in the index may still become known: the watch of a cluster is connected.
     pub deployments_come: Arc<AtomicBool>,

@@ -341,3 +341,37 @@ fn what_cannot_be_written_is_a_failure() {
         );
     }
 }
+
+#[test]
+fn every_command_says_its_exit_codes() {
+    for command in [&[][..], &["serve"], &["crd"], &["manifests"], &["doctor"], &["version"]] {
+        let output = dorgu(&[command, &["--help"]].concat(), &[]);
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(help.contains("Exit codes: 0 "), "{command:?}: {help}");
+        assert!(help.contains("2 wrong usage"), "{command:?}: {help}");
+    }
+}
+
+#[test]
+fn no_message_names_a_value_or_a_path_twice() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["serve", "--kubeconfig=/nowhere/kubeconfig"], "/nowhere/kubeconfig"),
+        (&["doctor", "--kubeconfig=/nowhere/kubeconfig"], "/nowhere/kubeconfig"),
+        (&["serve", "--shutdown-delay=soon"], "soon"),
+        (&["serve", "--webhook-bind-address=94x43"], "94x43"),
+        (&["manifests", "--image=Bad Image"], "Bad Image"),
+    ];
+    for (args, named) in cases {
+        let said = stderr(&dorgu(args, &[]));
+        assert_eq!(said.matches(named).count(), 1, "{args:?}: {said}");
+        assert!(!said.contains("'\"") && !said.contains("\"'"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_log_in_text_stays_text_on_a_pipe() {
+    let args = ["serve", "--personas=/nowhere/personas", "--log-format=text"];
+    let said = stderr(&dorgu(&args, &[]));
+    assert!(said.lines().count() > 1, "{said}");
+    assert!(!said.contains('{') && !said.contains('\u{1b}'), "{said}");
+}

@@ -4,7 +4,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 use super::error::error_chain;
@@ -93,9 +93,19 @@ impl ClusterSource {
             _ => Config::from_kubeconfig(&options).await,
         };
         read.map_err(|error| ClusterSourceError::Kubeconfig {
+            reason: reason(&error, &place),
             place,
-            reason: error_chain(&error),
         })
+    }
+}
+
+/// kube's reason without the path that `place` names already, and without kube's second quotes around other paths.
+fn reason(error: &KubeconfigError, place: &str) -> String {
+    match error {
+        KubeconfigError::ReadConfig(cause, file) if file.display().to_string() == place => {
+            format!("cannot be read: {cause}")
+        }
+        _ => error_chain(error).replace("'\"", "'").replace("\"'", "'"),
     }
 }
 

@@ -89,19 +89,12 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
 /// of them whole, or none.
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
-    let mut room = most.saturating_sub(text.len() + LINE);
-    let plan = Plan::within(FINDINGS, &findings, decision.workload(), |changes| {
-        let mut left = room;
-        for change in changes {
-            let line = length_within(left, FixLine(change)).map(|length| length + BESIDE_FIX);
-            match line.and_then(|line| left.checked_sub(line)) {
-                Some(rest) => left = rest,
-                None => return false,
-            }
-        }
-        room = left;
-        true
-    });
+    let room = most.saturating_sub(text.len() + LINE);
+    // Nearly always there is room whatever the lines turn out to be, and they need not be formatted twice.
+    let mut plan = plan(decision, &findings, room, |_, line| Some(line.most_bytes()));
+    if plan.left > 0 {
+        plan = self::plan(decision, &findings, room, |left, line| length_within(left, line));
+    }
     for (change, findings) in &plan.changes {
         say(text, format_args!("\n  {}", FixLine(change)));
         if *findings > 1 {
@@ -112,6 +105,28 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     if left > 0 {
         say(text, format_args!("\n  and {left} more"));
     }
+}
+
+/// The changes whose lines have room in so many bytes. `length` is that of a line, or `None` where it is longer than the
+/// room that is left.
+fn plan<'a>(
+    decision: &Decision<'a>,
+    findings: &[&Finding<'a>],
+    mut room: usize,
+    length: impl Fn(usize, FixLine<'_>) -> Option<usize>,
+) -> Plan<'a> {
+    Plan::within(FINDINGS, findings, decision.workload(), |changes| {
+        let mut left = room;
+        for change in changes {
+            let line = length(left, FixLine(change)).map(|length| length + BESIDE_FIX);
+            match line.and_then(|line| left.checked_sub(line)) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
+        }
+        room = left;
+        true
+    })
 }
 
 /// The line with the command that would pass, for a denied count.

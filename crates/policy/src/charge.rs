@@ -101,7 +101,7 @@ pub(super) struct Counts {
     /// Those that do not.
     pub(super) told: usize,
     /// By rule.
-    pub(super) rules: [u64; Rule::ALL.len()],
+    pub(super) rules: [u32; Rule::ALL.len()],
 }
 
 /// The findings that the answer reports.

@@ -39,7 +39,7 @@ impl Question<'_> {
     }
 }
 
-/// What is answered. It denies exactly when something refuses: a denial without an error cannot be made.
+/// The result. It denies exactly when a finding denies: a denial without an error cannot be built.
 #[derive(Debug)]
 pub struct Decision<'a> {
     refusals: Vec<Charge<'a>>,
@@ -112,6 +112,7 @@ impl<'a> Decision<'a> {
             .into_iter()
             .zip(self.counts.rules)
             .filter(|(_, count)| *count > 0)
+            .map(|(rule, count)| (rule, u64::from(count)))
     }
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
@@ -129,9 +130,8 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     };
     let stored = Stored::new();
     let ratchet = Ratchet::new(question, &stored);
-    let judges: SmallVec<[Judge<'_, 'a>; 2]> = governing
+    let judges: SmallVec<[Judge<'_, 'a>; 1]> = governing
         .governors()
-        .into_iter()
         .map(|governor| Judge::new(rulebook, question, governor, &ratchet))
         .collect();
     let mut charges = Charges::new(rulebook.set);
@@ -293,16 +293,17 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
 }
 
 impl<'a> Governing<'a> {
-    fn governors(&self) -> SmallVec<[Governor<'a>; 2]> {
+    fn governors(&self) -> impl Iterator<Item = Governor<'a>> + use<'a> {
         let now = self.now.demands().map(|demands| Governor {
             demands,
             escaped_from: None,
         });
-        let before = self.before.demands().map(|demands| Governor {
-            demands,
-            escaped_from: self.escaped_from,
-        });
-        now.chain(before).collect()
+        let escaped_from = self.escaped_from;
+        let before = self
+            .before
+            .demands()
+            .map(move |demands| Governor { demands, escaped_from });
+        now.chain(before)
     }
 
     /// The personas with a note.

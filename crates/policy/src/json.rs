@@ -51,7 +51,8 @@ pub(super) fn objects<'de, D: Deserializer<'de>, T: Item + Default + Deserialize
     list(d, |Object(value)| value)
 }
 
-/// A field that is a list of other values; otherwise like [`objects`].
+/// A field that is a list of values other than objects, such as strings. Null reads as the empty list, and items for which
+/// there is no [`room`] are skipped.
 pub(super) fn values<'de, D: Deserializer<'de>, T: Item + Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
     list(d, |value: T| value)
 }

@@ -1,6 +1,6 @@
-//! By which names an object finds the personas that govern it.
+//! The names by which an object is matched to the personas that govern it.
 
-/// By what a Deployment finds its personas (flag `--match`).
+/// Which names match a Deployment to its personas (flag `--match`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Matching {
     /// Label `app.kubernetes.io/name` of the object (contract 2.3).
@@ -21,7 +21,7 @@ impl Matching {
     }
 }
 
-/// How directly a name stands for an app, strongest first (contract 9).
+/// How directly a name identifies an app, strongest first (contract 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MatchStrength {
     /// Label `app.kubernetes.io/name`.
@@ -34,7 +34,7 @@ pub enum MatchStrength {
     Selector,
 }
 
-/// The names by which an object may find its personas; empty where it has none.
+/// The names by which an object may be matched to personas; empty where it has none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names<'a> {
     /// Label `app.kubernetes.io/name`.
@@ -50,7 +50,7 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Those that count, strongest first; one name may occur twice.
+    /// The names that count, strongest first. One name may occur twice.
     pub fn in_order(self, matching: Matching) -> impl Iterator<Item = (MatchStrength, &'a str)> {
         let chain = [
             (MatchStrength::Label, self.label),

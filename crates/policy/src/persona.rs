@@ -101,7 +101,7 @@ impl Flaw {
 }
 
 impl Persona {
-    /// Whether a Deployment's answer says anything about this persona itself.
+    /// Whether an answer carries a note about this persona itself.
     pub(super) fn has_notes(&self) -> bool {
         !self.problems.is_empty() || matches!(self.mode, ModeWish::Unknown(_) | ModeWish::Misplaced(_))
     }

@@ -1,4 +1,4 @@
-//! What is decided on: an object, its stored version, and who governs each.
+//! The input of a decision: an object, its stored version, and the personas of each.
 
 use super::mode::ModeWish;
 use super::rules::Subject;
@@ -10,7 +10,7 @@ use super::workload::Workload;
 pub struct Governed<'a> {
     /// The name by which the personas were found.
     pub app: &'a str,
-    /// They; empty when nobody governs the object.
+    /// They; empty when no persona governs the object.
     pub personas: Personas<'a>,
 }
 
@@ -20,7 +20,7 @@ pub struct Question<'a> {
     pub subject: Subject,
     /// The object as it would be stored.
     pub new: &'a Workload<'a>,
-    /// Who governs it.
+    /// Its personas.
     pub governed: Governed<'a>,
     /// The stored object, on an update.
     pub old: Option<Old<'a>>,
@@ -32,9 +32,8 @@ pub struct Question<'a> {
 
 /// The stored object of an update.
 pub struct Old<'a> {
-    /// Who governed it.
+    /// Its personas.
     pub governed: Governed<'a>,
-    /// Reads the rest of it; called only when a finding makes it matter. `None`: it cannot be read, so nothing in it
-    /// excuses anything.
+    /// Reads the rest of it. Called only when a finding needs it. `None`: it cannot be read, so it excuses nothing.
     pub workload: &'a dyn Fn() -> Option<Workload<'a>>,
 }

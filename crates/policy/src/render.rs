@@ -258,6 +258,26 @@ impl Display for FixLine<'_> {
     }
 }
 
+impl FixLine<'_> {
+    /// The most bytes that the line may have, without formatting it.
+    pub fn most_bytes(&self) -> usize {
+        /// All that is the same in every line, a number included.
+        const FRAME: usize = 96;
+        /// An escape of a byte, such as `\u0007`.
+        const ESCAPE: usize = 6;
+        let Change { level, field, from, to } = self.0;
+        let name = match level {
+            fix::Level::Container(container) => container.name.len(),
+            fix::Level::Object | fix::Level::Pod => 0,
+        };
+        let texts = [from, to].map(|setting| match setting {
+            Setting::Text(text) => text.len(),
+            _ => 0,
+        });
+        FRAME + field.len() + ESCAPE * (name + texts.iter().sum::<usize>())
+    }
+}
+
 /// A value, and whether it is a quantity.
 struct Value<'a>(&'a Setting<'a>, bool);
 

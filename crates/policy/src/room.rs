@@ -4,7 +4,7 @@
 //! It counts what is really held: lists as they grow, texts that had to be copied, the ratchet's data about the stored object,
 //! and the findings about the largest container. Findings as such are few, however many there are ([`crate::charge`]).
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::charge;
 use crate::power::{Power, Tenure, USUAL_POWERS};
@@ -127,25 +127,35 @@ impl Room {
         self.held + beside
     }
 
-    /// The room after a list with items of this size has grown; `None` where it cannot.
-    fn grown(mut self, size: usize, [from, to]: [usize; 2]) -> Option<Room> {
+    /// Takes room for a list whose items have this size and that grows; false where there is none.
+    fn grows(&mut self, size: usize, [from, to]: [usize; 2]) -> bool {
         // Both lists exist for a moment.
-        self.peak = self.peak.max(self.held + to * size);
-        self.held += (to - from) * size;
-        (self.peak <= self.bytes && self.needed() <= self.bytes).then_some(self)
+        let peak = self.peak.max(self.held + to * size);
+        let grown = (to - from) * size;
+        let fits = peak <= self.bytes && self.needed() + grown <= self.bytes;
+        if fits {
+            self.peak = peak;
+            self.held += grown;
+        }
+        fits
     }
 
-    /// The room after one more item; `None` where there is none for it.
-    fn taken(mut self, cost: Cost) -> Option<Room> {
-        self.items = self.items.checked_sub(1)?;
-        self.held += cost.heap;
-        self.powers += cost.powers;
-        self.findings += cost.findings;
+    /// Takes room for one more item; false where there is none.
+    fn takes(&mut self, cost: Cost) -> bool {
+        let mut after = *self;
+        after.held += cost.heap;
+        after.powers += cost.powers;
+        after.findings += cost.findings;
         if cost.is_container {
-            self.containers += 1;
-            self.most_findings = self.most_findings.max(std::mem::take(&mut self.findings));
+            after.containers += 1;
+            after.most_findings = after.most_findings.max(std::mem::take(&mut after.findings));
         }
-        (self.needed() <= self.bytes).then_some(self)
+        let fits = self.items > 0 && after.needed() <= self.bytes;
+        if fits {
+            after.items -= 1;
+            *self = after;
+        }
+        fits
     }
 }
 
@@ -164,7 +174,7 @@ fn powers(containers: usize, powers: usize) -> usize {
 thread_local! {
     /// The room of the object that is being read on this thread. A thread-local, since the readers are derived and cannot carry
     /// it.
-    static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
+    static ROOM: RefCell<Option<Room>> = const { RefCell::new(None) };
 }
 
 /// Reads with this much room, and returns the rest. Items without room are skipped.
@@ -178,24 +188,29 @@ pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
     }
     let _before = Before(ROOM.replace(Some(room)));
     let value = read();
-    (value, ROOM.get().unwrap_or(room))
+    (value, ROOM.take().unwrap_or(room))
 }
 
 /// Takes room for one item; false when there is none. Outside of [`within`] there is room for everything.
 pub(super) fn take<T: Item>(item: &T) -> bool {
-    change(|room| room.taken(item.cost()))
+    change(|room| room.takes(item.cost()))
 }
 
 /// Takes room for a list that grows from one capacity to another; false when there is none.
 pub(super) fn grow<T>(from: usize, to: usize) -> bool {
-    change(|room| room.grown(size_of::<T>(), [from, to]))
+    change(|room| room.grows(size_of::<T>(), [from, to]))
 }
 
-fn change(take: impl FnOnce(Room) -> Option<Room>) -> bool {
-    let Some(room) = ROOM.get() else { return true };
-    let taken = take(room);
-    ROOM.set(Some(taken.unwrap_or(Room { exceeded: true, ..room })));
-    taken.is_some()
+fn change(take: impl FnOnce(&mut Room) -> bool) -> bool {
+    // In its place, since a copy for each item would cost more than the count.
+    ROOM.with_borrow_mut(|room| match room {
+        Some(room) => {
+            let has_room = take(room);
+            room.exceeded |= !has_room;
+            has_room
+        }
+        None => true,
+    })
 }
 
 #[cfg(test)]

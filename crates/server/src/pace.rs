@@ -21,7 +21,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// For a body that begins now.
+    /// Starts measuring a body that begins at `now`.
     pub(super) fn new(now: Instant) -> Pace {
         Pace {
             window: now,

@@ -1,4 +1,4 @@
-//! A client for single requests to the process under test.
+//! A minimal HTTP and HTTPS client with which tests send single requests to the process under test.
 
 use std::sync::Arc;
 

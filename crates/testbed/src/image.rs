@@ -65,7 +65,7 @@ impl Stage {
         Ok(arguments)
     }
 
-    /// The words of an ENTRYPOINT that needs no shell.
+    /// The words of the ENTRYPOINT, which must be in its JSON form: the image has no shell.
     pub fn entrypoint(&self) -> Result<Vec<String>> {
         let text = self.only("ENTRYPOINT")?;
         serde_json::from_str(text)

@@ -1,4 +1,4 @@
-//! A connection to the API server that a test can hold, close, cut and count.
+//! A TCP proxy in front of the API server. A test can hold, close or cut its connections, and count them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

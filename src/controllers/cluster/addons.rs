@@ -5,7 +5,7 @@ use super::pod::Pod;
 use super::version;
 use crate::api::cluster_persona::status::{Addon, AddonType};
 
-/// An add-on, and how to recognise it.
+/// An add-on, and how to reuse it.
 struct Known {
     name: &'static str,
     namespace: &'static str,

@@ -32,7 +32,7 @@ pub(super) struct Observed<'a> {
     pub(super) sharing: &'a [Arc<Persona>],
     /// The Deployments that belong to it, by name.
     pub(super) deployments: &'a [Arc<Deployment>],
-    /// By what those were found.
+    /// The names by which they were matched.
     pub(super) matching: Matching,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// What a status has to say, without its timestamps and without what others contribute to it.
+/// The decided part of a status, without timestamps and without the fields of other writers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Assessment {
     pub(super) generation: i64,
@@ -87,7 +87,7 @@ fn absent(observed: &Observed<'_>) -> Assessment {
     let app = Shown(&observed.persona.app);
     let mut missing = format!("No Deployment with label app.kubernetes.io/name={app}");
     if observed.matching == Matching::Chain {
-        // Nothing fails when text is written into a String.
+        // Writing to a String does not fail.
         let _ = write!(
             missing,
             ", label app={app}, name {app}, or either label in its selector"

@@ -1,4 +1,4 @@
-//! An assessment as the status that is written.
+//! Builds the status from an assessment.
 
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -346,7 +346,7 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
             !assessment.says(StatusFingerprint::of(&Value::Null)),
             "no status says nothing"
         );
-        // An API server stores keys and conditions in an order of its own, others contribute, clocks move.
+        // An API server stores keys and conditions in its own order, other writers contribute, timestamps change.
         let mut later = assessment.status(&stored, at(5_000));
         later["learned"] = json!({"incidentCount": 1});
         later["argoCD"] = json!({"syncStatus": "Synced"});

@@ -301,7 +301,7 @@ pub(super) fn match_conditions(view: &View<'_>) -> Outcome {
         of_name.map(|one| bare(&one.expression) == bare(expression))
     };
     let how = view.setup.matching.as_str();
-    // Theirs stay; what was ours and is not as shipped goes.
+    // Foreign conditions stay. Ours are replaced by the shipped ones.
     let theirs = found
         .iter()
         .filter(|one| one.name != LABELLED && same(&one.name, &one.expression).is_none());

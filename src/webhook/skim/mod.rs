@@ -118,23 +118,34 @@ impl<'de> Reader<'de> {
     }
 
     /// The bytes of a string that starts here, without its quotes, and whether it contains escapes.
+    #[inline]
     fn string(&mut self) -> Result<(&'de [u8], bool), Unusual> {
         let start = self.at + 1;
-        let mut end = start;
-        let mut escaped = false;
+        let end = blocks::stop(self.text, start);
+        match self.text.get(end) {
+            Some(b'"') => {
+                self.at = end + 1;
+                Ok((self.text.get(start..end).ok_or(Unusual)?, false))
+            }
+            Some(b'\\') => self.string_with_escapes(start, end),
+            _ => Err(Unusual),
+        }
+    }
+
+    /// The same for a string whose first escape is at `end`. Apart, so that the usual string is read where it is needed and
+    /// not by a call.
+    #[cold]
+    #[inline(never)]
+    fn string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<(&'de [u8], bool), Unusual> {
         loop {
-            end = blocks::stop(self.text, end);
             match self.text.get(end) {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    end = blocks::end_of_escapes(self.text, end);
-                }
+                Some(b'\\') => end = blocks::stop(self.text, blocks::end_of_escapes(self.text, end)),
                 _ => return Err(Unusual),
             }
         }
         self.at = end + 1;
-        Ok((self.text.get(start..end).ok_or(Unusual)?, escaped))
+        Ok((self.text.get(start..end).ok_or(Unusual)?, true))
     }
 
     /// A string with its escapes decoded. Rare, so `serde_json` does it.

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::judged;
 use crate::Mode;
 use crate::answer::message;
+use crate::finding::{ContainerKind, ContainerRef};
+use crate::fix::{Change, Level, Setting};
+use crate::render::FixLine;
 use crate::text::Literal;
 
 /// What the denial of an update says below its first line. Stored is the first container alone, with what it demands.
@@ -101,6 +104,43 @@ fn a_text_that_could_be_read_as_something_else_is_a_json_string() {
         assert_eq!(literal, shown);
         if shown.starts_with('"') {
             assert_eq!(serde_json::from_str::<String>(&literal).expect("a JSON string"), text);
+        }
+    }
+}
+
+#[test]
+fn the_most_bytes_of_a_line_are_no_fewer_than_it_has() {
+    let texts = [
+        "",
+        "SYS_ADMIN",
+        "\u{0}\u{7}\u{1f}",
+        "\"\\\"\\",
+        "\u{202e}\u{131}\u{17f}",
+        "\u{1f600}\u{10ffff}",
+        "-> removed",
+    ];
+    let settings = || {
+        let texts = texts.map(|text| Setting::Text(text.into()));
+        texts.into_iter().chain([
+            Setting::Unset,
+            Setting::Removed,
+            Setting::Flag(false),
+            Setting::Number(i64::MIN),
+        ])
+    };
+    for name in texts {
+        let container = ContainerRef {
+            kind: ContainerKind::Init,
+            index: 0,
+            name,
+        };
+        for level in [Level::Object, Level::Pod, Level::Container(container)] {
+            for (from, to) in settings().flat_map(|from| settings().map(move |to| (from.clone(), to))) {
+                let field = "resources.limits.cpu";
+                let change = Change { level, field, from, to };
+                let line = FixLine(&change);
+                assert!(line.to_string().len() <= line.most_bytes(), "{line}");
+            }
         }
     }
 }

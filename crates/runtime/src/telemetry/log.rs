@@ -1,11 +1,17 @@
 //! Log lines on stderr and announcements on stdout: their format and set-up. Only the exit of the process waits for them.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{IsTerminal, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing_subscriber::EnvFilter;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::lines::Lines;
 
@@ -97,6 +103,7 @@ pub fn start(format: LogFormat, level: tracing::Level) -> std::io::Result<Output
         // They would go to stderr on the caller's thread.
         .log_internal_errors(false)
         .with_target(false);
+    let once = UnverifiedOnce::default();
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Json => true,
@@ -104,12 +111,11 @@ pub fn start(format: LogFormat, level: tracing::Level) -> std::io::Result<Output
     };
     // Fails only when a logger is there already, as in tests: that one then serves.
     let _ = if json {
-        subscriber.json().flatten_event(true).try_init().map_err(drop)
+        let subscriber = subscriber.json().flatten_event(true).finish();
+        subscriber.with(once).try_init().map_err(drop)
     } else {
-        subscriber
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init()
-            .map_err(drop)
+        let subscriber = subscriber.with_ansi(std::io::stderr().is_terminal()).finish();
+        subscriber.with(once).try_init().map_err(drop)
     };
     // A contained panic is a log line like any other; its payload is a message of ours, never an object.
     std::panic::set_hook(Box::new(|info| {
@@ -122,4 +128,70 @@ pub fn start(format: LogFormat, level: tracing::Level) -> std::io::Result<Output
         tracing::error!(place, message, "Panicked");
     }));
     Ok(Output { log })
+}
+
+/// Where kube warns, at every connection, that the kubeconfig switches the verification of the API server off.
+const UNVERIFIED: (&str, &str) = ("kube_client::client::tls", "Server cert bypassed");
+
+/// Passes that warning once, since a process opens a connection for each watch.
+#[derive(Default)]
+struct UnverifiedOnce(AtomicBool);
+
+impl<S: Subscriber> Layer<S> for UnverifiedOnce {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        if event.metadata().target() != UNVERIFIED.0 {
+            return true;
+        }
+        let mut text = MessageText::default();
+        event.record(&mut text);
+        text.0 != UNVERIFIED.1 || !self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// The message of an event.
+#[derive(Default)]
+struct MessageText(String);
+
+impl Visit for MessageText {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(text)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_repeated_warning_of_kube_is_logged_once_and_others_each_time() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber.with(UnverifiedOnce::default()), || {
+            for _ in 0..6 {
+                tracing::warn!(target: "kube_client::client::tls", "Server cert bypassed");
+                tracing::warn!(target: "kube_client::client::tls", "another");
+                tracing::warn!("Server cert bypassed");
+            }
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1 + 6 + 6, "{text}");
+    }
 }

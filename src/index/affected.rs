@@ -17,9 +17,9 @@ pub struct AppKey {
 
 /// The apps that one change affects.
 #[derive(Default)]
-pub(super) struct Touched(BTreeSet<AppKey>);
+pub(super) struct AffectedApps(BTreeSet<AppKey>);
 
-impl Touched {
+impl AffectedApps {
     fn app(&mut self, namespace: &str, app: &str) {
         self.0.insert(AppKey {
             namespace: namespace.into(),
@@ -27,8 +27,8 @@ impl Touched {
         });
     }
 
-    /// A Deployment came, went or changed.
-    pub(super) fn claimed(&mut self, matching: Matching, deployment: Option<&Deployment>) {
+    /// A Deployment was added, removed or changed.
+    pub(super) fn deployment(&mut self, matching: Matching, deployment: Option<&Deployment>) {
         if let Some(deployment) = deployment {
             for (_, app) in deployment.names().in_order(matching) {
                 self.app(&deployment.namespace, app);
@@ -37,12 +37,15 @@ impl Touched {
     }
 
     /// A persona was added, removed or changed. A Deployment that matches several apps may belong to another one now.
-    pub(super) fn governed(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
+    pub(super) fn persona(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
         if let Some(persona) = persona {
             self.app(&persona.namespace, &persona.app);
-            let claimants = snapshot.claimants.get(&persona.namespace, &persona.app);
-            for deployment in claimants.iter().flat_map(|claimants| &claimants.deployments) {
-                self.claimed(snapshot.matching, Some(deployment));
+            let app_deployments = snapshot.app_deployments.get(&persona.namespace, &persona.app);
+            for deployment in app_deployments
+                .iter()
+                .flat_map(|app_deployments| &app_deployments.deployments)
+            {
+                self.deployment(snapshot.matching, Some(deployment));
             }
         }
     }
