@@ -177,10 +177,11 @@ impl Decode for Deployment {
         let spec = object.spec.map_or("{}", RawValue::get);
         let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(in_spec)?;
         // A Deployment with fields that cannot be judged still names its app for a Scale.
-        let judged = match within(Room::of_review(spec.len()), || from_json::<Object<Spec<'_>>>(spec)) {
-            (Ok(Object(spec)), left) if !left.is_exceeded() => Ok(spec.to_json().into()),
-            (Ok(_), left) => Err(Unreadable::new(format!("template.spec: {}", left.reason()))),
-            (Err(reason), _) => Err(reason),
+        let mut left = Room::of_review(spec.len());
+        let judged = match within(&mut left, || from_json::<Object<Spec<'_>>>(spec)) {
+            Ok(Object(spec)) if !left.is_exceeded() => Ok(spec.to_json().into()),
+            Ok(_) => Err(Unreadable::new(format!("template.spec: {}", left.reason()))),
+            Err(reason) => Err(reason),
         };
         let containers = slim.0.template.0.spec.0.containers.unwrap_or_default();
         let labels = |labels: &Labels<'_>| AppLabels {

@@ -142,11 +142,13 @@ impl<'a> Stored<'a> {
 
 impl<'a> Stored<'a> {
     fn within_room(&self, spec: &'a str) -> Option<Spec<'a>> {
-        let (read, _) = within(self.room, || skim::from_slice::<Object<Spec<'a>>>(spec.as_bytes()));
+        let read = within(&mut { self.room }, || {
+            skim::from_slice::<Object<Spec<'a>>>(spec.as_bytes())
+        });
         if let Ok(Object(spec)) = read {
             return Some(spec);
         }
-        let (read, _) = within(self.room, || serde_json::from_str::<Object<Spec<'a>>>(spec));
+        let read = within(&mut { self.room }, || serde_json::from_str::<Object<Spec<'a>>>(spec));
         Some(read.ok()?.0)
     }
 }
@@ -293,9 +295,10 @@ impl<'a> Review<'a> {
     /// # Errors
     /// As [`Review::read`].
     pub fn read_within(room: Room, body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
-        match within(room, || skim::from_slice::<Whole<'a>>(body)) {
-            (Ok(whole), left) => Self::open(whole, left),
-            (Err(_), _) => Self::by_serde_json(room, body),
+        let mut left = room;
+        match within(&mut left, || skim::from_slice::<Whole<'a>>(body)) {
+            Ok(whole) => Self::open(whole, left),
+            Err(_) => Self::by_serde_json(room, body),
         }
     }
 
@@ -309,22 +312,26 @@ impl<'a> Review<'a> {
     }
 
     fn by_serde_json(room: Room, body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
-        match within(room, || serde_json::from_slice::<Whole<'a>>(body)) {
-            (Ok(whole), left) => Self::open(whole, left),
-            (Err(_), _) => Err(within(room, || Self::malformed(body)).0),
+        let mut left = room;
+        match within(&mut left, || serde_json::from_slice::<Whole<'a>>(body)) {
+            Ok(whole) => Self::open(whole, left),
+            Err(_) => {
+                left = room;
+                Err(within(&mut left, || Self::malformed(body)))
+            }
         }
     }
 
+    #[inline]
     fn open(Object(envelope): Whole<'a>, left: Room) -> Result<Review<'a>, Malformed<'a>> {
         let (outline, object, old) = envelope.open().map_err(Malformed::Envelope)?;
-        let stored = |Object(old)| Stored {
-            room: left.of_stored(),
-            ..old
-        };
         Ok(Review {
             outline,
             object: object.map(|Object(new)| new),
-            old: old.map(stored),
+            old: old.map(|Object(mut old)| {
+                old.room = left.of_stored();
+                old
+            }),
             left,
         })
     }

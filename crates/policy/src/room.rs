@@ -177,8 +177,8 @@ thread_local! {
     static ROOM: RefCell<Option<Room>> = const { RefCell::new(None) };
 }
 
-/// Reads with this much room, and returns the rest. Items without room are skipped.
-pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
+/// Reads with this much room, of which the rest is left. Items without room are skipped.
+pub fn within<T>(room: &mut Room, read: impl FnOnce() -> T) -> T {
     /// Restores the previous value, also after a panic.
     struct Before(Option<Room>);
     impl Drop for Before {
@@ -186,9 +186,12 @@ pub fn within<T>(room: Room, read: impl FnOnce() -> T) -> (T, Room) {
             ROOM.set(self.0);
         }
     }
-    let _before = Before(ROOM.replace(Some(room)));
+    let _before = Before(ROOM.replace(Some(*room)));
     let value = read();
-    (value, ROOM.take().unwrap_or(room))
+    if let Some(left) = ROOM.take() {
+        *room = left;
+    }
+    value
 }
 
 /// Takes room for one item; false when there is none. Outside of [`within`] there is room for everything.

@@ -25,7 +25,8 @@ fn small(containers: usize) -> String {
 
 /// How many containers and capabilities are kept, and what is left.
 fn kept(room: Room, json: &str) -> (usize, Room) {
-    let (read, left) = within(room, || serde_json::from_str::<Workload<'_>>(json));
+    let mut left = room;
+    let read = within(&mut left, || serde_json::from_str::<Workload<'_>>(json));
     let pod = read.expect("readable").spec.template.spec;
     let containers = pod.containers.iter().chain(&pod.init_containers);
     let parts = containers.map(|container| 1 + container.security_context.capabilities.add.len());
@@ -109,7 +110,7 @@ fn without_a_bound_all_is_read_and_a_bound_ends_with_its_reader() {
     let all =
         |json: &str| serde_json::from_str::<Workload<'_>>(json).map(|read| read.spec.template.spec.containers.len());
     assert_eq!(all(&json).expect("readable"), MOST_PARTS);
-    let panicked = std::panic::catch_unwind(|| within(Room::default(), || panic!("a defect")));
+    let panicked = std::panic::catch_unwind(|| within(&mut Room::default(), || panic!("a defect")));
     assert!(panicked.is_err());
     assert_eq!(all(&json).expect("readable"), MOST_PARTS);
 }
