@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dorgu::policy::{
-    Charge, Decision, Governed, Mode, ModeWish, Persona, Question, RuleSet, Rulebook, Severity, Subject, Workload,
-    decide, remedy::patch, remedy::patch_all,
+    AttributedFinding, Decision, Governed, Mode, ModeWish, Persona, Question, RuleSet, Rulebook, Severity, Subject,
+    Workload, decide, remedy::patch, remedy::patch_all,
 };
 use serde_json::{Value, json};
 
@@ -21,17 +21,17 @@ pub fn remedy(bytes: &[u8]) {
 
     let mut fixed = object.clone();
     let hopeless = judged(&object, &persona, |decision| {
-        let patch_all = patch_all(decision.charges().map(Charge::finding), &object);
+        let patch_all = patch_all(decision.findings().map(AttributedFinding::finding), &object);
         json_patch::patch(&mut fixed, &patch_all).unwrap_or_else(|error| panic!("{error}: {patch_all:?}\n{object:#}"));
         // Those for which no right value is known.
-        let findings = decision.charges().map(Charge::finding);
+        let findings = decision.findings().map(AttributedFinding::finding);
         findings
             .filter(|finding| patch(finding, &object).is_none())
             .map(|finding| finding.rule)
             .collect::<Vec<_>>()
     });
     judged(&fixed, &persona, |decision| {
-        for finding in decision.charges().map(Charge::finding) {
+        for finding in decision.findings().map(AttributedFinding::finding) {
             assert!(
                 finding.severity() != Severity::Error && hopeless.contains(&finding.rule),
                 "{finding:?}, beside {hopeless:?}\n{persona:#?}\n{object:#}\n{fixed:#}"

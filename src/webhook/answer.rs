@@ -79,15 +79,15 @@ impl<'a> Answer<'a> {
     pub fn decided(decision: &'a Decision<'a>, message: Cow<'static, str>, warnings: Vec<String>) -> Self {
         let complete = decision.set == RuleSet::Complete;
         let leading = decision.refusing_persona().unwrap_or_default();
-        let cause = |charge: &crate::policy::Charge<'_>| {
-            let mut message = cut(Message(charge.finding()), 256);
-            if let Some(owner) = charge.owner(leading) {
+        let cause = |attributed: &crate::policy::AttributedFinding<'_>| {
+            let mut message = cut(Message(attributed.finding()), 256);
+            if let Some(owner) = attributed.owner(leading) {
                 message.push_str(&owner.to_string());
             }
             Cause {
-                reason: charge.finding().rule.name(),
+                reason: attributed.finding().rule.name(),
                 message,
-                field: cut(FieldPath(charge.finding()), 512),
+                field: cut(FieldPath(attributed.finding()), 512),
             }
         };
         let causes = if complete {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use smallvec::SmallVec;
 
-use super::charge::Charge;
+use super::attributed::AttributedFinding;
 use super::decision::Decision;
 use super::finding::{Fact, Finding, Severity};
 use super::fix::Plan;
@@ -58,21 +58,21 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
         format_args!("Deployment violates ApplicationPersona '{}': ", Shown(persona)),
     );
     if decision.set == RuleSet::Upstream {
-        for (position, charge) in refusals.iter().enumerate() {
+        for (position, attributed) in refusals.iter().enumerate() {
             let semicolon = if position == 0 { "" } else { "; " };
-            say(&mut text, format_args!("{semicolon}{}", Message(charge.finding())));
+            say(&mut text, format_args!("{semicolon}{}", Message(attributed.finding())));
         }
         return text;
     }
     let mut named = 0;
-    for charge in refusals {
+    for attributed in refusals {
         if text.len() > FIRST_LINE - 3 * LINE {
             break;
         }
         text.push_str(if named == 0 { "" } else { "; " });
         named += 1;
-        cut_onto(&mut text, Message(charge.finding()), LINE);
-        if let Some(owner) = charge.owner(persona) {
+        cut_onto(&mut text, Message(attributed.finding()), LINE);
+        if let Some(owner) = attributed.owner(persona) {
             say(&mut text, format_args!("{owner}"));
         }
     }
@@ -88,7 +88,7 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
 /// A line for each field that has to change, as long as the text is shorter than `most`. A finding has all its lines, each
 /// of them whole, or none.
 fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
-    let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(Charge::finding).collect();
+    let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(AttributedFinding::finding).collect();
     let room = most.saturating_sub(text.len() + LINE);
     // Nearly always there is room whatever the lines turn out to be, and they need not be formatted twice.
     let mut plan = plan(decision, &findings, room, |_, line| Some(line.most_bytes()));
@@ -134,7 +134,7 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     let wanted = decision
         .refusals()
         .iter()
-        .find_map(|charge| match charge.finding().fact {
+        .find_map(|attributed| match attributed.finding().fact {
             Fact::Replicas { allowed, .. } => Some(allowed),
             _ => None,
         })?;
@@ -147,17 +147,20 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
 /// The `warnings` list. Upstream's rules are never cut. With ours the lines stay within what an API server passes on unchanged:
 /// warnings are dropped first and errors last, and the last line counts the dropped ones.
 pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
-    let charges = decision.warnings();
+    let collected = decision.warnings();
     if decision.set == RuleSet::Upstream {
-        return charges.iter().map(|charge| line(decision.set, charge)).collect();
+        return collected
+            .iter()
+            .map(|attributed| line(decision.set, attributed))
+            .collect();
     }
     let mut total = 0;
-    let mut lines = Vec::with_capacity(charges.len().min(WARNINGS / 16));
-    for charge in charges {
-        let line = line(RuleSet::Complete, charge);
+    let mut lines = Vec::with_capacity(collected.len().min(WARNINGS / 16));
+    for attributed in collected {
+        let line = line(RuleSet::Complete, attributed);
         total += line.len();
         if total > WARNINGS {
-            return fit(charges, decision.warned());
+            return fit(collected, decision.warned());
         }
         lines.push(line);
     }
@@ -166,13 +169,13 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
 
 /// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is
 /// not put into words, since an object may have thousands of findings: `count` of them, more than are listed.
-fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
-    let is_error = |position: &usize| charges[*position].finding().severity() == Severity::Error;
-    let (errors, others): (Vec<usize>, Vec<usize>) = (0..charges.len()).partition(is_error);
+fn fit(collected: &[AttributedFinding<'_>], count: usize) -> Vec<String> {
+    let is_error = |position: &usize| collected[*position].finding().severity() == Severity::Error;
+    let (errors, others): (Vec<usize>, Vec<usize>) = (0..collected.len()).partition(is_error);
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut total = 0;
     for position in errors.into_iter().chain(others) {
-        let line = line(RuleSet::Complete, &charges[position]);
+        let line = line(RuleSet::Complete, &collected[position]);
         total += line.len();
         lines.push((position, line));
         if total > WARNINGS {
@@ -192,10 +195,10 @@ fn fit(charges: &[Charge<'_>], count: usize) -> Vec<String> {
     kept.chain(last).collect()
 }
 
-fn line(set: RuleSet, charge: &Charge<'_>) -> String {
+fn line(set: RuleSet, attributed: &AttributedFinding<'_>) -> String {
     match set {
-        RuleSet::Upstream => Message(charge.finding()).to_string(),
-        RuleSet::Complete => cut(Message(charge.finding()), LINE),
+        RuleSet::Upstream => Message(attributed.finding()).to_string(),
+        RuleSet::Complete => cut(Message(attributed.finding()), LINE),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::charge::{Charge, Charges, Counts, Told};
+use super::attributed::{AttributedFinding, Counts, Findings, Reported};
 use super::finding::{Finding, Rule};
 use super::mode::{Mode, ModeWish};
 use super::notes;
@@ -42,8 +42,8 @@ impl Question<'_> {
 /// The result. It denies exactly when a finding denies: a denial without an error cannot be built.
 #[derive(Debug)]
 pub struct Decision<'a> {
-    refusals: Vec<Charge<'a>>,
-    others: Vec<Charge<'a>>,
+    refusals: Vec<AttributedFinding<'a>>,
+    others: Vec<AttributedFinding<'a>>,
     /// Counts all findings, of which the lists hold the first.
     counts: Counts,
     /// The strictest effective mode among the personas.
@@ -76,7 +76,7 @@ impl<'a> Decision<'a> {
 
     /// The denying findings, in the contract's order. Of a large object these are the first of [`Decision::refusing`], more
     /// than an answer has room for.
-    pub fn refusals(&self) -> &[Charge<'a>] {
+    pub fn refusals(&self) -> &[AttributedFinding<'a>] {
         &self.refusals
     }
 
@@ -87,17 +87,17 @@ impl<'a> Decision<'a> {
 
     /// What is reported without denying: warnings in the contract's order, then errors that do not deny. Of a large object the
     /// first of each, more than an answer has room for, out of [`Decision::warned`].
-    pub fn warnings(&self) -> &[Charge<'a>] {
+    pub fn warnings(&self) -> &[AttributedFinding<'a>] {
         &self.others
     }
 
     /// How many findings are reported without denying.
     pub fn warned(&self) -> usize {
-        self.counts.told
+        self.counts.reported
     }
 
     /// The denying findings, then the other reported ones, as far as either is listed.
-    pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
+    pub fn findings(&self) -> impl Iterator<Item = &AttributedFinding<'a>> {
         self.refusals.iter().chain(&self.others)
     }
 
@@ -117,7 +117,7 @@ impl<'a> Decision<'a> {
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
-        self.refusals().first().map(Charge::persona)
+        self.refusals().first().map(AttributedFinding::persona)
     }
 }
 
@@ -134,28 +134,28 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         .governors()
         .map(|governor| Judge::new(rulebook, question, governor, &ratchet))
         .collect();
-    let mut charges = Charges::new(rulebook.set);
-    judge_part(&judges, &mut charges, Judge::judge_object);
+    let mut collected = Findings::new(rulebook.set);
+    judge_part(&judges, &mut collected, Judge::judge_object);
     if let Some(first) = judges.first() {
         for (container, spec) in first.context.containers() {
-            judge_part(&judges, &mut charges, |judge, found| {
+            judge_part(&judges, &mut collected, |judge, found| {
                 rules::judge_container(&judge.context, container, spec, &mut |finding| {
-                    found(judge.charge(finding))
+                    found(judge.attribute(finding))
                 });
             });
         }
     }
     for persona in governing.noted() {
-        notes::of_persona(persona, rulebook.set, question.subject).for_each(|note| charges.add(note));
+        notes::of_persona(persona, rulebook.set, question.subject).for_each(|note| collected.add(note));
     }
     if let (RuleSet::Complete, Some(first)) = (rulebook.set, governing.first()) {
-        notes::of_question(question, first).for_each(|note| charges.add(note));
+        notes::of_question(question, first).for_each(|note| collected.add(note));
     }
-    let Told {
+    let Reported {
         refusals,
         others,
         counts,
-    } = charges.told();
+    } = collected.reported();
     Decision {
         refusals,
         others,
@@ -173,17 +173,17 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
 /// Judges one part of the object by all personas. Findings of several about the same thing are merged.
 fn judge_part<'q, 'a>(
     judges: &[Judge<'q, 'a>],
-    charges: &mut Charges<'a>,
-    judge_one: impl Fn(&Judge<'q, 'a>, &mut dyn FnMut(Charge<'a>)),
+    collected: &mut Findings<'a>,
+    judge_one: impl Fn(&Judge<'q, 'a>, &mut dyn FnMut(AttributedFinding<'a>)),
 ) {
     if let [judge] = judges {
-        return judge_one(judge, &mut |charge| charges.add(charge));
+        return judge_one(judge, &mut |attributed| collected.add(attributed));
     }
     for judge in judges {
-        judge_one(judge, &mut |charge| charges.merge(charge));
-        charges.close();
+        judge_one(judge, &mut |attributed| collected.merge(attributed));
+        collected.close();
     }
-    charges.finish_part();
+    collected.finish_part();
 }
 
 impl Rulebook {
@@ -230,17 +230,17 @@ impl<'q, 'a> Judge<'q, 'a> {
     }
 
     /// Judges everything but the containers.
-    fn judge_object(&self, found: &mut dyn FnMut(Charge<'a>)) {
-        rules::judge_object(&self.context, &mut |finding| found(self.charge(finding)));
+    fn judge_object(&self, found: &mut dyn FnMut(AttributedFinding<'a>)) {
+        rules::judge_object(&self.context, &mut |finding| found(self.attribute(finding)));
         if let Some(before) = self.governor.escaped_from {
             let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
             let finding = rules::escaped(owner, before, self.label);
-            found(Charge::under(self.effective, finding, &owner.name));
+            found(AttributedFinding::under(self.effective, finding, &owner.name));
         }
     }
 
     /// The effect of a finding: an error that an update merely keeps does not deny.
-    fn charge(&self, mut finding: Finding<'a>) -> Charge<'a> {
+    fn attribute(&self, mut finding: Finding<'a>) -> AttributedFinding<'a> {
         // In advisory mode nothing denies, so nothing needs an excuse. Upstream judges the new object alone.
         let is_enforced = self.effective == Mode::Enforcing && self.context.set == RuleSet::Complete;
         let effective = match is_enforced && self.ratchet.excuses(&mut finding) {
@@ -248,7 +248,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             false => self.effective,
         };
         let owner = self.governor.demands.owner(finding.rule);
-        Charge::under(effective, as_of(owner, finding), &owner.name)
+        AttributedFinding::under(effective, as_of(owner, finding), &owner.name)
     }
 }
 

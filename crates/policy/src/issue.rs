@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
-use super::charge::Charge;
+use super::attributed::AttributedFinding;
 use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
 use super::first::First;
 use super::notes;
@@ -66,7 +66,7 @@ pub fn issues<'f>(
     rules::judge(&context, &mut add);
     if set == RuleSet::Complete {
         let notes = notes::of_persona(persona, set, Subject::Deployment);
-        notes.for_each(|note: Charge<'f>| add(note.finding().clone()));
+        notes.for_each(|note: AttributedFinding<'f>| add(note.finding().clone()));
         if sharing.len() > 1 {
             add(Finding {
                 rule: Rule::PersonaDuplicate,

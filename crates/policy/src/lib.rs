@@ -5,7 +5,7 @@
 //! patches.
 
 pub mod answer;
-mod charge;
+mod attributed;
 mod compare;
 pub mod decision;
 pub mod finding;
@@ -32,7 +32,7 @@ mod strictest;
 pub mod text;
 pub mod workload;
 
-pub use charge::Charge;
+pub use attributed::AttributedFinding;
 pub use decision::{Decision, Rulebook, decide};
 pub use finding::{Finding, Rule, Severity};
 pub use issue::{Issue, Issues, issues};

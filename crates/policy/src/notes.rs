@@ -1,6 +1,6 @@
 //! Findings about personas and modes instead of the object. They deny in no mode.
 
-use super::charge::Charge;
+use super::attributed::AttributedFinding;
 use super::finding::{Fact, Finding, ModeHolder, Place, Rule};
 use super::mode::ModeWish;
 use super::persona::{Flaw, Persona, Problem};
@@ -12,7 +12,7 @@ pub(super) fn of_persona<'a>(
     persona: &'a Persona,
     set: RuleSet,
     subject: Subject,
-) -> impl Iterator<Item = Charge<'a>> + use<'a> {
+) -> impl Iterator<Item = AttributedFinding<'a>> + use<'a> {
     // A Scale is judged by its replicas, which are numbers in every persona.
     let problems: &'a [_] = match subject {
         Subject::Deployment => &persona.problems,
@@ -35,7 +35,7 @@ pub(super) fn of_persona<'a>(
 pub(super) fn of_question<'a>(
     question: &Question<'a>,
     first: &'a Persona,
-) -> impl Iterator<Item = Charge<'a>> + use<'a> {
+) -> impl Iterator<Item = AttributedFinding<'a>> + use<'a> {
     let old = question.old.as_ref().map(|old| old.governed);
     let before = old.filter(|old| old.app != question.governed.app);
     let shared = [Some(question.governed), before].into_iter().flatten();
@@ -47,7 +47,7 @@ pub(super) fn of_question<'a>(
     shared.filter_map(duplicates).chain(mode)
 }
 
-fn duplicates(governed: Governed<'_>) -> Option<Charge<'_>> {
+fn duplicates(governed: Governed<'_>) -> Option<AttributedFinding<'_>> {
     let personas = governed.personas.list();
     let [first, _, ..] = personas else { return None };
     let fact = Fact::Duplicate {
@@ -58,7 +58,7 @@ fn duplicates(governed: Governed<'_>) -> Option<Charge<'_>> {
 }
 
 /// A wish that counts as unset.
-fn mode<'a>(holder: ModeHolder<'a>, wish: &'a ModeWish, persona: &'a Persona) -> Option<Charge<'a>> {
+fn mode<'a>(holder: ModeHolder<'a>, wish: &'a ModeWish, persona: &'a Persona) -> Option<AttributedFinding<'a>> {
     let fact = match wish {
         ModeWish::Unset | ModeWish::Set(_) => return None,
         ModeWish::Unknown(observed) => Fact::ModeUnknown { holder, observed },
@@ -67,7 +67,7 @@ fn mode<'a>(holder: ModeHolder<'a>, wish: &'a ModeWish, persona: &'a Persona) ->
     Some(note(Rule::ModeUnknown, "", fact, persona))
 }
 
-fn note<'a>(rule: Rule, field: &'static str, fact: Fact<'a>, persona: &'a Persona) -> Charge<'a> {
+fn note<'a>(rule: Rule, field: &'static str, fact: Fact<'a>, persona: &'a Persona) -> AttributedFinding<'a> {
     let place = Place::Object(field);
-    Charge::note(Finding { rule, place, fact }, &persona.name)
+    AttributedFinding::note(Finding { rule, place, fact }, &persona.name)
 }

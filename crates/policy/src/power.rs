@@ -71,18 +71,18 @@ impl Power<'_> {
 
 /// For how long a container has a power. A permanent power is worse than a temporary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Tenure {
+pub(super) enum Lifetime {
     /// Until it ends, before the app starts.
     Once,
     /// As long as the pod runs.
     Permanent,
 }
 
-impl Tenure {
-    pub(super) fn of(container: ContainerRef<'_>) -> Tenure {
+impl Lifetime {
+    pub(super) fn of(container: ContainerRef<'_>) -> Lifetime {
         match container.kind {
-            ContainerKind::Init => Tenure::Once,
-            ContainerKind::App | ContainerKind::Sidecar => Tenure::Permanent,
+            ContainerKind::Init => Lifetime::Once,
+            ContainerKind::App | ContainerKind::Sidecar => Lifetime::Permanent,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Tenure {
 /// What each container of a workload can do. A container is identified by its name, whichever list it is in. Several with one
 /// name share their powers.
 #[derive(Debug)]
-pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Tenure>);
+pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Lifetime>);
 
 /// How many powers most containers have: escalation, and a user on either system.
 pub(super) const USUAL_POWERS: usize = 3;
@@ -117,16 +117,16 @@ impl<'a> Powers<'a> {
     }
 
     fn add(&mut self, container: ContainerRef<'a>, power: Power<'a>) {
-        let tenure = Tenure::of(container);
-        let kept = self.0.entry((container.name, power)).or_insert(tenure);
-        *kept = tenure.max(*kept);
+        let lifetime = Lifetime::of(container);
+        let kept = self.0.entry((container.name, power)).or_insert(lifetime);
+        *kept = lifetime.max(*kept);
     }
 
     /// Whether the container of this name can already do this, for as long as `container` will run.
     pub(super) fn include(&self, container: ContainerRef<'a>, power: &Power<'a>) -> bool {
         let held = |power: Power<'a>| self.0.get(&(container.name, power)).copied();
         let above = power.above().iter().cloned();
-        let tenures = std::iter::once(power.clone()).chain(above).filter_map(held);
-        tenures.max() >= Some(Tenure::of(container))
+        let lifetimes = std::iter::once(power.clone()).chain(above).filter_map(held);
+        lifetimes.max() >= Some(Lifetime::of(container))
     }
 }

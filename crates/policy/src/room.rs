@@ -2,12 +2,12 @@
 //! list in each item of a list the square of it. So there is one count for all lists of one object.
 //!
 //! It counts what is really held: lists as they grow, texts that had to be copied, the ratchet's data about the stored object,
-//! and the findings about the largest container. Findings as such are few, however many there are ([`crate::charge`]).
+//! and the findings about the largest container. Findings as such are few, however many there are ([`crate::attributed`]).
 
 use std::cell::RefCell;
 
-use crate::charge;
-use crate::power::{Power, Tenure, USUAL_POWERS};
+use crate::attributed;
+use crate::power::{Lifetime, Power, USUAL_POWERS};
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
 /// running pod, and few enough to be judged in milliseconds.
@@ -19,7 +19,7 @@ const LEAST: usize = 8 << 20;
 const TIMES: usize = 4;
 
 /// The memory beside the object: the findings that are kept, and the answer made of them, as text and as JSON.
-const ANSWER: usize = charge::MOST_BYTES + (640 << 10);
+const ANSWER: usize = attributed::MOST_BYTES + (640 << 10);
 /// The memory for a container where those without a demanded user are listed, in the findings of two personas and in a third
 /// that is being merged.
 const LISTED: usize = 3 * size_of::<&str>();
@@ -121,7 +121,9 @@ impl Room {
         let beside = match self.is_stored {
             true => powers(self.containers, self.powers),
             false => {
-                ANSWER + self.containers * LISTED + self.most_findings.max(self.findings) * charge::BYTES_WHILE_MERGED
+                ANSWER
+                    + self.containers * LISTED
+                    + self.most_findings.max(self.findings) * attributed::BYTES_WHILE_MERGED
             }
         };
         self.held + beside
@@ -162,7 +164,7 @@ impl Room {
 /// The memory of the table in which the powers of a stored object are kept: made for the usual number, and
 /// doubled where they are more. A table is a power of two in size and at most seven eighths full.
 fn powers(containers: usize, powers: usize) -> usize {
-    const ENTRY: usize = size_of::<((&str, Power<'_>), Tenure)>() + 1;
+    const ENTRY: usize = size_of::<((&str, Power<'_>), Lifetime)>() + 1;
     let table = |entries: usize| ENTRY * (entries * 8 / 7).next_power_of_two().max(4);
     let (made, grown) = (table(USUAL_POWERS * containers), table(powers));
     match grown > made {

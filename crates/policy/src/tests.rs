@@ -148,14 +148,14 @@ proptest! {
     #[test]
     fn the_combined_patch_leaves_nothing_to_find(object in deployment()) {
         let fixed = judged(&object, None, Mode::Enforcing, |decision| {
-            let patch = remedy::patch_all(decision.charges().map(Charge::finding), &object);
+            let patch = remedy::patch_all(decision.findings().map(AttributedFinding::finding), &object);
             let mut fixed = object.clone();
             json_patch::patch(&mut fixed, &patch).expect("the patch applies to the object it was made for");
             fixed
         });
         judged(&fixed, None, Mode::Enforcing, |decision| {
             let left: Vec<String> =
-                decision.charges().map(|charge| render::Message(charge.finding()).to_string()).collect();
+                decision.findings().map(|attributed| render::Message(attributed.finding()).to_string()).collect();
             prop_assert!(left.is_empty(), "{left:?}\n{fixed:#}");
             Ok(())
         })?;
@@ -164,16 +164,16 @@ proptest! {
     #[test]
     fn each_patch_applies_and_removes_its_finding(object in deployment()) {
         judged(&object, None, Mode::Enforcing, |decision| {
-            for charge in decision.charges() {
-                let finding = charge.finding();
+            for attributed in decision.findings() {
+                let finding = attributed.finding();
                 let patch = remedy::patch(finding, &object);
                 prop_assert!(patch.is_some(), "no patch for {finding:?}");
                 // One capability may stand there in several spellings, each a finding.
-                let same = decision.charges().map(Charge::finding).filter(|other| other.subject() == finding.subject());
+                let same = decision.findings().map(AttributedFinding::finding).filter(|other| other.subject() == finding.subject());
                 let mut fixed = object.clone();
                 json_patch::patch(&mut fixed, &remedy::patch_all(same, &object)).expect("applies");
                 let still = judged(&fixed, None, Mode::Enforcing, |after| {
-                    after.charges().any(|other| other.finding().subject() == finding.subject())
+                    after.findings().any(|other| other.finding().subject() == finding.subject())
                 });
                 prop_assert!(!still, "{finding:?} stays after its own patch\n{fixed:#}");
             }
@@ -185,7 +185,7 @@ proptest! {
     fn the_fix_of_a_denial_passes_and_leaves_what_was_excused(old in deployment(), new in deployment(), update in any::<bool>()) {
         let old = update.then_some(&old);
         let fixed = judged(&new, old, Mode::Enforcing, |decision| {
-            let refused = decision.refusals().iter().map(Charge::finding);
+            let refused = decision.refusals().iter().map(AttributedFinding::finding);
             let named: Vec<String> = refused.clone().map(|finding| render::Message(finding).to_string()).collect();
             let patch = remedy::patch_all(refused, &new);
             let mut fixed = new.clone();
@@ -204,7 +204,7 @@ proptest! {
         })?;
         judged(&fixed, old, Mode::Enforcing, |decision| {
             let left: Vec<String> =
-                decision.refusals().iter().map(|charge| render::Message(charge.finding()).to_string()).collect();
+                decision.refusals().iter().map(|attributed| render::Message(attributed.finding()).to_string()).collect();
             prop_assert!(left.is_empty(), "{left:?}\n{fixed:#}");
             Ok(())
         })?;
@@ -220,14 +220,14 @@ proptest! {
 
     #[test]
     fn advisory_mode_never_refuses_and_tells_the_same(object in deployment()) {
-        let told = |decision: &Decision<'_>| {
-            let mut told: Vec<String> =
-                decision.charges().map(|charge| render::Message(charge.finding()).to_string()).collect();
-            told.sort();
-            (decision.allows(), told)
+        let reported = |decision: &Decision<'_>| {
+            let mut reported: Vec<String> =
+                decision.findings().map(|attributed| render::Message(attributed.finding()).to_string()).collect();
+            reported.sort();
+            (decision.allows(), reported)
         };
-        let (advised, warnings) = judged(&object, None, Mode::Advisory, told);
-        let (_, findings) = judged(&object, None, Mode::Enforcing, told);
+        let (advised, warnings) = judged(&object, None, Mode::Advisory, reported);
+        let (_, findings) = judged(&object, None, Mode::Enforcing, reported);
         prop_assert!(advised);
         prop_assert_eq!(warnings, findings);
     }
@@ -246,7 +246,7 @@ proptest! {
             namespace: "shop", namespace_mode: &ModeWish::Unset,
         };
         let decision = decide(Rulebook { set: RuleSet::Complete, mode }, &question);
-        let errors = decision.charges().any(|charge| charge.finding().severity() == Severity::Error);
+        let errors = decision.findings().any(|attributed| attributed.finding().severity() == Severity::Error);
         prop_assert_eq!(read.get(), errors && enforcing);
     }
 }
@@ -254,7 +254,7 @@ proptest! {
 /// The lines that fix what does not refuse, as far as resources and privileges go.
 fn lines(object: &Value) -> Vec<String> {
     judged(object, None, Mode::Enforcing, |decision| {
-        let findings: Vec<&Finding<'_>> = decision.warnings().iter().map(Charge::finding).collect();
+        let findings: Vec<&Finding<'_>> = decision.warnings().iter().map(AttributedFinding::finding).collect();
         let text = object.to_string();
         let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
         let plan = fix::Plan::new(&findings, &workload);
@@ -332,7 +332,7 @@ fn a_patch_refuses_an_object_it_was_not_made_for() {
         decision
             .refusals()
             .iter()
-            .filter_map(|charge| remedy::patch(charge.finding(), &object))
+            .filter_map(|attributed| remedy::patch(attributed.finding(), &object))
             .collect::<Vec<_>>()
     });
     let mut other = object.clone();

@@ -224,7 +224,7 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
     };
     let mode = Mode::Enforcing;
     decide(Rulebook { set, mode }, &question)
-        .charges()
+        .findings()
         .map(|charge| charge.finding().rule)
         .collect()
 }

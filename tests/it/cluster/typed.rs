@@ -197,7 +197,7 @@ fn found(deployment: &Value, persona: &Persona) -> BTreeSet<&'static str> {
         mode: Mode::Enforcing,
     };
     let mut found: BTreeSet<&str> = decide(rulebook, &question)
-        .charges()
+        .findings()
         .map(|charge| charge.finding().rule.name())
         .collect();
     let label = deployment["metadata"]["labels"]["app.kubernetes.io/name"].as_str();

@@ -202,14 +202,14 @@ impl<'a> Asking<'a> {
         let moved = self.asked.apps[0] != self.asked.apps[1];
         let mut said: HashMap<FindingSubject<'a>, Vec<Said<'a>>> = HashMap::new();
         let mut add = |decision: &Decision<'a>, escapes: bool| {
-            for charge in decision.charges() {
-                let finding = charge.finding();
+            for attributed in decision.findings() {
+                let finding = attributed.finding();
                 let is_escape = matches!(finding.rule, Rule::AppLabelRemoved | Rule::AppLabelChanged);
                 if is_escape <= escapes {
                     said.entry(finding.subject()).or_default().push(Said {
                         finding: finding.clone(),
-                        persona: charge.persona(),
-                        refuses: charge.refuses(),
+                        persona: attributed.persona(),
+                        refuses: attributed.refuses(),
                     });
                 }
             }
@@ -262,11 +262,11 @@ fn line(finding: &Finding<'_>, persona: &str, refuses: bool) -> String {
 
 /// What a decision says, without the note on personas that share an app.
 fn lines(decision: &Decision<'_>) -> Vec<String> {
-    let charges = decision
-        .charges()
-        .filter(|charge| charge.finding().rule != Rule::PersonaDuplicate);
-    let mut lines: Vec<String> = charges
-        .map(|charge| line(charge.finding(), charge.persona(), charge.refuses()))
+    let collected = decision
+        .findings()
+        .filter(|attributed| attributed.finding().rule != Rule::PersonaDuplicate);
+    let mut lines: Vec<String> = collected
+        .map(|attributed| line(attributed.finding(), attributed.persona(), attributed.refuses()))
         .collect();
     lines.sort();
     lines
@@ -324,11 +324,11 @@ proptest! {
         };
         let (before, after) = (decide(0, &fewer[..]), decide(1, &orders[..]));
         prop_assert!(before.mode <= after.mode);
-        for charge in before.charges().filter(|charge| charge.finding().rule != Rule::PersonaDuplicate) {
-            let finding = charge.finding();
-            let mut same = after.charges().filter(|other| other.finding().subject() == finding.subject());
+        for attributed in before.findings().filter(|attributed| attributed.finding().rule != Rule::PersonaDuplicate) {
+            let finding = attributed.finding();
+            let mut same = after.findings().filter(|other| other.finding().subject() == finding.subject());
             let kept = same.any(|other| {
-                charge.refuses() <= other.refuses() && !finding.is_stricter_than(other.finding())
+                attributed.refuses() <= other.refuses() && !finding.is_stricter_than(other.finding())
             });
             prop_assert!(kept, "{finding:?} is lost or loosened by one more persona");
         }

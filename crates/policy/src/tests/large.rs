@@ -97,7 +97,7 @@ fn old_errors_are_counted_and_hide_no_new_one() {
             let refused: Vec<String> = decision
                 .refusals()
                 .iter()
-                .map(|charge| render::Message(charge.finding()).to_string())
+                .map(|attributed| render::Message(attributed.finding()).to_string())
                 .collect();
             assert_eq!(
                 refused,

@@ -12,13 +12,13 @@ use super::rules::RuleSet;
 
 /// A finding together with its effect on this request.
 #[derive(Clone, Debug)]
-pub struct Charge<'a> {
+pub struct AttributedFinding<'a> {
     finding: Finding<'a>,
     persona: &'a str,
     refuses: bool,
 }
 
-impl<'a> Charge<'a> {
+impl<'a> AttributedFinding<'a> {
     /// What was found.
     pub fn finding(&self) -> &Finding<'a> {
         &self.finding
@@ -43,9 +43,9 @@ impl<'a> Charge<'a> {
     }
 
     /// A finding under a persona's effective mode: only an error denies, and only where it is enforced.
-    pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
+    pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> AttributedFinding<'a> {
         let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
-        Charge {
+        AttributedFinding {
             finding,
             persona,
             refuses,
@@ -53,8 +53,8 @@ impl<'a> Charge<'a> {
     }
 
     /// A finding that denies in no mode.
-    pub(super) fn note(finding: Finding<'a>, persona: &'a str) -> Charge<'a> {
-        Charge {
+    pub(super) fn note(finding: Finding<'a>, persona: &'a str) -> AttributedFinding<'a> {
+        AttributedFinding {
             finding,
             persona,
             refuses: false,
@@ -66,30 +66,30 @@ impl<'a> Charge<'a> {
 /// room for fewer than this many.
 const REFUSING: usize = 700;
 /// How many are kept of errors that do not deny, and of warnings. The list of warnings has room for fewer.
-const TOLD: usize = 100;
+const REPORTED: usize = 100;
 
 /// The largest memory of a request's findings. There are twice as many before they are sorted, which needs their memory once
 /// more. Those of one container are counted separately.
-pub(super) const MOST_BYTES: usize = 4 * (REFUSING + 2 * TOLD) * size_of::<Charge<'_>>();
+pub(super) const MOST_BYTES: usize = 4 * (REFUSING + 2 * REPORTED) * size_of::<AttributedFinding<'_>>();
 
 /// The memory of one finding of a container while several personas are merged.
 pub(super) const BYTES_WHILE_MERGED: usize =
-    3 * size_of::<Charge<'_>>() + 4 * size_of::<((FindingSubject<'_>, bool), usize)>();
+    3 * size_of::<AttributedFinding<'_>>() + 4 * size_of::<((FindingSubject<'_>, bool), usize)>();
 
 /// The position in the contract's order, among those that deny or among those of one severity that do not.
 type Order = (u8, (u8, usize), Rule);
 
-fn order(charge: &Charge<'_>) -> Order {
-    let Finding { rule, place, .. } = charge.finding;
+fn order(attributed: &AttributedFinding<'_>) -> Order {
+    let Finding { rule, place, .. } = attributed.finding;
     (rule.paragraph(), place.ordinal(rule), rule)
 }
 
 /// The findings of all personas: all are counted, the first of each kind are kept.
-pub(super) struct Charges<'a> {
+pub(super) struct Findings<'a> {
     part: Part<'a>,
-    refusing: First<Charge<'a>, Order>,
-    warnings: First<Charge<'a>, Order>,
-    errors: First<Charge<'a>, Order>,
+    refusing: First<AttributedFinding<'a>, Order>,
+    warnings: First<AttributedFinding<'a>, Order>,
+    errors: First<AttributedFinding<'a>, Order>,
     counts: Counts,
 }
 
@@ -99,53 +99,57 @@ pub(super) struct Counts {
     /// Those that deny.
     pub(super) refusing: usize,
     /// Those that do not.
-    pub(super) told: usize,
+    pub(super) reported: usize,
     /// By rule.
     pub(super) rules: [u32; Rule::ALL.len()],
 }
 
 /// The findings that the answer reports.
-pub(super) struct Told<'a> {
+pub(super) struct Reported<'a> {
     /// Those that deny, in the contract's order.
-    pub(super) refusals: Vec<Charge<'a>>,
+    pub(super) refusals: Vec<AttributedFinding<'a>>,
     /// The others: warnings as contract 2.4 lists them, then errors.
-    pub(super) others: Vec<Charge<'a>>,
+    pub(super) others: Vec<AttributedFinding<'a>>,
     pub(super) counts: Counts,
 }
 
-impl<'a> Charges<'a> {
+impl<'a> Findings<'a> {
     pub(super) fn new(set: RuleSet) -> Self {
         // Upstream reports all of them.
         let most = |most| match set {
             RuleSet::Complete => most,
             RuleSet::Upstream => usize::MAX,
         };
-        Charges {
+        Findings {
             part: Part::default(),
             refusing: First::new(most(REFUSING), order),
-            warnings: First::new(most(TOLD), order),
-            errors: First::new(most(TOLD), order),
+            warnings: First::new(most(REPORTED), order),
+            errors: First::new(most(REPORTED), order),
             counts: Counts::default(),
         }
     }
 
     /// Adds a finding that is compared with no other.
-    pub(super) fn add(&mut self, charge: Charge<'a>) {
-        let Counts { refusing, told, rules } = &mut self.counts;
-        let (list, count) = match (charge.refuses, charge.finding.severity()) {
+    pub(super) fn add(&mut self, attributed: AttributedFinding<'a>) {
+        let Counts {
+            refusing,
+            reported,
+            rules,
+        } = &mut self.counts;
+        let (list, count) = match (attributed.refuses, attributed.finding.severity()) {
             (true, _) => (&mut self.refusing, refusing),
-            (false, Severity::Error) => (&mut self.errors, told),
-            (false, Severity::Warning) => (&mut self.warnings, told),
+            (false, Severity::Error) => (&mut self.errors, reported),
+            (false, Severity::Warning) => (&mut self.warnings, reported),
             (false, Severity::Info) => return,
         };
         *count += 1;
-        rules[charge.finding.rule as usize] += 1;
-        list.add(charge);
+        rules[attributed.finding.rule as usize] += 1;
+        list.add(attributed);
     }
 
     /// Adds a finding, merged with those of other personas about the same part of the object.
-    pub(super) fn merge(&mut self, charge: Charge<'a>) {
-        self.part.merge(charge);
+    pub(super) fn merge(&mut self, attributed: AttributedFinding<'a>) {
+        self.part.merge(attributed);
     }
 
     /// Ends one persona's findings about the part. What follows is another's.
@@ -157,21 +161,21 @@ impl<'a> Charges<'a> {
     pub(super) fn finish_part(&mut self) {
         let mut part = std::mem::take(&mut self.part);
         part.drop_covered();
-        part.list.drain(..).for_each(|charge| self.add(charge));
+        part.list.drain(..).for_each(|attributed| self.add(attributed));
         // Its memory is reused for the next part.
         part.clear();
         self.part = part;
     }
 
     /// The reported findings.
-    pub(super) fn told(self) -> Told<'a> {
+    pub(super) fn reported(self) -> Reported<'a> {
         let mut others = self.warnings.into_list();
         let errors = self.errors.into_list();
         match others.is_empty() {
             true => others = errors,
             false => others.extend(errors),
         }
-        Told {
+        Reported {
             refusals: self.refusing.into_list(),
             others,
             counts: self.counts,
@@ -183,7 +187,7 @@ impl<'a> Charges<'a> {
 /// personas are merged.
 #[derive(Default)]
 struct Part<'a> {
-    list: Vec<Charge<'a>>,
+    list: Vec<AttributedFinding<'a>>,
     /// Positions in the list, by subject and by whether they deny, of the earlier personas.
     others: HashMap<(FindingSubject<'a>, bool), usize>,
     /// How many items of the list are theirs.
@@ -193,23 +197,23 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     /// Of those on the same subject that deny, and of those that do not, the one with the strictest limit stays; of equal ones
     /// the one with the lowest name.
-    fn merge(&mut self, charge: Charge<'a>) {
+    fn merge(&mut self, attributed: AttributedFinding<'a>) {
         let same = match self.others.is_empty() {
             true => None,
-            false => self.others.get(&(charge.finding.subject(), charge.refuses)),
+            false => self.others.get(&(attributed.finding.subject(), attributed.refuses)),
         };
         let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
-            return self.list.push(charge);
+            return self.list.push(attributed);
         };
-        let equal = !other.finding.is_stricter_than(&charge.finding) && charge.persona < other.persona;
-        if equal || charge.finding.is_stricter_than(&other.finding) {
-            *other = charge;
+        let equal = !other.finding.is_stricter_than(&attributed.finding) && attributed.persona < other.persona;
+        if equal || attributed.finding.is_stricter_than(&other.finding) {
+            *other = attributed;
         }
     }
 
     fn close(&mut self) {
-        for (position, charge) in self.list.iter().enumerate().skip(self.done) {
-            let key = (charge.finding.subject(), charge.refuses);
+        for (position, attributed) in self.list.iter().enumerate().skip(self.done) {
+            let key = (attributed.finding.subject(), attributed.refuses);
             self.others.entry(key).or_insert(position);
         }
         self.done = self.list.len();
