@@ -8,6 +8,7 @@ pub mod answer;
 mod expected;
 mod governors;
 mod http;
+mod long;
 pub mod metrics;
 mod record;
 pub mod review;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use answer::Answer;
+use long::off_the_worker;
 pub use metrics::{FAMILIES, Metrics};
 use metrics::{Unchecked, Verdict};
 use record::Record;
@@ -91,7 +93,8 @@ impl Webhook {
 
     /// Like [`Webhook::judge`], with panics contained.
     fn contained<W>(&self, body: &[u8], expected: impl Fn(&str, &str) -> Option<W>) -> Result<Answered, W> {
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(body, expected)));
+        let judge = || catch_unwind(AssertUnwindSafe(|| self.judge(body, expected)));
+        let judged = off_the_worker(body.len(), judge);
         judged.unwrap_or_else(|_| Ok(self.after_panic(body)))
     }
 
