@@ -2,18 +2,27 @@
 //! same worker would stand still.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
 use crate::server::body::SMALL;
+
+/// How many long reviews are judged beside the workers at once. Each takes a thread, and memory as
+/// [`crate::policy::room::Room`] allows it; further ones are judged by a worker, so that many cannot multiply either.
+const MAX_BESIDE: usize = 2;
+static BESIDE: Semaphore = Semaphore::const_new(MAX_BESIDE);
 
 /// Runs `judge` for a body of this many bytes. For a large body another thread takes the worker's place meanwhile, where there
 /// are workers.
 pub(super) fn off_the_worker<T>(bytes: usize, judge: impl FnOnce() -> T) -> T {
     let has_workers =
         || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-    match bytes > SMALL && has_workers() {
-        true => block_in_place(judge),
-        false => judge(),
+    if bytes <= SMALL || !has_workers() {
+        return judge();
+    }
+    match BESIDE.try_acquire() {
+        Ok(_permit) => block_in_place(judge),
+        Err(_) => judge(),
     }
 }
 
@@ -39,8 +48,10 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn the_only_worker_serves_others_during_a_long_review() {
         assert!(judges_beside_another_task(SMALL + 1).await);
-        // This is how a worker is held up.
+        // This is how a worker is held up, as it is by one long review too many.
         assert!(!judges_beside_another_task(SMALL).await);
+        let _taken = BESIDE.acquire_many(2).await.expect("never closed");
+        assert!(!judges_beside_another_task(SMALL + 1).await);
     }
 
     #[tokio::test]
