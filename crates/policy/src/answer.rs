@@ -1,6 +1,7 @@
 //! Puts a decision into words: the message of the answer and its warnings, within what an API server passes on.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Write;
 
 use smallvec::SmallVec;
@@ -93,7 +94,13 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     // Nearly always there is room whatever the lines turn out to be, and they need not be formatted twice.
     let mut plan = plan(decision, &findings, room, |_, line| Some(line.most_bytes()));
     if plan.left > 0 {
-        plan = self::plan(decision, &findings, room, |left, line| length_within(left, line));
+        // Lines that do not fit are not formatted over and over: there may be hundreds, each longer than the room.
+        let effort = Cell::new(4 * room);
+        plan = self::plan(decision, &findings, room, |left, line| {
+            let length = length_within(left.min(effort.get()), line);
+            effort.set(effort.get().saturating_sub(length.unwrap_or(left)));
+            length
+        });
     }
     for (change, findings) in &plan.changes {
         say(text, format_args!("\n  {}", FixLine(change)));
@@ -164,7 +171,10 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
         }
         lines.push(line);
     }
-    lines
+    match decision.warned() > collected.len() {
+        true => fit(collected, decision.warned()),
+        false => lines,
+    }
 }
 
 /// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is

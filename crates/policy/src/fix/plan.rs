@@ -142,8 +142,10 @@ impl<'a> Planner<'a> {
         let is_new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
         let needed = self.wanted.iter().filter(is_new).count();
         let mut new = self.wanted.iter().filter(is_new).map(|(change, _)| change);
-        let has_room = needed == 0 || (room.findings > 0 && needed <= most && fits(&mut new));
-        if std::mem::take(&mut self.is_left) || !has_room {
+        // Only what is going to be in the plan may take room for its lines.
+        let is_left = std::mem::take(&mut self.is_left);
+        let has_room = needed == 0 || (!is_left && room.findings > 0 && needed <= most && fits(&mut new));
+        if is_left || !has_room {
             self.plan.left += 1;
             self.wanted.clear();
             self.about.leave();

@@ -125,3 +125,31 @@ fn a_status_counts_them_too() {
     assert_eq!(left(&last.message), all - MOST_ISSUES);
     assert_eq!(issues.errors, 2 * COUNT + 2);
 }
+
+/// Warnings that fit all but for their number.
+#[test]
+fn warnings_beyond_those_kept_are_counted_though_the_kept_ones_fit() {
+    let container = |number: usize| {
+        json!({
+            "name": format!("c{number}"),
+            "resources": {"limits": {"memory": "1Mi"}, "requests": {"cpu": "1m", "memory": "1Mi"}},
+            "securityContext": {"readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false, "runAsNonRoot": true},
+            "livenessProbe": {"httpGet": {"path": "/healthz"}}, "readinessProbe": {"httpGet": {"path": "/ready"}},
+        })
+    };
+    let containers: Vec<Value> = (0..300).map(container).collect();
+    let mut object = crowd();
+    object["spec"]["replicas"] = json!(3);
+    object["spec"]["template"]["spec"]["containers"] = json!(containers);
+    judged(&object, None, Mode::Enforcing, |decision| {
+        let lines = warnings(decision);
+        let shown: usize = lines.iter().map(String::len).sum();
+        assert!(
+            decision.warned() > 200 && shown <= 4_096,
+            "{}, {shown}",
+            decision.warned()
+        );
+        let last = lines.last().expect("a warning");
+        assert_eq!(lines.len() - 1 + left(last), decision.warned(), "{last}");
+    });
+}
