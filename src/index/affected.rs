@@ -40,6 +40,9 @@ impl AffectedApps {
     pub(super) fn persona(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
         if let Some(persona) = persona {
             self.app(&persona.namespace, &persona.app);
+            if snapshot.matching == Matching::Label {
+                return;
+            }
             let app_deployments = snapshot.app_deployments.get(&persona.namespace, &persona.app);
             for deployment in app_deployments
                 .iter()
