@@ -10,6 +10,7 @@ use crate::doctor::facts::Namespace;
 use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
 use crate::policy::ModeWish;
+use crate::policy::text::{Shown, cut};
 
 /// The namespaces whose Deployments are sent, by the stored selector or, without one, by the shipped one.
 pub(in crate::doctor) fn sent<'a>(view: &'a View<'_>) -> Result<Vec<&'a Namespace>, NotOk> {
@@ -89,11 +90,13 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
             ModeWish::Unset => {}
             ModeWish::Misplaced(value) => {
                 let name = &namespace.name;
+                // Any text may stand in an annotation, and a label has to be a mode to count.
+                let wanted = if &*value == "advisory" { "advisory" } else { "enforcing" };
                 findings.push(Finding::warn(
-                    format!("namespace {name} has an annotation {MODE}={value}"),
+                    format!("namespace {name} has an annotation {MODE}={}", cut(Shown(&value), 64)),
                     "a namespace's mode is a label, so the annotation counts as unset",
                     view.commands
-                        .kubectl(format_args!("label namespace {} {MODE}={}", word(name), word(&value))),
+                        .kubectl(format_args!("label namespace {} {MODE}={wanted}", word(name))),
                 ));
             }
             ModeWish::Set(_) => wishes += 1,
