@@ -4,16 +4,19 @@
 //! The short form runs with the other tests and holds that nothing is lost. The long one (`DORGU_LONG=1`) takes all the
 //! places of a process that may open as many files as it likes, and pairs each assault with a quiet time.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dorgu::server::descriptors;
+use futures_util::FutureExt as _;
 use procfs::process::{LimitValue, Process};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::process::{Asked, PATH, REVIEW_TIMEOUT, Served};
 use crate::server::support::{Client, TIMEOUT, head};
@@ -22,6 +25,9 @@ const MIB: usize = 1 << 20;
 
 /// Between two questions.
 const PERIOD: Duration = Duration::from_millis(5);
+
+/// In which all strangers have come, on a busy machine.
+const ARRIVAL: Duration = Duration::from_secs(60);
 
 /// One kind of stranger: how many, what each announces, and how much of it each sends before it stops.
 #[derive(Clone, Copy)]
@@ -51,16 +57,21 @@ fn kinds(count: usize) -> [Kind; 4] {
     ]
 }
 
-/// Comes, stops in its body, and comes again a second after it was thrown out.
-async fn come_again(asked: Asked, kind: Kind) {
+/// Comes, stops in its body, and comes again some time after it was cut off: each at a time of its own, since a thousand
+/// handshakes in one moment are another assault than bodies that stand still. Says once that it stands.
+async fn come_again(asked: Asked, kind: Kind, pause: Duration, stands: Arc<Semaphore>) {
+    let mut is_first = true;
     loop {
         if let Ok(mut client) = asked.connect().await
             && client.send(head(PATH, kind.announced)).await.is_ok()
             && client.send(vec![b' '; kind.sent]).await.is_ok()
         {
+            if std::mem::take(&mut is_first) {
+                stands.add_permits(1);
+            }
             let _however = client.closed().await;
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -112,13 +123,13 @@ async fn ask(asked: Asked, kept: bool, until: Arc<Notify>) -> Fared {
     }
 }
 
-/// Asks in both ways for so long.
-async fn ask_for(asked: &Asked, lasting: Duration) -> [Fared; 2] {
+/// Asks in both ways until something has happened.
+async fn ask_until(asked: &Asked, over: impl Future<Output = ()>) -> [Fared; 2] {
     let ended = [true, false].map(|kept| (kept, Arc::new(Notify::new())));
     let asking = ended
         .each_ref()
         .map(|(kept, ended)| tokio::spawn(ask(asked.clone(), *kept, Arc::clone(ended))));
-    tokio::time::sleep(lasting).await;
+    over.await;
     for (_, ended) in &ended {
         ended.notify_one();
     }
@@ -157,13 +168,29 @@ async fn slow_bodies_lose_no_denial() {
     let asked = &served.asked;
     for kind in kinds(places) {
         for round in 0..rounds {
-            let mut quiet = ask_for(asked, lasting).await;
-            let mut strangers = JoinSet::new();
-            for _ in 0..kind.count {
-                strangers.spawn(come_again(asked.clone(), kind));
+            let mut quiet = ask_until(asked, tokio::time::sleep(lasting)).await;
+            let (mut strangers, stand) = (JoinSet::new(), Arc::new(Semaphore::new(0)));
+            for stranger in 0..kind.count {
+                let pause = Duration::from_secs(1) + Duration::from_secs(2) * number(stranger) / number(kind.count);
+                strangers.spawn(come_again(asked.clone(), kind, pause, Arc::clone(&stand)));
             }
-            let mut beside = ask_for(asked, lasting).await;
+            // What it costs is measured once they stand, and lost may be nothing before either.
+            let all_stand = async {
+                let all = stand.acquire_many(number(kind.count)).await;
+                all.expect("it is never closed").forget();
+            };
+            let arriving = ask_until(
+                asked,
+                timeout(ARRIVAL, all_stand).map(|all| all.expect("all come in time")),
+            )
+            .await;
+            let mut beside = ask_until(asked, tokio::time::sleep(lasting)).await;
             strangers.shutdown().await;
+            assert!(
+                arriving.iter().all(|fared| fared.lost.is_empty()),
+                "{}, while they came",
+                kind.what
+            );
             for (which, how) in ["a connection that stands", "new connections"].iter().enumerate() {
                 let (quiet, beside) = (quiet[which].p99(), beside[which].p99());
                 println!(
@@ -176,6 +203,10 @@ async fn slow_bodies_lose_no_denial() {
             assert_nothing_lost(kind.what, &beside);
         }
     }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("some thousands")
 }
 
 /// Connects, asks a probe's question and stays, as often as it is let in.
@@ -220,7 +251,7 @@ async fn strangers_on_the_other_ports_lose_no_denial_and_no_probe() {
             "{limit:?}"
         );
         let crowds = [crowd(probes, 120).await, crowd(metrics, 120).await];
-        let fared = ask_for(&served.asked, Duration::from_secs(1)).await;
+        let fared = ask_until(&served.asked, tokio::time::sleep(Duration::from_secs(1))).await;
         assert_nothing_lost(&format!("{hard} files"), &fared);
         let probed = tokio::time::timeout(TIMEOUT, async {
             let mut kubelet = Client::connect_plain(probes).await?;
