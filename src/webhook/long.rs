@@ -15,13 +15,17 @@ static BESIDE: Semaphore = Semaphore::const_new(MAX_BESIDE);
 /// Runs `judge` for a body of this many bytes. For a large body another thread takes the worker's place meanwhile, where there
 /// are workers.
 pub(super) fn off_the_worker<T>(bytes: usize, judge: impl FnOnce() -> T) -> T {
+    beside(&BESIDE, bytes, judge)
+}
+
+fn beside<T>(places: &Semaphore, bytes: usize, judge: impl FnOnce() -> T) -> T {
     let has_workers =
         || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if bytes <= SMALL || !has_workers() {
         return judge();
     }
-    match BESIDE.try_acquire() {
-        Ok(_permit) => block_in_place(judge),
+    match places.try_acquire() {
+        Ok(_place) => block_in_place(judge),
         Err(_) => judge(),
     }
 }
@@ -33,13 +37,13 @@ mod tests {
 
     use super::*;
 
-    /// Judges until another task has run.
-    async fn judges_beside_another_task(bytes: usize) -> bool {
+    /// Judges until another task has run, or for so long.
+    async fn judges_beside_another_task(places: usize, bytes: usize, patience: Duration) -> bool {
         let (ran, runs) = channel();
         let long = tokio::spawn(async move {
-            off_the_worker(bytes, || {
+            beside(&Semaphore::new(places), bytes, || {
                 tokio::spawn(async move { ran.send(()) });
-                runs.recv_timeout(Duration::from_secs(1)).is_ok()
+                runs.recv_timeout(patience).is_ok()
             })
         });
         long.await.expect("it ends")
@@ -47,11 +51,14 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn the_only_worker_serves_others_during_a_long_review() {
-        assert!(judges_beside_another_task(SMALL + 1).await);
-        // This is how a worker is held up, as it is by one long review too many.
-        assert!(!judges_beside_another_task(SMALL).await);
-        let _taken = BESIDE.acquire_many(2).await.expect("never closed");
-        assert!(!judges_beside_another_task(SMALL + 1).await);
+        assert!(judges_beside_another_task(1, SMALL + 1, Duration::from_secs(30)).await);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_short_review_and_a_long_one_too_many_are_judged_by_the_worker() {
+        let moment = Duration::from_millis(100);
+        assert!(!judges_beside_another_task(1, SMALL, moment).await);
+        assert!(!judges_beside_another_task(0, SMALL + 1, moment).await);
     }
 
     #[tokio::test]
