@@ -22,7 +22,7 @@ pub(super) const ROUNDS: usize = 3;
 pub(super) fn stretch() -> Duration {
     match std::env::var_os("DORGU_LONG") {
         Some(_) => Duration::from_secs(20),
-        None => Duration::from_secs(4),
+        None => Duration::from_secs(1),
     }
 }
 
