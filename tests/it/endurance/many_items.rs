@@ -1,12 +1,10 @@
 //! Reviews of many small items, which would take many times their size in memory if everything in them were kept, beside
 //! small reviews of another namespace: what they cost those, and how much memory the process ever took.
 
-use std::time::Duration;
-
 use procfs::process::Process;
 use serde_json::{Value, json};
 
-use super::crowded::{FACTOR, FLOOR, PERIOD, ROUNDS, ask, p99, stretch};
+use super::beside::Paired;
 use super::process::Served;
 
 /// The memory of the smallest pod that docs recommend, in bytes.
@@ -56,29 +54,14 @@ async fn reviews_of_many_small_items_cost_another_namespace_little() {
     let denied = large.verdict(&mut None).await.expect("an answer");
     assert!(!denied, "more items than can be judged are denied");
     for a_second in [1, 2] {
-        let (mut quiet, mut beside) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            quiet.push(p99(&ask(small.clone(), PERIOD, stretch()).await));
-            let assault = ask(large.clone(), Duration::from_secs(1) / a_second, stretch());
-            let (assault, small) = tokio::join!(tokio::spawn(assault), ask(small.clone(), PERIOD, stretch()));
-            assault.expect("it asks");
-            beside.push(p99(&small));
-        }
-        quiet.sort_unstable();
-        beside.sort_unstable();
-        let (quiet, beside) = (quiet[ROUNDS / 2], beside[ROUNDS / 2]);
+        let paired = Paired::measure(&small, &large, a_second).await;
+        let Paired { quiet, beside, .. } = paired;
         println!(
             "6,000,000 items in 18 MB, {a_second} a second; small reviews: p99 {beside:.2?}, {quiet:.2?} without, none lost; \
              at most {} MiB",
             peak(served.dorgu.pid()) >> 20
         );
-        // A build without optimisation says nothing about time.
-        if !cfg!(debug_assertions) {
-            assert!(
-                beside <= quiet.max(FLOOR) * FACTOR,
-                "{beside:?} beside {a_second} a second, {quiet:?} without"
-            );
-        }
+        paired.assert_cost_is_little(a_second);
     }
     assert!(peak(served.dorgu.pid()) < POD, "{} bytes", peak(served.dorgu.pid()));
 }

@@ -4,6 +4,7 @@
 //! The short form runs with the other tests. `loadtest/endurance` runs the long one, of dorgu and of its peers, by these
 //! variables: `DORGU_ENDURANCE_CANARIES`, `DORGU_ENDURANCE_PEER`, `DORGU_ENDURANCE_RESULT`.
 
+mod beside;
 mod canaries;
 mod churn;
 mod crowded;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::beside::p99;
 use super::process::{Asked, PATH, REVIEW_TIMEOUT, Served};
 use crate::bed::Dorgu;
 use crate::server::support::{Client, head};
@@ -85,13 +86,7 @@ struct Fared {
 
 impl Fared {
     fn p99(&mut self) -> Duration {
-        self.times.sort_unstable();
-        let last = self.times.len().saturating_sub(1);
-        self.times
-            .get(self.times.len() * 99 / 100)
-            .or(self.times.get(last))
-            .copied()
-            .unwrap_or_default()
+        p99(&mut self.times)
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::beside::p99;
 use super::process::{Asked, PATH, REVIEW_TIMEOUT, Served};
 use crate::server::support::{Client, TIMEOUT, head};
 
@@ -84,9 +85,7 @@ struct Fared {
 
 impl Fared {
     fn p99(&mut self) -> Duration {
-        self.times.sort_unstable();
-        let at = self.times.len() * 99 / 100;
-        self.times.get(at).or(self.times.last()).copied().unwrap_or_default()
+        p99(&mut self.times)
     }
 }
 
