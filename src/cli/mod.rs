@@ -11,11 +11,11 @@ mod serve;
 mod values;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::serve::parts::{self, Entry};
@@ -101,7 +101,8 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are errors to clap, which knows their stream and exit code.
-            report(&error);
+            // Where it cannot be written, the exit code remains.
+            let _ = error.print();
             if let Some(variable) = blamed(&error, &args, parts) {
                 complain(&format!("that value is from the environment variable {variable}"));
             }
@@ -125,26 +126,6 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
             ExitCode::FAILURE
         }
     }
-}
-
-/// Prints clap's error. A parser's own text begins with the value, which clap has named already, so it is not repeated.
-fn report(error: &clap::Error) {
-    let (ErrorKind::ValueValidation, Some(ContextValue::String(value))) =
-        (error.kind(), error.get(ContextKind::InvalidValue))
-    else {
-        // Where it cannot be written, the exit code remains.
-        let _ = error.print();
-        return;
-    };
-    let text = error.render();
-    let styled = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = if styled {
-        text.ansi().to_string()
-    } else {
-        text.to_string()
-    };
-    let text = text.replacen(&format!(": '{value}' is "), ": it is ", 1);
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The environment variable that a rejected value came from. clap names the flag, although the user did not type it.

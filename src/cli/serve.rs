@@ -23,7 +23,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DIR", env = "DORGU_PERSONAS", value_delimiter = ',')]
     personas: Vec<PathBuf>,
     /// Where the webhook listens: ADDRESS:PORT, or :PORT for all addresses [default: :9443; with --personas 127.0.0.1:9443]
-    #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBHOOK_BIND_ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "DORGU_WEBHOOK_BIND_ADDRESS", value_parser = values::address)]
     webhook_bind_address: Option<BindAddress>,
     /// advisory: warn. enforcing: deny.
     #[arg(long, value_name = "MODE", env = "DORGU_WEBHOOK_MODE", default_value = "advisory", value_parser = values::mode)]

@@ -1,8 +1,10 @@
-//! Parses values of flags. A value outside its set is rejected with the list of valid ones.
+//! Parses values of flags. A value outside its set is rejected with the list of valid ones. No text here names the value: clap
+//! does, before it.
 
 use std::time::Duration;
 
 use crate::api::names::dns_label;
+use crate::server::address::{BadAddress, BindAddress};
 
 /// A duration as Go and people write it: `10s`, `1m30s`, `500ms`; `0` is none.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -12,16 +14,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: Option<jiff::SignedDuration> = text.parse().ok();
     parsed
         .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| format!("'{text}' is not a duration such as 10s, 1m30s or 500ms"))
+        .ok_or_else(|| "it is not a duration such as 10s, 1m30s or 500ms".to_owned())
+}
+
+/// An address to listen on.
+pub(super) fn address(text: &str) -> Result<BindAddress, String> {
+    text.parse()
+        .map_err(|bad: BadAddress| format!("it is {}", bad.reason()))
 }
 
 /// A namespace for an installation; system namespaces are rejected.
 pub(super) fn own_namespace(text: &str) -> Result<String, String> {
     dns_label(text)?;
     if text == "default" || text.starts_with("kube-") {
-        return Err(format!(
-            "'{text}' is Kubernetes' own, and what is printed would put restricted Pod Security on it; choose another"
-        ));
+        let reason =
+            "it is Kubernetes' own, and what is printed would put restricted Pod Security on it; choose another";
+        return Err(reason.to_owned());
     }
     Ok(text.to_owned())
 }
@@ -57,9 +65,9 @@ pub(super) fn image(text: &str) -> Result<String, String> {
     if right {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "'{text}' is no image such as dorgu:0.9.0, registry.example.com/team/dorgu:0.9.0 or dorgu@sha256:<64 hex digits>"
-    ))
+    let reason =
+        "it is no image such as dorgu:0.9.0, registry.example.com/team/dorgu:0.9.0 or dorgu@sha256:<64 hex digits>";
+    Err(reason.to_owned())
 }
 
 /// Makes a clap parser out of a closed set of words.

@@ -24,12 +24,18 @@ pub(super) enum Host {
 
 /// A bind address that cannot be parsed. The message is one line: what is wrong, and how to write it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{given}' is not an address to listen on: {problem}; write ':9443' for all addresses, or '127.0.0.1:9443', '[::1]:9443', 'localhost:9443'"
-)]
+#[error("'{given}' is {}", self.reason())]
 pub struct BadAddress {
     given: String,
     problem: &'static str,
+}
+
+impl BadAddress {
+    /// The message without the address, for a caller that names it itself.
+    pub fn reason(&self) -> String {
+        let ways = "':9443' for all addresses, or '127.0.0.1:9443', '[::1]:9443', 'localhost:9443'";
+        format!("not an address to listen on: {}; write {ways}", self.problem)
+    }
 }
 
 impl FromStr for BindAddress {
