@@ -9,8 +9,8 @@ use crate::doctor::commands::word;
 use crate::doctor::facts::Namespace;
 use crate::doctor::finding::{Finding, NotOk, Outcome, unless};
 
-use crate::policy::ModeWish;
 use crate::policy::text::{Shown, cut};
+use crate::policy::{Mode, ModeWish};
 
 /// The namespaces whose Deployments are sent, by the stored selector or, without one, by the shipped one.
 pub(in crate::doctor) fn sent<'a>(view: &'a View<'_>) -> Result<Vec<&'a Namespace>, NotOk> {
@@ -91,7 +91,10 @@ pub(super) fn modes(view: &View<'_>) -> Outcome {
             ModeWish::Misplaced(value) => {
                 let name = &namespace.name;
                 // Any text may stand in an annotation, and a label has to be a mode to count.
-                let wanted = if &*value == "advisory" { "advisory" } else { "enforcing" };
+                let wanted = match ModeWish::read(Some(&value)) {
+                    ModeWish::Set(mode) => mode,
+                    _ => Mode::Enforcing,
+                };
                 findings.push(Finding::warn(
                     format!("namespace {name} has an annotation {MODE}={}", cut(Shown(&value), 64)),
                     "a namespace's mode is a label, so the annotation counts as unset",
