@@ -61,7 +61,7 @@ impl ClusterSource {
         in_pod.then_some(ClusterSource::Pod)
     }
 
-    /// Reads the configuration. It contacts no API server, so one that is unreachable is no error.
+    /// Reads the configuration. It sends no request, so an unreachable API server causes no error here.
     ///
     /// # Errors
     /// The configuration cannot be read or is incomplete.

@@ -101,7 +101,7 @@ impl From<(ApiResource, ApiCapabilities)> for Resource {
     }
 }
 
-/// Looks up a kind at the API server, in the version that the server prefers where none is given. `None` when there is no such
+/// Finds a kind at the API server. Without a version it takes the one that the server prefers. `None`: the server has no such
 /// kind.
 ///
 /// # Errors

@@ -76,7 +76,7 @@ pub struct Entry {
 }
 
 impl Node {
-    /// The entry of a map; `None` when it is absent or this is no map.
+    /// The entry of a map. `None` where the key is absent, and where the node is not a map.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key),

@@ -92,11 +92,11 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
     let findings: SmallVec<[&Finding<'_>; 16]> = decision.refusals().iter().map(AttributedFinding::finding).collect();
     let room = most.saturating_sub(text.len() + LINE);
     // Nearly always there is room whatever the lines turn out to be, and they need not be formatted twice.
-    let mut plan = plan(decision, &findings, room, |_, line| Some(line.most_bytes()));
+    let mut plan = plan_within(decision, &findings, room, |_, line| Some(line.most_bytes()));
     if plan.left > 0 {
         // Lines that do not fit are not formatted over and over: there may be hundreds, each longer than the room.
         let effort = Cell::new(4 * room);
-        plan = self::plan(decision, &findings, room, |left, line| {
+        plan = plan_within(decision, &findings, room, |left, line| {
             let length = length_within(left.min(effort.get()), line);
             effort.set(effort.get().saturating_sub(length.unwrap_or(left)));
             length
@@ -116,7 +116,7 @@ fn fixes(text: &mut String, decision: &Decision<'_>, most: usize) {
 
 /// The changes whose lines have room in so many bytes. `length` is that of a line, or `None` where it is longer than the
 /// room that is left.
-fn plan<'a>(
+fn plan_within<'a>(
     decision: &Decision<'a>,
     findings: &[&Finding<'a>],
     mut room: usize,

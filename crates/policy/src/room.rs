@@ -207,7 +207,7 @@ pub(super) fn grow<T>(from: usize, to: usize) -> bool {
 }
 
 fn change(take: impl FnOnce(&mut Room) -> bool) -> bool {
-    // In its place, since a copy for each item would cost more than the count.
+    // Borrowed, since taking it out and putting it back would copy all of it twice for each item.
     ROOM.with_borrow_mut(|room| match room {
         Some(room) => {
             let has_room = take(room);

@@ -355,7 +355,7 @@ fn metadata_follows_the_syntax_of_names() {
     for key in ["", "-a", "a/b/c", "/a", "A_b.c/x", "a/", &long] {
         for field in ["labels", "annotations"] {
             let errors = refused_metadata(json!({ "name": "a", field: { key: "x" } }));
-            // A prefix in capitals is no domain. Annotations are validated in lower case, but `_` is not allowed either.
+            // Annotations are lower-cased before they are validated; `A_b.c` is still invalid, for its `_`.
             assert!(
                 errors.len() == 1 && errors[0].starts_with(&format!("metadata.{field}: ")),
                 "{key}: {errors:?}"

@@ -126,7 +126,7 @@ struct Planner<'a> {
     /// The changes for the current finding, and which of them are only tied to it.
     wanted: SmallVec<[(Change<'a>, bool); CHANGES_EACH]>,
     most_wanted: usize,
-    /// There is no room for all that the current finding needs.
+    /// The current finding needs more changes than there is room for.
     is_left: bool,
     plan: Plan<'a>,
 }
@@ -175,7 +175,7 @@ impl<'a> Planner<'a> {
         self.want(Change { level, field, from, to }, true);
     }
 
-    /// What there is no room for is not collected: a finding may be about thousands of containers.
+    /// Collects a change while there is room. A finding may be about thousands of containers.
     fn want(&mut self, change: Change<'a>, tied: bool) {
         if self.wanted.len() < self.most_wanted {
             self.wanted.push((change, tied));

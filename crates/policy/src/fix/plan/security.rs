@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
     pub(super) fn escalation(&mut self, level: Level<'a>, how: Escalation<'a>) {
         let (on, off) = (Setting::Flag(true), Setting::Flag(false));
         match how {
-            // An API server rejects `false` beside what implies it, and what stays there is no finding.
+            // An API server rejects `false` while another field implies escalation. That field stays, since no finding is about it.
             Escalation::Allowed if self.is_tied(level) => self.set(level, ESCALATION, on, Setting::Unset),
             Escalation::Allowed => {
                 self.set(level, ESCALATION, on, off);
