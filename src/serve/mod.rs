@@ -89,7 +89,8 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let mut surroundings = Surroundings::new(&config, &index, &exposition, certificate.as_mut());
     let (mut present, mut ignored) = (Vec::new(), config.ignored.clone());
     for entry in parts {
-        match (entry.build)(&mut surroundings) {
+        let built = (entry.build)(&mut surroundings);
+        match built.with_context(|| format!("cannot start the part {}", entry.about.name))? {
             Some(part) => present.push(part),
             None => ignored.extend(entry.about.given(&config.line)),
         }
