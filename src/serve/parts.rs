@@ -125,7 +125,7 @@ fn personas(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartErr
     }
     let settings = persona::Settings {
         set: surroundings.config.rulebook.set,
-        interval: surroundings.config.requeue_interval,
+        interval: surroundings.flags::<persona::PersonaFlags>()?.interval(),
         instance: pod_name(PROGRAM),
     };
     let (trigger, part) = persona::part(Arc::clone(surroundings.index), settings, surroundings.counted());
