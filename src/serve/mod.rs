@@ -198,7 +198,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
 /// The contributions of all parts.
 #[derive(Default)]
 struct Joined {
-    tasks: Vec<Task>,
+    tasks: Vec<(&'static str, Task)>,
     watches: Vec<Watched>,
     checks: Vec<Checks>,
     collectors: Vec<Box<dyn Collector>>,
@@ -209,8 +209,8 @@ impl Joined {
     fn of(parts: Vec<Part>) -> Joined {
         let mut joined = Joined::default();
         for part in parts {
-            joined.tasks.extend(part.everywhere);
-            joined.tasks.extend(part.leading);
+            let tasks = part.everywhere.into_iter().chain(part.leading);
+            joined.tasks.extend(tasks.map(|task| (part.about.name, task)));
             joined.watches.extend(part.watches);
             joined.checks.push(part.checks);
             joined.collectors.extend(part.collectors);
@@ -235,9 +235,9 @@ async fn follow_cluster(
     };
     let of_parts = std::mem::take(&mut parts.watches);
     let (watches, running) = cluster::watch(place, index, led, of_parts, triggers).await?;
-    tasks.spawn("watching the cluster", async {
-        // Nothing is sent; the channel closes with the watches.
-        let _ = running.ended.await;
+    tasks.spawn_named(async {
+        let ended = running.ended.await;
+        ended.unwrap_or_else(|_| "watching the cluster".to_owned())
     });
     Ok(Feed::Cluster {
         watches,
@@ -335,19 +335,24 @@ impl Beside {
 
 /// Tasks that live as long as the process. One that ends early ends the process, with its name.
 #[derive(Default)]
-struct Tasks(JoinSet<&'static str>);
+struct Tasks(JoinSet<String>);
 
 impl Tasks {
     fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(async move {
+        self.spawn_named(async move {
             task.await;
-            name
+            name.to_owned()
         });
+    }
+
+    /// The same for a task that returns the name of what ended.
+    fn spawn_named(&mut self, task: impl Future<Output = String> + Send + 'static) {
+        self.0.spawn(task);
     }
 
     async fn ended(&mut self) -> String {
         match self.0.join_next().await {
-            Some(Ok(name)) => name.to_owned(),
+            Some(Ok(name)) => name,
             Some(Err(error)) => format!("a task ({error})"),
             None => std::future::pending().await,
         }

@@ -101,9 +101,14 @@ fn build(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError>
     let (set, watch) = (Arc::clone(&leads), Arc::clone(&state));
     let checked = Arc::clone(&leads);
     let part = Part::new(&ABOUT);
+    let ends = word == "ends";
     Ok(Some(Part {
         everywhere: vec![Box::new(move |client, _| {
-            Box::pin(follow(client, kind, watch, |_: Event<AnyMap>| {}))
+            Box::pin(async move {
+                if !ends {
+                    follow(client, kind, watch, |_: Event<AnyMap>| {}).await;
+                }
+            })
         })],
         leading: vec![Box::new(move |_, mut leadership| {
             Box::pin(async move {
@@ -225,6 +230,20 @@ fn process(bed: &Bed, word: &str) -> Dorgu {
         let test = ["part::the_process", "--exact", "--nocapture"].map(str::to_owned);
         (test.to_vec(), vec![(ARGUMENTS.to_owned(), list)])
     })
+}
+
+#[test]
+fn a_task_that_ends_ends_the_process_with_the_name_of_its_part() {
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let mut dorgu = process(bed, "ends");
+    dorgu.wait();
+    let lines = dorgu.lines().join("\n");
+    assert!(
+        lines.contains("dorgu: a task of the part test ended although it never should"),
+        "{lines}"
+    );
 }
 
 #[test]
