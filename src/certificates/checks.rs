@@ -72,7 +72,7 @@ impl State {
         let Some(called) = seen.called() else {
             return Ok(format!(
                 "{name} has no webhook {}, so no reviews will come",
-                self.settings.webhooks.join(", ")
+                self.webhooks().join(", ")
             ));
         };
         let brought = self.settings.secret.is_none();

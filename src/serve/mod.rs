@@ -34,7 +34,7 @@ use crate::controllers::persona::Trigger;
 use crate::files::Watch;
 use crate::index::{Index, Kind};
 use crate::k8s::{ClusterSource, Leadership};
-use crate::runtime::{Handler, Part, Task, Watched};
+use crate::runtime::{Admission, Handler, Part, Task, Watched};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::descriptors::{self, Shares};
@@ -59,11 +59,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
-    if let Some(kept) = config.serving.as_mut().and_then(|serving| serving.in_cluster.as_mut()) {
-        let entries = parts.iter().flat_map(|part| part.about.admission);
-        kept.webhooks.extend(entries.map(|entry| entry.webhook.to_owned()));
-    }
+pub fn run_with(config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
     let output = telemetry::start(config.logging.format, config.logging.level).context("cannot start logging")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -100,6 +96,9 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     }
     let triggers = surroundings.triggers;
     let mut parts = Joined::of(present);
+    if let Some(kept) = certificate.as_ref().and_then(|certificate| certificate.state.cluster()) {
+        kept.serve_parts(std::mem::take(&mut parts.webhooks));
+    }
     let feed = match &config.source {
         Source::Files(folders) => {
             let (folders, filled) = (folders.clone(), Arc::clone(&index));
@@ -203,6 +202,8 @@ struct Joined {
     checks: Vec<Checks>,
     collectors: Vec<Box<dyn Collector>>,
     admission: Vec<Handler>,
+    /// The names of the entries that those handlers serve.
+    webhooks: Vec<String>,
 }
 
 impl Joined {
@@ -214,6 +215,11 @@ impl Joined {
             joined.watches.extend(part.watches);
             joined.checks.push(part.checks);
             joined.collectors.extend(part.collectors);
+            let served = |declared: &&Admission| part.admission.iter().any(|handler| handler.path == declared.path);
+            let declared = part.about.admission.iter().filter(served);
+            joined
+                .webhooks
+                .extend(declared.map(|declared| declared.webhook.to_owned()));
             joined.admission.extend(part.admission);
         }
         joined
@@ -358,3 +364,6 @@ impl Tasks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
