@@ -7,7 +7,7 @@ use clap::ArgMatches;
 
 use crate::certificates;
 use crate::k8s::{ClusterSource, LeaseName};
-use crate::policy::{Matching, Rulebook};
+use crate::policy::{Matching, PlatformRules, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
@@ -20,6 +20,8 @@ pub struct Config {
     pub rulebook: Rulebook,
     /// How Deployments are matched to personas.
     pub matching: Matching,
+    /// The levels that flags require of single rules.
+    pub platform: PlatformRules,
     /// The webhook's listener. Without it there is no webhook, and only the controllers run.
     pub serving: Option<Serving>,
     /// How often a controller reconciles every persona without a change.

@@ -152,6 +152,7 @@ impl Webhook {
             old,
             namespace,
             namespace_mode: index.namespace_mode(namespace),
+            platform: index.platform(),
         };
         let overlong = self.rulebook.set == RuleSet::Complete && object.spec.template.spec.has_overlong_name();
         let overlong = || overlong.then(|| "a container's name is longer than any that is stored".to_owned());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::level::Levels;
 use super::mode::ModeWish;
 use super::quantity::Quantity;
 use dorgu_api::ApplicationPersona;
@@ -48,6 +49,8 @@ pub struct Persona {
     pub read_only_root_filesystem: bool,
     /// `spec.policies.security.allowPrivilegeEscalation` is false.
     pub forbids_privilege_escalation: bool,
+    /// `spec.policies.rules`: the levels that it wishes for single rules.
+    pub levels: Levels,
     /// Invalid values, which every answer names.
     pub problems: Vec<Problem>,
 }
@@ -106,6 +109,14 @@ impl Persona {
         !self.problems.is_empty() || matches!(self.mode, ModeWish::Unknown(_) | ModeWish::Misplaced(_))
     }
 
+    /// The requests to offer a container that has none, CPU first: the persona's, or its limits where it names no requests.
+    pub(super) fn offered_requests(&self) -> [Option<&Quantity>; 2] {
+        [
+            self.requests.cpu.as_ref().or(self.limits.cpu.as_ref()),
+            self.requests.memory.as_ref().or(self.limits.memory.as_ref()),
+        ]
+    }
+
     /// Reads a persona. Nothing fails: what cannot be read becomes a [`Problem`] and its check is skipped.
     pub fn parse(object: &ApplicationPersona) -> Persona {
         let spec = &object.spec;
@@ -158,7 +169,8 @@ impl Persona {
         let plain = as_we_write(&limits.cpu, &written.cpu) && as_we_write(&limits.memory, &written.memory);
         let scaling = spec.scaling.as_ref();
         let health = spec.health.as_ref();
-        let security = spec.policies.as_ref().and_then(|policies| policies.security.as_ref());
+        let policies = spec.policies.as_ref();
+        let security = policies.and_then(|policies| policies.security.as_ref());
         let annotations = object.metadata.annotations.as_ref();
         let mode = |map: Option<&BTreeMap<String, String>>| map?.get(ModeWish::KEY).cloned();
         Persona {
@@ -187,6 +199,7 @@ impl Persona {
                 .filter(|user| (1..=i64::from(i32::MAX)).contains(user)),
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
+            levels: Levels::from(policies.map_or(&[][..], |policies| &policies.rules)),
             problems,
         }
     }

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use dorgu::api::ApplicationPersona;
+use dorgu::api::levels::PlatformRule;
 use dorgu::index::Snapshot;
-use dorgu::policy::{Mode, ModeWish, Persona, RuleSet};
+use dorgu::policy::{Mode, ModeWish, Persona, PlatformRules, RuleSet};
 
 /// One file of the corpus.
 #[derive(Debug, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Case {
     /// Namespaces, for their labels.
     #[serde(default)]
     pub namespaces: Vec<Value>,
+    /// `spec.policies.rules` of a ClusterPersona.
+    #[serde(default)]
+    pub platform: Vec<PlatformRule>,
     /// `--match`, `label` when absent.
     #[serde(default)]
     pub matching: Option<String>,
@@ -189,7 +193,7 @@ impl Case {
                 ),
             )
         });
-        Snapshot::build(personas, namespaces)
+        Snapshot::build(personas, namespaces).requiring(PlatformRules::of_cluster([&*self.platform]))
     }
 
     /// The AdmissionReview an API server would send.

@@ -71,6 +71,7 @@ fn the_decision_is_what_each_case_says() {
             old,
             namespace,
             namespace_mode,
+            platform: snapshot.platform(),
         };
         let decision = decide(Rulebook { set, mode }, &question);
         let scale = (subject == Subject::Scale).then_some(ScaleTarget {
