@@ -13,6 +13,7 @@ use crate::api::names::{LEASE, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
+use crate::policy::answer::Help;
 use crate::policy::{Matching, Mode, PlatformRules, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -42,6 +43,12 @@ pub(super) struct Flags {
     /// A rule that no persona may lower and no exception cover. Repeatable.
     #[arg(long = "rule-locked", value_name = "RULE", env = "DORGU_RULE_LOCKED", value_delimiter = ',', value_parser = values::rule_name)]
     rules_locked: Vec<RuleName>,
+    /// A line in each denial that says how to ask for an exception
+    #[arg(long, value_name = "TEXT", env = "DORGU_EXCEPTION_HELP", default_value = "")]
+    exception_help: String,
+    /// The page with a section for each rule, which each denial links; empty: no link
+    #[arg(long, value_name = "URL", env = "DORGU_DOCS_URL", default_value = "", value_parser = values::page)]
+    docs_url: String,
     /// Folder with the webhook's certificate; empty: make one
     #[arg(long, value_name = "DIR", env = "DORGU_WEBHOOK_CERT_PATH", default_value = "")]
     webhook_cert_path: String,
@@ -341,6 +348,10 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
         rulebook: Rulebook {
             set: flags.rules,
             mode: flags.webhook_mode,
+        },
+        help: Help {
+            exceptions: flags.exception_help,
+            docs_url: flags.docs_url,
         },
         matching: flags.matching,
         platform,

@@ -72,6 +72,16 @@ pub(super) fn image(text: &str) -> Result<String, String> {
     Err(reason.to_owned())
 }
 
+/// A page on the web, or nothing.
+pub(super) fn page(text: &str) -> Result<String, String> {
+    let uri = text.parse::<http::Uri>().ok();
+    let is_page = |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    if text.is_empty() || (uri.is_some_and(is_page) && !text.contains('#')) {
+        return Ok(text.to_owned());
+    }
+    Err("it is no page such as https://example.com/rules, to which #RULE can be added".to_owned())
+}
+
 /// A rule whose level can be set.
 pub(super) fn rule_name(text: &str) -> Result<RuleName, String> {
     Rule::settable_by_name(text).ok_or_else(|| {

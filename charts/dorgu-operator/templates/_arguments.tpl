@@ -44,6 +44,12 @@
 {{- range .lockedRules }}
 {{- $args = append $args (printf "--rule-locked=%s" .) }}
 {{- end }}
+{{- with .exceptionHelp }}
+{{- $args = append $args (printf "--exception-help=%s" .) }}
+{{- end }}
+{{- with .docsUrl }}
+{{- $args = append $args (printf "--docs-url=%s" .) }}
+{{- end }}
 {{- if ne .match "label" }}
 {{- $args = append $args (printf "--match=%s" .match) }}
 {{- end }}

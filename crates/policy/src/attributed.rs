@@ -9,6 +9,7 @@ use super::compare::FindingSubject;
 use super::finding::{Fact, Finding, Rule};
 use super::first::First;
 use super::level::Level;
+use super::persona::{Contact, Persona};
 use super::render::Owner;
 use super::rules::RuleSet;
 
@@ -16,7 +17,7 @@ use super::rules::RuleSet;
 #[derive(Clone, Debug)]
 pub struct AttributedFinding<'a> {
     finding: Finding<'a>,
-    persona: &'a str,
+    persona: &'a Persona,
     level: Level,
     refuses: bool,
 }
@@ -29,15 +30,20 @@ impl<'a> AttributedFinding<'a> {
 
     /// `metadata.name` of the persona whose limit it is.
     pub fn persona(&self) -> &'a str {
-        self.persona
+        &self.persona.name
+    }
+
+    /// Whom to talk to about it.
+    pub(super) fn contact(&self) -> Option<&'a Contact> {
+        self.persona.contact.as_deref()
     }
 
     /// The owner to print behind the finding in a denial whose first line names the persona `leading`: the finding's persona,
     /// where it is another one.
     pub fn owner(&self, leading: &str) -> Option<Owner<'a>> {
         // A finding about the label names the persona anyway.
-        let is_named = self.persona == leading || matches!(self.finding.fact, Fact::Label { .. });
-        (!is_named).then_some(Owner(self.persona))
+        let is_named = self.persona() == leading || matches!(self.finding.fact, Fact::Label { .. });
+        (!is_named).then_some(Owner(self.persona()))
     }
 
     /// Whether it denies the request.
@@ -63,7 +69,7 @@ impl<'a> AttributedFinding<'a> {
     /// A finding with its level. It denies only where it is enforced, and only with [`Level::Deny`].
     pub(super) fn new(
         finding: Finding<'a>,
-        persona: &'a str,
+        persona: &'a Persona,
         level: Level,
         is_enforced: bool,
     ) -> AttributedFinding<'a> {
@@ -76,7 +82,7 @@ impl<'a> AttributedFinding<'a> {
     }
 
     /// A finding that denies in no mode.
-    pub(super) fn note(finding: Finding<'a>, persona: &'a str) -> AttributedFinding<'a> {
+    pub(super) fn note(finding: Finding<'a>, persona: &'a Persona) -> AttributedFinding<'a> {
         AttributedFinding::new(finding, persona, Level::Warn, false)
     }
 }
@@ -247,7 +253,7 @@ impl<'a> Part<'a> {
         let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
             return self.list.push(attributed);
         };
-        let equal = !other.finding.is_stricter_than(&attributed.finding) && attributed.persona < other.persona;
+        let equal = !other.finding.is_stricter_than(&attributed.finding) && attributed.persona() < other.persona();
         if equal || attributed.finding.is_stricter_than(&other.finding) {
             *other = attributed;
         }

@@ -239,7 +239,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
             let finding = rules::escaped(owner, before, self.label);
             let is_enforced = self.effective == Mode::Enforcing;
-            found(AttributedFinding::new(finding, &owner.name, Level::Deny, is_enforced));
+            found(AttributedFinding::new(finding, owner, Level::Deny, is_enforced));
         }
     }
 
@@ -262,7 +262,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         let is_enforced = may_deny && !(is_complete && self.ratchet.excuses(&mut finding));
         let owner = self.governor.demands.owner(finding.rule);
         let finding = as_of(owner, finding);
-        Some(AttributedFinding::new(finding, &owner.name, level, is_enforced))
+        Some(AttributedFinding::new(finding, owner, level, is_enforced))
     }
 }
 

@@ -6,7 +6,7 @@ use super::level::Levels;
 use super::mode::ModeWish;
 use super::quantity::Quantity;
 use dorgu_api::ApplicationPersona;
-use dorgu_api::application_persona::Tier;
+use dorgu_api::application_persona::{Ownership, Tier};
 
 /// What one ApplicationPersona demands. Absent means "not checked" (contract 1): the schema's defaults were applied
 /// before, by the API server or by file mode, and are not repeated here.
@@ -51,6 +51,8 @@ pub struct Persona {
     pub forbids_privilege_escalation: bool,
     /// `spec.policies.rules`: the levels that it wishes for single rules.
     pub levels: Levels,
+    /// `spec.ownership`, as far as a denial names it.
+    pub contact: Option<Box<Contact>>,
     /// Invalid values, which every answer names.
     pub problems: Vec<Problem>,
 }
@@ -71,6 +73,32 @@ pub struct WrittenLimits {
     pub cpu: Box<str>,
     /// `spec.resources.limits.memory`.
     pub memory: Box<str>,
+}
+
+/// Whom to talk to about an application, and what to read. Each is empty where the persona does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// `spec.ownership.team`.
+    pub team: Box<str>,
+    /// `spec.ownership.owner`.
+    pub owner: Box<str>,
+    /// `spec.ownership.oncall`.
+    pub oncall: Box<str>,
+    /// `spec.ownership.runbook`.
+    pub runbook: Box<str>,
+}
+
+impl Contact {
+    fn parse(ownership: &Ownership) -> Option<Box<Contact>> {
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().trim().into();
+        let contact = Contact {
+            team: text(&ownership.team),
+            owner: text(&ownership.owner),
+            oncall: text(&ownership.oncall),
+            runbook: text(&ownership.runbook),
+        };
+        (contact != Contact::default()).then(|| Box::new(contact))
+    }
 }
 
 /// An invalid value of a persona.
@@ -199,6 +227,7 @@ impl Persona {
                 .filter(|user| (1..=i64::from(i32::MAX)).contains(user)),
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
+            contact: spec.ownership.as_ref().and_then(Contact::parse),
             levels: Levels::from(policies.map_or(&[][..], |policies| &policies.rules)),
             problems,
         }

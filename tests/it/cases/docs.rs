@@ -10,7 +10,7 @@ use dorgu::policy::{
     Governed, Mode, ModeWish, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide,
 };
 
-use super::{Answer, Case, Expect};
+use super::{Answer, Case, Expect, Words};
 
 /// Classes that must be caught and that a case can express. Of the others, 14, 15 and 17 are states and sizes of the server,
 /// and 11, 18 and 19 are out of scope.
@@ -115,6 +115,7 @@ fn example(section: &str, title: &str) -> Case {
         .collect();
     let mut case = Case {
         platform: Vec::new(),
+        help: Words::default(),
         personas: Vec::new(),
         namespaces: Vec::new(),
         matching: None,

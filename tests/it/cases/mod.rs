@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use dorgu::api::ApplicationPersona;
 use dorgu::api::levels::PlatformRule;
 use dorgu::index::Snapshot;
+use dorgu::policy::answer::Help;
 use dorgu::policy::{Mode, ModeWish, Persona, PlatformRules, RuleSet};
 
 /// One file of the corpus.
@@ -29,6 +30,9 @@ pub struct Case {
     /// `spec.policies.rules` of a ClusterPersona.
     #[serde(default)]
     pub platform: Vec<PlatformRule>,
+    /// `--exception-help` and `--docs-url`.
+    #[serde(default)]
+    pub help: Words,
     /// `--match`, `label` when absent.
     #[serde(default)]
     pub matching: Option<String>,
@@ -54,6 +58,25 @@ pub struct Case {
     pub closes: Vec<u8>,
     #[serde(skip)]
     pub file: PathBuf,
+}
+
+/// What a denial says besides its findings.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Words {
+    #[serde(default)]
+    pub exceptions: String,
+    #[serde(default)]
+    pub docs_url: String,
+}
+
+impl Words {
+    pub fn to_help(&self) -> Help {
+        Help {
+            exceptions: self.exceptions.clone(),
+            docs_url: self.docs_url.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

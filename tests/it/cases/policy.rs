@@ -80,7 +80,7 @@ fn the_decision_is_what_each_case_says() {
         });
         Some(Answer {
             allowed: decision.allows(),
-            message: message(&decision, scale).into_owned(),
+            message: message(&decision, scale, &case.help.to_help()).into_owned(),
             warnings: warnings(&decision),
         })
     });

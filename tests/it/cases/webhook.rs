@@ -43,12 +43,15 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
     };
     let index = Arc::new(Index::new(matching, PlatformRules::default()));
     index.replace(case.snapshot());
-    Webhook::new(
-        rulebook,
-        index,
-        Metrics::register(&mut Registry::default()),
-        Budget::new(64 << 20),
-    )
+    Webhook {
+        help: case.help.to_help(),
+        ..Webhook::new(
+            rulebook,
+            index,
+            Metrics::register(&mut Registry::default()),
+            Budget::new(64 << 20),
+        )
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ const BY_THE_SCHEMA: &[(&str, &[&str])] = &[
         &["/webhook/ruleLevels", "'cpu-limit' not allowed"],
     ),
     ("webhook.lockedRules[0]=run-as-root", &["/webhook/lockedRules/0"]),
+    ("webhook.docsUrl=rules.md", &["/webhook/docsUrl", "'rules.md'"]),
     ("webhook.match=name", &["/webhook/match", "'label', 'chain'"]),
     (
         "webhook.failurePolicy=ignore",

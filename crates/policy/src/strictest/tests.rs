@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use dorgu_api::levels::RuleName;
 
 use super::*;
-use crate::answer::{message, warnings};
+use crate::answer::{Help, message, warnings};
 use crate::compare::FindingSubject;
 use crate::decision::{Decision, Rulebook, decide};
 use crate::level::{Levels, PlatformRules};
@@ -320,7 +320,10 @@ fn lines(decision: &Decision<'_>) -> Vec<String> {
 
 /// All that is read of a decision, in its order.
 fn words(decision: &Decision<'_>) -> Vec<String> {
-    let mut words = vec![decision.mode.to_string(), message(decision, None).into_owned()];
+    let mut words = vec![
+        decision.mode.to_string(),
+        message(decision, None, &Help::NONE).into_owned(),
+    ];
     words.extend(warnings(decision));
     words.extend(decision.personas().map(str::to_owned));
     let rules = decision.rules();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{judged, persona};
-use crate::answer::{message, warnings};
+use crate::answer::{Help, message, warnings};
 use crate::issue::MOST_ISSUES;
 use crate::{Decision, Mode, PlatformRules, Rule, RuleSet, Workload, issues, render};
 
@@ -72,7 +72,7 @@ fn more_findings_than_are_kept_are_counted_in_a_denial() {
             .filter(|(rule, _)| rule.severity() == crate::Severity::Error);
         assert_eq!(decision.refusing(), errors.map(|(_, count)| count).sum::<usize>());
         assert!(decision.refusals().len() < decision.refusing());
-        let text = message(decision, None);
+        let text = message(decision, None, &Help::NONE);
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
         let named = first.matches("persona requires").count()
@@ -104,7 +104,7 @@ fn old_errors_are_counted_and_hide_no_new_one() {
                 refused,
                 [format!("[c{number}] privileged; persona forbids privilege escalation")]
             );
-            let patch = message(decision, None);
+            let patch = message(decision, None, &Help::NONE);
             let fix = format!("spec.template.spec.containers[c{number}].securityContext.privileged: true -> false");
             assert!(patch.contains(&fix), "{patch}");
         });

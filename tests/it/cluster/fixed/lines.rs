@@ -78,6 +78,11 @@ impl<'a> Said<'a> {
             let line = line.strip_prefix("  ").ok_or_else(|| format!("not indented: {line}"))?;
             if line.starts_with("kubectl ") {
                 said.commands.push(line);
+            } else if ["contact: ", "exceptions: ", "docs: "]
+                .iter()
+                .any(|word| line.starts_with(word))
+            {
+                // For people.
             } else if line.starts_with("and ") {
                 said.more = true;
             } else {
