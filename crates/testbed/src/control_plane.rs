@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
+use super::LAZY_COLLECTOR;
 use super::assets::Assets;
 use super::kubectl::Kubectl;
 use super::scratch::{Scratch, tail};
@@ -101,6 +102,7 @@ impl ControlPlane {
             |command| {
                 command
                     .current_dir(dir)
+                    .envs([LAZY_COLLECTOR])
                     .arg(format!("--etcd-servers={}", etcd_url(dir)))
                     .arg(format!("--secure-port={}", self.port))
                     .args(["--bind-address=127.0.0.1", "--cert-dir=certificates"])

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
+use super::LAZY_COLLECTOR;
+
 /// kubectl with a kubeconfig.
 #[derive(Clone, Debug)]
 pub(crate) struct Kubectl {
@@ -50,6 +52,7 @@ impl Kubectl {
         let mut command = Command::new(&self.program);
         // A proxy or a KUBERC of this machine's user must not affect it.
         command.args(args).env_clear().envs(self.environment());
+        command.envs([LAZY_COLLECTOR]);
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.with_context(|| self.program.display().to_string())?;

@@ -77,6 +77,10 @@ pub enum Needs {
     Rollouts,
 }
 
+/// For programs in Go that start many times a run: they collect garbage less often. Measured with an API server until it is
+/// ready: 2.6 s of processor time instead of 3.0, for 110 MiB more; with kubectl a fifth less.
+const LAZY_COLLECTOR: (&str, &str) = ("GOGC", "400");
+
 /// How long the API server may take to notice a change; it is quick unless the machine is busy.
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -28,6 +28,8 @@ pub struct Registration {
     pub ca_pem: String,
     /// Send only labelled Deployments: what is rendered for `--match label`, not for `--match chain`.
     pub match_label: bool,
+    /// How long the API server waits for a verdict. After that it admits.
+    pub timeout_seconds: u8,
 }
 
 impl Registration {
@@ -38,6 +40,7 @@ impl Registration {
             url: dorgu.webhook_url(),
             ca_pem: dorgu.ca_pem(),
             match_label: true,
+            timeout_seconds: 3,
         }
     }
 
@@ -72,7 +75,7 @@ impl Registration {
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "None",
                 "failurePolicy": "Ignore",
-                "timeoutSeconds": 3,
+                "timeoutSeconds": self.timeout_seconds,
                 "clientConfig": { "url": self.url, "caBundle": base64(self.ca_pem.as_bytes()) },
                 "rules": [{
                     "apiGroups": ["apps"],

@@ -82,6 +82,7 @@ impl<'b> Stage<'b> {
             url: url(dorgu),
             ca_pem: String::new(),
             match_label: true,
+            timeout_seconds: 3,
         };
         let mut configuration = registration.configuration();
         let client = configuration["webhooks"][0]["clientConfig"].as_object_mut();

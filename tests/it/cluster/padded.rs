@@ -11,12 +11,21 @@ const PADDING: usize = 1_400 * 1024;
 /// stores.
 const SIZES: [usize; 6] = [1, 10, 100, 1_000, 2_000, 3_000];
 
+/// A stage whose API server waits as long as it can: a build without optimisation takes seconds for a megabyte, and longer beside
+/// other tests.
+fn stage(bed: &'static Bed, prefix: &str) -> Stage {
+    let mut stage = Stage::unregistered(bed, prefix, &["--webhook-mode=enforcing"]);
+    stage.registration.timeout_seconds = 30;
+    bed.register(&stage.registration);
+    stage
+}
+
 #[test]
 fn a_deployment_full_of_less_than_signs_gets_its_verdict_on_create_and_update() {
     let Some(bed) = Bed::shared(Needs::ApiServer) else {
         return;
     };
-    let stage = Stage::new(bed, "padded", &["--webhook-mode=enforcing"]);
+    let stage = stage(bed, "padded");
     let padded = |replicas: i32, image: &str| {
         stage.deployment(|object| {
             object["spec"]["replicas"] = json!(replicas);
@@ -50,7 +59,7 @@ fn every_size_that_a_request_may_have_gets_its_verdict() {
     let Some(bed) = Bed::shared(Needs::ApiServer) else {
         return;
     };
-    let stage = Stage::new(bed, "sizes", &["--webhook-mode=enforcing"]);
+    let stage = stage(bed, "sizes");
     let path = format!(
         "--raw=/apis/apps/v1/namespaces/{}/deployments?dryRun=All",
         stage.namespace
