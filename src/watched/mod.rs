@@ -57,7 +57,7 @@ impl Watches {
             metadata_only: true,
             ..Followed::from(resource(Kind::Namespace))
         };
-        // A cluster may have ApplicationPersonas alone.
+        // A cluster may have ApplicationPersonas alone, and who installed an earlier version may not have granted this right.
         let cluster_personas = Followed {
             may_be_absent: true,
             ..Followed::from(resource(Kind::ClusterPersona))
