@@ -311,8 +311,10 @@ impl Index {
         affected.into_keys()
     }
 
-    /// Makes the next snapshot from the current one. Each kind has one writer, so a writer's view of its own kind is never
-    /// outdated. The lock protects against what writers of other kinds publish at the same time.
+    /// Copies the current snapshot, applies `change` to the copy, and makes the copy current. The lock is held meanwhile, since
+    /// the writers of other kinds publish, too, and one of two concurrent copies would be lost.
+    ///
+    /// A kind has only one writer. So what a writer has computed about its own kind before this call is still valid here.
     fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
