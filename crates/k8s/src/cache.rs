@@ -1,4 +1,4 @@
-//! A cache of all objects of one kind, by name, kept up to date from watch events.
+//! [`Cache`] holds all objects of one kind by name. The events of a watch keep it up to date.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

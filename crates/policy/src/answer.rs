@@ -1,4 +1,5 @@
-//! Puts a decision into words: the message of the answer and its warnings, within what an API server passes on.
+//! Assembles the message and the warnings of an answer from a [`Decision`]. `render` words the single lines; this file
+//! selects them and limits their number and length.
 
 use std::borrow::Cow;
 use std::cell::Cell;

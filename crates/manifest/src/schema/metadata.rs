@@ -1,5 +1,5 @@
-//! Object metadata, which has the same rules for every kind: its fields have fixed types, unknown ones are dropped, and names,
-//! labels and annotations have a syntax.
+//! Reads and validates object metadata, by rules that are the same for every kind. The fields have fixed types, unknown
+//! fields are dropped, and names, labels and annotations have a syntax.
 //!
 //! Fields that only a server fills in (uid, resourceVersion, timestamps, managedFields, ...) are checked for their type and
 //! dropped.
