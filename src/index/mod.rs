@@ -1,8 +1,9 @@
-//! The only shared state: which persona governs which app. Readers take a snapshot without a lock and without waiting, and
-//! never write. Writers build the next snapshot beside it and swap the pointer.
+//! Holds the only state that reviews and controllers share: which personas govern which app. Readers take a snapshot without
+//! a lock and without waiting, and never write. A writer builds the next snapshot from a copy and swaps the pointer.
 //!
-//! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files: both
-//! feed it through the same three writers, one for each kind.
+//! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files.
+//! Both feed it through the same four functions, one for each kind: personas, namespaces, Deployments, and what
+//! ClusterPersonas require.
 
 mod affected;
 mod arrivals;
