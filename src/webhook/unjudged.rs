@@ -1,8 +1,8 @@
 //! Answers reviews that cannot be judged: the review is too large, the object cannot be read, or our code panicked.
 //!
 //! What is too large is denied where the mode is enforcing. An object that cannot be read is denied with upstream's rules
-//! alone; with ours it is allowed with a warning, as after a panic. Where not even the uid is known, the answer is the error
-//! body of contract 2.2.
+//! alone; with ours it is allowed with a warning, as after a panic. Without a known uid the answer is the error body of
+//! contract 2.2.
 
 use std::panic::catch_unwind;
 

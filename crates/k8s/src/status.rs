@@ -1,5 +1,5 @@
 //! Writes the status of one object, and only when the new status differs from the stored one in more than timestamps. Fields
-//! that another writer left in the status are removed.
+//! that the new status lacks are removed, whichever writer set them.
 
 use kube::Client;
 use serde::Deserialize;
