@@ -1,4 +1,4 @@
-//! Names of kinds and objects, and their paths at an API server.
+//! Defines how kinds and objects are named, builds their paths at an API server, and finds out which kinds a server has.
 
 use std::any::TypeId;
 use std::borrow::Cow;

@@ -1,9 +1,9 @@
 //! Follows one kind: lists it in pages, then watches from there. It lists again only when the API server no longer has the
 //! version that the watch had reached.
 //!
-//! Why not kube's `watcher`: it ends a page at the first object it cannot read. Its `DeserializeGuard` avoids that, but clones
-//! each object, and a relist drops the last good version of one that cannot be read. It holds a whole relist in memory, and
-//! does not report when a watch is established again, which readiness needs.
+//! Why not kube's `watcher`: it ends a page at the first object that it cannot read. Its `DeserializeGuard` avoids that, but
+//! clones each object, and a relist drops the last good version of an object that cannot be read. `watcher` also holds a
+//! whole relist in memory, and does not report when a watch is established again, which readiness needs.
 
 use std::pin::pin;
 use std::sync::Arc;

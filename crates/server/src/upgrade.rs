@@ -1,7 +1,8 @@
-//! A connection that leaves HTTP: a handler answers a request with another protocol ([`switch`]) and then has the bytes.
+//! Lets a connection leave HTTP: a handler answers a request with a switch to another protocol ([`switch`]), and then reads
+//! and writes the bytes itself.
 //!
-//! The conversation runs in the connection's own task, so the connection keeps its place, ends with the listener, and is
-//! closed in order whatever ends it: the handler, a peer that does not read, a new connection that needs the place, or
+//! This conversation runs in the connection's own task. So the connection still counts as one of the listener's, ends with
+//! it, and is closed in order whatever ends the conversation: the handler, a peer that does not read, an eviction, or
 //! [`Limits::parting`](super::limits::Limits) after a drain began.
 
 use std::io;
