@@ -27,8 +27,6 @@ pub struct Config {
     pub platform: PlatformRules,
     /// The webhook's listener. Without it there is no webhook, and only the controllers run.
     pub serving: Option<Serving>,
-    /// How often a controller reconciles every persona without a change.
-    pub requeue_interval: Duration,
     /// The command line, for the flags of parts.
     pub line: ArgMatches,
     /// Probes and metrics.

@@ -125,8 +125,8 @@ impl Webhook {
 
 impl Configuration {
     /// Without the entries of other webhooks.
-    pub(super) fn only(mut self, webhooks: &[String]) -> Configuration {
-        self.entries.retain(|entry| webhooks.contains(&entry.webhook));
+    pub(super) fn only(mut self, webhooks: &[&str]) -> Configuration {
+        self.entries.retain(|entry| webhooks.contains(&entry.webhook.as_str()));
         self
     }
 

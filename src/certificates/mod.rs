@@ -30,7 +30,7 @@ pub use state::State;
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// Its entries that call this process. All that exist get the same caBundle.
+    /// Its entries that call this process, beside those of parts ([`State::serve_parts`]). All that exist get the same caBundle.
     pub webhooks: Vec<String>,
     /// The Secret. `None` where users provide their certificate as files; then the caBundle is only checked.
     pub secret: Option<Name>,

@@ -89,7 +89,7 @@ impl Loading<'_> {
             );
             return self.problem(
                 line,
-                "metadata.name: Required value: nobody makes names up for files".to_owned(),
+                "metadata.name: Required value: names are not generated for files".to_owned(),
             );
         };
         for warning in &created.warnings {

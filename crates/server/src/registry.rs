@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::eviction::{Address, MemoryRank, Wanted};
 use super::stats::{CloseReason, Stats};
-use super::track::Connection;
+use super::track::{Connection, Phase};
 
 /// How long to wait for an evicted connection to end before another is evicted.
 const EVICTION_PATIENCE: Duration = Duration::from_millis(10);
@@ -222,7 +222,12 @@ impl Crowd {
             left: total,
         };
         for (connection, holds) in connections {
-            if connection.state().shown {
+            let state = connection.state();
+            // It makes room before any other that has shown something, so it takes nothing from strangers.
+            if state.phase == Phase::Upgraded {
+                continue;
+            }
+            if state.shown {
                 crowd.left = crowd.left.saturating_sub(holds);
             } else {
                 *crowd.held.entry(connection.address).or_default() += holds;

@@ -17,6 +17,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
 use super::eviction::{Address, Eviction};
@@ -339,10 +340,12 @@ impl Connection {
     /// Waits until the connection has been in its phase for too long. The state may change at every poll of the connection, in
     /// the same task, so the deadline is computed at each poll. The timer is moved only when it would fire too late, or has
     /// fired too early.
+    ///
+    /// Unconstrained, since a peer that always has bytes for us spends the whole budget of the task.
     pub(super) async fn overdue(&self) -> CloseReason {
         let mut kicked = pin!(self.kick.notified());
         let mut timer = pin!(sleep_until(Instant::now() + self.state().limits.idle));
-        poll_fn(|cx| {
+        unconstrained(poll_fn(|cx| {
             while kicked.as_mut().poll(cx).is_ready() {
                 kicked.set(self.kick.notified());
             }
@@ -358,7 +361,7 @@ impl Connection {
                     return Poll::Ready(due.reason);
                 }
             }
-        })
+        }))
         .await
     }
 }
