@@ -10,6 +10,8 @@
 
 mod blocks;
 
+pub(super) use blocks::stop;
+
 use std::fmt;
 use std::str::from_utf8;
 

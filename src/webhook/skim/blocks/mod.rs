@@ -12,7 +12,7 @@ use fearless_simd::{Level, Simd, dispatch};
 const BLOCK: usize = 64;
 
 /// The position, from `at` on, of the first quote, backslash or control character; the end of the text if there is none.
-pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
+pub(in crate::webhook) fn stop(text: &[u8], mut at: usize) -> usize {
     // Most strings are too short for a wider vector to pay off.
     let level = Level::baseline();
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
