@@ -132,6 +132,9 @@ impl Strings {
     #[inline(always)]
     fn escapes(&mut self, backslashes: u64) -> u64 {
         const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+        if backslashes == 0 {
+            return std::mem::take(&mut self.escaped);
+        }
         let escaping = backslashes & !self.escaped;
         let alternate = (escaping << 1 | ODD).wrapping_sub(escaping) ^ ODD;
         let escaped = alternate ^ (backslashes | self.escaped);
