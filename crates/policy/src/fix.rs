@@ -79,7 +79,7 @@ impl PartialEq for Level<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Level::Object, Level::Object) | (Level::Pod, Level::Pod) => true,
-            (Level::Container(a), Level::Container(b)) => a.kind.list() == b.kind.list() && a.index == b.index,
+            (Level::Container(a), Level::Container(b)) => a.index == b.index && a.kind.is_app() == b.kind.is_app(),
             _ => false,
         }
     }

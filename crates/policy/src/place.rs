@@ -24,6 +24,11 @@ impl ContainerKind {
             ContainerKind::Sidecar | ContainerKind::Init => "initContainers",
         }
     }
+
+    /// Whether it stands in `containers`; two of one pod are in the same list where this is equal.
+    pub(super) fn is_app(self) -> bool {
+        self == ContainerKind::App
+    }
 }
 
 /// A container, by position and name.
