@@ -1,4 +1,4 @@
-//! The parsed configuration of `dorgu serve`: every value in it is usable as it stands.
+//! Defines the parsed configuration of `dorgu serve`. Every value in it is valid.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What `/readyz?verbose` and `/metrics` report about certificates: compares the certificate being served with the Secret and
-//! the caBundle.
+//! Reports about certificates in `/readyz?verbose` and `/metrics`, from a comparison of the certificate being served with
+//! the Secret and the caBundle. A replica whose certificate API servers would reject is unready, with the reason from here.
 
 use jiff::Timestamp;
 

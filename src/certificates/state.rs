@@ -1,5 +1,5 @@
-//! The shared state of the certificates of this process. Every replica follows the Secret and the webhook configuration into
-//! it, and serves the certificate when it is fit. The reconciler, probes and metrics read it.
+//! Holds the state of the certificates of this process, which the reconciler, probes and metrics read. On every replica the
+//! watches of the Secret and of the webhook configuration update the state, and a certificate that is fit is served from it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

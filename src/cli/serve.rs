@@ -1,4 +1,5 @@
-//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours.
+//! Defines the flags of `dorgu serve`, upstream's with their names and defaults (contract 7.1) and ours, and makes a
+//! [`Config`] of them (`config`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Parses values of flags. A value outside its set is rejected with the list of valid ones. No text here names the value: clap
-//! does, before it.
+//! Parses values of flags. A value outside its set is rejected with the list of valid ones. An error does not repeat the
+//! value, since clap prints it before.
 
 use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;

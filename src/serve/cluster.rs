@@ -1,4 +1,5 @@
-//! Cluster mode: the thread of the watches, and what probes and metrics report about them.
+//! Starts the thread of the watches in cluster mode, and reports in `/readyz` and metrics which kinds were listed and which
+//! watches work.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

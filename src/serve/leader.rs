@@ -1,4 +1,5 @@
-//! The election of the replica that writes, and the tasks beside the watches on their thread.
+//! Runs the election of the replica that writes, and the tasks of all parts, on the thread of the watches. All of these
+//! tasks end before the Lease is released.
 
 use std::future::Future;
 

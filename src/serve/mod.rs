@@ -1,5 +1,5 @@
-//! `dorgu serve`: from a configuration to a running process. The composition root: only this folder knows every module, and
-//! only it starts tasks that live as long as the process.
+//! `dorgu serve`: turns a configuration into a running process. This is the composition root: only this folder knows every
+//! module, and only this folder starts tasks that live as long as the process.
 
 mod certificate;
 mod cluster;

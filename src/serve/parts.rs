@@ -1,4 +1,9 @@
-//! The parts of the process. A new one is one line in [`ALL`]. All other code reads that list.
+//! Lists the parts of the process. A part is a component beside the webhook, with a declaration ([`About`]: its kinds,
+//! rights, metrics, flags) and with what it contributes when it runs ([`Part`]: tasks, watches, checks, collectors).
+//!
+//! [`ALL`] has three entries: the certificates, the status of ApplicationPersonas, and the status of ClusterPersonas. An
+//! entry is a few lines: the declaration, and a function that builds the part or leaves it out by configuration. `serve`
+//! runs the parts and lists their metrics; the commands of `cli` read the declarations.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One connection from accept to close: handshake, requests, and the deadline that applies at each moment.
+//! Serves one connection from accept to close: its handshake, its requests, and the deadline of each phase.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The open connections of one listener: how many there may be, which one is evicted, whether any carries a request.
+//! Holds the open connections of one listener. It bounds their number, evicts the one with the smallest rank (`eviction`),
+//! and knows whether any of them carries a request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

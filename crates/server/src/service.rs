@@ -1,5 +1,5 @@
-//! One request on one connection, around the application: the effect of a drain, the containment of panics, and the two bodies
-//! that report to the connection's [`Connection`] when the request is read and the answer is sent.
+//! Wraps the application around one request: applies a drain, contains panics, and reports to the [`Connection`] when the
+//! request was read and when the answer was sent.
 
 use std::any::Any;
 use std::convert::Infallible;

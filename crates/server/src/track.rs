@@ -1,10 +1,11 @@
-//! The state of one connection, and its deadlines. Pure bookkeeping: it reads no socket and, in [`ConnectionState`], no clock. `wire`
-//! and `service` report what happened; `connection` asks which deadline applies.
+//! Holds the phase of one connection, and computes its deadlines. Pure bookkeeping: nothing here reads a socket, and
+//! [`ConnectionState`] reads no clock. `wire` and `service` report what happened; `connection` asks which deadline applies.
 //!
 //! ```text
 //! Handshake -> Idle -> Head -> Body -> Handling -> Flushing -> Idle ...          -> Closing
 //!                                                           -> Upgraded         -> Closing
 //! ```
+//!
 //! Silence is judged by the phase. In `Idle` it is normal for minutes, also before the first request, since Go parks freshly
 //! dialled connections. In any other phase it is a stall.
 

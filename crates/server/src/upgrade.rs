@@ -1,4 +1,5 @@
-//! A connection that leaves HTTP: a handler answers a request with another protocol ([`switch`]) and then has the bytes.
+//! Lets a connection leave HTTP: a handler answers a request with a switch to another protocol ([`switch`]), and then reads
+//! and writes the bytes itself.
 //!
 //! The conversation runs in the connection's own task, so the connection keeps its place and ends with the listener. It is
 //! closed in order when the conversation ends, and [`Limits::parting`](super::limits::Limits) after a drain began. It is

@@ -1,7 +1,8 @@
-//! The ClusterPersona controller: reports to the platform team what the cluster consists of.
+//! The ClusterPersona controller reports in a status what the cluster consists of.
 //!
-//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas. [`derive`] turns
-//! that into their status, with files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`, `version`, `conditions`.
+//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas. [`derive`] makes
+//! each status of the result. It uses `node`, `pod`, `resources`, `platform`, `addons`, `version` and `conditions`, which do
+//! no IO.
 
 mod addons;
 mod conditions;

@@ -1,8 +1,8 @@
-//! Keeps the status of every ApplicationPersona up to date (contract 3): observe, from the index; derive, pure; write, only
-//! when something other than a timestamp differs, and only while the Lease is held.
+//! Keeps the status of every ApplicationPersona up to date (contract 3). A reconcile observes (from the index), derives
+//! (pure) and writes, but only when something other than a timestamp differs, and only while the Lease is held.
 //!
-//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is up to date it makes no
-//! call: the index holds a fingerprint of each status.
+//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is up to date, a reconcile
+//! makes no call to the API server: the index holds a fingerprint of each status.
 
 mod assess;
 mod events;

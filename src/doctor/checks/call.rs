@@ -1,4 +1,4 @@
-//! Whether an API server really calls the webhook: evaluates the answer to the canary.
+//! Evaluates the answer to the canary, which shows whether an API server really calls the webhook.
 
 use crate::doctor::canary::Canary;
 use crate::doctor::commands::word;

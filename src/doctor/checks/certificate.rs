@@ -1,5 +1,5 @@
-//! Checks of the Secret, of the certificate in it (dates, names), of the caBundle, and of whether the caBundle trusts that
-//! certificate. What pods serve at this moment is not examined.
+//! Checks the Secret, the dates and names of its certificate, the caBundle, and whether the caBundle trusts the certificate.
+//! What pods serve at this moment is not examined.
 
 use jiff::SignedDuration;
 

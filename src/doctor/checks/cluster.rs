@@ -1,4 +1,4 @@
-//! Checks of the API server and the clocks.
+//! Checks that the API server is recent enough, and that its clock and ours agree.
 
 use jiff::SignedDuration;
 

@@ -1,4 +1,4 @@
-//! Checks of the process: whether it runs, whether a replica holds the Lease, whether it has its rights.
+//! Checks that the process runs, that a replica holds the Lease, and that the account has its rights.
 
 use jiff::SignedDuration;
 

@@ -1,5 +1,9 @@
-//! Compares the ValidatingWebhookConfiguration with the shipped one. A difference that a user may choose (another timeout, one
-//! more condition) is a warning that states its cost.
+//! Compares the ValidatingWebhookConfiguration with the one that an installation with the same settings has.
+//!
+//! A check fails where reviews would not reach the process: no configuration or no entry of ours, another Service or path,
+//! missing rules, a condition that was edited or excludes what `--match` covers. The other differences are warnings that
+//! state their cost: another failurePolicy, needless rules, other selectors, foreign or missing conditions, a timeout
+//! outside 2 to 10 s. A URL in place of the Service is accepted.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Checks of the path from an API server to a pod: Service, endpoints, NetworkPolicy.
+//! Checks the path from an API server to a pod: Service, endpoints, NetworkPolicy.
 
 use std::collections::BTreeMap;
 
