@@ -78,7 +78,7 @@ impl State {
 
     /// Records the webhook configuration, or that there is none.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
-        let configuration = configuration.map(|seen| seen.only(&self.settings.webhooks));
+        let configuration = configuration.map(|seen| seen.filtered(|entry| self.settings.is_ours(entry)));
         self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 
