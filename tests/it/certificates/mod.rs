@@ -84,8 +84,10 @@ impl<'b> Stage<'b> {
             match_label: true,
         };
         let mut configuration = registration.configuration();
-        let client = configuration["webhooks"][0]["clientConfig"].as_object_mut();
-        client.expect("a client").remove("caBundle");
+        for entry in configuration["webhooks"].as_array_mut().expect("entries") {
+            let client = entry["clientConfig"].as_object_mut();
+            client.expect("a client").remove("caBundle");
+        }
         configuration
     }
 
