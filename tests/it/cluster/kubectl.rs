@@ -77,10 +77,7 @@ fn a_deployment_already_in_breach_can_be_touched_and_improved_but_not_worsened()
         annotated.succeeded(),
         "what changes nothing is never refused: {annotated}"
     );
-    assert_eq!(
-        annotated.warnings(),
-        ["Warning: replicas (1) below persona minimum (2)"]
-    );
+    assert_eq!(annotated.warnings(), ["replicas (1) below persona minimum (2)"]);
     let image = stage.kubectl(&["set", "image", "deployment/orders", "api=registry.example.com/orders:2"]);
     assert!(image.succeeded(), "an old breach does not refuse: {image}");
     assert!(
