@@ -1,4 +1,5 @@
-//! The webhook configuration: the parts that are read, and the one field that is written.
+//! Reads the parts of the webhook configuration that matter for certificates, and builds the object that changes its
+//! caBundle, the one field that is written.
 
 use std::collections::BTreeMap;
 

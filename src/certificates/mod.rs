@@ -1,9 +1,11 @@
 //! Certificates in the cluster. The holder of the Lease generates and rotates a CA and a leaf in our Secret, and keeps the
-//! caBundle of the webhook configuration up to date. Every replica serves the leaf. This module knows no persona and no review.
+//! caBundle of the webhook configuration up to date. Every replica serves the leaf. This module knows no persona and no
+//! review.
 //!
-//! `state` follows the Secret and the configuration and serves the certificate; `observed` is this process's view of
-//! both, `registered` what API servers trust by it; [`plan`] decides, without IO; `reconciler` writes; `checks` reports to
-//! probes and metrics; `inspect` reads the same objects for `dorgu doctor`. docs/certificates.md describes it for users.
+//! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of the
+//! two, `registered` what API servers trust by it; [`plan`] decides what is written, without IO; `reconciler` writes; `checks`
+//! reports to probes and metrics; `inspect` reads the same objects for `dorgu doctor`. docs/certificates.md explains
+//! certificates to users.
 
 mod checks;
 mod configuration;
@@ -31,7 +33,8 @@ pub use state::State;
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// Its entries that call this process, by name. These and all others that call the Service get the same caBundle.
+    /// Its entries that call this process, by name, beside those of parts ([`State::serve_parts`]). These and all others that
+    /// call the Service get the same caBundle.
     pub webhooks: Vec<String>,
     /// The Secret. `None` where users provide their certificate as files; then the caBundle is only checked.
     pub secret: Option<Name>,
@@ -58,9 +61,9 @@ impl Settings {
         format!("{}.{}.svc", self.service, self.namespace)
     }
 
-    /// Whether an entry calls this process. A name alone suffices: an entry may have a URL.
-    fn is_ours(&self, entry: &Called) -> bool {
-        self.webhooks.contains(&entry.webhook) || entry.server_name == self.server_name()
+    /// Whether an entry calls the Service.
+    fn is_called_by(&self, entry: &Called) -> bool {
+        entry.server_name == self.server_name()
     }
 
     /// `namespace/name`, for people.

@@ -1,7 +1,7 @@
-//! The ValidatingWebhookConfiguration: an entry for Deployments, and one for their Scale.
+//! Builds the ValidatingWebhookConfiguration: an entry for Deployments, one for their Scale, and the entries of parts.
 //!
-//! They have no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl apply`
-//! see no difference there.
+//! They have no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl
+//! apply` see no difference there.
 
 use k8s_openapi::api::admissionregistration::v1::{
     RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,

@@ -1,5 +1,5 @@
-//! The findings of one request: those of several personas are merged, all are counted, and as many are kept as an answer can
-//! hold.
+//! Collects the findings of one request, each with its persona and its effect. Findings of several personas about the same
+//! thing are merged. All findings are counted, and only as many are kept as an answer can hold.
 
 use std::collections::HashMap;
 
@@ -125,7 +125,8 @@ fn order(attributed: &AttributedFinding<'_>) -> Order {
 
 /// The findings of all personas: all are counted, the first of each kind are kept.
 pub(super) struct Findings<'a> {
-    part: Part<'a>,
+    /// Only where several personas are merged.
+    part: Option<Part<'a>>,
     refusing: First<AttributedFinding<'a>, Order>,
     warnings: First<AttributedFinding<'a>, Order>,
     errors: First<AttributedFinding<'a>, Order>,
@@ -162,7 +163,7 @@ impl<'a> Findings<'a> {
             RuleSet::Upstream => usize::MAX,
         };
         Findings {
-            part: Part::default(),
+            part: None,
             refusing: First::new(most(REFUSING), order),
             warnings: First::new(most(REPORTED), order),
             errors: First::new(most(REPORTED), order),
@@ -197,22 +198,24 @@ impl<'a> Findings<'a> {
 
     /// Adds a finding, merged with those of other personas about the same part of the object.
     pub(super) fn merge(&mut self, attributed: AttributedFinding<'a>) {
-        self.part.merge(attributed);
+        self.part.get_or_insert_default().merge(attributed);
     }
 
     /// Ends one persona's findings about the part. What follows is another's.
     pub(super) fn close(&mut self) {
-        self.part.close();
+        if let Some(part) = &mut self.part {
+            part.close();
+        }
     }
 
     /// Ends the part.
     pub(super) fn finish_part(&mut self) {
-        let mut part = std::mem::take(&mut self.part);
+        let Some(mut part) = self.part.take() else { return };
         part.drop_covered();
         part.list.drain(..).for_each(|attributed| self.add(attributed));
         // Its memory is reused for the next part.
         part.clear();
-        self.part = part;
+        self.part = Some(part);
     }
 
     /// The reported findings.

@@ -1,4 +1,5 @@
-//! The place of a finding: a field of the object, of its pod, or of a container, which is identified by its list and name.
+//! Defines the place of a finding: a field of the object, of its pod, or of a container. A container is identified by its
+//! list and its name.
 
 use std::hash::{Hash, Hasher};
 
@@ -22,6 +23,11 @@ impl ContainerKind {
             ContainerKind::App => "containers",
             ContainerKind::Sidecar | ContainerKind::Init => "initContainers",
         }
+    }
+
+    /// Whether it stands in `containers`; two of one pod are in the same list where this is equal.
+    pub(super) fn is_app(self) -> bool {
+        self == ContainerKind::App
     }
 }
 

@@ -1,8 +1,9 @@
-//! Bounds the memory of an object while it is read. A few bytes of JSON can need a hundred times their size in memory, and a
-//! list in each item of a list the square of it. So there is one count for all lists of one object.
+//! Bounds the memory that an object takes while it is read. A few bytes of JSON can need a hundred times their size in
+//! memory, and a list in each item of a list the square of that. So all lists of one object share one bound ([`Room`]).
 //!
-//! It counts what is really held: lists as they grow, texts that had to be copied, the ratchet's data about the stored object,
-//! and the findings about the largest container. Findings as such are few, however many there are ([`crate::attributed`]).
+//! What is really held is counted: lists as they grow, texts that had to be copied, the ratchet's data about the stored
+//! object, and the findings about the container that has most. The findings of a whole request need little memory, since few
+//! of them are kept ([`crate::attributed`]).
 
 use std::cell::RefCell;
 
@@ -36,9 +37,9 @@ pub(super) struct Cost {
     /// Bytes outside the list: texts that could not be borrowed, and what is derived from them.
     pub(super) heap: usize,
     /// How many powers it may give a container: those of a stored object are kept.
-    pub(super) powers: usize,
+    pub(super) powers: u32,
     /// How many findings there may be about it.
-    pub(super) findings: usize,
+    pub(super) findings: u32,
     /// Whether it is a container, to which the previous items belong.
     pub(super) is_container: bool,
 }
@@ -46,18 +47,19 @@ pub(super) struct Cost {
 /// The memory that list items may still take, over all lists within one [`within`], and what they have taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
-    items: usize,
     bytes: usize,
-    /// Whether the object is the stored one, of which powers are kept and nothing is found.
-    is_stored: bool,
     /// Bytes in lists and texts, and their peak while a list grew.
     held: usize,
     peak: usize,
-    containers: usize,
-    powers: usize,
+    // Never more than a few for each of `MOST_PARTS`. Small, since a review carries two of these while it is read.
+    items: u32,
+    containers: u32,
+    powers: u32,
     /// Findings about the container that is being read, and the most about one.
-    findings: usize,
-    most_findings: usize,
+    findings: u32,
+    most_findings: u32,
+    /// Whether the object is the stored one, of which powers are kept and nothing is found.
+    is_stored: bool,
     exceeded: bool,
 }
 
@@ -73,7 +75,7 @@ impl Room {
     /// Room for [`MOST_PARTS`], whatever they cost.
     pub fn by_number() -> Room {
         Room {
-            items: MOST_PARTS,
+            items: MOST_PARTS as u32,
             bytes: usize::MAX,
             ..Room::default()
         }
@@ -83,7 +85,7 @@ impl Room {
     #[must_use]
     pub fn of_stored(self) -> Room {
         Room {
-            items: MOST_PARTS,
+            items: MOST_PARTS as u32,
             bytes: self.bytes.saturating_sub(self.needed()),
             is_stored: true,
             ..Room::default()
@@ -119,11 +121,11 @@ impl Room {
     /// The memory that is held at once while the object is judged.
     fn needed(self) -> usize {
         let beside = match self.is_stored {
-            true => powers(self.containers, self.powers),
+            true => powers(self.containers as usize, self.powers as usize),
             false => {
                 ANSWER
-                    + self.containers * LISTED
-                    + self.most_findings.max(self.findings) * attributed::BYTES_WHILE_MERGED
+                    + self.containers as usize * LISTED
+                    + self.most_findings.max(self.findings) as usize * attributed::BYTES_WHILE_MERGED
             }
         };
         self.held + beside

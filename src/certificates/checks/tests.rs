@@ -37,15 +37,8 @@ fn told(secret: &Value) -> String {
     told_with(secret, &json!({}))
 }
 
-/// The same, with these annotations on the configuration.
-fn told_with(secret: &Value, annotations: &Value) -> String {
-    let state = seen(secret, annotations, |entry| vec![entry]);
-    state.ca_bundle(Timestamp::now()).unwrap_err()
-}
-
-/// A process that has seen this Secret, and a configuration with these entries.
-fn seen(secret: &Value, annotations: &Value, entries: impl FnOnce(Value) -> Vec<Value>) -> State {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         configuration: "dorgu".to_owned(),
         webhooks: vec!["validate-deployment.dorgu.io".to_owned()],
         secret: Some(Name {
@@ -54,8 +47,18 @@ fn seen(secret: &Value, annotations: &Value, entries: impl FnOnce(Value) -> Vec<
         }),
         service: "dorgu-webhook".to_owned(),
         namespace: "dorgu-system".to_owned(),
-    };
-    let state = State::new(settings, Arc::clone(&Resolver::empty()));
+    }
+}
+
+/// The same, with these annotations on the configuration.
+fn told_with(secret: &Value, annotations: &Value) -> String {
+    let state = seen(secret, annotations, |entry| vec![entry]);
+    state.ca_bundle(Timestamp::now()).unwrap_err()
+}
+
+/// A process that has seen this Secret, and a configuration with these entries.
+fn seen(secret: &Value, annotations: &Value, entries: impl FnOnce(Value) -> Vec<Value>) -> State {
+    let state = State::new(settings(), Arc::clone(&Resolver::empty()));
     let entry = json!({
         "name": "validate-deployment.dorgu.io",
         "clientConfig": {"service": {"name": "dorgu-webhook", "namespace": "dorgu-system"}},
@@ -68,6 +71,33 @@ fn seen(secret: &Value, annotations: &Value, entries: impl FnOnce(Value) -> Vec<
     state.see_configuration(Some(Configuration::decode(&configuration.to_string()).unwrap()));
     state.see_secret(Some(Secret::decode(&secret.to_string()).unwrap()));
     state
+}
+
+#[test]
+fn entries_of_parts_are_kept_beside_the_webhooks_own() {
+    // By a URL, so that the name alone says whose an entry is.
+    let entry = |name: &str| json!({"name": name, "clientConfig": {"url": "https://dorgu.example.com/"}});
+    let names = [
+        "validate-deployment.dorgu.io",
+        "validate-configmap.dorgu.io",
+        "else.example.com",
+    ];
+    let configuration = json!({
+        "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1"}, "webhooks": names.map(entry),
+    });
+    let entries = |of_parts: &[&str]| {
+        let state = State::new(settings(), Arc::clone(&Resolver::empty()));
+        state.serve_parts(of_parts.iter().map(|&name| name.to_owned()).collect());
+        state.see_configuration(Some(Configuration::decode(&configuration.to_string()).unwrap()));
+        let observed = state.observed.borrow();
+        let seen = observed.configuration().expect("seen").expect("it exists");
+        seen.entries
+            .iter()
+            .map(|entry| entry.webhook.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&[]), names[..1]);
+    assert_eq!(entries(&names[1..2]), names[..2]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Builds a plan of changes from findings.
+//! Builds a plan of changes from findings. A plan is bounded: a finding for which there is no room gets no change and is
+//! counted.
 
 mod resources;
 mod security;
@@ -84,11 +85,11 @@ impl<'a> Plan<'a> {
         planner.plan
     }
 
-    /// The position of a field in `changes`.
-    fn position(&self, key: &Key<'a>) -> Option<usize> {
+    /// The position in `changes` of the change of the same field.
+    fn position(&self, change: &Change<'a>) -> Option<usize> {
         match self.changes.len() > FEW {
-            true => self.positions.get(key).copied(),
-            false => self.changes.iter().position(|(change, _)| self::key(change) == *key),
+            true => self.positions.get(&key(change)).copied(),
+            false => self.changes.iter().position(|(other, _)| is_same(other, change)),
         }
     }
 
@@ -104,8 +105,14 @@ impl<'a> Plan<'a> {
 
     /// The text that a field is changed to, if any.
     fn text(&self, level: Level<'a>, field: &'static str) -> Option<&str> {
-        let position = self.position(&(level, field, None))?;
-        match &self.changes.get(position)?.0.to {
+        let position = match self.changes.len() > FEW {
+            true => self.positions.get(&(level, field, None)).copied(),
+            false => {
+                let is_it = |change: &Change<'a>| is_field(change, level, field) && item(change).is_none();
+                self.changes.iter().position(|(change, _)| is_it(change))
+            }
+        };
+        match &self.changes.get(position?)?.0.to {
             Setting::Text(text) => Some(text),
             _ => None,
         }
@@ -120,12 +127,25 @@ pub(crate) fn probe(rule: Rule) -> &'static str {
     }
 }
 
-fn key<'a>(change: &Change<'a>) -> Key<'a> {
-    let item = match (&change.to, &change.from) {
-        (Setting::Removed, Setting::Text(item)) => Some(item.clone()),
+/// Whether two changes are about the same field, and the same item of it. As [`key`], without building one.
+fn is_same(change: &Change<'_>, other: &Change<'_>) -> bool {
+    is_field(change, other.level, other.field) && item(change) == item(other)
+}
+
+fn is_field(change: &Change<'_>, level: Level<'_>, field: &str) -> bool {
+    change.field == field && change.level == level
+}
+
+/// The item of a list that is removed, if any.
+fn item<'c, 'a>(change: &'c Change<'a>) -> Option<&'c Cow<'a, str>> {
+    match (&change.to, &change.from) {
+        (Setting::Removed, Setting::Text(item)) => Some(item),
         _ => None,
-    };
-    (change.level, change.field, item)
+    }
+}
+
+fn key<'a>(change: &Change<'a>) -> Key<'a> {
+    (change.level, change.field, item(change).cloned())
 }
 
 struct Planner<'a> {
@@ -147,9 +167,12 @@ impl<'a> Planner<'a> {
         most: usize,
         fits: &mut impl FnMut(&mut dyn Iterator<Item = &Change<'a>>) -> bool,
     ) {
-        let is_new = |(change, _): &&(Change<'a>, bool)| self.plan.position(&key(change)).is_none();
-        let needed = self.wanted.iter().filter(is_new).count();
-        let mut new = self.wanted.iter().filter(is_new).map(|(change, _)| change);
+        let known = self.plan.changes.len();
+        let positions = self.wanted.iter().map(|(change, _)| self.plan.position(change));
+        let positions: SmallVec<[Option<usize>; CHANGES_EACH]> = positions.collect();
+        let needed = positions.iter().filter(|position| position.is_none()).count();
+        let new = self.wanted.iter().zip(&positions);
+        let mut new = new.filter_map(|((change, _), position)| position.is_none().then_some(change));
         // Only what is going to be in the plan may take room for its lines.
         let is_left = std::mem::take(&mut self.is_left);
         let has_room = needed == 0 || (!is_left && room.findings > 0 && needed <= most && fits(&mut new));
@@ -164,9 +187,13 @@ impl<'a> Planner<'a> {
             room.changes = room.changes.saturating_sub(needed);
         }
         self.about.settle();
-        for (change, tied) in self.wanted.drain(..) {
+        for ((change, tied), position) in self.wanted.drain(..).zip(positions) {
             let counted = usize::from(!tied);
-            let position = self.plan.position(&key(&change));
+            // A finding may name a field twice.
+            let position = position.or_else(|| match self.plan.changes.len() == known {
+                true => None,
+                false => self.plan.position(&change),
+            });
             match position.and_then(|position| self.plan.changes.get_mut(position)) {
                 Some((_, findings)) => *findings += counted,
                 None => self.plan.push(change, counted),

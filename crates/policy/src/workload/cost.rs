@@ -1,4 +1,4 @@
-//! The memory of list items beside their places ([`crate::room`]).
+//! Computes how much memory an item of a list takes beyond its place in the list, for [`crate::room`].
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ impl Item for Container<'_> {
         let heap = texts.map(Text::heap).iter().sum::<usize>() + paths.sum::<usize>() + self.resources.heap();
         // Escalation, a user on either system, and what a container may get from its pod: everything that the host can do.
         let own = [context.privileged == Some(true), !context.proc_mount.is_empty()];
-        let powers = USUAL_POWERS + 1 + own.into_iter().map(usize::from).sum::<usize>();
+        let powers = USUAL_POWERS as u32 + 1 + own.into_iter().map(u32::from).sum::<u32>();
         Cost {
             heap,
             powers,
@@ -39,15 +39,15 @@ impl Item for Container<'_> {
 impl Item for Text<'_> {
     fn cost(&self) -> Cost {
         // Where it gives a power, its folded name is kept with that power, or with its finding.
-        let gives = usize::from(implies_escalation(self));
+        let gives = implies_escalation(self);
         let folded = match capability(self) {
             Cow::Owned(name) => name.capacity(),
             Cow::Borrowed(_) => 0,
         };
         Cost {
-            heap: self.heap() + gives * folded,
-            powers: gives,
-            findings: gives,
+            heap: self.heap() + usize::from(gives) * folded,
+            powers: gives.into(),
+            findings: gives.into(),
             is_container: false,
         }
     }
