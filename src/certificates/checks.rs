@@ -67,43 +67,56 @@ impl State {
             }
             Some(Some(seen)) => seen,
         };
-        let Some(called) = seen.called() else {
+        let Some(first) = seen.entries.first() else {
             return Ok(format!(
                 "{name} has no webhook {}, so no reviews will come",
                 self.webhooks().join(", ")
             ));
         };
+        let (without, called): (Vec<_>, Vec<_>) = seen.entries.iter().partition(|entry| entry.bundle.is_empty());
         let brought = self.settings.secret.is_none();
-        if brought && called.bundle.is_empty() {
+        if brought && called.is_empty() {
             return Ok(format!(
                 "{name} has no caBundle, so API servers trust what their own system trusts, which is not checked here"
             ));
         }
-        match self.accepted(&called, now) {
-            Ok(()) => Ok(format!(
-                "{name} trusts the certificate served, for {}",
-                called.server_name
-            )),
-            Err(reason) => {
+        // An entry that was just added has no caBundle until the holder has written it. Reviews of the others still come here.
+        for entry in if called.is_empty() { vec![first] } else { called } {
+            if let Err(reason) = self.accepted(entry, now) {
                 let remedy = if brought {
                     "put the CA of your certificate into its caBundle".to_owned()
                 } else {
                     let found = observed.secret().flatten().map(|secret| &secret.found);
-                    self.remedy(found, seen.injected, &called.server_name)
+                    self.remedy(found, seen.injected, &entry.server_name)
                 };
-                Err(format!(
+                return Err(format!(
                     "{name} does not trust the certificate served: {reason}; {remedy}"
-                ))
+                ));
             }
         }
+        let trusts = format!("{name} trusts the certificate served, for {}", first.server_name);
+        let without: Vec<_> = without.iter().map(|entry| entry.webhook.as_str()).collect();
+        if without.is_empty() {
+            return Ok(trusts);
+        }
+        let remedy = if brought {
+            "put the CA of your certificate there, too".to_owned()
+        } else {
+            self.by_holder("writes it")
+        };
+        Ok(format!(
+            "{trusts}, but has no caBundle for {}; {remedy}",
+            without.join(", ")
+        ))
     }
 
-    /// Whether API servers accept the certificate being served; `None` where no configuration calls us.
+    /// Whether API servers accept the certificate being served at every entry; `None` where no configuration calls us.
     #[must_use]
     pub fn is_trusted(&self, now: Timestamp) -> Option<bool> {
         let observed = self.observed.borrow();
-        let called = observed.configuration().flatten()?.called()?;
-        Some(self.accepted(&called, now).is_ok())
+        let entries = &observed.configuration().flatten()?.entries;
+        let trusted = entries.iter().all(|entry| self.accepted(entry, now).is_ok());
+        (!entries.is_empty()).then_some(trusted)
     }
 
     /// When the signing CA expires; for a foreign Secret, the first CA in it.

@@ -1,7 +1,6 @@
 //! Reads the parts of the webhook configuration that matter for certificates, and builds the object that changes its
 //! caBundle, the one field that is written.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
@@ -29,7 +28,7 @@ pub(super) struct Configuration {
     pub(super) version: String,
     /// cert-manager or OpenShift manages the caBundle.
     pub(super) injected: bool,
-    /// Its entries; after [`Self::only`] those that call this process.
+    /// Its entries; after [`Self::filtered`] those that call this process.
     pub(super) entries: Vec<Called>,
 }
 
@@ -124,28 +123,22 @@ impl Webhook {
 }
 
 impl Configuration {
-    /// Without the entries of other webhooks.
-    pub(super) fn only(mut self, webhooks: &[&str]) -> Configuration {
-        self.entries.retain(|entry| webhooks.contains(&entry.webhook.as_str()));
+    /// With these entries only.
+    pub(super) fn filtered(mut self, is_ours: impl Fn(&Called) -> bool) -> Configuration {
+        self.entries.retain(is_ours);
         self
     }
 
-    /// How API servers call us. Where our entries have different caBundles, the certificates that all of them trust count.
-    /// `None` without an entry of ours.
-    pub(super) fn called(&self) -> Option<Cow<'_, Called>> {
-        let (first, others) = self.entries.split_first()?;
-        if others.iter().all(|other| other.bundle == first.bundle) {
-            return Some(Cow::Borrowed(first));
+    /// The certificates that every entry of ours trusts. An entry without any does not count: API servers accept no certificate
+    /// there yet, so none can become worse.
+    pub(super) fn trusted(&self) -> Vec<String> {
+        let bundles = self.entries.iter().map(|entry| pem::certificates(&entry.bundle));
+        let mut bundles = bundles.filter(|bundle| !bundle.is_empty());
+        let mut shared = bundles.next().unwrap_or_default();
+        for bundle in bundles {
+            shared.retain(|certificate| bundle.contains(certificate));
         }
-        let mut shared = pem::certificates(&first.bundle);
-        for other in others {
-            let trusted = pem::certificates(&other.bundle);
-            shared.retain(|certificate| trusted.contains(certificate));
-        }
-        Some(Cow::Owned(Called {
-            bundle: shared.concat().into_bytes(),
-            ..first.clone()
-        }))
+        shared
     }
 
     /// Whether every entry of ours has exactly this caBundle.

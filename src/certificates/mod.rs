@@ -3,8 +3,9 @@
 //! review.
 //!
 //! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of the
-//! two; [`plan`] decides what is written, without IO; `reconciler` writes; `checks` reports to probes and metrics; `inspect`
-//! reads the same objects for `dorgu doctor`. docs/certificates.md explains certificates to users.
+//! two, `registered` what API servers trust by it; [`plan`] decides what is written, without IO; `reconciler` writes; `checks`
+//! reports to probes and metrics; `inspect` reads the same objects for `dorgu doctor`. docs/certificates.md explains
+//! certificates to users.
 
 mod checks;
 mod configuration;
@@ -13,6 +14,7 @@ mod observed;
 mod pem;
 mod plan;
 mod reconciler;
+mod registered;
 mod secret;
 mod state;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use crate::k8s::{Client, Leadership, Name};
 use crate::server::tls::Resolver;
+use configuration::Called;
 use reconciler::{Reconciler, WriteBackoff};
 
 pub use inspect::{Inspected, Offered, authorities};
@@ -30,24 +33,37 @@ pub use state::State;
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// Its entries that call this process, beside those of parts ([`State::serve_parts`]). All that exist get the same caBundle.
+    /// Its entries that call this process, by name, beside those of parts ([`State::serve_parts`]). These and all others that
+    /// call the Service get the same caBundle.
     pub webhooks: Vec<String>,
     /// The Secret. `None` where users provide their certificate as files; then the caBundle is only checked.
     pub secret: Option<Name>,
-    /// The Service in front of the webhook, in the Secret's namespace.
+    /// The Service in front of the webhook.
     pub service: String,
+    /// The namespace of the Service and of the Secret.
+    pub namespace: String,
 }
 
 impl Settings {
     /// The names in a leaf: every form of a Service's address, with the one that API servers use.
-    fn names(&self, namespace: &str) -> Vec<String> {
-        let service = &self.service;
+    fn names(&self) -> Vec<String> {
+        let (service, namespace) = (&self.service, &self.namespace);
         vec![
             service.clone(),
             format!("{service}.{namespace}"),
-            format!("{service}.{namespace}.svc"),
+            self.server_name(),
             format!("{service}.{namespace}.svc.cluster.local"),
         ]
+    }
+
+    /// The name under which API servers call the Service.
+    fn server_name(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
+
+    /// Whether an entry calls the Service.
+    fn is_called_by(&self, entry: &Called) -> bool {
+        entry.server_name == self.server_name()
     }
 
     /// `namespace/name`, for people.
@@ -101,7 +117,7 @@ impl Certificates {
             write_backoff: WriteBackoff::default(),
             client,
             leadership,
-            names: self.state.settings.names(&secret.namespace),
+            names: self.state.settings.names(),
             state: self.state,
             secret,
         };

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
 use super::configuration::Configuration;
-use super::pem;
-use super::plan::{GRACE, Registered, View, is_trusted, merge};
+use super::plan::{GRACE, View, merge};
+use super::registered::{Registered, is_trusted};
 use super::secret::{Found, Secret, Stored};
 use crate::server::tls::{CertificateFacts, Leaf, Reloads};
 
@@ -64,10 +64,7 @@ impl Observed {
 
     /// Records the webhook configuration, or that there is none.
     pub(super) fn see_configuration(&mut self, configuration: Option<Configuration>, at: Instant) {
-        let called = configuration.as_ref().and_then(Configuration::called);
-        let certificates = called
-            .map(|called| pem::certificates(&called.bundle))
-            .unwrap_or_default();
+        let certificates = configuration.as_ref().map(Configuration::trusted).unwrap_or_default();
         self.since.retain(|certificate, _| certificates.contains(certificate));
         for certificate in certificates {
             self.since.entry(certificate).or_insert(at);
@@ -95,14 +92,14 @@ impl Observed {
     /// The webhook configuration as a plan needs it; `None` without an entry of ours.
     pub(super) fn registered(&self, at: Instant) -> Option<Registered> {
         let seen = self.configuration.as_ref()?.as_ref()?;
-        let called = seen.called()?;
-        let trusted = pem::certificates(&called.bundle).into_iter().map(|certificate| {
+        let first = seen.entries.first()?;
+        let trusted = seen.trusted().into_iter().map(|certificate| {
             let since = self.since.get(&certificate).copied().unwrap_or(at);
             (certificate, at.saturating_duration_since(since))
         });
         Some(Registered {
-            server_name: called.server_name.clone(),
-            bundle: called.bundle.clone(),
+            server_name: first.server_name.clone(),
+            bundles: seen.entries.iter().map(|entry| entry.bundle.clone()).collect(),
             trusted: trusted.collect(),
             injected: seen.injected,
         })
@@ -169,7 +166,7 @@ impl Observed {
         // not matter.
         self.configuration.as_ref()?.as_ref()?;
         let seen = self.registered(at)?;
-        if !is_trusted(&seen.bundle, &served.certificate, &seen.server_name, now) {
+        if !seen.accepts(&served.certificate, now) {
             return None;
         }
         // Ours was published after every API server had its CA. For a foreign Secret we must wait the grace period ourselves.

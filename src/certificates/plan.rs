@@ -14,8 +14,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pem;
+use super::registered::Registered;
 use super::secret::{Found, KeyedCa, Old, Signing, Stored};
-use crate::server::tls::{Authority, CertificateFacts, TlsError, trusts};
+use crate::server::tls::{Authority, CertificateFacts, TlsError};
 
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// A successor is staged when less than a third of a CA's life is left.
@@ -54,19 +55,6 @@ pub(super) struct View<'a> {
     pub(super) now: Timestamp,
     /// The names in a leaf.
     pub(super) names: &'a [String],
-}
-
-/// The parts of the webhook configuration that matter here.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Registered {
-    /// The name that API servers call and therefore verify.
-    pub(super) server_name: String,
-    /// The current caBundle.
-    pub(super) bundle: Vec<u8>,
-    /// The certificates in it, and for how long each has been seen there without interruption.
-    pub(super) trusted: Vec<(String, Duration)>,
-    /// cert-manager or OpenShift manages the caBundle.
-    pub(super) injected: bool,
 }
 
 /// What to write.
@@ -191,7 +179,7 @@ pub(super) fn plan(view: &View<'_>) -> Result<Plan, TlsError> {
         why: draft.why,
     });
     let seen = view.configuration.filter(|seen| !seen.injected);
-    let differs = |base: &String| seen.is_some_and(|seen| seen.bundle != base.as_bytes());
+    let differs = |base: &String| seen.is_some_and(|seen| seen.differs_from(base));
     Ok(Plan {
         secret,
         bundle: base.filter(differs),
@@ -203,13 +191,10 @@ impl View<'_> {
     /// Nothing is stored and nothing remembered. Other replicas may serve a certificate that callers trust, so the content of
     /// the caBundle is kept and the new CA waits. Where the caBundle is empty, there is no wait.
     fn begin(&self) -> Result<Stored, TlsError> {
-        let valid = |(certificate, _): &&(String, Duration)| pem::is_valid(certificate, self.now);
-        let trusted = self.configuration.iter().flat_map(|seen| &seen.trusted).filter(valid);
+        let trusted = self.configuration.iter().flat_map(|seen| seen.certificates());
+        let trusted = trusted.filter(|certificate| pem::is_valid(certificate, self.now));
         let until = self.now + LEAF_LIFETIME + SKEW;
-        let previous = trusted.map(|(certificate, _)| Old {
-            certificate: certificate.clone(),
-            until,
-        });
+        let previous = trusted.map(|certificate| Old { certificate, until });
         Ok(Stored {
             signing: None,
             next: Some(self.make()?),
@@ -301,11 +286,11 @@ impl View<'_> {
             return false;
         };
         match self.served {
-            Some(served) => is_trusted(&seen.bundle, served, &seen.server_name, self.now),
+            Some(served) => seen.accepts(served, self.now),
             // This replica serves none yet; another may.
             None => {
-                let mut certificates = seen.trusted.iter();
-                certificates.any(|(certificate, _)| certificate != ca && pem::is_valid(certificate, self.now))
+                let mut certificates = seen.certificates().into_iter();
+                certificates.any(|certificate| certificate != ca && pem::is_valid(&certificate, self.now))
             }
         }
     }
@@ -314,12 +299,16 @@ impl View<'_> {
     fn foreign_bundle(&self, ca: Option<&str>) -> Option<String> {
         let seen = self.configuration.filter(|seen| !seen.injected)?;
         let current = pem::certificates(ca?.as_bytes());
-        let old = seen.trusted.iter().filter(|(certificate, _)| {
+        let known = seen.certificates();
+        let old = known.iter().filter(|certificate| {
             !current.contains(certificate) && self.foreign_for < FOREIGN_OVERLAP && pem::is_valid(certificate, self.now)
         });
-        let old = old.map(|(certificate, _)| certificate.as_str()).take(MAX_PREVIOUS);
-        let wanted: String = current.iter().map(String::as_str).chain(old).collect();
-        (seen.bundle != wanted.as_bytes()).then_some(wanted)
+        let wanted: String = current
+            .iter()
+            .chain(old.take(MAX_PREVIOUS))
+            .map(String::as_str)
+            .collect();
+        seen.differs_from(&wanted).then_some(wanted)
     }
 }
 
@@ -381,11 +370,6 @@ fn old_of(signing: &Signing) -> Old {
         certificate: signing.ca.certificate.clone(),
         until: signing.until + SKEW,
     }
-}
-
-/// Whether clients that trust this bundle, and call `server_name`, accept a certificate (PEM) at `now`.
-pub(super) fn is_trusted(trusted: &[u8], certificate: &str, server_name: &str, now: Timestamp) -> bool {
-    trusts(trusted, &pem::chain(certificate), server_name, now).is_ok()
 }
 
 /// How long until this certificate must be replaced. Zero when it is due, or when it starts in the future because a clock was

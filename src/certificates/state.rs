@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Settings;
-use super::configuration::{Configuration, configurations};
+use super::configuration::{Called, Configuration, configurations};
 use super::observed::Observed;
 use super::secret::{Secret, secrets};
 use crate::k8s::{Client, Decode, Event, Name, Trouble, WatchState, follow};
@@ -98,7 +98,9 @@ impl State {
 
     /// Records the webhook configuration, or that there is none.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
-        let configuration = configuration.map(|seen| seen.only(&self.webhooks()));
+        let by_name = self.webhooks();
+        let is_ours = |entry: &Called| by_name.contains(&entry.webhook.as_str()) || self.settings.is_called_by(entry);
+        let configuration = configuration.map(|seen| seen.filtered(is_ours));
         self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 

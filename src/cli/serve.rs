@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args};
 use super::go_flags::Zap;
 use super::values;
 use crate::api::levels::{Level, RuleName};
-use crate::api::names::{LEASE, WEBHOOK};
+use crate::api::names::{LEASE, SCALE_WEBHOOK, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
@@ -182,20 +182,23 @@ impl ClusterFlags {
         let given = |flag: &Option<String>| flag.clone().filter(|value| !value.is_empty());
         let (configuration, service) = (given(&self.webhook_config), given(&self.webhook_service));
         let secret = given(&self.webhook_secret);
+        let webhooks = [WEBHOOK, SCALE_WEBHOOK].map(str::to_owned).into();
         if brought {
             return Ok(configuration.map(|configuration| Settings {
                 configuration,
-                webhooks: vec![WEBHOOK.to_owned()],
+                webhooks,
                 secret: None,
                 service: service.unwrap_or_default(),
+                namespace: namespace.to_owned(),
             }));
         }
         match (configuration, service, secret) {
             (None, None, None) => Ok(None),
             (Some(configuration), Some(service), Some(secret)) => Ok(Some(Settings {
                 configuration,
-                webhooks: vec![WEBHOOK.to_owned()],
+                webhooks,
                 service,
+                namespace: namespace.to_owned(),
                 secret: Some(Name {
                     namespace: namespace.to_owned(),
                     name: secret,

@@ -37,7 +37,14 @@ impl Commands {
 
     /// Sets one field of one entry of the webhook configuration.
     pub(super) fn set_field(&self, setup: &Setup, entry: usize, field: &str, value: &Value) -> String {
-        let patch = json!([{"op": "add", "path": format!("/webhooks/{entry}/{field}"), "value": value}]);
+        self.patch(
+            setup,
+            &json!([{"op": "add", "path": format!("/webhooks/{entry}/{field}"), "value": value}]),
+        )
+    }
+
+    /// Changes the webhook configuration by a JSON patch.
+    pub(super) fn patch(&self, setup: &Setup, patch: &Value) -> String {
         let name = word(&setup.configuration);
         self.kubectl(format_args!(
             "patch validatingwebhookconfiguration {name} --type=json --patch={}",

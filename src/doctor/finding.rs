@@ -45,6 +45,14 @@ impl Finding {
             ..Finding::fail(seen, cause, cure)
         }
     }
+
+    /// The same, with the name of what was examined in front.
+    pub(super) fn about(self, name: &str) -> Finding {
+        Finding {
+            seen: format!("{name}: {}", self.seen),
+            ..self
+        }
+    }
 }
 
 /// The result of a check: one line if it passed.

@@ -109,8 +109,9 @@ impl Clinic {
         let authority = authority();
         let secret = secret(&authority, SERVER_NAME, "2026-02-27T00:00:00Z", "2026-03-06T00:00:00Z");
         let mut configuration = objects.validating_webhook;
-        let entry = configuration.webhooks.as_mut().and_then(|entries| entries.first_mut());
-        entry.expect("an entry").client_config.ca_bundle = Some(ByteString(authority.pem().as_bytes().to_vec()));
+        for entry in configuration.webhooks.iter_mut().flatten() {
+            entry.client_config.ca_bundle = Some(ByteString(authority.pem().as_bytes().to_vec()));
+        }
         let mut deployment = objects.deployment;
         deployment.status = Some(typed(
             json!({"replicas": 2, "availableReplicas": 2, "updatedReplicas": 2}),
@@ -160,10 +161,15 @@ impl Clinic {
         clinic
     }
 
-    /// The entry of the webhook configuration, changed as JSON.
+    /// The entry of the webhook configuration for workloads, changed as JSON.
     fn entry(&mut self, change: impl FnOnce(&mut Value)) {
+        self.entries(|entries| change(&mut entries[0]));
+    }
+
+    /// All entries of the webhook configuration.
+    fn entries(&mut self, change: impl FnOnce(&mut Vec<Value>)) {
         edit(&mut self.facts.configuration, |object| {
-            change(&mut object["webhooks"][0])
+            change(object["webhooks"].as_array_mut().expect("entries"));
         });
     }
 

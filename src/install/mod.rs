@@ -13,7 +13,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -80,6 +80,11 @@ impl Installation {
             validating_webhook: registration::configuration(self),
             definitions: self.definitions(),
         }
+    }
+
+    /// The entries of the webhook configuration, the one for workloads first.
+    pub fn webhook_entries(&self) -> Vec<ValidatingWebhook> {
+        registration::entries(self)
     }
 
     /// The CustomResourceDefinitions of all parts.

@@ -1,19 +1,18 @@
-//! Builds the ValidatingWebhookConfiguration: one entry for Deployments and their Scale, and the entries of parts.
+//! Builds the ValidatingWebhookConfiguration: an entry for Deployments, one for their Scale, and the entries of parts.
 //!
-//! It has no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl
+//! They have no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl
 //! apply` see no difference there.
 
 use k8s_openapi::api::admissionregistration::v1::{
-    MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,
-    WebhookClientConfig,
+    RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use super::Installation;
 use super::metadata::cluster_wide;
 use super::network::WEBHOOK_SERVICE_PORT;
-use crate::api::labels::VALIDATE;
-use crate::api::names::{WEBHOOK, WEBHOOK_PATH};
+use crate::api::labels::{APP_NAME, VALIDATE};
+use crate::api::names::{SCALE_WEBHOOK, WEBHOOK, WEBHOOK_PATH};
 use crate::policy::Matching;
 
 /// Our own Deployment must not wait for ourselves, and these two namespaces keep the cluster running.
@@ -31,11 +30,12 @@ pub(super) fn configuration(installation: &Installation) -> ValidatingWebhookCon
     }
 }
 
-/// The entry for Deployments first, then those of parts.
-fn entries(installation: &Installation) -> Vec<ValidatingWebhook> {
+/// Ours first, then those of parts.
+pub(super) fn entries(installation: &Installation) -> Vec<ValidatingWebhook> {
     let of_parts = installation.parts.iter().flat_map(|part| part.admission);
     let of_parts = of_parts.map(|admission| (admission.entry)(client_config(installation, admission.path)));
-    [webhook(installation)].into_iter().chain(of_parts).collect()
+    let ours = [workloads(installation), scale(installation)];
+    ours.into_iter().chain(of_parts).collect()
 }
 
 /// The address at which API servers reach the process.
@@ -51,9 +51,35 @@ fn client_config(installation: &Installation, path: &str) -> WebhookClientConfig
     }
 }
 
-fn webhook(installation: &Installation) -> ValidatingWebhook {
+/// Deployments that may name an app. API servers ask when either the old or the new object matches the selector, so a label that
+/// is removed is still seen. A selector is matched without work; a condition in CEL has the API server convert both objects.
+fn workloads(installation: &Installation) -> ValidatingWebhook {
+    let labelled = || LabelSelectorRequirement {
+        key: APP_NAME.to_owned(),
+        operator: "Exists".to_owned(),
+        values: None,
+    };
+    let object_selector = match installation.matching {
+        Matching::Label => Some(LabelSelector {
+            match_expressions: Some(vec![labelled()]),
+            ..LabelSelector::default()
+        }),
+        Matching::Chain => None,
+    };
     ValidatingWebhook {
-        name: WEBHOOK.to_owned(),
+        object_selector,
+        ..entry(installation, WEBHOOK, "deployments", &["CREATE", "UPDATE"])
+    }
+}
+
+/// A Scale has no labels, so it needs an entry without a selector. It is never created.
+fn scale(installation: &Installation) -> ValidatingWebhook {
+    entry(installation, SCALE_WEBHOOK, "deployments/scale", &["UPDATE"])
+}
+
+fn entry(installation: &Installation, name: &str, resource: &str, operations: &[&str]) -> ValidatingWebhook {
+    ValidatingWebhook {
+        name: name.to_owned(),
         admission_review_versions: texts(&["v1"]),
         side_effects: "None".to_owned(),
         failure_policy: Some("Ignore".to_owned()),
@@ -63,12 +89,11 @@ fn webhook(installation: &Installation) -> ValidatingWebhook {
         rules: Some(vec![RuleWithOperations {
             api_groups: Some(texts(&["apps"])),
             api_versions: Some(texts(&["v1"])),
-            resources: Some(texts(&["deployments", "deployments/scale"])),
-            operations: Some(texts(&["CREATE", "UPDATE"])),
+            resources: Some(texts(&[resource])),
+            operations: Some(texts(operations)),
             scope: Some("Namespaced".to_owned()),
         }]),
         namespace_selector: Some(namespace_selector(installation)),
-        match_conditions: Some(match_conditions(installation.matching)),
         ..ValidatingWebhook::default()
     }
 }
@@ -89,27 +114,6 @@ fn namespace_selector(installation: &Installation) -> LabelSelector {
             },
         ]),
         ..LabelSelector::default()
-    }
-}
-
-/// Excludes requests that no rule reads: unlabelled objects, and the controller's own writes of annotations.
-fn match_conditions(matching: Matching) -> Vec<MatchCondition> {
-    let labelled = MatchCondition {
-        name: "labelled".to_owned(),
-        // A Scale has no labels.
-        expression: "request.subResource == 'scale' || [object, oldObject].exists(o, o != null && \
-                     has(o.metadata.labels) && 'app.kubernetes.io/name' in o.metadata.labels)"
-            .to_owned(),
-    };
-    let changed = MatchCondition {
-        name: "changed".to_owned(),
-        expression: "oldObject == null || object.spec != oldObject.spec || \
-                     object.metadata.?labels != oldObject.metadata.?labels"
-            .to_owned(),
-    };
-    match matching {
-        Matching::Label => vec![labelled, changed],
-        Matching::Chain => vec![changed],
     }
 }
 

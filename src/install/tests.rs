@@ -48,8 +48,14 @@ fn the_chain_is_asked_for_by_flag_and_is_sent_unlabelled_objects() {
         text_of(&Installation::of(crate::serve::parts::declared())),
         text_of(&chain),
     );
-    assert!(label.contains("request.subResource") && !label.contains("--match"));
-    assert!(!chain.contains("request.subResource") && chain.contains("--match=chain"));
+    assert!(label.contains("objectSelector:") && !label.contains("--match"));
+    assert!(!chain.contains("objectSelector:") && chain.contains("--match=chain"));
+    for text in [label, chain] {
+        assert!(
+            !text.contains("matchConditions"),
+            "API servers would pay for it at every Deployment: {text}"
+        );
+    }
 }
 
 #[test]

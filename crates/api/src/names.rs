@@ -1,8 +1,10 @@
 //! Defines the names by which other processes know this one, and checks names by the grammars of Kubernetes. A check returns
 //! what is wrong as one clause.
 
-/// The entry of the webhook configuration.
+/// The entry of the webhook configuration for workloads.
 pub const WEBHOOK: &str = "validate-deployment.dorgu.io";
+/// The entry for their Scale.
+pub const SCALE_WEBHOOK: &str = "validate-scale.dorgu.io";
 /// The path to which API servers send reviews.
 pub const WEBHOOK_PATH: &str = "/validate-deployment";
 /// The Lease of the election. The Go operator uses the same, so that it and we never write at the same time.

@@ -9,7 +9,8 @@ use super::kubectl::Output;
 
 /// As users see it in a denial.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
-/// A second entry, only in tests, by which a test knows that the API server has read the first.
+const SCALE_WEBHOOK: &str = "validate-scale.dorgu.io";
+/// One more entry, only in tests, by which a test knows that the API server has read the others.
 const MARKER: &str = "marker.bed.dorgu.io";
 /// A field that no object has. The API server names it in its denial.
 const ABSENT: &str = "readByTheTestBed";
@@ -51,41 +52,34 @@ impl Registration {
 
     /// The configuration as users register it, but for this one namespace.
     pub fn configuration(&self) -> Value {
-        let mut conditions = vec![json!({
-            "name": "changed",
-            "expression": "oldObject == null || object.spec != oldObject.spec || \
-                           object.metadata.?labels != oldObject.metadata.?labels",
-        })];
+        let mut workloads = self.entry(WEBHOOK, "deployments", &["CREATE", "UPDATE"]);
         if self.match_label {
-            conditions.insert(
-                0,
-                json!({
-                    "name": "labelled",
-                    "expression": "request.subResource == 'scale' || [object, oldObject].exists(o, o != null && \
-                                   has(o.metadata.labels) && 'app.kubernetes.io/name' in o.metadata.labels)",
-                }),
-            );
+            let labelled = json!({ "key": "app.kubernetes.io/name", "operator": "Exists" });
+            workloads["objectSelector"] = json!({ "matchExpressions": [labelled] });
         }
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingWebhookConfiguration",
             "metadata": { "name": self.name() },
-            "webhooks": [{
-                "name": WEBHOOK,
-                "admissionReviewVersions": ["v1"],
-                "sideEffects": "None",
-                "failurePolicy": "Ignore",
-                "timeoutSeconds": self.timeout_seconds,
-                "clientConfig": { "url": self.url, "caBundle": base64(self.ca_pem.as_bytes()) },
-                "rules": [{
-                    "apiGroups": ["apps"],
-                    "apiVersions": ["v1"],
-                    "resources": ["deployments", "deployments/scale"],
-                    "operations": ["CREATE", "UPDATE"],
-                }],
-                "matchConditions": conditions,
-                "namespaceSelector": self.namespace_selector(),
+            "webhooks": [workloads, self.entry(SCALE_WEBHOOK, "deployments/scale", &["UPDATE"])],
+        })
+    }
+
+    fn entry(&self, name: &str, resource: &str, operations: &[&str]) -> Value {
+        json!({
+            "name": name,
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Ignore",
+            "timeoutSeconds": self.timeout_seconds,
+            "clientConfig": { "url": self.url, "caBundle": base64(self.ca_pem.as_bytes()) },
+            "rules": [{
+                "apiGroups": ["apps"],
+                "apiVersions": ["v1"],
+                "resources": [resource],
+                "operations": operations,
             }],
+            "namespaceSelector": self.namespace_selector(),
         })
     }
 
@@ -103,8 +97,8 @@ impl Registration {
 
     /// Adds an entry that denies the [`Self::marked_object`] of this edition, and of every other at [`ANY_EDITION`].
     ///
-    /// The API server loads a configuration as a whole, some time after it was stored. When the second entry denies, the first
-    /// is in effect. Editions distinguish a configuration from the one it replaced.
+    /// The API server loads a configuration as a whole, some time after it was stored. When this entry denies, the others
+    /// are in effect. Editions distinguish a configuration from the one it replaced.
     pub(super) fn with_marker(&self, edition: &str) -> Value {
         let mut configuration = self.configuration();
         if let Some(webhooks) = configuration["webhooks"].as_array_mut() {

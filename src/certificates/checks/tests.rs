@@ -46,31 +46,37 @@ fn settings() -> Settings {
             name: "theirs".to_owned(),
         }),
         service: "dorgu-webhook".to_owned(),
+        namespace: "dorgu-system".to_owned(),
     }
 }
 
 /// The same, with these annotations on the configuration.
 fn told_with(secret: &Value, annotations: &Value) -> String {
+    let state = seen(secret, annotations, |entry| vec![entry]);
+    state.ca_bundle(Timestamp::now()).unwrap_err()
+}
+
+/// A process that has seen this Secret, and a configuration with these entries.
+fn seen(secret: &Value, annotations: &Value, entries: impl FnOnce(Value) -> Vec<Value>) -> State {
     let state = State::new(settings(), Arc::clone(&Resolver::empty()));
+    let entry = json!({
+        "name": "validate-deployment.dorgu.io",
+        "clientConfig": {"service": {"name": "dorgu-webhook", "namespace": "dorgu-system"}},
+    });
     let configuration = json!({
         "apiVersion": configurations().api_version(), "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1", "annotations": annotations},
-        "webhooks": [{
-            "name": "validate-deployment.dorgu.io",
-            "clientConfig": {"service": {"name": "dorgu-webhook", "namespace": "dorgu-system"}},
-        }],
+        "webhooks": entries(entry),
     });
     state.see_configuration(Some(Configuration::decode(&configuration.to_string()).unwrap()));
     state.see_secret(Some(Secret::decode(&secret.to_string()).unwrap()));
-    state.ca_bundle(Timestamp::now()).unwrap_err()
+    state
 }
 
 #[test]
 fn entries_of_parts_are_kept_beside_the_webhooks_own() {
-    let entry = |name: &str| {
-        let service = json!({"name": "dorgu-webhook", "namespace": "dorgu-system"});
-        json!({"name": name, "clientConfig": {"service": service}})
-    };
+    // By a URL, so that the name alone says whose an entry is.
+    let entry = |name: &str| json!({"name": name, "clientConfig": {"url": "https://dorgu.example.com/"}});
     let names = [
         "validate-deployment.dorgu.io",
         "validate-configmap.dorgu.io",
@@ -146,4 +152,48 @@ fn a_bundle_that_somebody_else_keeps_is_theirs_to_write() {
             "{said}"
         );
     }
+}
+
+/// What is reported about entries with these caBundles, of which the second is known by its Service alone.
+fn reported(secret: &Value, bundles: [&str; 2]) -> (Result<String, String>, Option<bool>) {
+    let state = seen(secret, &json!({}), |entry| {
+        let named = ["validate-deployment.dorgu.io", "one.example.com"]
+            .into_iter()
+            .zip(bundles);
+        let entries = named.map(|(name, bundle)| {
+            let mut entry = entry.clone();
+            entry["name"] = json!(name);
+            entry["clientConfig"]["caBundle"] = json!(k8s_openapi::ByteString(bundle.as_bytes().to_vec()));
+            entry
+        });
+        entries.collect()
+    });
+    (state.ca_bundle(Timestamp::now()), state.is_trusted(Timestamp::now()))
+}
+
+#[test]
+fn an_entry_without_a_bundle_is_reported_and_keeps_no_review_of_the_other_away() {
+    let (ca, other) = (authority(), authority());
+    let secret = secret(&ca, SERVER, Some(ca.pem()));
+    let (both, trusted) = reported(&secret, [ca.pem(), ca.pem()]);
+    let said = both.expect("ready");
+    assert!(
+        said.ends_with(&format!("trusts the certificate served, for {SERVER}")),
+        "{said}"
+    );
+    assert_eq!(trusted, Some(true));
+
+    for bundles in [[ca.pem(), ""], ["", ca.pem()]] {
+        let (one, trusted) = reported(&secret, bundles);
+        let said = one.expect("ready");
+        assert!(
+            said.contains("has no caBundle for ") && said.contains("the replica that holds the Lease writes it"),
+            "{said}"
+        );
+        assert_eq!(trusted, Some(false), "the alert fires where it stays so");
+    }
+
+    let (wrong, trusted) = reported(&secret, [ca.pem(), other.pem()]);
+    assert!(wrong.is_err(), "{wrong:?}");
+    assert_eq!(trusted, Some(false));
 }

@@ -19,24 +19,24 @@ fn configuration(entries: &[(&str, &str)]) -> Configuration {
         }})
     });
     let object = json!({"metadata": {"uid": "1", "resourceVersion": "1"}, "webhooks": entries.collect::<Vec<_>>()});
-    let ours = ["ours", "ours-too"];
-    Configuration::decode(&object.to_string()).unwrap().only(&ours)
+    let configuration = Configuration::decode(&object.to_string()).unwrap();
+    configuration.filtered(|entry| entry.webhook.starts_with("ours"))
 }
 
 #[test]
 fn only_what_every_entry_of_ours_trusts_counts_as_trusted() {
     let (a, b) = (ca("a"), ca("b"));
     let both = format!("{a}{b}");
-    let bundle_of = |entries: &[(&str, &str)]| {
-        let seen = configuration(entries);
-        String::from_utf8(seen.called().expect("an entry").bundle.clone()).unwrap()
-    };
-    assert_eq!(bundle_of(&[("theirs", &b), ("ours", &a)]), a);
-    assert_eq!(bundle_of(&[("ours", &both), ("ours-too", &both)]), both);
-    let shared = pem::certificates(a.as_bytes()).concat();
-    assert_eq!(bundle_of(&[("ours", &both), ("ours-too", &a)]), shared);
-    assert_eq!(bundle_of(&[("ours", &both), ("ours-too", "")]), "");
-    assert!(configuration(&[("theirs", &b)]).called().is_none());
+    let trusted = |entries: &[(&str, &str)]| configuration(entries).trusted();
+    let certificates = |bundle: &str| pem::certificates(bundle.as_bytes());
+    assert_eq!(trusted(&[("theirs", &b), ("ours", &a)]), certificates(&a));
+    assert_eq!(trusted(&[("ours", &both), ("ours-too", &both)]), certificates(&both));
+    assert_eq!(trusted(&[("ours", &both), ("ours-too", &a)]), certificates(&a));
+    assert_eq!(trusted(&[("ours", &a), ("ours-too", &b)]), [""; 0]);
+    // An entry that was just added takes nothing from the other.
+    assert_eq!(trusted(&[("ours", &both), ("ours-too", "")]), certificates(&both));
+    assert_eq!(trusted(&[("ours", ""), ("ours-too", &a)]), certificates(&a));
+    assert_eq!(trusted(&[("theirs", &b)]), [""; 0]);
 }
 
 #[test]

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 use super::super::configuration::{Called, Configuration};
 use super::super::observed::Observed;
 use super::super::pem;
+use super::super::registered::is_trusted;
 use super::super::secret::{Found, KEYS, Secret, Stored};
 use super::*;
 use crate::k8s::{Decode, Name};
+use crate::server::tls::trusts;
 
 const DATA: &str = "/data";
 const ANNOTATIONS: &str = "/metadata/annotations";
@@ -56,6 +58,8 @@ struct World {
     /// Keys of the Secret that users have set. Server-side apply removes those only by setting another value.
     hands: BTreeSet<String>,
     configuration: Option<(u64, Vec<u8>)>,
+    /// The caBundle of a second entry of ours, if there is one.
+    second: Option<Vec<u8>>,
     /// caBundles that an API server may still use, and until when.
     lagging: Vec<(Instant, Vec<u8>)>,
     replicas: [Replica; 2],
@@ -75,6 +79,7 @@ impl World {
             secret: None,
             hands: BTreeSet::new(),
             configuration: Some((1, Vec::new())),
+            second: None,
             lagging: Vec::new(),
             replicas: Default::default(),
             excused: at,
@@ -105,15 +110,16 @@ impl World {
     fn look(&mut self) {
         let (secret, wall, at) = (self.object(), self.wall, self.at);
         for replica in &mut self.replicas {
+            let entry = |bundle: &Vec<u8>| Called {
+                webhook: String::new(),
+                server_name: SERVER.to_owned(),
+                bundle: bundle.clone(),
+            };
             let configuration = self.configuration.as_ref().map(|(uid, bundle)| Configuration {
                 uid: uid.to_string(),
                 version: String::new(),
                 injected: false,
-                entries: vec![Called {
-                    webhook: String::new(),
-                    server_name: SERVER.to_owned(),
-                    bundle: bundle.clone(),
-                }],
+                entries: [bundle].into_iter().chain(&self.second).map(entry).collect(),
             });
             replica.observed.see_configuration(configuration, at);
             replica.observed.see_secret(secret.clone(), wall, at);
@@ -210,9 +216,17 @@ impl World {
     }
 
     fn set_bundle(&mut self, bundle: Vec<u8>) {
-        let before = self.bundle().to_vec();
+        let before = [self.bundle().to_vec()].into_iter().chain(self.second.clone());
         // Shorter than the grace period, which exists for this delay.
-        self.lagging.push((self.at + GRACE - seconds(1), before));
+        let until = self.at + GRACE - seconds(1);
+        // Where an entry had no caBundle yet, nothing is expected of it.
+        let before = before
+            .enumerate()
+            .filter(|(entry, bundle)| *entry == 0 || !bundle.is_empty());
+        self.lagging.extend(before.map(|(_, bundle)| (until, bundle)));
+        if let Some(second) = &mut self.second {
+            second.clone_from(&bundle);
+        }
         if let Some((_, current)) = &mut self.configuration {
             *current = bundle;
         }
@@ -225,7 +239,8 @@ impl World {
             return;
         }
         let bundles = self.lagging.iter().map(|(_, bundle)| bundle.as_slice());
-        for bundle in bundles.chain([self.bundle()]) {
+        let second = self.second.as_deref().filter(|bundle| !bundle.is_empty());
+        for bundle in bundles.chain([self.bundle()]).chain(second) {
             for (number, replica) in self.replicas.iter().enumerate() {
                 let Some(served) = replica.observed.served() else {
                     continue;
@@ -292,7 +307,9 @@ impl World {
         assert_eq!(stored.next, None, "nothing is under way");
         assert!(stored.previous.len() <= MAX_PREVIOUS);
         if self.configuration.is_some() {
-            assert_eq!(String::from_utf8_lossy(self.bundle()), stored.bundle());
+            for bundle in [self.bundle()].into_iter().chain(self.second.as_deref()) {
+                assert_eq!(String::from_utf8_lossy(bundle), stored.bundle());
+            }
         }
         for replica in &self.replicas {
             assert_eq!(replica.observed.served().unwrap().certificate, signing.leaf.certificate);
@@ -327,6 +344,8 @@ enum Happening {
     EmptyBundle,
     DeleteConfiguration,
     RecreateConfiguration,
+    /// A second entry is added, without a caBundle, or the second one is removed.
+    SecondEntry,
     Crash(usize),
     /// The other replica holds the Lease from now on.
     Failover,
@@ -345,6 +364,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::EmptyBundle),
         1 => Just(Happening::DeleteConfiguration),
         1 => Just(Happening::RecreateConfiguration),
+        2 => Just(Happening::SecondEntry),
         1 => (0_usize..2).prop_map(Happening::Crash),
         1 => Just(Happening::Failover),
     ]
@@ -400,6 +420,10 @@ impl World {
                     self.look();
                     self.run(seconds(1));
                 }
+            }
+            Happening::SecondEntry => {
+                self.second = self.second.is_none().then(Vec::new);
+                self.look();
             }
             Happening::Crash(number) => self.crash(*number),
             Happening::Failover => self.replicas.swap(0, 1),

@@ -6,7 +6,7 @@ use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 use crate::k8s::Verdict;
 
 use super::View;
-use super::registration::shipped;
+use super::configuration::shipped;
 
 /// The outcome of the canary.
 #[derive(Clone, Debug)]

@@ -94,8 +94,11 @@ pub(super) fn certificate(view: &View<'_>) -> Outcome {
 }
 
 pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
-    let entry = view.entry()?;
-    let bundle = bundle(&entry);
+    view.of_each(|entry| bundle_of(view, entry))
+}
+
+fn bundle_of(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
+    let bundle = bundle(entry);
     if bundle.is_empty() && view.setup.secret.is_none() && entry.webhook.client_config.url.is_some() {
         return Ok("empty: API servers trust what their machine trusts".to_owned());
     }
@@ -108,12 +111,12 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
         return Err(Finding::fail(
             "caBundle is empty, so API servers trust no certificate there",
             cause,
-            copied(view, &entry),
+            copied(view, entry),
         )
         .into());
     }
     if trusted.is_empty() {
-        return Err(Finding::fail("caBundle holds no certificate", cause, copied(view, &entry)).into());
+        return Err(Finding::fail("caBundle holds no certificate", cause, copied(view, entry)).into());
     }
     let now = view.facts.now;
     let valid = trusted
@@ -121,19 +124,22 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
         .filter(|ca| ca.not_before <= now && now <= ca.not_after)
         .count();
     if valid == 0 {
-        return Err(Finding::fail("no CA in the caBundle is valid now", cause, copied(view, &entry)).into());
+        return Err(Finding::fail("no CA in the caBundle is valid now", cause, copied(view, entry)).into());
     }
     Ok(format!("{valid} of {} CAs in it are valid", trusted.len()))
 }
 
 pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
     let (held, offered, _) = offered(view)?;
-    let entry = view.entry()?;
-    let bundle = bundle(&entry);
+    view.of_each(|entry| trust_of(view, entry, held, offered))
+}
+
+fn trust_of(view: &View<'_>, entry: &Entry<'_>, held: &SecretFacts, offered: &Offered) -> Outcome {
+    let bundle = bundle(entry);
     if authorities(bundle).is_empty() {
         return skip("the caBundle is empty");
     }
-    let name = server_name(view, &entry);
+    let name = server_name(view, entry);
     if offered.is_for(&name).is_err() {
         return skip("the certificate is for another name");
     }
@@ -145,7 +151,7 @@ pub(super) fn ca_trust(view: &View<'_>) -> Outcome {
         Err(reason) => Err(Finding::fail(
             format!("API servers refuse the certificate: {reason}"),
             format!("caBundle and Secret are not of one CA; {}", kept_by(held)),
-            copied(view, &entry),
+            copied(view, entry),
         )
         .into()),
     }

@@ -6,6 +6,7 @@
 mod call;
 mod certificate;
 mod cluster;
+mod configuration;
 mod definitions;
 mod namespaces;
 mod process;
@@ -20,11 +21,11 @@ use kube::core::{Selector, SelectorExt};
 
 use super::commands::Commands;
 use super::facts::{Facts, Fetched};
-use super::finding::{NotOk, Outcome, skip};
+use super::finding::{NotOk, Outcome, skip, unless};
 use super::setup::Setup;
 
 pub(super) use call::Call;
-pub(super) use registration::shipped;
+pub(super) use configuration::shipped;
 
 macro_rules! checks {
     ($($(#[$doc:meta])+ $variant:ident => $name:literal, $function:path;)+) => {
@@ -79,8 +80,8 @@ checks! {
     Endpoints => "endpoints", serving::endpoints;
     /// No NetworkPolicy blocks API servers.
     NetworkPolicy => "network-policy", serving::network_policy;
-    /// The ValidatingWebhookConfiguration exists, with one entry of ours.
-    Configuration => "webhook-configuration", registration::configuration;
+    /// The ValidatingWebhookConfiguration exists, with our entries and no other.
+    Configuration => "webhook-configuration", configuration::configuration;
     /// It calls our Service.
     ClientConfig => "client-config", registration::client_config;
     /// A failure of ours blocks no request.
@@ -133,11 +134,13 @@ pub(super) struct View<'a> {
     pub(super) commands: &'a Commands,
 }
 
-/// Our entry in the webhook configuration.
+/// An entry of ours in the webhook configuration.
 pub(super) struct Entry<'a> {
     pub(super) webhook: &'a ValidatingWebhook,
     /// Its index in the list.
     pub(super) at: usize,
+    /// As it is shipped.
+    pub(super) shipped: ValidatingWebhook,
 }
 
 impl View<'_> {
@@ -158,15 +161,49 @@ impl View<'_> {
         }
     }
 
-    /// Our entry in the webhook configuration, for checks of its content.
-    pub(super) fn entry(&self) -> Result<Entry<'_>, NotOk> {
+    /// Our entries in the webhook configuration, for checks of their content; the one for workloads, which must be there, first.
+    pub(super) fn entries(&self) -> Result<Vec<Entry<'_>>, NotOk> {
         self.webhook_is_wanted()?;
         let configuration = self.facts.configuration.needed("there is no webhook configuration")?;
-        let name = registration::shipped(self.setup).name;
-        let mut entries = configuration.webhooks.iter().flatten().enumerate();
-        match entries.find(|(_, webhook)| webhook.name == name) {
-            Some((at, webhook)) => Ok(Entry { webhook, at }),
+        let of_workloads = shipped(self.setup).name;
+        let present = configuration::shipped_entries(self.setup)
+            .into_iter()
+            .filter_map(|shipped| {
+                let mut entries = configuration.webhooks.iter().flatten().enumerate();
+                let (at, webhook) = entries.find(|(_, webhook)| webhook.name == shipped.name)?;
+                Some(Entry { webhook, at, shipped })
+            });
+        let present: Vec<Entry<'_>> = present.collect();
+        match present.first() {
+            Some(first) if first.webhook.name == of_workloads => Ok(present),
+            _ => skip("the webhook configuration has no entry of ours"),
+        }
+    }
+
+    /// The one for workloads.
+    pub(super) fn entry(&self) -> Result<Entry<'_>, NotOk> {
+        match self.entries()?.into_iter().next() {
+            Some(first) => Ok(first),
             None => skip("the webhook configuration has no entry of ours"),
+        }
+    }
+
+    /// Checks each of our entries. A finding names its entry, unless that is the first one. What passes is said of the first.
+    pub(super) fn of_each(&self, check: impl Fn(&Entry<'_>) -> Outcome) -> Outcome {
+        let (mut findings, mut others) = (Vec::new(), Vec::new());
+        for (position, entry) in self.entries()?.iter().enumerate() {
+            match check(entry) {
+                Err(NotOk::Found(found)) if position == 0 => findings.extend(found),
+                Err(NotOk::Found(found)) => {
+                    let named = found.into_iter().map(|finding| finding.about(&entry.webhook.name));
+                    findings.extend(named);
+                }
+                other => others.push(other),
+            }
+        }
+        match others.into_iter().next() {
+            Some(other) if findings.is_empty() => other,
+            _ => unless(findings, ""),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::registration::{never, shipped};
+use super::configuration::shipped;
+use super::registration::never;
 use super::{View, few, selects};
 use crate::api::labels::{MODE, VALIDATE};
 use crate::doctor::commands::word;

@@ -12,13 +12,23 @@ fn certified(name: &str, from: &str, until: &str, theirs: bool) -> Clinic {
         let ours = secret(&authority, name, from, until);
         clinic.facts.secret = held(&if theirs { foreign(ours) } else { ours });
         let bundle = ByteString(authority.pem().as_bytes().to_vec());
-        clinic.entry(|entry| entry["clientConfig"]["caBundle"] = json!(bundle));
+        clinic.entries(|entries| {
+            for entry in entries {
+                entry["clientConfig"]["caBundle"] = json!(bundle);
+            }
+        });
     })
 }
 
 #[test]
 fn an_empty_bundle_is_told_only_where_there_is_a_ca_to_fill_it_with() {
-    let empty = |clinic: &mut Clinic| clinic.entry(|entry| entry["clientConfig"]["caBundle"] = json!(null));
+    let empty = |clinic: &mut Clinic| {
+        clinic.entries(|entries| {
+            for entry in entries {
+                entry["clientConfig"]["caBundle"] = json!(null);
+            }
+        });
+    };
     Clinic::with(empty).tells(Check::CaBundle, Status::Fail, &["caBundle is empty", "get secret"]);
     let without_secret = Clinic::with(|clinic| {
         empty(clinic);
@@ -26,6 +36,19 @@ fn an_empty_bundle_is_told_only_where_there_is_a_ca_to_fill_it_with() {
     });
     without_secret.tells(Check::CertificateSecret, Status::Fail, &["does not exist"]);
     without_secret.skips(Check::CaBundle, "no Secret that its CA could come from");
+}
+
+#[test]
+fn an_entry_that_got_no_bundle_yet_is_named() {
+    let clinic = Clinic::with(|clinic| clinic.entries(|entries| entries[1]["clientConfig"]["caBundle"] = json!(null)));
+    clinic.tells(
+        Check::CaBundle,
+        Status::Fail,
+        &[
+            "validate-scale.dorgu.io: caBundle is empty",
+            "/webhooks/1/clientConfig/caBundle",
+        ],
+    );
 }
 
 #[test]

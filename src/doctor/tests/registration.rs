@@ -66,7 +66,7 @@ fn a_webhook_that_is_not_served_must_not_be_called_and_needs_nothing() {
 #[test]
 fn every_field_that_matters_is_held_against_what_is_shipped() {
     type Change = fn(&mut Value);
-    let table: [(Check, Status, &str, Change); 15] = [
+    let table: [(Check, Status, &str, Change); 13] = [
         (
             Check::ClientConfig,
             Status::Fail,
@@ -90,48 +90,28 @@ fn every_field_that_matters_is_held_against_what_is_shipped() {
         (Check::Timeout, Status::Warn, "again in a second", |entry| {
             entry["timeoutSeconds"] = json!(1)
         }),
-        (
-            Check::Rules,
-            Status::Fail,
-            "not sent: UPDATE of deployments/scale",
-            |entry| {
-                entry["rules"][0]["resources"] = json!(["deployments"]);
-            },
-        ),
         (Check::Rules, Status::Fail, "not sent: CREATE of deployments", |entry| {
             entry["rules"][0]["operations"] = json!(["UPDATE"]);
         }),
         (Check::Rules, Status::Warn, "sent without need: pods, DELETE", |entry| {
-            entry["rules"][0]["resources"] = json!(["deployments", "deployments/*", "pods"]);
-            entry["rules"][0]["resources"] = json!(["deployments", "deployments/scale", "pods"]);
+            entry["rules"][0]["resources"] = json!(["deployments", "pods"]);
             entry["rules"][0]["operations"] = json!(["CREATE", "UPDATE", "DELETE"]);
         }),
         (Check::ObjectSelector, Status::Warn, "matchLabels", |entry| {
-            entry["objectSelector"] = json!({"matchLabels": {"watch": "me"}});
+            entry["objectSelector"]["matchLabels"] = json!({"watch": "me"});
         }),
         (
-            Check::MatchConditions,
+            Check::ObjectSelector,
             Status::Warn,
-            "condition 'changed' is missing",
-            |entry| {
-                entry["matchConditions"].as_array_mut().expect("conditions").truncate(1);
-            },
-        ),
-        (
-            Check::MatchConditions,
-            Status::Fail,
-            "condition 'changed' is not as shipped: false",
-            |entry| {
-                entry["matchConditions"][1]["expression"] = json!("false");
-            },
+            "objects without the label app.kubernetes.io/name are sent",
+            |entry| entry["objectSelector"] = json!(null),
         ),
         (
             Check::MatchConditions,
             Status::Warn,
             "condition 'mine' is not dorgu's",
             |entry| {
-                let mine = json!({"name": "mine", "expression": "true"});
-                entry["matchConditions"].as_array_mut().expect("conditions").push(mine);
+                entry["matchConditions"] = json!([{"name": "mine", "expression": "true"}]);
             },
         ),
         (Check::NamespaceSelector, Status::Warn, "never opted in", |entry| {
@@ -185,47 +165,137 @@ fn a_selector_that_asks_for_another_label_is_told() {
 }
 
 #[test]
-fn wildcards_send_what_is_needed_and_more() {
-    let all = changed(|entry| {
-        entry["rules"][0]["resources"] = json!(["*/*"]);
-        entry["rules"][0]["operations"] = json!(["*"]);
+fn what_is_wrong_with_the_entry_for_scale_names_it() {
+    type Change = fn(&mut Value);
+    let table: [(Check, Status, &str, Change); 6] = [
+        (
+            Check::Rules,
+            Status::Fail,
+            "not sent: UPDATE of deployments/scale",
+            |entry| {
+                entry["rules"][0]["resources"] = json!(["deployments/status"]);
+            },
+        ),
+        (Check::Rules, Status::Warn, "sent without need: CREATE", |entry| {
+            entry["rules"][0]["operations"] = json!(["CREATE", "UPDATE"]);
+        }),
+        (
+            Check::FailurePolicy,
+            Status::Warn,
+            "/webhooks/1/failurePolicy",
+            |entry| {
+                entry["failurePolicy"] = json!("Fail");
+            },
+        ),
+        (Check::ObjectSelector, Status::Fail, "no Scale is sent", |entry| {
+            let labelled = json!({"key": "app.kubernetes.io/name", "operator": "Exists"});
+            entry["objectSelector"] = json!({"matchExpressions": [labelled]});
+        }),
+        (
+            Check::MatchConditions,
+            Status::Warn,
+            "condition 'changed' is not dorgu's",
+            |entry| {
+                entry["matchConditions"] = json!([{"name": "changed", "expression": "true"}]);
+            },
+        ),
+        (
+            Check::ClientConfig,
+            Status::Fail,
+            "calls dorgu-system/other:443",
+            |entry| {
+                entry["clientConfig"]["service"]["name"] = json!("other");
+            },
+        ),
+    ];
+    for (check, status, words, change) in table {
+        let clinic = Clinic::with(|clinic| clinic.entries(|entries| change(&mut entries[1])));
+        clinic.tells(check, status, &["validate-scale.dorgu.io: ", words]);
+    }
+    let passed = Clinic::with(|clinic| {
+        clinic.entries(|entries| {
+            let exempt = json!({"key": "exempt", "operator": "DoesNotExist"});
+            entries[1]["objectSelector"] = json!({"matchExpressions": [exempt]});
+        });
     });
-    all.tells(Check::Rules, Status::Warn, &["sent without need: */*, *"]);
-    let kinds = changed(|entry| entry["rules"][0]["resources"] = json!(["*"]));
-    kinds.tells(Check::Rules, Status::Fail, &["not sent: UPDATE of deployments/scale"]);
+    assert!(passed.report().is_clean(), "{}", passed.report().text());
+}
+
+/// The entry for workloads as it was when it was the only one.
+fn of_the_form_before(entry: &mut Value) {
+    entry["rules"][0]["resources"] = json!(["deployments", "deployments/scale"]);
+    entry["objectSelector"] = json!({});
+    entry["matchConditions"] = json!([{"name": "labelled", "expression": "true"}]);
 }
 
 #[test]
-fn conditions_are_held_against_how_personas_are_matched() {
+fn the_form_before_is_recognised_with_the_way_to_that_of_today() {
+    let one = Clinic::with(|clinic| {
+        clinic.entries(|entries| {
+            entries.truncate(1);
+            of_the_form_before(&mut entries[0]);
+        });
+    });
+    one.tells(
+        Check::Configuration,
+        Status::Warn,
+        &[
+            "has one entry for Deployments and their Scale",
+            r#"{"from":"/webhooks/0","op":"copy","path":"/webhooks/1"}"#,
+            r#"{"op":"remove","path":"/webhooks/1/matchConditions"}"#,
+            "]' && dorgu manifests | kubectl apply -f -",
+        ],
+    );
+    one.skips(Check::ObjectSelector, "of the form before");
+    let halfway = Clinic::with(|clinic| clinic.entry(of_the_form_before));
+    halfway.tells(Check::Configuration, Status::Warn, &["sends every Scale twice"]);
+    let missing = Clinic::with(|clinic| clinic.entries(|entries| entries.truncate(1)));
+    missing.tells(
+        Check::Configuration,
+        Status::Fail,
+        &["has no entry validate-scale.dorgu.io", "not checked"],
+    );
+}
+
+#[test]
+fn wildcards_send_what_is_needed_and_more() {
+    let all = changed(|entry| entry["rules"][0]["resources"] = json!(["*/*"]));
+    all.tells(Check::Configuration, Status::Warn, &["sends every Scale twice"]);
+    let kinds = changed(|entry| {
+        entry["rules"][0]["resources"] = json!(["*"]);
+        entry["rules"][0]["operations"] = json!(["*"]);
+    });
+    kinds.tells(Check::Rules, Status::Warn, &["sent without need: *, *"]);
+}
+
+#[test]
+fn the_selector_is_held_against_how_personas_are_matched() {
     let chain = |clinic: &mut Clinic| argument(clinic, "--match=chain");
     let labelled = Clinic::with(chain);
     labelled.tells(
-        Check::MatchConditions,
+        Check::ObjectSelector,
         Status::Fail,
-        &["condition 'labelled' is there, and the process runs with --match=chain"],
+        &[
+            "the process runs with --match=chain",
+            r#"/webhooks/0/objectSelector","value":{}"#,
+        ],
     );
     let right = Clinic::with(|clinic| {
         chain(clinic);
-        clinic.entry(|entry| drop(entry["matchConditions"].as_array_mut().expect("conditions").remove(0)));
+        clinic.entry(|entry| entry["objectSelector"] = json!({}));
     });
     assert!(right.report().is_clean(), "{}", right.report().text());
-    let wrapped = changed(|entry| {
-        let expression = entry["matchConditions"][0]["expression"]
-            .as_str()
-            .expect("CEL")
-            .replace(" && ", " &&\n  ");
-        entry["matchConditions"][0]["expression"] = json!(expression);
-    });
-    assert!(wrapped.report().is_clean(), "a line break changes nothing");
 }
 
 #[test]
 fn a_url_needs_no_service() {
     let clinic = Clinic::with(|clinic| {
-        clinic.entry(|entry| {
-            let bundle = entry["clientConfig"]["caBundle"].clone();
-            let url = format!("https://{}:9443/validate-deployment", super::SERVER_NAME);
-            entry["clientConfig"] = json!({"url": url, "caBundle": bundle});
+        clinic.entries(|entries| {
+            for entry in entries {
+                let bundle = entry["clientConfig"]["caBundle"].clone();
+                let url = format!("https://{}:9443/validate-deployment", super::SERVER_NAME);
+                entry["clientConfig"] = json!({"url": url, "caBundle": bundle});
+            }
         });
         clinic.facts.service = Fetched::Absent;
         clinic.facts.slices = Fetched::Here(Vec::new());

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 /// Identifies the webhook in an API server's metrics.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
+const SCALE_WEBHOOK: &str = "validate-scale.dorgu.io";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

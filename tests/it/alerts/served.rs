@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::exposition::Exposition;
-use super::{WEBHOOK, root};
+use super::{SCALE_WEBHOOK, WEBHOOK, root};
 use crate::bed::{Bed, Dorgu, Needs, Options, wait_until};
 use crate::https;
 use crate::watched::install_crds;
@@ -111,17 +111,19 @@ pub(super) fn api_servers() -> Option<Exposition> {
     let bed = Bed::start(&Options::default())?;
     let namespace = bed.namespace("unanswered", &[]);
     let register = |policy: &str| {
-        let configuration = json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"name": "unanswered"},
-            "webhooks": [{
-                "name": WEBHOOK, "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": policy,
+        let entry = |name: &str| {
+            json!({
+                "name": name, "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": policy,
                 // Nothing listens there.
                 "clientConfig": {"url": "https://127.0.0.1:1/validate-deployment"},
                 "rules": [{
                     "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE"],
                 }],
-            }],
+            })
+        };
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "unanswered"}, "webhooks": [entry(WEBHOOK), entry(SCALE_WEBHOOK)],
         });
         bed.apply(&configuration.to_string()).expect_success();
     };
@@ -139,7 +141,10 @@ pub(super) fn api_servers() -> Option<Exposition> {
     register("Ignore");
     let counted = wait_until(TIMEOUT, "a failure to ask is counted", || {
         create().checked()?;
-        ensure!(metrics().contains(&format!("fail_open_count{{name=\"{WEBHOOK}\"")));
+        let metrics = metrics();
+        for name in [WEBHOOK, SCALE_WEBHOOK] {
+            ensure!(metrics.contains(&format!("fail_open_count{{name=\"{name}\"")), "{name}");
+        }
         Ok(())
     });
     counted.unwrap_or_else(|error| panic!("{error:#}"));

@@ -65,9 +65,14 @@ fn the_api_server_is_told_whom_to_trust_and_nobody_who_applies_the_configuration
         .iter()
         .find(|entry| entry["manager"] == "dorgu-certs")
         .expect("ours");
-    let entry = "k:{\"name\":\"validate-deployment.dorgu.io\"}";
-    let field = json!({"f:webhooks": {entry: {".": {}, "f:clientConfig": {"f:caBundle": {}}, "f:name": {}}}});
-    assert_eq!(ours["fieldsV1"], field, "one field, and the key that it stands under");
+    let field = json!({".": {}, "f:clientConfig": {"f:caBundle": {}}, "f:name": {}});
+    let entries = ["validate-deployment.dorgu.io", "validate-scale.dorgu.io"];
+    let [first, second] = entries.map(|name| format!("k:{{\"name\":\"{name}\"}}"));
+    let fields = json!({"f:webhooks": {first: field, second: field}});
+    assert_eq!(
+        ours["fieldsV1"], fields,
+        "one field of each, and the key that it stands under"
+    );
 
     // A manual change is reverted.
     let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": "Cg=="}]);

@@ -85,8 +85,10 @@ impl<'b> Stage<'b> {
             timeout_seconds: 3,
         };
         let mut configuration = registration.configuration();
-        let client = configuration["webhooks"][0]["clientConfig"].as_object_mut();
-        client.expect("a client").remove("caBundle");
+        for entry in configuration["webhooks"].as_array_mut().expect("entries") {
+            let client = entry["clientConfig"].as_object_mut();
+            client.expect("a client").remove("caBundle");
+        }
         configuration
     }
 

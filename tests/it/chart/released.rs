@@ -86,14 +86,17 @@ fn an_upgrade_leaves_the_ca_bundle_to_the_process() {
     release(&helm, "install", &chart, &["--create-namespace"]);
     let name = format!("{RELEASE}-deployment");
     let bundle = ca_bundle();
+    // What the process applies; any certificate will do.
+    let written = ["validate-deployment.dorgu.io", "validate-scale.dorgu.io"].map(|entry| {
+        json!({
+            "name": entry, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": {"caBundle": bundle},
+        })
+    });
     let configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": name},
-        // What the process applies; any certificate will do.
-        "webhooks": [{
-            "name": "validate-deployment.dorgu.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
-            "clientConfig": {"caBundle": bundle},
-        }],
+        "webhooks": written,
     });
     let apply = ["apply", "--server-side", "--field-manager=dorgu-certs", "-f", "-"];
     bed.kubectl_in(&apply, &configuration.to_string()).expect_success();
@@ -103,9 +106,11 @@ fn an_upgrade_leaves_the_ca_bundle_to_the_process() {
         &chart,
         &["--set", "webhook.mode=enforcing,webhook.timeoutSeconds=5"],
     );
-    let webhook = &get(&bed, &["validatingwebhookconfiguration", &name])["webhooks"][0];
-    assert_eq!(webhook["timeoutSeconds"], 5);
-    assert_eq!(webhook["clientConfig"]["caBundle"], bundle);
+    let entries = get(&bed, &["validatingwebhookconfiguration", &name])["webhooks"].clone();
+    for entry in entries.as_array().unwrap() {
+        assert_eq!(entry["timeoutSeconds"], 5);
+        assert_eq!(entry["clientConfig"]["caBundle"], bundle);
+    }
 }
 
 #[test]

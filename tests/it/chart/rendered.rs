@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{NAMESPACE, by_name, chart, manifests, objects, template, value_sets};
 use crate::bed::{Bed, Helm, Needs};
@@ -142,6 +142,52 @@ fn templates_make_no_certificate_look_nothing_up_and_run_no_hook() {
 /// What stands between the braces.
 fn actions(text: &str) -> impl Iterator<Item = &str> {
     text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next())
+}
+
+#[test]
+fn what_users_filter_by_is_joined_to_the_entry_for_workloads_only() {
+    let Some(helm) = Helm::find() else { return };
+    let entries = |set: &[&str]| {
+        let usual = ["--set", "webhook.enabled=true"];
+        let rendered = by_name(&template(&helm, NAMESPACE, &[&usual, set].concat()).expect_success());
+        let name = (
+            "ValidatingWebhookConfiguration".to_owned(),
+            "dorgu-operator-deployment".to_owned(),
+        );
+        let entries = rendered[&name]["webhooks"].as_array().unwrap().clone();
+        let [workloads, scale] = <[Value; 2]>::try_from(entries).unwrap();
+        (workloads, scale)
+    };
+    let labelled = json!({"key": "app.kubernetes.io/name", "operator": "Exists"});
+    let (workloads, scale) = entries(&[]);
+    assert_eq!(workloads["objectSelector"], json!({"matchExpressions": [labelled]}));
+    assert_eq!(scale["objectSelector"], Value::Null);
+
+    let exempt = json!({"key": "exempt", "operator": "DoesNotExist"});
+    let condition = json!([{"name": "mine", "expression": "true"}]);
+    let theirs = [
+        "--set-json".to_owned(),
+        format!(
+            "webhook.objectSelector={}",
+            json!({"matchLabels": {"team": "shop"}, "matchExpressions": [exempt]})
+        ),
+        "--set-json".to_owned(),
+        format!("webhook.matchConditions={condition}"),
+    ];
+    let theirs: Vec<&str> = theirs.iter().map(String::as_str).collect();
+    let (workloads, scale) = entries(&theirs);
+    let joined = json!({"matchLabels": {"team": "shop"}, "matchExpressions": [exempt, labelled]});
+    assert_eq!(workloads["objectSelector"], joined);
+    assert_eq!(workloads["matchConditions"], condition);
+    assert_eq!(
+        (&scale["objectSelector"], &scale["matchConditions"]),
+        (&Value::Null, &Value::Null)
+    );
+
+    let chain = ["--set", "webhook.match=chain"];
+    assert_eq!(entries(&chain).0["objectSelector"], Value::Null);
+    let (workloads, _) = entries(&[&chain[..], &theirs].concat());
+    assert_eq!(workloads["objectSelector"]["matchExpressions"], json!([exempt]));
 }
 
 #[test]

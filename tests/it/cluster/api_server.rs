@@ -12,8 +12,11 @@ use crate::https::Connection;
 
 /// Requests at the same time: enough to keep two cores busy, too few to come near the webhook's timeout of 3 s.
 const CONNECTIONS: usize = 8;
-/// Before the message of a webhook that refused.
-const DENIED: &str = "admission webhook \"validate-deployment.dorgu.io\" denied the request: ";
+/// Before the message of a webhook that refused: of Deployments, and of their Scale.
+const DENIED: [&str; 2] = [
+    "admission webhook \"validate-deployment.dorgu.io\" denied the request: ",
+    "admission webhook \"validate-scale.dorgu.io\" denied the request: ",
+];
 
 /// A request; no body is null.
 pub(crate) struct Ask {
@@ -38,7 +41,8 @@ impl Reply {
     /// distinguished by the status in front.
     pub(crate) fn answer(&self) -> Answer {
         let said = self.body["message"].as_str().unwrap_or_default();
-        let message = match (self.succeeded(), said.strip_prefix(DENIED)) {
+        let denied = DENIED.iter().find_map(|entry| said.strip_prefix(entry));
+        let message = match (self.succeeded(), denied) {
             (true, _) => String::new(),
             (false, Some(message)) if self.status == 403 => message.to_owned(),
             (false, _) => format!("{} {said}", self.status),

@@ -208,10 +208,12 @@ impl Processes {
         for matching in MATCHINGS {
             let mut configuration = registration(matching).configuration();
             configuration["metadata"]["name"] = json!(format!("corpus-{matching}"));
-            let selector = &mut configuration["webhooks"][0]["namespaceSelector"]["matchExpressions"];
-            for expression in selector.as_array_mut().into_iter().flatten() {
-                if expression["values"] == json!([watched]) {
-                    *expression = json!({"key": MATCH, "operator": "In", "values": [matching]});
+            for entry in configuration["webhooks"].as_array_mut().expect("entries") {
+                let selector = &mut entry["namespaceSelector"]["matchExpressions"];
+                for expression in selector.as_array_mut().into_iter().flatten() {
+                    if expression["values"] == json!([watched]) {
+                        *expression = json!({"key": MATCH, "operator": "In", "values": [matching]});
+                    }
                 }
             }
             bed.apply(&configuration.to_string()).expect_success();

@@ -27,7 +27,7 @@ fn a_statefulset_of_the_same_label_scales_as_it_likes() {
     made.expect_success();
     bed.apply(&stage.deployment(|_| {})).expect_success();
 
-    let more = json!([{"op": "add", "path": "/webhooks/0/rules/0/resources/-", "value": "statefulsets/scale"}]);
+    let more = json!([{"op": "add", "path": "/webhooks/1/rules/0/resources/-", "value": "statefulsets/scale"}]);
     let name = stage.registration.name();
     let patch = [
         "patch",

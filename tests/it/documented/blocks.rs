@@ -8,18 +8,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 /// A block of commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// The page, relative to the repository, and the line of the fence: `docs/install.md:27`.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// The `##` it stands under; empty above the first.
-    pub(super) section: String,
-    pub(super) mark: Option<Mark>,
-    pub(super) steps: Vec<Step>,
+    pub(crate) section: String,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// The comment right above a block that is not run here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// `<!-- needs: … -->`: what it takes and a test bed has not.
     Needs(String),
     /// `<!-- run by: FILE::TEST -->` or `<!-- run by: FILE -->`: who runs it instead.
@@ -28,10 +28,10 @@ pub(super) enum Mark {
 
 /// What is typed in at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
-    pub(super) command: String,
+pub(crate) struct Step {
+    pub(crate) command: String,
     /// What the terminal then shows, `…` standing for anything; `None` where the page does not say.
-    pub(super) answer: Option<String>,
+    pub(crate) answer: Option<String>,
 }
 
 pub(super) fn root() -> &'static Path {
@@ -44,7 +44,7 @@ pub(super) fn read(page: &str) -> String {
 }
 
 /// The blocks of a page of the repository.
-pub(super) fn of_page(page: &str) -> Vec<Block> {
+pub(crate) fn of_page(page: &str) -> Vec<Block> {
     blocks(page, &read(page)).unwrap_or_else(|error| panic!("{error:#}"))
 }
 

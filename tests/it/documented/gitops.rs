@@ -145,14 +145,17 @@ impl Reader for Repository {
         if !command.contains("kubectl apply") {
             return;
         }
+        // What the process applies; any certificate will do.
+        let written = ["validate-deployment.dorgu.io", "validate-scale.dorgu.io"].map(|entry| {
+            json!({
+                "name": entry, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"caBundle": ca_bundle()},
+            })
+        });
         let configuration = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
             "metadata": {"name": "dorgu-operator-deployment"},
-            // What the process applies; any certificate will do.
-            "webhooks": [{
-                "name": "validate-deployment.dorgu.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
-                "clientConfig": {"caBundle": ca_bundle()},
-            }],
+            "webhooks": written,
         });
         let apply = ["apply", "--server-side", "--field-manager=dorgu-certs", "-f", "-"];
         self.bed.kubectl_in(&apply, &configuration.to_string()).expect_success();

@@ -3,7 +3,7 @@
 //! [`FOLLOWED`] names the sections and how each is followed. A block that is in none of them and has no mark fails
 //! `no_command_is_typed_in_by_nobody`. Other promises of pages, links and generated parts are checked here, too.
 
-mod blocks;
+pub(crate) mod blocks;
 mod cluster;
 mod files;
 mod gitops;

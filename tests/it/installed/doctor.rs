@@ -190,13 +190,10 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
             "failure-policy",
             vec![patch("replace", "failurePolicy", &json!("Fail"))],
         ),
-        (
-            "match-conditions",
-            vec![patch("remove", "matchConditions/0", &Value::Null)],
-        ),
+        ("object-selector", vec![patch("remove", "objectSelector", &Value::Null)]),
         (
             "rules",
-            vec![patch("replace", "rules/0/resources", &json!(["deployments"]))],
+            vec![patch("replace", "rules/0/operations", &json!(["CREATE"]))],
         ),
         ("crds", vec![crd.map(str::to_owned).into()]),
         (
@@ -211,6 +208,15 @@ fn each_thing_that_breaks_is_named_alone_and_mended_by_the_command_that_is_print
         (
             "webhook-configuration",
             vec![words("delete validatingwebhookconfiguration dorgu-operator-deployment")],
+        ),
+        // The form of the registration before.
+        (
+            "webhook-configuration",
+            vec![words(concat!(
+                "apply -f ",
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/it/installed/one-entry.yaml"
+            ))],
         ),
         (
             // From here on another writer is said to manage the caBundle, or the process would fix it first.

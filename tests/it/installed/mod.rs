@@ -2,6 +2,7 @@
 //! account. No step in between, and nothing as admin except what a user does.
 
 mod accepted;
+mod denials;
 mod doctor;
 mod enforced;
 mod holder;
@@ -11,6 +12,7 @@ mod metrics;
 mod rights;
 mod runbooks;
 mod running;
+mod split;
 pub(crate) mod storm;
 
 use std::path::Path;

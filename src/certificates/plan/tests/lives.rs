@@ -73,6 +73,34 @@ fn a_year_passes_with_a_leaf_every_five_days_and_a_ca_after_eight_months() {
 }
 
 #[test]
+fn an_entry_that_is_added_gets_the_bundle_at_once_and_hurries_no_leaf() {
+    let mut world = settled();
+    world.meet(&Happening::SecondEntry);
+    world.meet(&Happening::Rotate("ca"));
+    let old = world.stored().unwrap().signing;
+    // The holder may crash between its writes: the new CA is stored and not in the caBundle.
+    world.act(true, false);
+    world.act(true, false);
+    assert_eq!(world.stored().unwrap().signing, old, "too early");
+    world.run(seconds(1));
+    let staged = world.stored().unwrap();
+    assert_eq!(world.second, Some(staged.bundle().into_bytes()));
+    assert_eq!(world.bundle(), staged.bundle().as_bytes());
+    assert_eq!(staged.signing, old, "too early");
+    world.settled();
+}
+
+#[test]
+fn a_ca_that_was_put_into_one_of_two_entries_is_taken_out_of_it() {
+    let mut world = settled();
+    let stranger = Authority::make("a stranger", world.wall, CA_LIFETIME).unwrap();
+    world.second = Some([world.bundle(), stranger.pem().as_bytes()].concat());
+    world.look();
+    world.run(seconds(1));
+    world.settled();
+}
+
+#[test]
 fn a_deleted_secret_is_restored_at_once_and_its_ca_rotated() {
     let mut world = settled();
     let before = world.stored().unwrap();
