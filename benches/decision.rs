@@ -9,7 +9,7 @@ mod support;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dorgu::policy::answer::{message, warnings};
+use dorgu::policy::answer::{Help, message, warnings};
 use dorgu::policy::decide;
 use dorgu::policy::quantity::Quantity;
 use dorgu::webhook::answer::Answer;
@@ -44,7 +44,8 @@ fn decide_and_answer(c: &mut Criterion) {
                 c.bench_function(&format!("answer/{}/{}", shape.name, variant.name()), |b| {
                     b.iter(|| {
                         let decision = black_box(&decision);
-                        let answer = Answer::decided(decision, message(decision, None), warnings(decision));
+                        let answer =
+                            Answer::decided(decision, message(decision, None, &Help::NONE), warnings(decision));
                         answer.to_json(Version::V1, &read.outline.uid)
                     });
                 });

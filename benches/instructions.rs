@@ -9,7 +9,7 @@ mod support;
 
 use std::hint::black_box;
 
-use dorgu::policy::answer::{message, warnings};
+use dorgu::policy::answer::{Help, message, warnings};
 use dorgu::policy::decide;
 use dorgu::webhook::answer::Answer;
 use dorgu::webhook::review::{Review, Version};
@@ -53,7 +53,7 @@ fn main() {
                 let decision = decide(webhook.rulebook, question);
                 count(&named("answer"), || {
                     let decision = black_box(&decision);
-                    let answer = Answer::decided(decision, message(decision, None), warnings(decision));
+                    let answer = Answer::decided(decision, message(decision, None, &Help::NONE), warnings(decision));
                     answer.to_json(Version::V1, &read.outline.uid)
                 });
             })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dorgu::index::{Index, Snapshot};
 use dorgu::policy::quantity::Quantity;
 use dorgu::policy::question::{Governed, Old, Question};
-use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook, Subject};
+use dorgu::policy::{Mode, ModeWish, Persona, PlatformRules, RuleSet, Rulebook, Subject};
 use dorgu::server::body::Budget;
 use dorgu::webhook::review::{Review, Stored};
 use dorgu::webhook::{Metrics, Webhook};
@@ -109,6 +109,7 @@ pub fn asked<T>(webhook: &Webhook, review: &Review<'_>, ask: impl FnOnce(&Questi
             old,
             namespace,
             namespace_mode: &ModeWish::Unset,
+            platform: &PlatformRules::NONE,
         })
     })
 }

@@ -7,7 +7,8 @@ use clap::ArgMatches;
 
 use crate::certificates;
 use crate::k8s::{ClusterSource, LeaseName};
-use crate::policy::{Matching, Rulebook};
+use crate::policy::answer::Help;
+use crate::policy::{Matching, PlatformRules, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
@@ -18,8 +19,12 @@ pub struct Config {
     pub source: Source,
     /// Rules and mode.
     pub rulebook: Rulebook,
+    /// What a denial says besides its findings.
+    pub help: Help,
     /// How Deployments are matched to personas.
     pub matching: Matching,
+    /// The levels that flags require of single rules.
+    pub platform: PlatformRules,
     /// The webhook's listener. Without it there is no webhook, and only the controllers run.
     pub serving: Option<Serving>,
     /// How often a controller reconciles every persona without a change.

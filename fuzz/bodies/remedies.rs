@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dorgu::policy::{
-    AttributedFinding, Decision, Governed, Mode, ModeWish, Persona, Question, RuleSet, Rulebook, Severity, Subject,
-    Workload, decide, remedy::patch, remedy::patch_all,
+    AttributedFinding, Decision, Governed, Mode, ModeWish, Persona, PlatformRules, Question, RuleSet, Rulebook,
+    Severity, Subject, Workload, decide, remedy::patch, remedy::patch_all,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub fn remedy(bytes: &[u8]) {
     judged(&fixed, &persona, |decision| {
         for finding in decision.findings().map(AttributedFinding::finding) {
             assert!(
-                finding.severity() != Severity::Error && hopeless.contains(&finding.rule),
+                finding.rule.severity() != Severity::Error && hopeless.contains(&finding.rule),
                 "{finding:?}, beside {hopeless:?}\n{persona:#?}\n{object:#}\n{fixed:#}"
             );
         }
@@ -53,6 +53,7 @@ fn judged<T>(object: &Value, persona: &Arc<Persona>, then: impl FnOnce(&Decision
         old: None,
         namespace: "shop",
         namespace_mode: &ModeWish::Unset,
+        platform: &PlatformRules::NONE,
     };
     let rulebook = Rulebook {
         set: RuleSet::Complete,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use dorgu::index::{Index, Snapshot};
 use dorgu::policy::Matching;
-use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
+use dorgu::policy::{Mode, ModeWish, Persona, PlatformRules, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::review::Review;
 use dorgu::webhook::{Metrics, Webhook};
@@ -102,7 +102,7 @@ fn legal(body: &[u8], answer: &[u8]) {
 /// In every rule set, mode and matching, and among personas of every kind.
 static WEBHOOKS: LazyLock<Vec<Webhook>> = LazyLock::new(|| {
     let index = |matching| {
-        let index = Index::new(matching);
+        let index = Index::new(matching, PlatformRules::default());
         index.replace(Snapshot::build(
             personas().into_iter().map(Arc::new),
             [

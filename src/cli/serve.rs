@@ -8,11 +8,13 @@ use jiff::fmt::friendly::SpanPrinter;
 
 use super::go_flags::Zap;
 use super::values;
+use crate::api::levels::{Level, RuleName};
 use crate::api::names::{LEASE, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
-use crate::policy::{Matching, Mode, RuleSet, Rulebook};
+use crate::policy::answer::Help;
+use crate::policy::{Matching, Mode, PlatformRules, RuleSet, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
@@ -34,6 +36,19 @@ pub(super) struct Flags {
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
     #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", default_value = "label", value_parser = values::matching)]
     matching: Matching,
+    /// What happens to the findings of a rule, such as cpu-limit-missing=deny: deny, warn, audit or off. A persona may only
+    /// raise it. Repeatable.
+    #[arg(long = "rule-level", value_name = "RULE=LEVEL", env = "DORGU_RULE_LEVEL", value_delimiter = ',', value_parser = values::rule_level)]
+    rule_levels: Vec<(RuleName, Level)>,
+    /// A rule that no persona may lower and no exception cover. Repeatable.
+    #[arg(long = "rule-locked", value_name = "RULE", env = "DORGU_RULE_LOCKED", value_delimiter = ',', value_parser = values::rule_name)]
+    rules_locked: Vec<RuleName>,
+    /// A line in each denial that says how to ask for an exception
+    #[arg(long, value_name = "TEXT", env = "DORGU_EXCEPTION_HELP", default_value = "")]
+    exception_help: String,
+    /// The page with a section for each rule, which each denial links; empty: no link
+    #[arg(long, value_name = "URL", env = "DORGU_DOCS_URL", default_value = "", value_parser = values::page)]
+    docs_url: String,
     /// Folder with the webhook's certificate; empty: make one
     #[arg(long, value_name = "DIR", env = "DORGU_WEBHOOK_CERT_PATH", default_value = "")]
     webhook_cert_path: String,
@@ -291,6 +306,15 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
     let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);
     let mut ignored = zap.ignored;
     ignored.extend(flags.cluster.without_effect(&source));
+    let mut platform = PlatformRules::default();
+    for (rule, level) in flags.rule_levels {
+        platform.require(rule, level);
+    }
+    flags.rules_locked.iter().for_each(|rule| platform.lock(*rule));
+    if flags.rules == RuleSet::Upstream && platform != PlatformRules::NONE {
+        ignored.push("--rule-level, --rule-locked (with --rules upstream)".to_owned());
+        platform = PlatformRules::NONE;
+    }
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
     let address = |flag: &str, given: Option<String>, otherwise: &str| match given.as_deref() {
         Some("0" | "") => Ok(None),
@@ -325,7 +349,12 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
             set: flags.rules,
             mode: flags.webhook_mode,
         },
+        help: Help {
+            exceptions: flags.exception_help,
+            docs_url: flags.docs_url,
+        },
         matching: flags.matching,
+        platform,
         serving: with_webhook.then_some(Serving {
             address: match flags.webhook_bind_address {
                 Some(address) => address,

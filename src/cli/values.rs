@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;
+use crate::policy::Rule;
 use crate::server::address::{BadAddress, BindAddress};
 
 /// A duration as Go and people write it: `10s`, `1m30s`, `500ms`; `0` is none.
@@ -68,6 +70,41 @@ pub(super) fn image(text: &str) -> Result<String, String> {
     let reason =
         "it is no image such as dorgu:0.9.0, registry.example.com/team/dorgu:0.9.0 or dorgu@sha256:<64 hex digits>";
     Err(reason.to_owned())
+}
+
+/// A page on the web, or nothing.
+pub(super) fn page(text: &str) -> Result<String, String> {
+    let uri = text.parse::<http::Uri>().ok();
+    let is_page = |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    if text.is_empty() || (uri.is_some_and(is_page) && !text.contains('#')) {
+        return Ok(text.to_owned());
+    }
+    Err("it is no page such as https://example.com/rules, to which #RULE can be added".to_owned())
+}
+
+/// A rule whose level can be set.
+pub(super) fn rule_name(text: &str) -> Result<RuleName, String> {
+    Rule::settable_by_name(text).ok_or_else(|| {
+        let names = || Rule::all_settable().map(|(_, rule)| rule.name());
+        let nearest = names().max_by(|a, b| strsim::jaro(a, text).total_cmp(&strsim::jaro(b, text)));
+        match Rule::ALL.into_iter().find(|rule| rule.name() == text) {
+            Some(_) => "this rule has no level".to_owned(),
+            None => format!(
+                "there is no such rule; did you mean {}? docs/rules.md lists all",
+                nearest.unwrap_or_default()
+            ),
+        }
+    })
+}
+
+/// A rule and its level: `RULE=LEVEL`.
+pub(super) fn rule_level(text: &str) -> Result<(RuleName, Level), String> {
+    let (rule, level) = text
+        .split_once('=')
+        .ok_or_else(|| "it is not RULE=LEVEL, such as cpu-limit-missing=deny".to_owned())?;
+    let rule = rule_name(rule)?;
+    let level = Level::by_name(level).ok_or_else(|| "valid levels are off, audit, warn, deny".to_owned())?;
+    Ok((rule, level))
 }
 
 /// Makes a clap parser out of a closed set of words.

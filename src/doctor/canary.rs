@@ -65,6 +65,7 @@ impl Canary {
                 old: None,
                 namespace,
                 namespace_mode: mode,
+                platform: &view.setup.platform,
             },
         );
         let (refused, warnings) = (!decision.allows(), warnings(&decision));

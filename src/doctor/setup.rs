@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
 
 use crate::install::Installation;
-use crate::policy::{Matching, Mode, RuleSet, Rulebook};
+use crate::policy::{Level, Matching, Mode, PlatformRules, Rule, RuleSet, Rulebook};
 use crate::runtime::About;
 
 /// The user's description of the installation. `None`: find out.
@@ -42,6 +42,8 @@ pub struct Setup {
     pub secret: Option<String>,
     /// How Deployments are matched to personas.
     pub matching: Matching,
+    /// The levels that its flags require.
+    pub platform: PlatformRules,
     /// Whether the webhook is served.
     pub webhook: bool,
     /// Whether a Lease elects the writer.
@@ -94,6 +96,7 @@ impl Setup {
                 Some("chain") => Matching::Chain,
                 _ => Matching::Label,
             }),
+            platform: platform(&arguments),
             webhook: arguments.switch("enable-webhook").unwrap_or(!seen),
             elects: arguments.switch("leader-elect").unwrap_or(!seen),
             reviews_tokens: metrics && arguments.switch("metrics-secure").unwrap_or(true),
@@ -153,12 +156,25 @@ impl Arguments {
     /// The value of a flag: with one dash or two, `--flag=value` or `--flag value`. The last one counts; one that is absent is
     /// read from the environment.
     fn value(&self, flag: &str) -> Option<String> {
-        let after = |(at, word): (usize, &String)| match named(word, flag)? {
+        self.given(flag).next_back().or_else(|| self.variable(flag))
+    }
+
+    /// The values of a flag that is repeatable, and that takes several with commas between them.
+    fn values(&self, flag: &str) -> Vec<String> {
+        let mut given: Vec<String> = self.given(flag).collect();
+        if given.is_empty() {
+            given.extend(self.variable(flag));
+        }
+        let parts = given.iter().flat_map(|value| value.split(','));
+        parts.map(str::to_owned).collect()
+    }
+
+    fn given(&self, flag: &str) -> impl DoubleEndedIterator<Item = String> {
+        let after = move |(at, word): (usize, &String)| match named(word, flag)? {
             Some(value) => Some(value.to_owned()),
             None => Some(self.words.get(at + 1).cloned().unwrap_or_default()),
         };
-        let given = self.words.iter().enumerate().filter_map(after).next_back();
-        given.or_else(|| self.variable(flag))
+        self.words.iter().enumerate().filter_map(after)
     }
 
     /// The value of a flag that needs none.
@@ -173,6 +189,22 @@ impl Arguments {
         let found = self.environment.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| value.clone())
     }
+}
+
+/// The levels of `--rule-level` and `--rule-locked`. The process has rejected what cannot be read.
+fn platform(arguments: &Arguments) -> PlatformRules {
+    let mut platform = PlatformRules::default();
+    for setting in arguments.values("rule-level") {
+        let (rule, level) = setting.split_once('=').unwrap_or_default();
+        if let Some((rule, level)) = Rule::settable_by_name(rule).zip(Level::by_name(level)) {
+            platform.require(rule, level);
+        }
+    }
+    let locked = arguments.values("rule-locked");
+    for rule in locked.iter().filter_map(|rule| Rule::settable_by_name(rule)) {
+        platform.lock(rule);
+    }
+    platform
 }
 
 /// The value that a word gives this flag, if it names this flag at all.

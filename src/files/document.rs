@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::serving::{Object, Served, Thing};
 use super::{DEFAULT_NAMESPACE, FileProblem};
-use crate::api::{API_VERSION, ApplicationPersona, GROUP};
+use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP};
 use crate::manifest::{self, Content, Node};
 use crate::policy::ModeWish;
 use crate::schema::{self, FieldError, Kinds, Step};
@@ -103,7 +103,13 @@ impl Loading<'_> {
                 }
                 Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
             },
-            _ => Object::Cluster(name.into()),
+            _ => match serde_json::from_value::<ClusterPersona>(created.object) {
+                Ok(persona) => {
+                    let rules = persona.spec.policies.map(|policies| policies.rules);
+                    Object::Cluster(Box::new((name, rules.unwrap_or_default())))
+                }
+                Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
+            },
         };
         self.contents.things.push(Thing {
             line: node.line,

@@ -19,6 +19,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+use crate::api::levels::PlatformRule;
 use crate::policy::ModeWish;
 
 pub use bytes::MAX_FILE_SIZE;
@@ -37,6 +38,8 @@ pub struct Loaded {
     pub personas: Vec<Served>,
     /// Namespaces that a document describes, each with the mode it requests.
     pub namespaces: Vec<(String, ModeWish)>,
+    /// ClusterPersonas, each with what it requires of single rules.
+    pub cluster_rules: Vec<(String, Vec<PlatformRule>)>,
     /// Errors, by file. Their objects are not served.
     pub problems: Vec<FileProblem>,
     /// Warnings, by file. Their objects are served.

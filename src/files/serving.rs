@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Loaded;
 use crate::api::ApplicationPersona;
+use crate::api::levels::PlatformRule;
 use crate::policy::{ModeWish, Persona};
 
 /// A persona from a file.
@@ -68,8 +69,8 @@ pub(super) struct Thing {
 #[derive(Debug)]
 pub(super) enum Object {
     Application(Served),
-    /// Validated only: no check of a Deployment reads a ClusterPersona.
-    Cluster(Box<str>),
+    /// Its name, and what it requires of single rules.
+    Cluster(Box<(String, Vec<PlatformRule>)>),
     /// Its name, and the mode it requests. Boxed, since namespaces are few and personas many.
     Namespace(Box<(String, ModeWish)>),
 }
@@ -82,7 +83,7 @@ impl Thing {
                 let (namespace, name) = served.name();
                 ("ApplicationPersona", namespace, name)
             }
-            Object::Cluster(name) => ("ClusterPersona", "", name),
+            Object::Cluster(cluster) => ("ClusterPersona", "", &cluster.0),
             Object::Namespace(namespace) => ("Namespace", "", &namespace.0),
         }
     }
@@ -91,7 +92,7 @@ impl Thing {
         match &self.object {
             Object::Application(served) => loaded.personas.push(served.clone()),
             Object::Namespace(namespace) => loaded.namespaces.push((**namespace).clone()),
-            Object::Cluster(_) => {}
+            Object::Cluster(cluster) => loaded.cluster_rules.push((**cluster).clone()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fingerprint::StatusFingerprint;
 use super::table::Keyed;
+use crate::api::levels::PlatformRule;
 use crate::policy::{Matching, ModeWish, Names, Persona};
 
 /// A persona, with the data that shows whether the object behind it has changed.
@@ -77,6 +78,25 @@ impl Keyed for Namespace {
     }
 
     fn same(&self, other: &Namespace) -> bool {
+        self == other
+    }
+}
+
+/// What one ClusterPersona requires of single rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterRules {
+    /// Its name.
+    pub name: Box<str>,
+    /// `spec.policies.rules`.
+    pub rules: Box<[PlatformRule]>,
+}
+
+impl Keyed for ClusterRules {
+    fn key(&self) -> (&str, &str) {
+        ("", &self.name)
+    }
+
+    fn same(&self, other: &ClusterRules) -> bool {
         self == other
     }
 }

@@ -19,13 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::policy::Matching;
+use crate::policy::{Matching, PlatformRules};
 use affected::AffectedApps;
 pub use affected::AppKey;
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
-pub use entries::{AppLabels, Deployment, Namespace, Running, StoredPersona};
+pub use entries::{AppLabels, ClusterRules, Deployment, Namespace, Running, StoredPersona};
 pub use fingerprint::StatusFingerprint;
 use shared::Shared;
 pub use snapshot::Snapshot;
@@ -42,11 +42,13 @@ pub enum Kind {
     Namespace,
     /// Deployment.
     Deployment,
+    /// ClusterPersona, of which only the platform's rules are kept.
+    ClusterPersona,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Persona, Kind::Namespace, Kind::Deployment];
+    pub const ALL: [Kind; 4] = [Kind::Persona, Kind::Namespace, Kind::Deployment, Kind::ClusterPersona];
 
     /// The kind's name in the API, as in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Kind {
             Kind::Persona => "ApplicationPersona",
             Kind::Namespace => "Namespace",
             Kind::Deployment => "Deployment",
+            Kind::ClusterPersona => "ClusterPersona",
         }
     }
 }
@@ -90,16 +93,20 @@ pub struct Index {
     synced: [AtomicBool; Kind::ALL.len()],
     /// Requests that wait until a Deployment is known.
     arrivals: Arrivals,
+    /// What the flags of the process require, before what ClusterPersonas do.
+    flags: PlatformRules,
 }
 
 impl Index {
-    /// An empty index in which Deployments are matched by these names.
-    pub fn new(matching: Matching) -> Index {
+    /// An empty index in which Deployments are matched by these names, and levels are required by these flags.
+    pub fn new(matching: Matching, flags: PlatformRules) -> Index {
         Index {
             current: ArcSwap::from_pointee(Snapshot {
                 matching,
+                platform: Arc::new(flags.clone()),
                 ..Snapshot::default()
             }),
+            flags,
             ..Index::default()
         }
     }
@@ -109,7 +116,7 @@ impl Index {
         self.current.load()
     }
 
-    /// Replaces everything at once.
+    /// Replaces everything at once, but which names match a Deployment.
     pub fn replace(&self, snapshot: Snapshot) {
         self.publish(|current| {
             *current = Snapshot {
@@ -227,6 +234,34 @@ impl Index {
                 self.sync(Kind::Namespace);
             }
         }
+    }
+
+    /// Applies a change of what ClusterPersonas require. Returns the apps of all personas where it has an effect.
+    pub fn cluster_rules(&self, change: Change<ClusterRules>) -> Vec<AppKey> {
+        let mut affected = AffectedApps::default();
+        let mut listed = false;
+        self.publish(|now| {
+            match change {
+                Change::Put(rules) => now.cluster_rules.put(Arc::new(rules)),
+                Change::Remove { namespace, name } => drop(now.cluster_rules.remove(&namespace, &name, "")),
+                Change::Replace { objects, kept } => {
+                    now.cluster_rules = relisted(&now.cluster_rules, objects, &kept);
+                    listed = true;
+                }
+            }
+            let lists = now.cluster_rules.iter().map(|rules| &*rules.rules);
+            let platform = self.flags.or(&PlatformRules::of_cluster(lists));
+            if platform != *now.platform {
+                now.platform = Arc::new(platform);
+                for stored in now.personas.iter() {
+                    affected.persona(now, Some(&stored.persona));
+                }
+            }
+        });
+        if listed {
+            self.sync(Kind::ClusterPersona);
+        }
+        affected.into_keys()
     }
 
     /// Applies a change of Deployments. Returns the apps of those that really changed, before and after.

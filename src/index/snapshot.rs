@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Kind;
-use super::entries::{AppDeployments, Deployment, Namespace, StoredPersona};
+use super::entries::{AppDeployments, ClusterRules, Deployment, Namespace, StoredPersona};
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
-use crate::policy::{MatchStrength, Matching, Mode, ModeWish, Persona, Personas};
+use crate::policy::{MatchStrength, Matching, Mode, ModeWish, Persona, Personas, PlatformRules};
 
 /// Personas, namespaces and Deployments as they were at one moment.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,9 @@ pub struct Snapshot {
     /// The joint demands of the personas of an app, where there are several.
     pub(super) shared: Table<Shared>,
     pub(super) namespaces: Table<Namespace>,
+    pub(super) cluster_rules: Table<ClusterRules>,
+    /// What flags and ClusterPersonas require together.
+    pub(super) platform: Arc<PlatformRules>,
     pub(super) deployments: Table<Deployment>,
     /// The same Deployments by namespace and by each app they may belong to.
     pub(super) app_deployments: Table<AppDeployments>,
@@ -58,14 +61,30 @@ impl Snapshot {
             tally: Tally::of(personas.iter().map(Arc::as_ref)),
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
+            cluster_rules: Table::default(),
+            platform: Arc::default(),
             deployments: Table::default(),
             app_deployments: Table::default(),
+        }
+    }
+
+    /// The same with levels that the platform requires.
+    #[must_use]
+    pub fn requiring(self, platform: PlatformRules) -> Snapshot {
+        Snapshot {
+            platform: Arc::new(platform),
+            ..self
         }
     }
 
     /// Which names match a Deployment to its personas.
     pub fn matching(&self) -> Matching {
         self.matching
+    }
+
+    /// The levels that the platform requires.
+    pub fn platform(&self) -> &PlatformRules {
+        &self.platform
     }
 
     /// Every persona of that app, empty when there is none. Exact and case-sensitive; an empty name finds nothing.
@@ -173,6 +192,7 @@ impl Snapshot {
             Kind::Persona => self.personas.len(),
             Kind::Namespace => self.namespaces.len(),
             Kind::Deployment => self.deployments.len(),
+            Kind::ClusterPersona => self.cluster_rules.len(),
         }
     }
 

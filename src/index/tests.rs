@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
-use crate::policy::{Mode, ModeWish, Persona};
+use crate::api::levels::{PlatformRule, RuleName};
+use crate::policy::{Level, Levels, Mode, ModeWish, Persona, PlatformRules, Rule};
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -181,6 +182,10 @@ impl Model {
                         self.deployments.remove(&key(p, n));
                         index.deployments(Change::Remove { namespace, name })
                     }
+                    Kind::ClusterPersona => {
+                        let (name, namespace) = (namespace, String::new());
+                        index.cluster_rules(Change::Remove { namespace, name })
+                    }
                 }
             }
             Step::Relist(kind, hole, kept) => match kind {
@@ -190,6 +195,10 @@ impl Model {
                     Vec::new()
                 }
                 Kind::Deployment => index.deployments(relist(&mut self.deployments, hole, kept)),
+                Kind::ClusterPersona => index.cluster_rules(Change::Replace {
+                    objects: Vec::new(),
+                    kept: Vec::new(),
+                }),
             },
         }
     }
@@ -220,7 +229,7 @@ fn model(matching: Matching) -> (Index, Model) {
         matching,
         ..Model::default()
     };
-    (Index::new(matching), model)
+    (Index::new(matching, PlatformRules::default()), model)
 }
 
 proptest! {
@@ -329,7 +338,7 @@ fn a_status_that_was_written_wakes_nobody_and_keeps_the_persona() {
 
 #[test]
 fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
-    let index = Index::new(Matching::Chain);
+    let index = Index::new(Matching::Chain, PlatformRules::default());
     let chained = |name: &str, label: &str, app: &str| {
         let mut deployment = deployment(name, label, 1);
         deployment.labels.app = app.into();
@@ -371,6 +380,11 @@ fn an_index_is_synced_once_every_kind_was_filled() {
     });
     assert!(!index.is_synced());
     index.deployments(all(Vec::new()));
+    assert!(!index.is_synced());
+    index.cluster_rules(Change::Replace {
+        objects: Vec::new(),
+        kept: Vec::new(),
+    });
     assert!(index.is_synced());
 }
 
@@ -485,4 +499,51 @@ fn one_write_among_ten_thousand_personas_is_no_rebuild() {
     );
     // A rebuild takes milliseconds; this is microseconds, with room for a busy machine and a debug build.
     assert!(one.as_micros() < 1_000, "one write took {one:?}");
+}
+
+#[test]
+fn a_cluster_persona_changes_what_the_platform_requires_and_affects_every_app() {
+    let mut flags = PlatformRules::default();
+    flags.require(RuleName::RequestsMissing, Level::Off);
+    let index = Index::new(Matching::Label, flags);
+    index.personas(Change::Put(personified(0, 0, 0, 1)));
+    index.personas(Change::Put(personified(1, 1, 1, 1)));
+    let rules = |name: &str, level| ClusterRules {
+        name: name.into(),
+        rules: [RuleName::CpuLimitMissing, RuleName::RequestsMissing]
+            .map(|rule| PlatformRule {
+                rule,
+                level: Some(level),
+                locked: None,
+            })
+            .into(),
+    };
+    let level = |rule| index.load().platform().level(rule, &Levels::default());
+    assert_eq!(index.cluster_rules(Change::Put(rules("a", Level::Deny))).len(), 2);
+    assert_eq!(level(Rule::CpuLimitMissing), Level::Deny);
+    assert_eq!(level(Rule::RequestsMissing), Level::Off, "the flag wins");
+    assert_eq!(
+        index.cluster_rules(Change::Put(rules("b", Level::Audit))),
+        [],
+        "the strictest counts"
+    );
+    let gone = |name: &str| Change::Remove {
+        namespace: String::new(),
+        name: name.to_owned(),
+    };
+    assert_eq!(index.cluster_rules(gone("a")).len(), 2);
+    assert_eq!(level(Rule::CpuLimitMissing), Level::Audit);
+    assert!(!index.has(Kind::ClusterPersona), "no list yet");
+    let list = |objects: Vec<ClusterRules>, kept: &[&str]| Change::Replace {
+        objects: objects.into_iter().map(Arc::new).collect(),
+        kept: kept.iter().map(|name| (String::new(), (*name).to_owned())).collect(),
+    };
+    assert_eq!(
+        index.cluster_rules(list(Vec::new(), &["b"])),
+        [],
+        "one that cannot be read stays"
+    );
+    assert!(index.has(Kind::ClusterPersona));
+    assert_eq!(index.cluster_rules(list(Vec::new(), &[])).len(), 2);
+    assert_eq!(level(Rule::CpuLimitMissing), Rule::CpuLimitMissing.built_in());
 }

@@ -81,7 +81,7 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let shares = share_out_descriptors();
     let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
-    let index = Arc::new(Index::new(config.matching));
+    let index = Arc::new(Index::new(config.matching, config.platform.clone()));
     let mut certificate = match &config.serving {
         Some(serving) => Some(certificate::open(serving, &mut tasks)?),
         None => None,

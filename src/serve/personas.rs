@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::files::{Folder, Loaded, Watch};
-use crate::index::{Change, Index, Namespace, StoredPersona};
+use crate::index::{Change, ClusterRules, Index, Namespace, StoredPersona};
 
 /// What metrics report about the folders.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,8 +60,15 @@ pub fn fill(index: &Index, loaded: Loaded) {
             persona: served.persona,
         })
     });
-    // Modes first, so that no persona is ever judged in a weaker mode than its namespace requests.
+    let cluster_rules = loaded.cluster_rules.into_iter().map(|(name, rules)| {
+        Arc::new(ClusterRules {
+            name: name.into(),
+            rules: rules.into(),
+        })
+    });
+    // Modes and levels first, so that no persona is ever judged less strictly than its namespace and the platform request.
     index.namespaces(all(namespaces));
+    index.cluster_rules(all(cluster_rules));
     index.deployments(all([]));
     index.personas(all(personas));
 }

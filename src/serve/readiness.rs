@@ -29,6 +29,7 @@ pub(super) fn checks(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, dra
                 ("personas", Kind::Persona),
                 ("namespaces", Kind::Namespace),
                 ("deployments", Kind::Deployment),
+                ("cluster-personas", Kind::ClusterPersona),
             ];
             let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());

@@ -63,6 +63,7 @@ impl Served {
         let webhook = Webhook {
             limits,
             deployments_come,
+            help: config.help.clone(),
             ..Webhook::new(config.rulebook, Arc::clone(index), metrics, budget.clone())
         };
         let listener = Bound::bind(&serving.address).await?;

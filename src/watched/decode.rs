@@ -10,8 +10,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::api::levels::PlatformRule;
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
-use crate::index::{AppLabels, Deployment, Namespace, Running, StatusFingerprint, StoredPersona};
+use crate::index::{AppLabels, ClusterRules, Deployment, Namespace, Running, StatusFingerprint, StoredPersona};
 use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
 use crate::policy::room::{Room, within};
@@ -77,6 +78,40 @@ impl Decode for StoredPersona {
             // A status that cannot be decoded equals none of ours.
             status: status.and_then(|status| StatusFingerprint::of(&from_json::<Value>(status.get()).ok()?)),
             persona: Arc::new(Persona::parse(&object)),
+        })
+    }
+}
+
+/// A ClusterPersona of which only the platform's rules must be valid.
+#[derive(Deserialize)]
+struct SlimClusterPersona {
+    metadata: SlimName,
+    spec: SlimClusterSpec,
+}
+
+#[derive(Deserialize)]
+struct SlimName {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct SlimClusterSpec {
+    policies: Option<SlimClusterPolicies>,
+}
+
+#[derive(Deserialize)]
+struct SlimClusterPolicies {
+    #[serde(default)]
+    rules: Vec<PlatformRule>,
+}
+
+impl Decode for ClusterRules {
+    fn decode(json: &str) -> Result<ClusterRules, Unreadable> {
+        let SlimClusterPersona { metadata, spec } = from_json(json)?;
+        let rules = spec.policies.map(|policies| policies.rules);
+        Ok(ClusterRules {
+            name: metadata.name.into(),
+            rules: rules.unwrap_or_default().into(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Watches the three kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
+//! Watches the kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
 //!
 //! This module knows the index and the API server. It knows neither the readers of the index nor the tasks beside it.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 
-use crate::api::ApplicationPersona;
+use crate::api::{ApplicationPersona, ClusterPersona};
 use crate::index::{AppKey, Change, Index, Kind};
 use crate::k8s::{Client, Event, Followed, Resource, WatchState, follow_many};
 
@@ -18,6 +18,7 @@ pub struct Watches {
     personas: Arc<WatchState>,
     namespaces: Arc<WatchState>,
     deployments: Arc<WatchState>,
+    cluster_personas: Arc<WatchState>,
 }
 
 impl Default for Watches {
@@ -28,6 +29,7 @@ impl Default for Watches {
             personas: state(Kind::Persona),
             namespaces: state(Kind::Namespace),
             deployments: state(Kind::Deployment),
+            cluster_personas: state(Kind::ClusterPersona),
         }
     }
 }
@@ -39,6 +41,7 @@ impl Watches {
             Kind::Persona => &self.personas,
             Kind::Namespace => &self.namespaces,
             Kind::Deployment => &self.deployments,
+            Kind::ClusterPersona => &self.cluster_personas,
         }
     }
 
@@ -54,7 +57,19 @@ impl Watches {
             metadata_only: true,
             ..Followed::from(resource(Kind::Namespace))
         };
+        // A cluster may have ApplicationPersonas alone.
+        let cluster_personas = Followed {
+            may_be_absent: true,
+            ..Followed::from(resource(Kind::ClusterPersona))
+        };
         tokio::join!(
+            follow_many(
+                client.clone(),
+                cluster_personas,
+                Arc::clone(&self.cluster_personas),
+                Arc::new,
+                |event| report(is_list(&event), index.cluster_rules(change(event))),
+            ),
             follow_many(
                 client.clone(),
                 resource(Kind::Persona),
@@ -85,6 +100,7 @@ fn resource(kind: Kind) -> Resource {
         Kind::Persona => Resource::of::<ApplicationPersona>(),
         Kind::Namespace => Resource::of::<core::Namespace>(),
         Kind::Deployment => Resource::of::<apps::Deployment>(),
+        Kind::ClusterPersona => Resource::of::<ClusterPersona>(),
     }
 }
 

@@ -187,8 +187,9 @@ impl Cause {
 
 impl Audit<'_> {
     fn write(&self, json: &mut Json) {
-        let mut rules: SmallVec<[&str; 8]> = self.0.rules().map(|(rule, _)| rule.name()).collect();
+        let mut rules: SmallVec<[&str; 8]> = self.0.rules().map(|(rule, ..)| rule.name()).collect();
         rules.sort_unstable();
+        rules.dedup();
         json.raw(r#","auditAnnotations":{"mode":"#);
         json.text(self.0.mode.as_str());
         json.raw(r#","persona":"#);

@@ -303,10 +303,10 @@ impl Metrics {
     }
 
     pub(super) fn found(&self, decision: &Decision<'_>) {
-        for (rule, count) in decision.rules() {
+        for (rule, level, count) in decision.rules() {
             let labels = FindingLabels {
                 rule: Word(rule.name()),
-                severity: Word(rule.severity().as_str()),
+                severity: Word(Severity::of(level).map_or("", Severity::as_str)),
                 mode: Word(decision.mode.as_str()),
             };
             self.findings.get_or_create(&labels).inc_by(count);

@@ -28,7 +28,7 @@ use record::Record;
 use review::{Malformed, Operation, Outline, Review, Stored};
 
 use crate::index::Index;
-use crate::policy::answer::{ScaleTarget, message, warnings};
+use crate::policy::answer::{Help, ScaleTarget, message, warnings};
 use crate::policy::question::{Old, Question};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
@@ -60,6 +60,8 @@ pub struct Webhook {
     pub limits: Limits,
     /// Bytes of bodies in memory at once.
     pub budget: Budget,
+    /// What a denial says besides its findings.
+    pub help: Help,
     /// The decision; replaced only by a test that makes it fail.
     pub decide: for<'a> fn(Rulebook, &Question<'a>) -> Decision<'a>,
 }
@@ -74,6 +76,7 @@ impl Webhook {
             metrics,
             limits: Limits::default(),
             budget,
+            help: Help::default(),
             decide,
         }
     }
@@ -152,6 +155,7 @@ impl Webhook {
             old,
             namespace,
             namespace_mode: index.namespace_mode(namespace),
+            platform: index.platform(),
         };
         let overlong = self.rulebook.set == RuleSet::Complete && object.spec.template.spec.has_overlong_name();
         let overlong = || overlong.then(|| "a container's name is longer than any that is stored".to_owned());
@@ -203,7 +207,7 @@ impl Webhook {
             name,
         };
         let scale = (question.subject == Subject::Scale).then_some(target);
-        let answer = Answer::decided(&decision, message(&decision, scale), warnings(&decision));
+        let answer = Answer::decided(&decision, message(&decision, scale, &self.help), warnings(&decision));
         let verdict = match (answer.allowed, answer.warnings.is_empty()) {
             (false, _) => Verdict::Denied,
             (true, false) => Verdict::Warned,

@@ -38,6 +38,18 @@
 {{- if ne .rules "complete" }}
 {{- $args = append $args (printf "--rules=%s" .rules) }}
 {{- end }}
+{{- range $rule, $level := .ruleLevels }}
+{{- $args = append $args (printf "--rule-level=%s=%s" $rule $level) }}
+{{- end }}
+{{- range .lockedRules }}
+{{- $args = append $args (printf "--rule-locked=%s" .) }}
+{{- end }}
+{{- with .exceptionHelp }}
+{{- $args = append $args (printf "--exception-help=%s" .) }}
+{{- end }}
+{{- with .docsUrl }}
+{{- $args = append $args (printf "--docs-url=%s" .) }}
+{{- end }}
 {{- if ne .match "label" }}
 {{- $args = append $args (printf "--match=%s" .match) }}
 {{- end }}

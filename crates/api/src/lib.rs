@@ -10,6 +10,7 @@ pub mod cluster_persona;
 mod condition;
 pub mod crd;
 pub mod labels;
+pub mod levels;
 pub mod names;
 mod resources;
 pub mod rules;

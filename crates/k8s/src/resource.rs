@@ -156,6 +156,8 @@ pub struct Followed {
     pub scope: Scope,
     /// Whether only metadata is requested.
     pub metadata_only: bool,
+    /// Whether an API server that does not know the kind counts as one without objects of it.
+    pub may_be_absent: bool,
 }
 
 impl From<Resource> for Followed {
@@ -165,6 +167,7 @@ impl From<Resource> for Followed {
             resource,
             scope: Scope::default(),
             metadata_only: false,
+            may_be_absent: false,
         }
     }
 }

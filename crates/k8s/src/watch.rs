@@ -51,6 +51,8 @@ enum Ended {
     Lost(String),
     /// The API server rejected the watch: list again before watching.
     Refused(String),
+    /// The same, since it does not know the kind.
+    Absent(String),
 }
 
 /// Follows a kind, or a part of it, and never returns. Every failure is recorded in `state` and retried after a growing pause
@@ -86,8 +88,14 @@ pub async fn follow_many<T: Decode, L>(
                     // The backoff is not reset: where lists succeed and watches fail, lists must become rare, too.
                     version = at;
                 }
-                Err(Ended::Lost(reason) | Ended::Refused(reason)) => {
-                    state.failed(&reason);
+                Err(ended) => {
+                    // An API server that has just started may not know the kind yet. What was known stays.
+                    let is_new = state.last_event().is_none();
+                    if is_new && followed.may_be_absent && matches!(ended, Ended::Absent(_)) {
+                        let (objects, unreadable) = (Vec::new(), Vec::new());
+                        sink(Event::Listed { objects, unreadable });
+                    }
+                    state.failed(ended.reason());
                     tokio::time::sleep(backoff.next_pause()).await;
                     continue;
                 }
@@ -106,7 +114,7 @@ pub async fn follow_many<T: Decode, L>(
             Ok(()) if lived => continue,
             Ok(()) => {}
             Err(Ended::Lost(reason)) => state.failed(&reason),
-            Err(Ended::Refused(reason)) => {
+            Err(Ended::Refused(reason) | Ended::Absent(reason)) => {
                 state.failed(&reason);
                 version.clear();
             }
@@ -238,17 +246,23 @@ async fn answered<T>(resource: &Resource, asked: impl Future<Output = Result<T, 
 #[cfg(test)]
 pub(super) fn lists_again(error: &Error) -> bool {
     let any = Resource::of::<k8s_openapi::api::core::v1::Namespace>();
-    matches!(Ended::of(error, &any), Ended::Refused(_))
+    matches!(Ended::of(error, &any), Ended::Refused(_) | Ended::Absent(_))
 }
 
 impl Ended {
+    fn reason(&self) -> &str {
+        match self {
+            Ended::Lost(reason) | Ended::Refused(reason) | Ended::Absent(reason) => reason,
+        }
+    }
+
     fn of(error: &Error, resource: &Resource) -> Ended {
         let Resource {
             group, version, plural, ..
         } = resource;
         match error {
             // Decided by the code: for an unknown path the API server answers with plain text.
-            Error::Api(status) if status.code == 404 => Ended::Refused(format!(
+            Error::Api(status) if status.code == 404 => Ended::Absent(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
             // The server is overloaded or failing. The reached version is still valid, and a list would add to its load.

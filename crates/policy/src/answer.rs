@@ -8,9 +8,11 @@ use smallvec::SmallVec;
 
 use super::attributed::AttributedFinding;
 use super::decision::Decision;
-use super::finding::{Fact, Finding, Severity};
+use super::finding::{Fact, Finding, Rule};
 use super::fix::Plan;
+use super::level::Level;
 use super::mode::Mode;
+use super::persona::Contact;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
 use super::text::{Shown, cut, cut_onto, length_within};
@@ -37,11 +39,29 @@ pub struct ScaleTarget<'a> {
     pub name: &'a str,
 }
 
+/// What a denial says besides its findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Help {
+    /// How to ask for an exception; empty for no such line.
+    pub exceptions: String,
+    /// The page with a section for each rule, which is linked; empty for no link.
+    pub docs_url: String,
+}
+
+impl Help {
+    /// No line.
+    pub const NONE: Help = Help {
+        exceptions: String::new(),
+        docs_url: String::new(),
+    };
+}
+
 /// `status.message`: the first line of contract 2.5. With the complete rules, a line follows for each denying finding that says
-/// what to change, and for a Scale the command that would pass.
-pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'static, str> {
+/// what to change; for a Scale the command that would pass; then whom to talk to, how to ask for an exception, and where to read
+/// about the rules.
+pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>, help: &Help) -> Cow<'static, str> {
     if let Some(persona) = decision.refusing_persona() {
-        return denial(decision, persona, scale).into();
+        return denial(decision, persona, scale, help).into();
     }
     let text = match (decision.warnings().is_empty(), decision.mode) {
         (true, _) => "all persona checks passed",
@@ -51,7 +71,7 @@ pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>) -> Cow<'
     text.into()
 }
 
-fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>) -> String {
+fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>, help: &Help) -> String {
     let refusals = decision.refusals();
     let mut text = String::with_capacity(128 + refusals.len().min(FINDINGS) * LINE);
     say(
@@ -81,9 +101,58 @@ fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>
     if left > 0 {
         say(&mut text, format_args!("; and {left} more"));
     }
-    let command = scale.and_then(|scale| command(decision, scale)).unwrap_or_default();
-    fixes(&mut text, decision, DENIAL.saturating_sub(command.len()));
-    text + &command
+    let mut last = scale.and_then(|scale| command(decision, scale)).unwrap_or_default();
+    contacts(&mut last, decision);
+    links(&mut last, decision, help);
+    fixes(&mut text, decision, DENIAL.saturating_sub(last.len()));
+    text + &last
+}
+
+/// How many personas are named with whom to talk to, and how many rules are linked.
+const NAMED: usize = 3;
+
+/// A line with whom to talk to for each denying persona that says so.
+fn contacts(text: &mut String, decision: &Decision<'_>) {
+    let mut named: SmallVec<[&Contact; NAMED]> = SmallVec::new();
+    for contact in decision.refusals().iter().filter_map(AttributedFinding::contact) {
+        if named.len() == NAMED || named.contains(&contact) {
+            continue;
+        }
+        named.push(contact);
+        let parts = [
+            ("team ", &contact.team),
+            ("owner ", &contact.owner),
+            ("on call ", &contact.oncall),
+            ("runbook ", &contact.runbook),
+        ];
+        let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
+        for (position, (what, value)) in parts.enumerate() {
+            text.push_str(if position == 0 { "\n  contact: " } else { ", " });
+            text.push_str(what);
+            cut_onto(text, Shown(value), LINE);
+        }
+    }
+}
+
+/// How to ask for an exception, and a link to the section of each rule.
+fn links(text: &mut String, decision: &Decision<'_>, help: &Help) {
+    if !help.exceptions.is_empty() {
+        text.push_str("\n  exceptions: ");
+        cut_onto(text, Shown(&help.exceptions), LINE);
+    }
+    if help.docs_url.is_empty() {
+        return;
+    }
+    let mut linked: SmallVec<[Rule; NAMED]> = SmallVec::new();
+    for attributed in decision.refusals() {
+        let rule = attributed.finding().rule;
+        if linked.len() < NAMED && !linked.contains(&rule) {
+            linked.push(rule);
+            text.push_str("\n  docs: ");
+            cut_onto(text, Shown(&help.docs_url), LINE);
+            say(text, format_args!("#{}", rule.name()));
+        }
+    }
 }
 
 /// A line for each field that has to change, as long as the text is shorter than `most`. A finding has all its lines, each
@@ -180,7 +249,7 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
 /// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is
 /// not put into words, since an object may have thousands of findings: `count` of them, more than are listed.
 fn fit(collected: &[AttributedFinding<'_>], count: usize) -> Vec<String> {
-    let is_error = |position: &usize| collected[*position].finding().severity() == Severity::Error;
+    let is_error = |position: &usize| collected[*position].level() == Level::Deny;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..collected.len()).partition(is_error);
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut total = 0;

@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::compare::FindingSubject;
-use super::finding::{Fact, Finding, Rule, Severity};
+use super::finding::{Fact, Finding, Rule};
 use super::first::First;
-use super::mode::Mode;
+use super::level::Level;
+use super::persona::{Contact, Persona};
 use super::render::Owner;
 use super::rules::RuleSet;
 
@@ -14,7 +17,8 @@ use super::rules::RuleSet;
 #[derive(Clone, Debug)]
 pub struct AttributedFinding<'a> {
     finding: Finding<'a>,
-    persona: &'a str,
+    persona: &'a Persona,
+    level: Level,
     refuses: bool,
 }
 
@@ -26,15 +30,20 @@ impl<'a> AttributedFinding<'a> {
 
     /// `metadata.name` of the persona whose limit it is.
     pub fn persona(&self) -> &'a str {
-        self.persona
+        &self.persona.name
+    }
+
+    /// Whom to talk to about it.
+    pub(super) fn contact(&self) -> Option<&'a Contact> {
+        self.persona.contact.as_deref()
     }
 
     /// The owner to print behind the finding in a denial whose first line names the persona `leading`: the finding's persona,
     /// where it is another one.
     pub fn owner(&self, leading: &str) -> Option<Owner<'a>> {
         // A finding about the label names the persona anyway.
-        let is_named = self.persona == leading || matches!(self.finding.fact, Fact::Label { .. });
-        (!is_named).then_some(Owner(self.persona))
+        let is_named = self.persona() == leading || matches!(self.finding.fact, Fact::Label { .. });
+        (!is_named).then_some(Owner(self.persona()))
     }
 
     /// Whether it denies the request.
@@ -42,24 +51,54 @@ impl<'a> AttributedFinding<'a> {
         self.refuses
     }
 
-    /// A finding under a persona's effective mode: only an error denies, and only where it is enforced.
-    pub(super) fn under(mode: Mode, finding: Finding<'a>, persona: &'a str) -> AttributedFinding<'a> {
-        let refuses = mode == Mode::Enforcing && finding.severity() == Severity::Error;
+    fn kind(&self) -> (FindingSubject<'a>, Effect) {
+        let effect = match self.level {
+            Level::Deny if self.refuses => Effect::Denies,
+            Level::Deny => Effect::Spared,
+            Level::Warn => Effect::Warns,
+            Level::Audit | Level::Off => Effect::Recorded,
+        };
+        (self.finding.subject(), effect)
+    }
+
+    /// What happens to it where its persona enforces.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// A finding with its level. It denies only where it is enforced, and only with [`Level::Deny`].
+    pub(super) fn new(
+        finding: Finding<'a>,
+        persona: &'a Persona,
+        level: Level,
+        is_enforced: bool,
+    ) -> AttributedFinding<'a> {
         AttributedFinding {
             finding,
             persona,
-            refuses,
+            level,
+            refuses: is_enforced && level == Level::Deny,
         }
     }
 
     /// A finding that denies in no mode.
-    pub(super) fn note(finding: Finding<'a>, persona: &'a str) -> AttributedFinding<'a> {
-        AttributedFinding {
-            finding,
-            persona,
-            refuses: false,
-        }
+    pub(super) fn note(finding: Finding<'a>, persona: &'a Persona) -> AttributedFinding<'a> {
+        AttributedFinding::new(finding, persona, Level::Warn, false)
     }
+}
+
+/// The effect of a finding on a request. Ordered: a stronger one covers a weaker one on the same subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Effect {
+    Recorded,
+    Warns,
+    /// Would deny, if it were enforced or new.
+    Spared,
+    Denies,
+}
+
+impl Effect {
+    const ALL: [Effect; 4] = [Effect::Recorded, Effect::Warns, Effect::Spared, Effect::Denies];
 }
 
 /// How many of one request's denying findings are kept, since an object may have tens of thousands. A denial's first line has
@@ -74,7 +113,7 @@ pub(super) const MOST_BYTES: usize = 4 * (REFUSING + 2 * REPORTED) * size_of::<A
 
 /// The memory of one finding of a container while several personas are merged.
 pub(super) const BYTES_WHILE_MERGED: usize =
-    3 * size_of::<AttributedFinding<'_>>() + 4 * size_of::<((FindingSubject<'_>, bool), usize)>();
+    3 * size_of::<AttributedFinding<'_>>() + 4 * size_of::<((FindingSubject<'_>, Effect), usize)>();
 
 /// The position in the contract's order, among those that deny or among those of one severity that do not.
 type Order = (u8, (u8, usize), Rule);
@@ -95,14 +134,16 @@ pub(super) struct Findings<'a> {
 }
 
 /// How many findings there are, kept or not.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     /// Those that deny.
     pub(super) refusing: usize,
-    /// Those that do not.
+    /// Those that are reported without denying.
     pub(super) reported: usize,
-    /// By rule.
-    pub(super) rules: [u32; Rule::ALL.len()],
+    /// Those that are only recorded.
+    pub(super) recorded: usize,
+    /// By rule and level, those that are only recorded included. A rule has several levels where several personas govern.
+    pub(super) rules: SmallVec<[(Rule, Level, u32); 4]>,
 }
 
 /// The findings that the answer reports.
@@ -132,20 +173,27 @@ impl<'a> Findings<'a> {
 
     /// Adds a finding that is compared with no other.
     pub(super) fn add(&mut self, attributed: AttributedFinding<'a>) {
-        let Counts {
-            refusing,
-            reported,
-            rules,
-        } = &mut self.counts;
-        let (list, count) = match (attributed.refuses, attributed.finding.severity()) {
-            (true, _) => (&mut self.refusing, refusing),
-            (false, Severity::Error) => (&mut self.errors, reported),
-            (false, Severity::Warning) => (&mut self.warnings, reported),
-            (false, Severity::Info) => return,
+        let counts = &mut self.counts;
+        let (list, count) = match (attributed.refuses, attributed.level) {
+            (_, Level::Off) => return,
+            (true, _) => (Some(&mut self.refusing), &mut counts.refusing),
+            (false, Level::Deny) => (Some(&mut self.errors), &mut counts.reported),
+            (false, Level::Warn) => (Some(&mut self.warnings), &mut counts.reported),
+            (false, Level::Audit) => (None, &mut counts.recorded),
         };
         *count += 1;
-        rules[attributed.finding.rule as usize] += 1;
-        list.add(attributed);
+        let (rule, level) = (attributed.finding.rule, attributed.level);
+        match counts
+            .rules
+            .iter_mut()
+            .find(|known| (known.0, known.1) == (rule, level))
+        {
+            Some((_, _, count)) => *count += 1,
+            None => counts.rules.push((rule, level, 1)),
+        }
+        if let Some(list) = list {
+            list.add(attributed);
+        }
     }
 
     /// Adds a finding, merged with those of other personas about the same part of the object.
@@ -191,24 +239,24 @@ impl<'a> Findings<'a> {
 #[derive(Default)]
 struct Part<'a> {
     list: Vec<AttributedFinding<'a>>,
-    /// Positions in the list, by subject and by whether they deny, of the earlier personas.
-    others: HashMap<(FindingSubject<'a>, bool), usize>,
+    /// Positions in the list, by subject and effect, of the earlier personas.
+    others: HashMap<(FindingSubject<'a>, Effect), usize>,
     /// How many items of the list are theirs.
     done: usize,
 }
 
 impl<'a> Part<'a> {
-    /// Of those on the same subject that deny, and of those that do not, the one with the strictest limit stays; of equal ones
-    /// the one with the lowest name.
+    /// Of those on the same subject with the same effect the one with the strictest limit stays; of equal ones the one with the
+    /// lowest name.
     fn merge(&mut self, attributed: AttributedFinding<'a>) {
         let same = match self.others.is_empty() {
             true => None,
-            false => self.others.get(&(attributed.finding.subject(), attributed.refuses)),
+            false => self.others.get(&attributed.kind()),
         };
         let Some(other) = same.and_then(|position| self.list.get_mut(*position)) else {
             return self.list.push(attributed);
         };
-        let equal = !other.finding.is_stricter_than(&attributed.finding) && attributed.persona < other.persona;
+        let equal = !other.finding.is_stricter_than(&attributed.finding) && attributed.persona() < other.persona();
         if equal || attributed.finding.is_stricter_than(&other.finding) {
             *other = attributed;
         }
@@ -216,22 +264,24 @@ impl<'a> Part<'a> {
 
     fn close(&mut self) {
         for (position, attributed) in self.list.iter().enumerate().skip(self.done) {
-            let key = (attributed.finding.subject(), attributed.refuses);
+            let key = attributed.kind();
             self.others.entry(key).or_insert(position);
         }
         self.done = self.list.len();
     }
 
-    /// A finding that does not deny is reported only where it demands more than one that does.
+    /// A finding is reported beside one with more effect on the same subject only where it demands more.
     fn drop_covered(&mut self) {
         let Part { list, others, .. } = self;
         let mut covered: Vec<usize> = Vec::new();
-        for ((subject, refuses), position) in &*others {
-            let refusing = (!refuses).then(|| others.get(&(subject.clone(), true))).flatten();
-            let pair = refusing
-                .and_then(|refusing| list.get(*refusing))
-                .zip(list.get(*position));
-            if pair.is_some_and(|(refusing, other)| !other.finding.is_stricter_than(&refusing.finding)) {
+        for ((subject, effect), position) in &*others {
+            let stronger = Effect::ALL.into_iter().filter(|other| other > effect);
+            let is_covered = stronger.into_iter().any(|other| {
+                let other = others.get(&(subject.clone(), other));
+                let pair = other.and_then(|other| list.get(*other)).zip(list.get(*position));
+                pair.is_some_and(|(other, this)| !this.finding.is_stricter_than(&other.finding))
+            });
+            if is_covered {
                 covered.push(*position);
             }
         }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::attributed::{AttributedFinding, Counts, Findings, Reported};
 use super::finding::{Finding, Rule};
+use super::level::{Level, PlatformRules};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
@@ -106,13 +107,11 @@ impl<'a> Decision<'a> {
         self.workload
     }
 
-    /// How many findings each rule has, listed or not, in the order of the contract.
-    pub fn rules(&self) -> impl Iterator<Item = (Rule, u64)> + use<> {
-        Rule::ALL
-            .into_iter()
-            .zip(self.counts.rules)
-            .filter(|(_, count)| *count > 0)
-            .map(|(rule, count)| (rule, u64::from(count)))
+    /// How many findings each rule has with each level, listed or not, and those that are only recorded. A rule occurs twice
+    /// where two personas have it at two levels.
+    pub fn rules(&self) -> impl Iterator<Item = (Rule, Level, u64)> {
+        let counts = self.counts.rules.iter();
+        counts.map(|(rule, level, count)| (*rule, *level, u64::from(*count)))
     }
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
@@ -140,7 +139,7 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
         for (container, spec) in first.context.containers() {
             judge_part(&judges, &mut collected, |judge, found| {
                 rules::judge_container(&judge.context, container, spec, &mut |finding| {
-                    found(judge.attribute(finding))
+                    judge.attribute(finding).into_iter().for_each(&mut *found);
                 });
             });
         }
@@ -202,6 +201,7 @@ struct Judge<'q, 'a> {
     context: Context<'a>,
     effective: Mode,
     ratchet: &'q Ratchet<'q, 'a>,
+    platform: &'a PlatformRules,
     /// The app label of the new object.
     label: &'a str,
 }
@@ -225,30 +225,44 @@ impl<'q, 'a> Judge<'q, 'a> {
             effective: rulebook.or_stricter(&persona.mode),
             governor,
             ratchet,
+            platform: question.platform,
             label: &question.new.metadata.labels.name,
         }
     }
 
     /// Judges everything but the containers.
     fn judge_object(&self, found: &mut dyn FnMut(AttributedFinding<'a>)) {
-        rules::judge_object(&self.context, &mut |finding| found(self.attribute(finding)));
+        rules::judge_object(&self.context, &mut |finding| {
+            self.attribute(finding).into_iter().for_each(&mut *found);
+        });
         if let Some(before) = self.governor.escaped_from {
             let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
             let finding = rules::escaped(owner, before, self.label);
-            found(AttributedFinding::under(self.effective, finding, &owner.name));
+            let is_enforced = self.effective == Mode::Enforcing;
+            found(AttributedFinding::new(finding, owner, Level::Deny, is_enforced));
         }
     }
 
-    /// The effect of a finding: an error that an update merely keeps does not deny.
-    fn attribute(&self, mut finding: Finding<'a>) -> AttributedFinding<'a> {
-        // In advisory mode nothing denies, so nothing needs an excuse. Upstream judges the new object alone.
-        let is_enforced = self.effective == Mode::Enforcing && self.context.set == RuleSet::Complete;
-        let effective = match is_enforced && self.ratchet.excuses(&mut finding) {
-            true => Mode::Advisory,
-            false => self.effective,
+    /// The effect of a finding; `None` where its rule is off. What an update merely keeps does not deny.
+    fn attribute(&self, mut finding: Finding<'a>) -> Option<AttributedFinding<'a>> {
+        let Demands { persona, rules, .. } = self.governor.demands;
+        if !rules.contains(finding.rule) {
+            return None;
+        }
+        let is_complete = self.context.set == RuleSet::Complete;
+        let level = match is_complete {
+            true => self.platform.level(finding.rule, &persona.levels),
+            false => finding.rule.built_in(),
         };
+        if level == Level::Off {
+            return None;
+        }
+        // Where nothing denies, nothing needs an excuse. Upstream judges the new object alone.
+        let may_deny = level == Level::Deny && self.effective == Mode::Enforcing;
+        let is_enforced = may_deny && !(is_complete && self.ratchet.excuses(&mut finding));
         let owner = self.governor.demands.owner(finding.rule);
-        AttributedFinding::under(effective, as_of(owner, finding), &owner.name)
+        let finding = as_of(owner, finding);
+        Some(AttributedFinding::new(finding, owner, level, is_enforced))
     }
 }
 

@@ -3,151 +3,10 @@
 use std::sync::Arc;
 
 pub use super::place::{ContainerKind, ContainerRef, Place};
+pub use super::rule::{Rule, Severity};
 
 use super::persona::{Persona, Problem};
 use super::quantity::Quantity;
-
-/// All rules. Their names are stable: they appear in answers, metrics, reports and docs.
-///
-/// The order of the variants is the order in which findings of one container are reported (contract 2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    missing_docs,
-    reason = "docs/rules.md has a section on each; the contract rows stand beside the variants"
-)]
-pub enum Rule {
-    CpuLimitAbovePersona,    // W1, R1
-    MemoryLimitAbovePersona, // W2, R2
-    CpuLimitMissing,
-    MemoryLimitMissing,
-    RequestsMissing,       // R3
-    ReplicasBelowMinimum,  // E1, R4
-    ReplicasAboveMaximum,  // W3, R5
-    LivenessProbeMissing,  // W4, R6
-    LivenessPathDiffers,   // R7
-    ReadinessProbeMissing, // W5, R8
-    RunAsNonRoot,          // E2, R9
-    PrivilegeEscalation,   // E3, R11
-    PrivilegeEscalationUnset,
-    WritableRootFilesystem, // R10
-    AppLabelRemoved,
-    AppLabelChanged,
-    PersonaValueUnreadable,
-    PersonaDuplicate,
-    ModeUnknown,
-    ObjectUnreadable,
-}
-
-/// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Reported in status and by the command line only.
-    Info,
-    /// Reported as a warning in every mode.
-    Warning,
-    /// Denies the request where its persona enforces; reported as a warning elsewhere.
-    Error,
-}
-
-impl Severity {
-    /// All of them, the mildest first.
-    pub const ALL: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Error];
-
-    /// The word used in status, metrics and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        }
-    }
-}
-
-impl Rule {
-    /// All rules, in the order of the contract.
-    pub const ALL: [Rule; 20] = [
-        Rule::CpuLimitAbovePersona,
-        Rule::MemoryLimitAbovePersona,
-        Rule::CpuLimitMissing,
-        Rule::MemoryLimitMissing,
-        Rule::RequestsMissing,
-        Rule::ReplicasBelowMinimum,
-        Rule::ReplicasAboveMaximum,
-        Rule::LivenessProbeMissing,
-        Rule::LivenessPathDiffers,
-        Rule::ReadinessProbeMissing,
-        Rule::RunAsNonRoot,
-        Rule::PrivilegeEscalation,
-        Rule::PrivilegeEscalationUnset,
-        Rule::WritableRootFilesystem,
-        Rule::AppLabelRemoved,
-        Rule::AppLabelChanged,
-        Rule::PersonaValueUnreadable,
-        Rule::PersonaDuplicate,
-        Rule::ModeUnknown,
-        Rule::ObjectUnreadable,
-    ];
-
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Rule::CpuLimitAbovePersona => "cpu-limit-above-persona",
-            Rule::MemoryLimitAbovePersona => "memory-limit-above-persona",
-            Rule::CpuLimitMissing => "cpu-limit-missing",
-            Rule::MemoryLimitMissing => "memory-limit-missing",
-            Rule::RequestsMissing => "requests-missing",
-            Rule::ReplicasBelowMinimum => "replicas-below-minimum",
-            Rule::ReplicasAboveMaximum => "replicas-above-maximum",
-            Rule::LivenessProbeMissing => "liveness-probe-missing",
-            Rule::LivenessPathDiffers => "liveness-path-differs",
-            Rule::ReadinessProbeMissing => "readiness-probe-missing",
-            Rule::RunAsNonRoot => "run-as-non-root",
-            Rule::PrivilegeEscalation => "privilege-escalation",
-            Rule::PrivilegeEscalationUnset => "privilege-escalation-unset",
-            Rule::WritableRootFilesystem => "writable-root-filesystem",
-            Rule::AppLabelRemoved => "app-label-removed",
-            Rule::AppLabelChanged => "app-label-changed",
-            Rule::PersonaValueUnreadable => "persona-value-unreadable",
-            Rule::PersonaDuplicate => "persona-duplicate",
-            Rule::ModeUnknown => "mode-unknown",
-            Rule::ObjectUnreadable => "object-unreadable",
-        }
-    }
-
-    /// The severity of this rule's findings.
-    pub fn severity(self) -> Severity {
-        match self {
-            Rule::ReplicasBelowMinimum
-            | Rule::RunAsNonRoot
-            | Rule::PrivilegeEscalation
-            | Rule::AppLabelRemoved
-            | Rule::AppLabelChanged => Severity::Error,
-            Rule::LivenessPathDiffers => Severity::Info,
-            _ => Severity::Warning,
-        }
-    }
-
-    /// The paragraph of the answer that a finding belongs to. Errors are listed separately, so only warnings are interleaved
-    /// here. Contract 2.4: per container the limits, then replicas, then per container the probes; ours follow.
-    pub(super) fn paragraph(self) -> u8 {
-        match self {
-            Rule::CpuLimitAbovePersona
-            | Rule::MemoryLimitAbovePersona
-            | Rule::CpuLimitMissing
-            | Rule::MemoryLimitMissing
-            | Rule::RequestsMissing => 0,
-            Rule::ReplicasBelowMinimum | Rule::ReplicasAboveMaximum => 1,
-            Rule::LivenessProbeMissing | Rule::LivenessPathDiffers | Rule::ReadinessProbeMissing => 2,
-            Rule::RunAsNonRoot => 3,
-            Rule::PrivilegeEscalation | Rule::PrivilegeEscalationUnset | Rule::WritableRootFilesystem => 4,
-            Rule::AppLabelRemoved | Rule::AppLabelChanged => 5,
-            Rule::PersonaValueUnreadable => 6,
-            Rule::PersonaDuplicate => 7,
-            Rule::ModeUnknown => 8,
-            Rule::ObjectUnreadable => 9,
-        }
-    }
-}
 
 /// How a container gains privileges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,10 +182,5 @@ impl<'a> Finding<'a> {
             place: Place::Container(container, field),
             fact,
         }
-    }
-
-    /// Its severity.
-    pub fn severity(&self) -> Severity {
-        self.rule.severity()
     }
 }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
 pub use plan::Plan;
+pub(super) use plan::probe;
 
 use super::finding::ContainerRef;
 
@@ -54,6 +55,13 @@ pub enum Setting<'a> {
     Number(i64),
     /// A text, quantities included.
     Text(Cow<'a, str>),
+    /// A probe by HTTP.
+    Probe {
+        /// Its path.
+        path: &'a str,
+        /// Its port.
+        port: i32,
+    },
 }
 
 impl Setting<'_> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::attributed::AttributedFinding;
 use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
 use super::first::First;
+use super::level::PlatformRules;
 use super::notes;
 use super::persona::Persona;
 use super::render::{FieldPath, Message};
@@ -49,6 +50,7 @@ pub fn issues<'f>(
     workload: &'f Workload<'f>,
     persona: &'f Persona,
     sharing: &'f [Arc<Persona>],
+    platform: &PlatformRules,
 ) -> Issues {
     let context = Context {
         set,
@@ -57,11 +59,17 @@ pub fn issues<'f>(
         workload,
         persona,
     };
-    let mut first = First::new(MOST_ISSUES, order);
+    let mut first = First::new(MOST_ISSUES, |found: &(Severity, Finding<'f>)| order(&found.1));
     let mut counts = [0; Severity::ALL.len()];
     let mut add = |finding: Finding<'f>| {
-        counts[finding.severity() as usize] += 1;
-        first.add(finding);
+        let level = match set {
+            RuleSet::Complete => platform.level(finding.rule, &persona.levels),
+            RuleSet::Upstream => finding.rule.built_in(),
+        };
+        if let Some(severity) = Severity::of(level) {
+            counts[severity as usize] += 1;
+            first.add((severity, finding));
+        }
     };
     rules::judge(&context, &mut add);
     if set == RuleSet::Complete {
@@ -80,9 +88,10 @@ pub fn issues<'f>(
     }
     let errors = counts[Severity::Error as usize];
     let listed = first.into_list();
-    let mut list: Vec<Issue> = listed.iter().map(|finding| issue(finding, persona)).collect();
-    for finding in &listed {
-        counts[finding.severity() as usize] -= 1;
+    let mut list = Vec::with_capacity(listed.len() + 1);
+    for (severity, finding) in &listed {
+        list.push(issue(*severity, finding, persona));
+        counts[*severity as usize] -= 1;
     }
     let worst = Severity::ALL
         .into_iter()
@@ -230,8 +239,7 @@ fn resource(rule: Rule) -> &'static str {
     }
 }
 
-fn issue(finding: &Finding<'_>, persona: &Persona) -> Issue {
-    let severity = finding.severity();
+fn issue(severity: Severity, finding: &Finding<'_>, persona: &Persona) -> Issue {
     let short = |text: &dyn Display| cut(text, LONGEST);
     let Some(row) = row(finding) else {
         return Issue {

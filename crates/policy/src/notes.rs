@@ -69,5 +69,5 @@ fn mode<'a>(holder: ModeHolder<'a>, wish: &'a ModeWish, persona: &'a Persona) ->
 
 fn note<'a>(rule: Rule, field: &'static str, fact: Fact<'a>, persona: &'a Persona) -> AttributedFinding<'a> {
     let place = Place::Object(field);
-    AttributedFinding::note(Finding { rule, place, fact }, &persona.name)
+    AttributedFinding::note(Finding { rule, place, fact }, persona)
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::level::Levels;
 use super::mode::ModeWish;
 use super::quantity::Quantity;
 use dorgu_api::ApplicationPersona;
-use dorgu_api::application_persona::Tier;
+use dorgu_api::application_persona::{Ownership, Tier};
 
 /// What one ApplicationPersona demands. Absent means "not checked" (contract 1): the schema's defaults were applied
 /// before, by the API server or by file mode, and are not repeated here.
@@ -48,6 +49,10 @@ pub struct Persona {
     pub read_only_root_filesystem: bool,
     /// `spec.policies.security.allowPrivilegeEscalation` is false.
     pub forbids_privilege_escalation: bool,
+    /// `spec.policies.rules`: the levels that it wishes for single rules.
+    pub levels: Levels,
+    /// `spec.ownership`, as far as a denial names it.
+    pub contact: Option<Box<Contact>>,
     /// Invalid values, which every answer names.
     pub problems: Vec<Problem>,
 }
@@ -68,6 +73,32 @@ pub struct WrittenLimits {
     pub cpu: Box<str>,
     /// `spec.resources.limits.memory`.
     pub memory: Box<str>,
+}
+
+/// Whom to talk to about an application, and what to read. Each is empty where the persona does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// `spec.ownership.team`.
+    pub team: Box<str>,
+    /// `spec.ownership.owner`.
+    pub owner: Box<str>,
+    /// `spec.ownership.oncall`.
+    pub oncall: Box<str>,
+    /// `spec.ownership.runbook`.
+    pub runbook: Box<str>,
+}
+
+impl Contact {
+    fn parse(ownership: &Ownership) -> Option<Box<Contact>> {
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().trim().into();
+        let contact = Contact {
+            team: text(&ownership.team),
+            owner: text(&ownership.owner),
+            oncall: text(&ownership.oncall),
+            runbook: text(&ownership.runbook),
+        };
+        (contact != Contact::default()).then(|| Box::new(contact))
+    }
 }
 
 /// An invalid value of a persona.
@@ -104,6 +135,14 @@ impl Persona {
     /// Whether an answer carries a note about this persona itself.
     pub(super) fn has_notes(&self) -> bool {
         !self.problems.is_empty() || matches!(self.mode, ModeWish::Unknown(_) | ModeWish::Misplaced(_))
+    }
+
+    /// The requests to offer a container that has none, CPU first: the persona's, or its limits where it names no requests.
+    pub(super) fn offered_requests(&self) -> [Option<&Quantity>; 2] {
+        [
+            self.requests.cpu.as_ref().or(self.limits.cpu.as_ref()),
+            self.requests.memory.as_ref().or(self.limits.memory.as_ref()),
+        ]
     }
 
     /// Reads a persona. Nothing fails: what cannot be read becomes a [`Problem`] and its check is skipped.
@@ -158,7 +197,8 @@ impl Persona {
         let plain = as_we_write(&limits.cpu, &written.cpu) && as_we_write(&limits.memory, &written.memory);
         let scaling = spec.scaling.as_ref();
         let health = spec.health.as_ref();
-        let security = spec.policies.as_ref().and_then(|policies| policies.security.as_ref());
+        let policies = spec.policies.as_ref();
+        let security = policies.and_then(|policies| policies.security.as_ref());
         let annotations = object.metadata.annotations.as_ref();
         let mode = |map: Option<&BTreeMap<String, String>>| map?.get(ModeWish::KEY).cloned();
         Persona {
@@ -187,6 +227,8 @@ impl Persona {
                 .filter(|user| (1..=i64::from(i32::MAX)).contains(user)),
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
+            contact: spec.ownership.as_ref().and_then(Contact::parse),
+            levels: Levels::from(policies.map_or(&[][..], |policies| &policies.rules)),
             problems,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::finding::Rule;
+use super::rule::Rule;
 
 /// The list of a container, and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::finding::{ContainerKind, ContainerRef, Escalation};
 use super::privileged::{EVERY_CAPABILITY, capability};
 use super::security_context::{EffectiveSecurityContext, Silence};
-use super::workload::PodSpec;
+use super::workload::{Container, PodSpec};
 
 /// An operating system that a pod runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,8 +79,8 @@ pub(super) enum Lifetime {
 }
 
 impl Lifetime {
-    pub(super) fn of(container: ContainerRef<'_>) -> Lifetime {
-        match container.kind {
+    pub(super) fn of(kind: ContainerKind) -> Lifetime {
+        match kind {
             ContainerKind::Init => Lifetime::Once,
             ContainerKind::App | ContainerKind::Sidecar => Lifetime::Permanent,
         }
@@ -91,6 +91,9 @@ impl Lifetime {
 /// name share their powers.
 #[derive(Debug)]
 pub(super) struct Powers<'a>(HashMap<(&'a str, Power<'a>), Lifetime>);
+
+/// A container of the stored object, kept by its name beside its powers.
+pub(super) type StoredContainer<'a> = (ContainerKind, &'a Container<'a>);
 
 /// How many powers most containers have: escalation, and a user on either system.
 pub(super) const USUAL_POWERS: usize = 3;
@@ -117,7 +120,7 @@ impl<'a> Powers<'a> {
     }
 
     fn add(&mut self, container: ContainerRef<'a>, power: Power<'a>) {
-        let lifetime = Lifetime::of(container);
+        let lifetime = Lifetime::of(container.kind);
         let kept = self.0.entry((container.name, power)).or_insert(lifetime);
         *kept = lifetime.max(*kept);
     }
@@ -127,6 +130,6 @@ impl<'a> Powers<'a> {
         let held = |power: Power<'a>| self.0.get(&(container.name, power)).copied();
         let above = power.above().iter().cloned();
         let lifetimes = std::iter::once(power.clone()).chain(above).filter_map(held);
-        lifetimes.max() >= Some(Lifetime::of(container))
+        lifetimes.max() >= Some(Lifetime::of(container.kind))
     }
 }

@@ -1,5 +1,6 @@
 //! The input of a decision: an object, its stored version, and the personas of each.
 
+use super::level::PlatformRules;
 use super::mode::ModeWish;
 use super::rules::Subject;
 use super::strictest::Personas;
@@ -28,6 +29,8 @@ pub struct Question<'a> {
     pub namespace: &'a str,
     /// The namespace's label `dorgu.io/mode`.
     pub namespace_mode: &'a ModeWish,
+    /// The levels that the platform requires.
+    pub platform: &'a PlatformRules,
 }
 
 /// The stored object of an update.

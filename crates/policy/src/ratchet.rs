@@ -1,15 +1,19 @@
-//! The ratchet: an error that the stored object already has, at least as severe, does not deny an update.
+//! The ratchet: what the stored object already has, at least as severe, does not deny an update. docs/rules.md has the order of
+//! each rule as a table.
 //!
-//! It compares replicas, and what a container can do (`power`) rather than the fields: a setting that moves to another field, another level or
-//! another list is not new as long as the container can do no more than before.
+//! It compares replicas, what a container can do (`power`) and what it has (`stored`) rather than the fields: a setting that moves
+//! to another field, another level or another list is not new as long as the container can do no more than before.
+
+mod stored;
 
 use std::cell::OnceCell;
 
-use super::finding::{ContainerRef, Fact, Finding, Place, Severity};
-use super::power::{Power, Powers};
+use super::finding::{ContainerRef, Fact, Finding, Place, Rule};
+use super::power::Power;
 use super::question::Question;
 use super::security_context::{EffectiveSecurityContext, Silence};
 use super::workload::{Container, PodSpec, Workload};
+use stored::Before;
 
 /// The stored object of a question: read when the first finding needs it, and kept for the other personas.
 pub(super) type Stored<'a> = OnceCell<Option<Workload<'a>>>;
@@ -30,12 +34,9 @@ impl<'q, 'a> Ratchet<'q, 'a> {
         }
     }
 
-    /// Whether the finding is an old error. Without a readable stored object nothing is old. A finding about several containers
-    /// keeps those for which it is new.
+    /// Whether the finding is old. Without a readable stored object nothing is old. A finding about several containers keeps
+    /// those for which it is new.
     pub(super) fn excuses(&self, finding: &mut Finding<'a>) -> bool {
-        if finding.severity() != Severity::Error {
-            return false;
-        }
         let before = self.before.get_or_init(|| self.read());
         before.as_ref().is_some_and(|before| self.had(before, finding))
     }
@@ -43,12 +44,15 @@ impl<'q, 'a> Ratchet<'q, 'a> {
     fn read(&self) -> Option<Before<'q>> {
         let old = self.question.old.as_ref()?;
         let stored = self.stored.get_or_init(|| (old.workload)()).as_ref()?;
-        if stored.spec.template.spec.has_overlong_name() {
+        let pod = &stored.spec.template.spec;
+        if pod.has_overlong_name() {
             return None;
         }
         Some(Before {
             replicas: self.question.subject.replicas(stored),
-            powers: Powers::of(&stored.spec.template.spec),
+            pod,
+            powers: OnceCell::new(),
+            containers: OnceCell::new(),
         })
     }
 
@@ -58,7 +62,10 @@ impl<'q, 'a> Ratchet<'q, 'a> {
 
     fn had(&self, before: &Before<'q>, finding: &mut Finding<'a>) -> bool {
         match (finding.place, &mut finding.fact) {
-            (_, Fact::Replicas { observed, .. }) => *observed >= before.replicas,
+            (_, Fact::Replicas { observed, .. }) => match finding.rule {
+                Rule::ReplicasAboveMaximum => *observed <= before.replicas,
+                _ => *observed >= before.replicas,
+            },
             (_, Fact::NonRootNotDemanded { containers, .. }) => {
                 // They are named in their order, so one walk finds them all.
                 let is_new = || {
@@ -79,8 +86,26 @@ impl<'q, 'a> Ratchet<'q, 'a> {
                 spec.is_some_and(|spec| self.had_user(before, container, spec))
             }
             (Place::Container(container, _), Fact::Escalation(how)) => {
-                before.powers.include(container, &Power::from(*how))
+                before.powers().include(container, &Power::from(*how))
             }
+            (Place::Container(container, _), Fact::EscalationUnset) => {
+                before.powers().include(container, &Power::Escalation)
+            }
+            (Place::Pod(_), Fact::PodLimitAbove { observed, .. }) => before.had_pod_limit(finding.rule, observed),
+            (Place::Container(container, _), Fact::LimitAbove { observed, .. }) => {
+                before.had_limit(finding.rule, container, Some(observed))
+            }
+            (Place::Container(container, _), Fact::LimitMissing { .. }) => {
+                let of_pod = stored::limit(finding.rule, &self.pod().resources);
+                before.had_limit(finding.rule, container, of_pod)
+            }
+            (Place::Container(container, _), Fact::RequestsMissing { .. }) => before.had_no_requests(container),
+            (Place::Container(container, _), Fact::WritableRoot { .. }) => before.had_writable_root(container),
+            (Place::Container(container, _), Fact::ProbeMissing { .. }) => before.had_no_probe(finding.rule, container),
+            (Place::Container(container, _), Fact::PathDiffers { observed, .. }) => {
+                before.had_liveness_path(container, observed)
+            }
+            // About the label that names the app, about personas and about modes.
             _ => false,
         }
     }
@@ -89,14 +114,8 @@ impl<'q, 'a> Ratchet<'q, 'a> {
     fn had_user(&self, before: &Before<'q>, container: ContainerRef<'a>, spec: &Container<'a>) -> bool {
         let effective = EffectiveSecurityContext::new(self.pod(), spec);
         let mut powers = effective.powers_of_user(Silence::Passes);
-        powers.all(|power| before.powers.include(container, &power))
+        powers.all(|power| before.powers().include(container, &power))
     }
-}
-
-/// The stored object as far as it can excuse anything.
-struct Before<'q> {
-    replicas: i32,
-    powers: Powers<'q>,
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use serde_json::{Value, json};
 
-use super::finding::{ContainerRef, Fact, Finding, Place, Rule};
-use super::fix::{Change, Level, Plan, Setting};
+use super::finding::{ContainerRef, Fact, Finding, Place};
+use super::fix::{self, Change, Level, Plan, Setting};
 use super::workload::Workload;
 
 /// The patch for one finding. `None` where no right value is known, such as for a probe without a port.
@@ -61,24 +61,19 @@ impl Editor {
             Setting::Flag(flag) => self.set(&target, json!(flag)),
             Setting::Number(number) => self.set(&target, json!(number)),
             Setting::Text(text) => self.set(&target, json!(text)),
+            Setting::Probe { path, port } => self.set(&target, probe(path, &json!(port))),
         }
     }
 
     /// A probe needs a port; where the persona names none, the container's first may serve.
     fn probe(&mut self, finding: &Finding<'_>) {
-        let (Fact::ProbeMissing { path, port }, Place::Container(container, _)) = (&finding.fact, &finding.place)
+        let (Fact::ProbeMissing { path, port: None }, Place::Container(container, _)) = (&finding.fact, &finding.place)
         else {
             return;
         };
         let base = self.base(Level::Container(*container));
-        let kind = if finding.rule == Rule::LivenessProbeMissing {
-            "livenessProbe"
-        } else {
-            "readinessProbe"
-        };
-        let first = self.at(&join(&base, ["ports", "0", "containerPort"])).cloned();
-        if let Some(port) = port.map(|port| json!(port)).or(first) {
-            self.set(&join(&base, [kind]), json!({"httpGet": {"path": path, "port": port}}));
+        if let Some(port) = self.at(&join(&base, ["ports", "0", "containerPort"])).cloned() {
+            self.set(&join(&base, [fix::probe(finding.rule)]), probe(path, &port));
         }
     }
 
@@ -160,6 +155,10 @@ impl Editor {
             self.operations.push(operation);
         }
     }
+}
+
+fn probe(path: &str, port: &Value) -> Value {
+    json!({"httpGet": {"path": path, "port": port}})
 }
 
 fn path(tokens: &[&str]) -> PointerBuf {

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
 use super::privileged::capability;
-use super::text::{Literal, Shown};
+use super::text::{JsonText, Literal, Shown};
 
 /// The finding as one line of printable ASCII.
 pub struct Message<'a>(pub &'a Finding<'a>);
@@ -272,6 +272,7 @@ impl FixLine<'_> {
         };
         let texts = [from, to].map(|setting| match setting {
             Setting::Text(text) => text.len(),
+            Setting::Probe { path, .. } => path.len(),
             _ => 0,
         });
         FRAME + field.len() + ESCAPE * (name + texts.iter().sum::<usize>())
@@ -290,6 +291,9 @@ impl Display for Value<'_> {
             Setting::Number(number) => write!(f, "{number}"),
             Setting::Text(text) if self.1 => write!(f, "{}", Shown(text)),
             Setting::Text(text) => write!(f, "{}", Literal(text)),
+            Setting::Probe { path, port } => {
+                write!(f, r#"{{"httpGet":{{"path":{},"port":{port}}}}}"#, JsonText(path))
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use crate::attributed;
-use crate::power::{Lifetime, Power, USUAL_POWERS};
+use crate::power::{Lifetime, Power, StoredContainer, USUAL_POWERS};
 
 /// How many containers of both kinds, and capabilities that they add, an object may have to be judged: far more than any
 /// running pod, and few enough to be judged in milliseconds.
@@ -162,16 +162,19 @@ impl Room {
     }
 }
 
-/// The memory of the table in which the powers of a stored object are kept: made for the usual number, and
+/// The memory of the two tables that are kept of a stored object: its containers by name, and their powers. The latter is made for the usual number, and
 /// doubled where they are more. A table is a power of two in size and at most seven eighths full.
 fn powers(containers: usize, powers: usize) -> usize {
     const ENTRY: usize = size_of::<((&str, Power<'_>), Lifetime)>() + 1;
+    const CONTAINER: usize = size_of::<(&str, StoredContainer<'_>)>() + 1;
     let table = |entries: usize| ENTRY * (entries * 8 / 7).next_power_of_two().max(4);
     let (made, grown) = (table(USUAL_POWERS * containers), table(powers));
-    match grown > made {
-        true => grown + grown / 2,
-        false => made,
-    }
+    let by_name = CONTAINER * (containers * 8 / 7).next_power_of_two().max(4);
+    by_name
+        + match grown > made {
+            true => grown + grown / 2,
+            false => made,
+        }
 }
 
 thread_local! {

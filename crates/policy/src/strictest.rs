@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::finding::{Fact, Finding, Rule};
+use super::level::Level;
 use super::mode::{Mode, ModeWish};
 use super::persona::Persona;
 
@@ -57,10 +60,12 @@ impl<'a> Personas<'a> {
         };
         let single = single.iter().map(|persona| Demands {
             persona,
+            rules: Rules::ALL,
             whose: Whose::One(persona),
         });
         single.chain(groups.iter().map(move |group| Demands {
             persona: &group.persona,
+            rules: group.apart.rules,
             whose: Whose::Several(group, list),
         }))
     }
@@ -77,11 +82,13 @@ impl<'a> Personas<'a> {
     }
 }
 
-/// What one judging holds against an object: a persona, or the strictest of several.
+/// What one pass of rules holds against an object: a persona, or the strictest of several.
 #[derive(Clone, Copy)]
 pub(super) struct Demands<'a> {
     /// The limits. Of several personas it has no name.
     pub(super) persona: &'a Persona,
+    /// The rules that it is judged by. Findings of others are not its own.
+    pub(super) rules: Rules,
     whose: Whose<'a>,
 }
 
@@ -105,12 +112,32 @@ impl<'a> Demands<'a> {
     }
 }
 
-/// The finding as its owner alone would have made it: the probes of two personas may have two ports.
+/// The finding as its owner alone would have made it: the probes of two personas may have two ports, and what one requests
+/// does not depend on the limits of another.
 pub(super) fn as_of<'a>(owner: &'a Persona, mut finding: Finding<'a>) -> Finding<'a> {
-    if let Fact::ProbeMissing { port, .. } = &mut finding.fact {
-        *port = owner.probe_port;
+    match &mut finding.fact {
+        Fact::ProbeMissing { port, .. } => *port = owner.probe_port,
+        Fact::RequestsMissing { cpu, memory } => [*cpu, *memory] = owner.offered_requests(),
+        _ => {}
     }
     finding
+}
+
+/// Some of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Rules(u32);
+
+impl Rules {
+    pub(super) const ALL: Rules = Rules(u32::MAX);
+    const NONE: Rules = Rules(0);
+
+    pub(super) fn contains(self, rule: Rule) -> bool {
+        self.0 & (1 << rule as u32) != 0
+    }
+
+    fn with(self, rule: Rule) -> Rules {
+        Rules(self.0 | 1 << rule as u32)
+    }
 }
 
 /// What several personas of one app demand together.
@@ -121,27 +148,64 @@ pub struct Strictest {
     noted: Box<[u32]>,
 }
 
-/// What keeps personas apart that share an app: only those that are equal in all of it can be judged as one. Whatever
-/// decides how a finding counts, or whether a persona is asked at all, belongs here.
+/// What keeps demands apart that several personas of an app have: only those that are equal in all of it can be judged as one.
+/// Whatever decides how a finding counts belongs here. Each has a few values, so that there are few groups however many
+/// personas there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Apart {
     /// The mode by the persona's annotation; none where it is absent or unknown.
     mode: Option<Mode>,
+    /// The level that the persona wishes for these rules.
+    wish: Option<Level>,
+    /// The rules that are judged. Two rules about one limit are never judged together where levels differ: the strictest limit
+    /// of one may be laxer than that of the other.
+    rules: Rules,
 }
 
 impl Apart {
-    fn of(persona: &Persona) -> Apart {
+    /// Everything that a persona demands: at once where no persona of the app wishes any level.
+    fn of(persona: &Persona, are_levels_set: bool) -> SmallVec<[Apart; 2]> {
         let mode = match persona.mode {
             ModeWish::Set(mode) => Some(mode),
             ModeWish::Unset | ModeWish::Unknown(_) | ModeWish::Misplaced(_) => None,
         };
-        Apart { mode }
+        let apart = |wish, rules| Apart { mode, wish, rules };
+        if !are_levels_set {
+            return SmallVec::from_iter([apart(None, Rules::ALL)]);
+        }
+        let wishes = Level::ALL.into_iter().map(Some).chain([None]);
+        let pairs = wishes.flat_map(|wish| [false, true].map(|is_second| (wish, is_second)));
+        let parts = pairs.map(|(wish, is_second)| {
+            let rules = Rule::ALL
+                .into_iter()
+                .filter(|rule| is_second_of_a_limit(*rule) == is_second);
+            let wished = rules.filter(|rule| persona.levels.get(*rule) == wish);
+            apart(wish, wished.fold(Rules::NONE, Rules::with))
+        });
+        parts.filter(|apart| apart.rules != Rules::NONE).collect()
+    }
+
+    /// What its group is found by. The rules of two personas with one wish may differ, and are joined.
+    fn key(self) -> (Option<Mode>, Option<Level>, bool) {
+        let is_second = Rule::ALL
+            .into_iter()
+            .any(|rule| is_second_of_a_limit(rule) && self.rules.contains(rule));
+        (self.mode, self.wish, is_second && self.rules != Rules::ALL)
     }
 }
 
-/// Personas that nothing keeps apart, as one.
+/// Whether another rule is about the same value of a persona.
+fn is_second_of_a_limit(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::CpuLimitMissing | Rule::MemoryLimitMissing | Rule::LivenessPathDiffers | Rule::PrivilegeEscalationUnset
+    )
+}
+
+/// Demands that nothing keeps apart, as those of one persona.
 #[derive(Debug)]
 struct Group {
+    apart: Apart,
     persona: Persona,
     /// For each rule, the position of the persona whose limit it is.
     owners: [u32; Rule::ALL.len()],
@@ -151,16 +215,18 @@ impl Strictest {
     /// Compiles the personas of one app, in the order of their names: of equal limits the first is kept.
     pub fn compile(list: &[Arc<Persona>]) -> Strictest {
         let mut groups: Vec<Group> = Vec::new();
-        let mut places: HashMap<Apart, usize> = HashMap::new();
+        let mut places = HashMap::new();
         let mut noted = Vec::new();
+        let are_levels_set = list.iter().any(|persona| !persona.levels.is_empty());
         for (persona, position) in list.iter().zip(0..) {
-            let apart = Apart::of(persona);
-            let place = *places.entry(apart).or_insert(groups.len());
-            if place == groups.len() {
-                groups.push(Group::led_by(position, apart));
-            }
-            if let Some(group) = groups.get_mut(place) {
-                group.tighten(persona, position);
+            for apart in Apart::of(persona, are_levels_set) {
+                let place = *places.entry(apart.key()).or_insert(groups.len());
+                if place == groups.len() {
+                    groups.push(Group::led_by(position, apart));
+                }
+                if let Some(group) = groups.get_mut(place) {
+                    group.tighten(persona, position, apart.rules);
+                }
             }
             if persona.has_notes() {
                 noted.push(position);
@@ -177,6 +243,7 @@ impl Group {
     /// A group that demands nothing yet.
     fn led_by(position: u32, apart: Apart) -> Group {
         Group {
+            apart,
             persona: Persona {
                 mode: apart.mode.map_or(ModeWish::Unset, ModeWish::Set),
                 ..Persona::default()
@@ -185,31 +252,44 @@ impl Group {
         }
     }
 
-    /// Takes of each limit the stricter. What has no order, such as a path, stays that of the first.
-    fn tighten(&mut self, other: &Persona, position: u32) {
-        let Group { persona: own, owners } = self;
-        let mut takes = |taken: bool, rules: &[Rule]| {
+    /// Takes of each limit the stricter, where one of these rules is about it. What has no order, such as a path, stays that of
+    /// the first.
+    fn tighten(&mut self, other: &Persona, position: u32, rules: Rules) {
+        let Group { apart, persona, owners } = self;
+        for (name, rule) in Rule::all_settable().filter(|(_, rule)| rules.contains(*rule)) {
+            apart.rules = apart.rules.with(rule);
+            if let Some(level) = apart.wish {
+                persona.levels.set(name, level);
+            }
+        }
+        let own = persona;
+        let judges = |about: &[Rule]| about.iter().any(|rule| rules.contains(*rule));
+        let mut takes = |taken: bool, about: &[Rule]| {
+            let taken = taken && judges(about);
             if taken {
-                rules.iter().for_each(|rule| owners[*rule as usize] = position);
+                about.iter().for_each(|rule| owners[*rule as usize] = position);
             }
             taken
         };
-        takes(
-            lower(&mut own.limits.cpu, other.limits.cpu.as_ref()),
-            &[Rule::CpuLimitAbovePersona, Rule::CpuLimitMissing],
-        );
-        takes(
-            lower(&mut own.limits.memory, other.limits.memory.as_ref()),
-            &[Rule::MemoryLimitAbovePersona, Rule::MemoryLimitMissing],
-        );
-        if takes(!own.has_resources && other.has_resources, &[Rule::RequestsMissing]) {
-            own.has_resources = true;
-            own.requests = other.requests.clone();
+        let cpu = [Rule::CpuLimitAbovePersona, Rule::CpuLimitMissing];
+        if takes(is_lower(own.limits.cpu.as_ref(), other.limits.cpu.as_ref()), &cpu) {
+            own.limits.cpu.clone_from(&other.limits.cpu);
         }
-        takes(
-            lower(&mut own.max_replicas, other.max_replicas.as_ref()),
-            &[Rule::ReplicasAboveMaximum],
-        );
+        let memory = [Rule::MemoryLimitAbovePersona, Rule::MemoryLimitMissing];
+        if takes(
+            is_lower(own.limits.memory.as_ref(), other.limits.memory.as_ref()),
+            &memory,
+        ) {
+            own.limits.memory.clone_from(&other.limits.memory);
+        }
+        own.has_resources |= takes(!own.has_resources && other.has_resources, &[Rule::RequestsMissing]);
+        let maximum = [Rule::ReplicasAboveMaximum];
+        if takes(
+            is_lower(own.max_replicas.as_ref(), other.max_replicas.as_ref()),
+            &maximum,
+        ) {
+            own.max_replicas = other.max_replicas;
+        }
         if takes(other.min_replicas > own.min_replicas, &[Rule::ReplicasBelowMinimum]) {
             own.min_replicas = other.min_replicas;
         }
@@ -239,13 +319,9 @@ impl Group {
     }
 }
 
-/// Puts the lower of two bounds into `own`, and says whether that was the other's; no bound is above all.
-fn lower<T: Ord + Clone>(own: &mut Option<T>, other: Option<&T>) -> bool {
-    let taken = other.is_some_and(|other| own.as_ref().is_none_or(|own| other < own));
-    if taken {
-        *own = other.cloned();
-    }
-    taken
+/// Whether the second bound is lower; no bound is above all.
+fn is_lower<T: Ord>(own: Option<&T>, other: Option<&T>) -> bool {
+    other.is_some_and(|other| own.is_none_or(|own| other < own))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod fixes;
 mod large;
+mod levels;
 
 use std::sync::Arc;
 
@@ -40,6 +41,16 @@ fn persona() -> Persona {
 }
 
 fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(&Decision<'_>) -> R) -> R {
+    judged_by(&PlatformRules::NONE, object, old, mode, read)
+}
+
+fn judged_by<R>(
+    platform: &PlatformRules,
+    object: &Value,
+    old: Option<&Value>,
+    mode: Mode,
+    read: impl FnOnce(&Decision<'_>) -> R,
+) -> R {
     let personas = [Arc::new(persona())];
     let text = object.to_string();
     let new: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
@@ -60,6 +71,7 @@ fn judged<R>(object: &Value, old: Option<&Value>, mode: Mode, read: impl FnOnce(
         old,
         namespace: "shop",
         namespace_mode: &ModeWish::Unset,
+        platform,
     };
     read(&decide(
         Rulebook {
@@ -244,9 +256,10 @@ proptest! {
         let question = Question {
             subject: Subject::Deployment, new: &new, governed, old: Some(Old { governed, workload: &stored }),
             namespace: "shop", namespace_mode: &ModeWish::Unset,
+            platform: &PlatformRules::NONE,
         };
         let decision = decide(Rulebook { set: RuleSet::Complete, mode }, &question);
-        let errors = decision.findings().any(|attributed| attributed.finding().severity() == Severity::Error);
+        let errors = decision.findings().any(|attributed| attributed.level() == Level::Deny);
         prop_assert_eq!(read.get(), errors && enforcing);
     }
 }

@@ -124,10 +124,19 @@ impl Literal<'_> {
 
 impl fmt::Display for Literal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        if self.is_plain() {
-            return f.write_str(self.0);
+        match self.is_plain() {
+            true => f.write_str(self.0),
+            false => write!(f, "{}", JsonText(self.0)),
         }
+    }
+}
+
+/// A text as a JSON string, in characters that a terminal shows.
+pub struct JsonText<'a>(pub &'a str);
+
+impl fmt::Display for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
         f.write_char('"')?;
         // What `Shown` escapes it escapes as JSON does, all but these two.
         for piece in self.0.split_inclusive(['"', '\\']) {

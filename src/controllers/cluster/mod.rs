@@ -101,7 +101,8 @@ impl Default for Options {
 
 /// The declaration of this part: it reads nodes and pods, and writes the status of its kind.
 pub static ABOUT: About = About {
-    kinds: &["Node", "ClusterPersona"],
+    // ClusterPersonas are also watched by every replica, and reported there.
+    kinds: &["Node"],
     definitions: || vec![definition::<ClusterPersona>()],
     grants: &[
         Grant::everywhere("dorgu.io", "clusterpersonas", &["list", "watch"]),
@@ -123,10 +124,7 @@ pub fn part(index: Arc<Index>, metrics: Metrics, options: Options) -> Part {
         leading: true,
     };
     Part {
-        watches: vec![
-            watched("nodes", "Node", &followed.nodes),
-            watched("cluster-personas", "ClusterPersona", &followed.personas),
-        ],
+        watches: vec![watched("nodes", "Node", &followed.nodes)],
         leading: vec![Box::new(move |client, leadership| {
             let controller = ClusterController::new(client, leadership, index, metrics, followed, options);
             Box::pin(controller.run())

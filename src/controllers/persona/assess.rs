@@ -12,7 +12,7 @@ use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
-use crate::policy::{Issue, Issues, Matching, Persona, RuleSet, Severity, issues};
+use crate::policy::{Issue, Issues, Matching, Persona, PlatformRules, RuleSet, Severity, issues};
 
 /// How many names one message lists; the rest is counted.
 const MAX_NAMES: usize = 5;
@@ -34,6 +34,8 @@ pub(super) struct Observed<'a> {
     pub(super) deployments: &'a [Arc<Deployment>],
     /// The names by which they were matched.
     pub(super) matching: Matching,
+    /// The levels that the platform requires.
+    pub(super) platform: &'a PlatformRules,
 }
 
 impl<'a> Observed<'a> {
@@ -50,6 +52,7 @@ impl<'a> Observed<'a> {
             sharing: snapshot.find(&persona.namespace, &persona.app).list(),
             deployments,
             matching: snapshot.matching(),
+            platform: snapshot.platform(),
         }
     }
 }
@@ -249,7 +252,13 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
         spec,
         ..Workload::default()
     };
-    Ok(issues(set, &workload, observed.persona, observed.sharing))
+    Ok(issues(
+        set,
+        &workload,
+        observed.persona,
+        observed.sharing,
+        observed.platform,
+    ))
 }
 
 /// Contract 3.5.

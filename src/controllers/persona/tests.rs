@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
 use crate::index::{Deployment, Running, StatusFingerprint};
-use crate::policy::{Matching, Persona, RuleSet};
+use crate::policy::{Matching, Persona, PlatformRules, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -49,6 +49,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         sharing: &[],
         deployments,
         matching: Matching::Label,
+        platform: &PlatformRules::NONE,
     }
 }
 

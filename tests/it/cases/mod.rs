@@ -13,8 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use dorgu::api::ApplicationPersona;
+use dorgu::api::levels::PlatformRule;
 use dorgu::index::Snapshot;
-use dorgu::policy::{Mode, ModeWish, Persona, RuleSet};
+use dorgu::policy::answer::Help;
+use dorgu::policy::{Mode, ModeWish, Persona, PlatformRules, RuleSet};
 
 /// One file of the corpus.
 #[derive(Debug, Deserialize)]
@@ -25,6 +27,12 @@ pub struct Case {
     /// Namespaces, for their labels.
     #[serde(default)]
     pub namespaces: Vec<Value>,
+    /// `spec.policies.rules` of a ClusterPersona.
+    #[serde(default)]
+    pub platform: Vec<PlatformRule>,
+    /// `--exception-help` and `--docs-url`.
+    #[serde(default)]
+    pub help: Words,
     /// `--match`, `label` when absent.
     #[serde(default)]
     pub matching: Option<String>,
@@ -50,6 +58,25 @@ pub struct Case {
     pub closes: Vec<u8>,
     #[serde(skip)]
     pub file: PathBuf,
+}
+
+/// What a denial says besides its findings.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Words {
+    #[serde(default)]
+    pub exceptions: String,
+    #[serde(default)]
+    pub docs_url: String,
+}
+
+impl Words {
+    pub fn to_help(&self) -> Help {
+        Help {
+            exceptions: self.exceptions.clone(),
+            docs_url: self.docs_url.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,7 +216,7 @@ impl Case {
                 ),
             )
         });
-        Snapshot::build(personas, namespaces)
+        Snapshot::build(personas, namespaces).requiring(PlatformRules::of_cluster([&*self.platform]))
     }
 
     /// The AdmissionReview an API server would send.

@@ -71,6 +71,7 @@ fn the_decision_is_what_each_case_says() {
             old,
             namespace,
             namespace_mode,
+            platform: snapshot.platform(),
         };
         let decision = decide(Rulebook { set, mode }, &question);
         let scale = (subject == Subject::Scale).then_some(ScaleTarget {
@@ -79,7 +80,7 @@ fn the_decision_is_what_each_case_says() {
         });
         Some(Answer {
             allowed: decision.allows(),
-            message: message(&decision, scale).into_owned(),
+            message: message(&decision, scale, &case.help.to_help()).into_owned(),
             warnings: warnings(&decision),
         })
     });

@@ -9,8 +9,8 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 
 use dorgu::index::Index;
-use dorgu::policy::Matching;
 use dorgu::policy::Rulebook;
+use dorgu::policy::{Matching, PlatformRules};
 use dorgu::server::budget::Budget;
 use dorgu::webhook::{Metrics, PATH, Webhook};
 
@@ -41,14 +41,17 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
         Some("chain") => Matching::Chain,
         Some(other) => panic!("{}: matching {other}?", case.name()),
     };
-    let index = Arc::new(Index::new(matching));
+    let index = Arc::new(Index::new(matching, PlatformRules::default()));
     index.replace(case.snapshot());
-    Webhook::new(
-        rulebook,
-        index,
-        Metrics::register(&mut Registry::default()),
-        Budget::new(64 << 20),
-    )
+    Webhook {
+        help: case.help.to_help(),
+        ..Webhook::new(
+            rulebook,
+            index,
+            Metrics::register(&mut Registry::default()),
+            Budget::new(64 << 20),
+        )
+    }
 }
 
 #[test]

@@ -7,6 +7,16 @@ use crate::bed::Helm;
 const BY_THE_SCHEMA: &[(&str, &[&str])] = &[
     ("webhook.mode=Enforcing", &["/webhook/mode", "'advisory', 'enforcing'"]),
     ("webhook.rules=all", &["/webhook/rules", "'complete', 'upstream'"]),
+    (
+        "webhook.ruleLevels.cpu-limit-missing=refuse",
+        &["/webhook/ruleLevels/cpu-limit-missing", "'deny'"],
+    ),
+    (
+        "webhook.ruleLevels.cpu-limit=deny",
+        &["/webhook/ruleLevels", "'cpu-limit' not allowed"],
+    ),
+    ("webhook.lockedRules[0]=run-as-root", &["/webhook/lockedRules/0"]),
+    ("webhook.docsUrl=rules.md", &["/webhook/docsUrl", "'rules.md'"]),
     ("webhook.match=name", &["/webhook/match", "'label', 'chain'"]),
     (
         "webhook.failurePolicy=ignore",

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::api_server::{Ask, Reply, ask_all};
 use super::warnings::recorded;
 use crate::bed::{Bed, Dorgu, Options, Registration};
-use crate::cases::{Answer, Case};
+use crate::cases::{Answer, Case, Words};
 use crate::https;
 use question::MATCH;
 pub(crate) use question::Question;
@@ -136,6 +136,8 @@ fn questions(left_out: &mut LeftOut) -> Vec<Question> {
         if case.review.is_some() {
             // An API server writes its reviews itself.
             left_out.add("they are whole reviews", case.name());
+        } else if !case.platform.is_empty() || case.help != Words::default() {
+            left_out.add("their settings would hold for all cases", case.name());
         } else {
             questions.push(Question::of(number, case));
         }

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use dorgu::policy::{Governed, Mode, ModeWish, Persona, Question, Rule, RuleSet, Rulebook, Subject, Workload, decide};
+use dorgu::policy::{
+    Governed, Mode, ModeWish, Persona, PlatformRules, Question, Rule, RuleSet, Rulebook, Subject, Workload, decide,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -191,6 +193,7 @@ fn found(deployment: &Value, persona: &Persona) -> BTreeSet<&'static str> {
         old: None,
         namespace: "",
         namespace_mode: &ModeWish::Unset,
+        platform: &PlatformRules::NONE,
     };
     let rulebook = Rulebook {
         set: RuleSet::Complete,

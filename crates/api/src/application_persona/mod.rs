@@ -13,6 +13,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::levels::RuleLevel;
 use super::resources::Resources;
 use super::scaling::Scaling;
 pub use status::ApplicationPersonaStatus;
@@ -282,6 +283,11 @@ pub struct Policies {
     /// When and how the application may be disturbed. Advice to people; no check reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<Maintenance>,
+    /// What happens to the findings of single rules: deny, warn, audit or off. It raises any rule, and lowers those that the
+    /// platform does not name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["rule"]))]
+    pub rules: Vec<RuleLevel>,
 }
 
 /// How containers must be confined.

@@ -14,6 +14,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::levels::PlatformRule;
 use super::resources::Resources;
 use super::rules;
 use super::scaling::Scaling;
@@ -102,6 +103,11 @@ pub struct ClusterPolicies {
     /// How far tools that repair workloads may go. This operator repairs nothing; other tools read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_healing: Option<SelfHealing>,
+    /// What happens at least to the findings of single rules, in every namespace. Of several ClusterPersonas the strictest
+    /// counts; a flag of the process wins over all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["rule"]))]
+    pub rules: Vec<PlatformRule>,
 }
 
 /// How containers of the cluster should be confined.

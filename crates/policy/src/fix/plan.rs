@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::{Change, Level, Setting};
-use crate::finding::{Fact, Finding, Place};
+use crate::finding::{Fact, Finding, Place, Rule};
 use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
@@ -115,6 +115,14 @@ impl<'a> Plan<'a> {
             Setting::Text(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+/// The field of the probe that a rule requires.
+pub(crate) fn probe(rule: Rule) -> &'static str {
+    match rule {
+        Rule::LivenessProbeMissing => "livenessProbe",
+        _ => "readinessProbe",
     }
 }
 
@@ -268,10 +276,15 @@ impl<'a> Planner<'a> {
                 let to = Setting::Text((*allowed).into());
                 self.set(level, "metadata.labels[app.kubernetes.io/name]", from, to);
             }
-            // A probe without a port is none, and the port is not always known here; the others are about the persona or
-            // the namespace.
-            Fact::ProbeMissing { .. }
-            | Fact::Unreadable { .. }
+            // A probe without a port is none.
+            Fact::ProbeMissing { path, port } => {
+                if let Some(port) = *port {
+                    let to = Setting::Probe { path, port };
+                    self.set(level, probe(finding.rule), Setting::Unset, to);
+                }
+            }
+            // About the persona or the namespace.
+            Fact::Unreadable { .. }
             | Fact::Duplicate { .. }
             | Fact::ModeUnknown { .. }
             | Fact::ModeMisplaced { .. } => {}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Issue, MOST_ISSUES, issues};
 use crate::workload::{Spec, Workload};
-use crate::{Persona, RuleSet, Severity};
+use crate::{Persona, PlatformRules, RuleSet, Severity};
 use dorgu_api::ApplicationPersona;
 
 fn persona(spec: Value) -> Persona {
@@ -40,7 +40,7 @@ fn told(set: RuleSet, spec: &Value, persona: &Persona) -> Vec<String> {
             spec,
             ..Workload::default()
         };
-        issues(set, &workload, persona, &sharing(&["orders"])).list
+        issues(set, &workload, persona, &sharing(&["orders"]), &PlatformRules::NONE).list
     };
     let list = of(spec);
     let again: Spec<'_> = serde_json::from_str(&kept).expect("what is kept reads again");
@@ -268,7 +268,13 @@ fn a_pod_of_thousands_of_containers_has_a_status_that_can_be_stored() {
         spec: serde_json::from_str(&text).expect("a spec"),
         ..Workload::default()
     };
-    let issues = issues(RuleSet::Upstream, &workload, &persona, &sharing(&["orders"]));
+    let issues = issues(
+        RuleSet::Upstream,
+        &workload,
+        &persona,
+        &sharing(&["orders"]),
+        &PlatformRules::NONE,
+    );
     assert_eq!(issues.list.len(), MOST_ISSUES + 1);
     let last = issues.list.last().expect("the one that counts");
     // R3, R6, R8 and R10 of each, R4 and R9 once.
@@ -285,6 +291,7 @@ fn personas_that_share_a_name_are_told_of_each_other() {
         &Workload::default(),
         &persona,
         &sharing(&["a", "orders"]),
+        &PlatformRules::NONE,
     )
     .list;
     let lines: Vec<String> = list.iter().map(line).collect();
@@ -293,5 +300,51 @@ fn personas_that_share_a_name_are_told_of_each_other() {
         [
             "warning  | ApplicationPersonas 'a', 'orders' share spec.name 'orders'; all apply | Give each ApplicationPersona a spec.name of its own"
         ]
+    );
+}
+
+#[test]
+fn a_status_gives_each_issue_the_severity_of_its_level() {
+    let levels = json!([
+        {"rule": "replicas-below-minimum", "level": "audit"},
+        {"rule": "requests-missing", "level": "deny"},
+        {"rule": "cpu-limit-missing", "level": "off"},
+    ]);
+    let persona = persona(json!({
+        "resources": {"limits": {"cpu": "1"}}, "scaling": {"minReplicas": 2, "behavior": "balanced"},
+        "policies": {"rules": levels},
+    }));
+    let spec = json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "api"}]}}});
+    let text = spec.to_string();
+    let workload = Workload {
+        spec: serde_json::from_str(&text).expect("a spec"),
+        ..Workload::default()
+    };
+    let found = |set, platform: &PlatformRules| -> (Vec<(Severity, String)>, usize) {
+        let issues = issues(set, &workload, &persona, &sharing(&["orders"]), platform);
+        let list = issues.list.into_iter().map(|issue| (issue.severity, issue.field));
+        (list.collect(), issues.errors)
+    };
+    let (resources, replicas) = ("containers[api].resources.requests", "spec.replicas");
+    let expected = |severities: [Severity; 2]| {
+        let fields = [resources, replicas].map(str::to_owned);
+        severities.into_iter().zip(fields).collect::<Vec<_>>()
+    };
+    let none = PlatformRules::NONE;
+    assert_eq!(
+        found(RuleSet::Complete, &none),
+        (expected([Severity::Error, Severity::Info]), 1)
+    );
+    // The drop-in knows no levels.
+    assert_eq!(
+        found(RuleSet::Upstream, &none),
+        (expected([Severity::Warning, Severity::Error]), 1)
+    );
+    let mut platform = PlatformRules::default();
+    platform.lock(dorgu_api::levels::RuleName::ReplicasBelowMinimum);
+    assert_eq!(
+        found(RuleSet::Complete, &platform),
+        (expected([Severity::Error, Severity::Error]), 2),
+        "a locked rule is not lowered"
     );
 }

@@ -12,7 +12,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 use self::oracle::Ability;
 use self::updates::{Kind, Pod, Update, updates};
-use crate::{Governed, Mode, ModeWish, Old, Persona, Question, RuleSet, Rulebook, Subject, Workload, decide};
+use crate::{
+    Governed, Mode, ModeWish, Old, Persona, PlatformRules, Question, RuleSet, Rulebook, Subject, Workload, decide,
+};
 
 fn cases() -> u32 {
     let asked = std::env::var("DORGU_RATCHET_CASES").ok();
@@ -44,6 +46,7 @@ fn is_refused(update: &Update) -> bool {
         }),
         namespace: "shop",
         namespace_mode: &ModeWish::Unset,
+        platform: &PlatformRules::NONE,
     };
     let rulebook = Rulebook {
         set: RuleSet::Complete,

@@ -43,9 +43,6 @@ pub(super) fn judge_container<'a>(
     found: Found<'_, 'a>,
 ) {
     let persona = context.persona;
-    if !persona.has_resources {
-        return;
-    }
     let pod = &context.pod().resources;
     for kind in &KINDS {
         let Some(allowed) = (kind.of_persona)(&persona.limits) else {
@@ -57,8 +54,13 @@ pub(super) fn judge_container<'a>(
     // Upstream shows this in status only, and knows no pod level.
     let pod_speaks_for_it = context.complete() && !(pod.requests.is_empty() && pod.limits.is_empty());
     let is_shown = context.complete() || context.in_status();
-    if is_shown && runs_with_the_app && spec.resources.requests.is_empty() && !pod_speaks_for_it {
-        let (cpu, memory) = (persona.requests.cpu.as_ref(), persona.requests.memory.as_ref());
+    if persona.has_resources
+        && is_shown
+        && runs_with_the_app
+        && spec.resources.requests.is_empty()
+        && !pod_speaks_for_it
+    {
+        let [cpu, memory] = persona.offered_requests();
         let (rule, fact) = (Rule::RequestsMissing, Fact::RequestsMissing { cpu, memory });
         found(Finding::container(rule, container, "resources.requests", fact));
     }
@@ -67,7 +69,7 @@ pub(super) fn judge_container<'a>(
 /// Judges a limit on the pod, which upstream does not know.
 pub(super) fn judge_pod<'a>(context: &Context<'a>, found: Found<'_, 'a>) {
     let (persona, pod) = (context.persona, &context.pod().resources);
-    if context.complete() && persona.has_resources {
+    if context.complete() {
         let together = context
             .containers()
             .filter(|(container, _)| container.kind != ContainerKind::Init);

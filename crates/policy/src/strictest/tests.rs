@@ -8,16 +8,37 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use dorgu_api::levels::RuleName;
+
 use super::*;
-use crate::answer::{message, warnings};
+use crate::answer::{Help, message, warnings};
 use crate::compare::FindingSubject;
 use crate::decision::{Decision, Rulebook, decide};
+use crate::level::{Levels, PlatformRules};
 use crate::persona::{Flaw, PersonaResources, Problem};
 use crate::quantity::Quantity;
 use crate::question::{Governed, Old, Question};
 use crate::rules::{RuleSet, Subject};
 use crate::tests::deployment;
 use crate::workload::Workload;
+
+/// Levels of some rules; mostly of none.
+fn levels() -> impl Strategy<Value = Levels> {
+    let names: Vec<RuleName> = Rule::all_settable().map(|(name, _)| name).collect();
+    let some = vec(
+        (
+            proptest::sample::select(names),
+            proptest::sample::select(&Level::ALL[..]),
+        ),
+        0..8,
+    );
+    let set = |list: Vec<(RuleName, Level)>| {
+        let mut levels = Levels::default();
+        list.into_iter().for_each(|(rule, level)| levels.set(rule, level));
+        levels
+    };
+    prop_oneof![2 => Just(Levels::default()), 1 => some.prop_map(set)]
+}
 
 /// What differs between two personas of one app, in any mixture.
 fn persona() -> impl Strategy<Value = Persona> {
@@ -43,11 +64,11 @@ fn persona() -> impl Strategy<Value = Persona> {
     let flags = any::<[bool; 5]>();
     let user = proptest::option::of(1..3_i64);
     (
-        (mode, list(), list(), flags, user),
+        (mode, list(), list(), flags, user, levels()),
         (count(), count(), path(), path(), count()),
     )
         .prop_map(
-            |((mode, limits, requests, flags, user), (min, max, liveness, readiness, port))| {
+            |((mode, limits, requests, flags, user, levels), (min, max, liveness, readiness, port))| {
                 let [has_resources, broken, non_root, read_only, escalation] = flags;
                 let problem = Problem {
                     field: "spec.resources.limits.cpu",
@@ -77,6 +98,7 @@ fn persona() -> impl Strategy<Value = Persona> {
                     run_as_user: user,
                     read_only_root_filesystem: read_only,
                     forbids_privilege_escalation: escalation,
+                    levels,
                     problems: if broken { vec![problem] } else { Vec::new() },
                     ..Persona::default()
                 }
@@ -105,6 +127,7 @@ fn personas(app: &'static str, count: Range<usize>) -> impl Strategy<Value = Vec
 struct Asked {
     rulebook: Rulebook,
     namespace_mode: ModeWish,
+    platform: PlatformRules,
     subject: Subject,
     new: String,
     old: Option<String>,
@@ -129,8 +152,18 @@ fn asked() -> impl Strategy<Value = Asked> {
         1 => Just(["", "carts"]),
         1 => Just(["nothing", "carts"])
     ];
-    (set, mode(), namespace_mode, subject, deployment(), old, apps).prop_map(
-        |(set, mode, namespace_mode, subject, object, old, apps)| {
+    let platform = levels().prop_map(|levels| {
+        let mut platform = PlatformRules::default();
+        for (name, rule) in Rule::all_settable() {
+            levels
+                .get(rule)
+                .into_iter()
+                .for_each(|level| platform.require(name, level));
+        }
+        platform
+    });
+    (set, mode(), namespace_mode, platform, subject, deployment(), old, apps).prop_map(
+        |(set, mode, namespace_mode, platform, subject, object, old, apps)| {
             let labelled = |mut object: Value, app: &str| {
                 for list in ["containers", "initContainers"] {
                     let containers = object["spec"]["template"]["spec"][list].as_array_mut();
@@ -150,6 +183,7 @@ fn asked() -> impl Strategy<Value = Asked> {
             Asked {
                 rulebook: Rulebook { set, mode },
                 namespace_mode,
+                platform,
                 subject,
                 new: labelled(object, apps[0]),
                 old: old.map(|old| labelled(old, apps[1])),
@@ -192,6 +226,7 @@ impl<'a> Asking<'a> {
             }),
             namespace: "shop",
             namespace_mode: &asked.namespace_mode,
+            platform: &asked.platform,
         };
         decide(asked.rulebook, &question)
     }
@@ -209,6 +244,7 @@ impl<'a> Asking<'a> {
                     said.entry(finding.subject()).or_default().push(Said {
                         finding: finding.clone(),
                         persona: attributed.persona(),
+                        level: attributed.level(),
                         refuses: attributed.refuses(),
                     });
                 }
@@ -233,26 +269,36 @@ impl<'a> Asking<'a> {
 struct Said<'a> {
     finding: Finding<'a>,
     persona: &'a str,
+    level: Level,
     refuses: bool,
 }
 
-/// Of what refuses, and of what does not, the strictest limit and of equal ones the lowest name; what does not refuse only
-/// where it asks for more than what does.
+/// Of each effect the strictest limit and of equal ones the lowest name; one with less effect only where it asks for more than
+/// all with more.
 fn merged(said: Vec<Said<'_>>) -> Vec<String> {
     let beats = |one: &Said<'_>, other: &Said<'_>| {
         let laxer = other.finding.is_stricter_than(&one.finding);
         one.finding.is_stricter_than(&other.finding) || (!laxer && one.persona <= other.persona)
     };
-    let best = |refuses: bool| {
-        let all: Vec<&Said<'_>> = said.iter().filter(|said| said.refuses == refuses).collect();
+    let best = |effect: (bool, Level)| {
+        let all: Vec<&Said<'_>> = said
+            .iter()
+            .filter(|said| (said.refuses, said.level) == effect)
+            .collect();
         all.iter()
             .copied()
             .find(|one| all.iter().all(|other| beats(one, other)))
     };
-    let (refusing, other) = (best(true), best(false));
-    let asks_for_more = |other: &&Said<'_>| refusing.is_none_or(|one| other.finding.is_stricter_than(&one.finding));
-    let kept = refusing.into_iter().chain(other.filter(asks_for_more));
-    kept.map(|said| line(&said.finding, said.persona, said.refuses))
+    // What is only recorded is in no list.
+    let effects = [(true, Level::Deny), (false, Level::Deny), (false, Level::Warn)];
+    let mut kept: Vec<&Said<'_>> = Vec::new();
+    for one in effects.into_iter().filter_map(best) {
+        if kept.iter().all(|more| one.finding.is_stricter_than(&more.finding)) {
+            kept.push(one);
+        }
+    }
+    kept.iter()
+        .map(|said| line(&said.finding, said.persona, said.refuses))
         .collect()
 }
 
@@ -274,10 +320,18 @@ fn lines(decision: &Decision<'_>) -> Vec<String> {
 
 /// All that is read of a decision, in its order.
 fn words(decision: &Decision<'_>) -> Vec<String> {
-    let mut words = vec![decision.mode.to_string(), message(decision, None).into_owned()];
+    let mut words = vec![
+        decision.mode.to_string(),
+        message(decision, None, &Help::NONE).into_owned(),
+    ];
     words.extend(warnings(decision));
     words.extend(decision.personas().map(str::to_owned));
-    words.extend(decision.rules().map(|(rule, count)| format!("{} {count}", rule.name())));
+    let rules = decision.rules();
+    let mut rules: Vec<String> = rules
+        .map(|(rule, level, count)| format!("{} {level:?} {count}", rule.name()))
+        .collect();
+    rules.sort();
+    words.extend(rules);
     words
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::judged;
 use crate::Mode;
-use crate::answer::message;
+use crate::answer::{Help, message};
 use crate::finding::{ContainerKind, ContainerRef};
 use crate::fix::{Change, Level, Setting};
 use crate::render::FixLine;
@@ -18,7 +18,7 @@ fn fixes(containers: &[Value]) -> Vec<String> {
     }});
     let (object, stored) = (object(json!(containers)), object(json!([stored])));
     judged(&object, Some(&stored), Mode::Enforcing, |decision| {
-        let text = message(decision, None);
+        let text = message(decision, None, &Help::NONE);
         assert!(text.len() <= 64 << 10, "{}", text.len());
         text.lines().skip(1).map(|line| line.trim_start().to_owned()).collect()
     })

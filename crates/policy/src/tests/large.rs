@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{judged, persona};
-use crate::answer::{message, warnings};
+use crate::answer::{Help, message, warnings};
 use crate::issue::MOST_ISSUES;
-use crate::{Decision, Mode, Rule, RuleSet, Workload, issues, render};
+use crate::{Decision, Mode, PlatformRules, Rule, RuleSet, Workload, issues, render};
 
 const COUNT: usize = 3_000;
 
@@ -50,10 +50,11 @@ fn left(text: &str) -> usize {
 }
 
 fn assert_counted(decision: &Decision<'_>) {
-    let rules: Vec<(Rule, usize)> = decision
+    let mut rules: Vec<(Rule, usize)> = decision
         .rules()
-        .map(|(rule, count)| (rule, usize::try_from(count).expect("small")))
+        .map(|(rule, _, count)| (rule, usize::try_from(count).expect("small")))
         .collect();
+    rules.sort_unstable();
     assert_eq!(rules, FOUND);
     let all: usize = FOUND.iter().map(|(_, count)| count).sum();
     assert_eq!(decision.refusing() + decision.warned(), all);
@@ -71,7 +72,7 @@ fn more_findings_than_are_kept_are_counted_in_a_denial() {
             .filter(|(rule, _)| rule.severity() == crate::Severity::Error);
         assert_eq!(decision.refusing(), errors.map(|(_, count)| count).sum::<usize>());
         assert!(decision.refusals().len() < decision.refusing());
-        let text = message(decision, None);
+        let text = message(decision, None, &Help::NONE);
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
         let named = first.matches("persona requires").count()
@@ -103,7 +104,7 @@ fn old_errors_are_counted_and_hide_no_new_one() {
                 refused,
                 [format!("[c{number}] privileged; persona forbids privilege escalation")]
             );
-            let patch = message(decision, None);
+            let patch = message(decision, None, &Help::NONE);
             let fix = format!("spec.template.spec.containers[c{number}].securityContext.privileged: true -> false");
             assert!(patch.contains(&fix), "{patch}");
         });
@@ -118,7 +119,7 @@ fn old_errors_are_counted_and_hide_no_new_one() {
 fn a_status_counts_them_too() {
     let (persona, text) = (persona(), crowd().to_string());
     let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-    let issues = issues(RuleSet::Complete, &workload, &persona, &[]);
+    let issues = issues(RuleSet::Complete, &workload, &persona, &[], &PlatformRules::NONE);
     assert_eq!(issues.list.len(), MOST_ISSUES + 1);
     let all: usize = FOUND.iter().map(|(_, count)| count).sum();
     let last = issues.list.last().expect("the one that counts");

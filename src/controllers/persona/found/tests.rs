@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::index::{AppLabels, Change, Index, Running, StoredPersona};
-use crate::policy::Matching;
+use crate::policy::{Matching, PlatformRules};
 
 fn persona(name: &str, app: &str) -> StoredPersona {
     StoredPersona {
@@ -35,7 +35,7 @@ fn deployment(name: &str, labelled: bool) -> Deployment {
 
 #[test]
 fn deployments_are_found_once_for_an_app_and_again_when_they_may_differ() {
-    let index = Index::new(Matching::Chain);
+    let index = Index::new(Matching::Chain, PlatformRules::default());
     let found = FoundDeployments::default();
     let names = || {
         let snapshot = index.load();

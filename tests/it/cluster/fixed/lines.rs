@@ -27,6 +27,8 @@ enum Term {
     Bare(String),
     /// A JSON string.
     Quoted(String),
+    /// A JSON object.
+    Object(Value),
 }
 
 impl Term {
@@ -37,6 +39,11 @@ impl Term {
             let string = strings.next()?.ok()?;
             return Some((Term::Quoted(string), &text[strings.byte_offset()..]));
         }
+        if text.starts_with('{') {
+            let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+            let object = objects.next()?.ok()?;
+            return Some((Term::Object(object), &text[objects.byte_offset()..]));
+        }
         let (bare, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
         let is_plain = !bare.is_empty() && !bare.contains(['"', '\\']);
         is_plain.then(|| (Term::Bare(bare.to_owned()), rest))
@@ -45,6 +52,7 @@ impl Term {
     fn text(&self) -> &str {
         match self {
             Term::Bare(text) | Term::Quoted(text) => text,
+            Term::Object(_) => "",
         }
     }
 
@@ -58,6 +66,7 @@ impl Term {
                 text => json!(text),
             },
             Term::Quoted(text) => json!(text),
+            Term::Object(object) => object.clone(),
         }
     }
 }
@@ -69,6 +78,11 @@ impl<'a> Said<'a> {
             let line = line.strip_prefix("  ").ok_or_else(|| format!("not indented: {line}"))?;
             if line.starts_with("kubectl ") {
                 said.commands.push(line);
+            } else if ["contact: ", "exceptions: ", "docs: "]
+                .iter()
+                .any(|word| line.starts_with(word))
+            {
+                // For people.
             } else if line.starts_with("and ") {
                 said.more = true;
             } else {
