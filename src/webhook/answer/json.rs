@@ -1,5 +1,7 @@
 //! Writes JSON from pieces that are JSON already and texts that need escaping. It knows no field.
 
+use crate::webhook::skim::stop;
+
 /// The JSON so far.
 pub(super) struct Json(Vec<u8>);
 
@@ -47,18 +49,35 @@ impl Json {
         let _ = serde_json::to_writer(&mut self.0, &number);
     }
 
-    /// The content between the quotes of a string. Nearly always the text itself.
+    /// The content between the quotes of a string. Nearly always the text itself, or its lines with `\n` in between.
     fn contents(&mut self, text: &str) {
-        let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        if text.bytes().all(plain) {
-            self.0.extend_from_slice(text.as_bytes());
-        } else {
-            // serde_json adds quotes of its own.
-            let start = self.0.len();
-            let _ = serde_json::to_writer(&mut self.0, text);
-            self.0.pop();
-            self.0.remove(start);
+        let text = text.as_bytes();
+        let mut start = 0;
+        loop {
+            let end = stop(text, start);
+            self.0.extend_from_slice(text.get(start..end).unwrap_or_default());
+            let Some(byte) = text.get(end) else { return };
+            self.escaped(*byte);
+            start = end + 1;
         }
+    }
+
+    /// A quote, a backslash or a control character, as `serde_json` writes it.
+    fn escaped(&mut self, byte: u8) {
+        let letter = match byte {
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            0..0x20 => {
+                let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+                let [high, low] = [byte >> 4, byte & 0xf].map(digit);
+                return self.0.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+            quoted => quoted,
+        };
+        self.0.extend_from_slice(&[b'\\', letter]);
     }
 }
 

@@ -10,6 +10,8 @@
 
 mod blocks;
 
+pub(super) use blocks::stop;
+
 use std::fmt;
 use std::str::from_utf8;
 
@@ -251,7 +253,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if name != RAW {
             return visitor.visit_newtype_struct(self);
         }
-        let raw = from_utf8(self.skip()?).map_err(|_| Unusual)?;
+        // The spec of a stored object, with all that is in it.
+        let raw = simdutf8::basic::from_utf8(self.skip()?).map_err(|_| Unusual)?;
         let member = (RAW, BorrowedStrDeserializer::<Unusual>::new(raw));
         visitor.visit_map(MapDeserializer::new(std::iter::once(member)))
     }

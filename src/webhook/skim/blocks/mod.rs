@@ -12,7 +12,7 @@ use fearless_simd::{Level, Simd, dispatch};
 const BLOCK: usize = 64;
 
 /// The position, from `at` on, of the first quote, backslash or control character; the end of the text if there is none.
-pub(super) fn stop(text: &[u8], mut at: usize) -> usize {
+pub(in crate::webhook) fn stop(text: &[u8], mut at: usize) -> usize {
     // Most strings are too short for a wider vector to pay off.
     let level = Level::baseline();
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -132,6 +132,9 @@ impl Strings {
     #[inline(always)]
     fn escapes(&mut self, backslashes: u64) -> u64 {
         const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+        if backslashes == 0 {
+            return std::mem::take(&mut self.escaped);
+        }
         let escaping = backslashes & !self.escaped;
         let alternate = (escaping << 1 | ODD).wrapping_sub(escaping) ^ ODD;
         let escaped = alternate ^ (backslashes | self.escaped);
