@@ -1,4 +1,4 @@
-//! The parsed configuration of `dorgu serve`: every value in it is usable as it stands.
+//! Defines the parsed configuration of `dorgu serve`. Every value in it is valid.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,8 +27,6 @@ pub struct Config {
     pub platform: PlatformRules,
     /// The webhook's listener. Without it there is no webhook, and only the controllers run.
     pub serving: Option<Serving>,
-    /// How often a controller reconciles every persona without a change.
-    pub requeue_interval: Duration,
     /// The command line, for the flags of parts.
     pub line: ArgMatches,
     /// Probes and metrics.

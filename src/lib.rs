@@ -1,7 +1,7 @@
 //! dorgu: a Kubernetes admission operator.
 //!
-//! Each module stands above those that it may import. `tests/it/architecture.rs` checks this against a table. The leaves are
-//! crates of their own below `crates/`, re-exported here.
+//! Below, each module comes before the modules that it may import. `tests/it/architecture.rs` checks imports against a
+//! table. The lowest modules are crates of their own below `crates/`, re-exported here.
 
 pub mod cli;
 pub mod config;

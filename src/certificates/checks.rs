@@ -1,5 +1,5 @@
-//! What `/readyz?verbose` and `/metrics` report about certificates: compares the certificate being served with the Secret and
-//! the caBundle.
+//! Reports about certificates in `/readyz?verbose` and `/metrics`, from a comparison of the certificate being served with
+//! the Secret and the caBundle. A replica whose certificate API servers would reject is unready, with the reason from here.
 
 use jiff::Timestamp;
 
@@ -27,12 +27,10 @@ impl State {
                 }
                 Found::Ours { .. } | Found::Foreign { .. } => format!("from Secret {name}"),
                 Found::Unusable(problem) => {
-                    format!("Secret {name} is of no use ({problem}); {}", self.by_holder("mends it"))
+                    format!("Secret {name} is unusable ({problem}); {}", self.by_holder("fixes it"))
                 }
                 Found::ForeignUnusable(problem) => {
-                    format!(
-                        "Secret {name} is not ours and of no use ({problem}); mend it, or delete it to have one made"
-                    )
+                    format!("Secret {name} is not ours and unusable ({problem}); fix it, or delete it to have one made")
                 }
             },
         };
@@ -72,7 +70,7 @@ impl State {
         let Some(called) = seen.called() else {
             return Ok(format!(
                 "{name} has no webhook {}, so no reviews will come",
-                self.settings.webhooks.join(", ")
+                self.webhooks().join(", ")
             ));
         };
         let brought = self.settings.secret.is_none();
@@ -134,7 +132,7 @@ impl State {
         let foreign = match found {
             Some(Found::Foreign { leaf, ca }) => Some((leaf, ca)),
             Some(Found::ForeignUnusable(_)) => {
-                return format!("Secret {name} is not ours and of no use: mend it, or delete it to have one made");
+                return format!("Secret {name} is not ours and unusable: fix it, or delete it to have one made");
             }
             Some(Found::Ours { .. } | Found::Unusable(_)) | None => None,
         };

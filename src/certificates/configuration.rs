@@ -1,4 +1,5 @@
-//! The webhook configuration: the parts that are read, and the one field that is written.
+//! Reads the parts of the webhook configuration that matter for certificates, and builds the object that changes its
+//! caBundle, the one field that is written.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -124,8 +125,8 @@ impl Webhook {
 
 impl Configuration {
     /// Without the entries of other webhooks.
-    pub(super) fn only(mut self, webhooks: &[String]) -> Configuration {
-        self.entries.retain(|entry| webhooks.contains(&entry.webhook));
+    pub(super) fn only(mut self, webhooks: &[&str]) -> Configuration {
+        self.entries.retain(|entry| webhooks.contains(&entry.webhook.as_str()));
         self
     }
 

@@ -1,5 +1,5 @@
-//! A Secret and a caBundle for `dorgu doctor`: read as the process reads them, and verified as an API server verifies them. No
-//! private key leaves this module.
+//! Examines a Secret and a caBundle for `dorgu doctor`: reads them as the process does, and verifies them as an API server
+//! does. No private key leaves this module.
 
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;

@@ -1,9 +1,10 @@
 //! Certificates in the cluster. The holder of the Lease generates and rotates a CA and a leaf in our Secret, and keeps the
-//! caBundle of the webhook configuration up to date. Every replica serves the leaf. This module knows no persona and no review.
+//! caBundle of the webhook configuration up to date. Every replica serves the leaf. This module knows no persona and no
+//! review.
 //!
-//! `state` follows the Secret and the configuration and serves the certificate; `observed` is this process's view of
-//! both; [`plan`] decides, without IO; `reconciler` writes; `checks` reports to probes and metrics; `inspect` reads the
-//! same objects for `dorgu doctor`. docs/certificates.md describes it for users.
+//! `state` follows the Secret and the configuration and serves the certificate; `observed` is what this process knows of the
+//! two; [`plan`] decides what is written, without IO; `reconciler` writes; `checks` reports to probes and metrics; `inspect`
+//! reads the same objects for `dorgu doctor`. docs/certificates.md explains certificates to users.
 
 mod checks;
 mod configuration;
@@ -29,7 +30,7 @@ pub use state::State;
 pub struct Settings {
     /// The ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// Its entries that call this process. All that exist get the same caBundle.
+    /// Its entries that call this process, beside those of parts ([`State::serve_parts`]). All that exist get the same caBundle.
     pub webhooks: Vec<String>,
     /// The Secret. `None` where users provide their certificate as files; then the caBundle is only checked.
     pub secret: Option<Name>,

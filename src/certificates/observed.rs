@@ -1,5 +1,5 @@
-//! What one process knows about its certificates: what it observed in the cluster, what it remembers, what it serves. Plain
-//! data; times are arguments.
+//! Holds what one process knows about its certificates: what it observed in the cluster, what it remembers, what it serves.
+//! Plain data; times are arguments.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! The next step for our certificates: from the observed state to what must be written. No IO and no clock; only keys are
-//! generated here.
+//! Decides what is written next, and when: the Secret, the caBundle, or nothing yet. The decision depends on the observed
+//! state alone, so there is no IO and no clock here; only keys are generated. `reconciler` writes.
 //!
 //! Three invariants hold wherever the process is interrupted between two writes:
 //!

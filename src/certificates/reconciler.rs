@@ -1,5 +1,5 @@
-//! Carries out the plan while the Lease is held. It writes the Secret and one field of the webhook configuration, each only if
-//! it is unchanged since it was observed.
+//! Carries out what `plan` decides, while the Lease is held. It writes the Secret and one field of the webhook
+//! configuration. A write fails if its object was changed since it was observed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -8,10 +8,11 @@
 //! | `next.crt`, `next.key` | a staged CA: clients trust it, and it signs nothing yet |
 //! | `previous.crt` | CAs that no longer sign, trusted until the last leaf they signed has expired |
 //!
-//! All keys are always written, with an empty value where there is none. Server-side apply removes only our own fields, so an
-//! omitted key would keep the value of another writer or a backup. An empty value is read as absent.
+//! All keys are always written, with an empty value where there is none. Server-side apply removes only our own fields, so
+//! an omitted key would keep the value of another writer or a backup. An empty value is read as absent.
 //!
-//! The label `app.kubernetes.io/managed-by: dorgu` marks it as ours. A Secret in cert-manager's format without it is foreign.
+//! The label `app.kubernetes.io/managed-by: dorgu` marks a Secret as ours. A Secret in cert-manager's format without this
+//! label is foreign.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! The shared state of the certificates of this process. Every replica follows the Secret and the webhook configuration into
-//! it, and serves the certificate when it is fit. The reconciler, probes and metrics read it.
+//! Holds the state of the certificates of this process, which the reconciler, probes and metrics read. On every replica the
+//! watches of the Secret and of the webhook configuration update the state, and a certificate that is fit is served from it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ const TICK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct State {
     pub(super) settings: Settings,
+    /// The entries of the webhook configuration that parts of this process serve.
+    of_parts: OnceLock<Vec<String>>,
     pub(super) resolver: Arc<Resolver>,
     pub(super) observed: watch::Sender<Observed>,
     pub(super) secret_watch: Arc<WatchState>,
@@ -39,6 +41,7 @@ impl State {
     pub(super) fn new(settings: Settings, resolver: Arc<Resolver>) -> State {
         State {
             settings,
+            of_parts: OnceLock::new(),
             resolver,
             observed: watch::Sender::new(Observed::default()),
             secret_watch: Arc::new(WatchState::new(&secrets())),
@@ -47,6 +50,23 @@ impl State {
             ca_rotations: AtomicU64::new(0),
             trouble: Trouble::default(),
         }
+    }
+
+    /// Adds the entries that parts of this process serve. Only before anything is followed: a part is built with the certificate
+    /// and is not known earlier. A second call has no effect.
+    pub fn serve_parts(&self, webhooks: Vec<String>) {
+        self.of_parts.get_or_init(|| webhooks);
+    }
+
+    /// The entries of the webhook configuration that call this process.
+    pub(super) fn webhooks(&self) -> Vec<&str> {
+        let of_parts = self.of_parts.get().into_iter().flatten();
+        self.settings
+            .webhooks
+            .iter()
+            .chain(of_parts)
+            .map(String::as_str)
+            .collect()
     }
 
     /// The facts of the certificate being served; `None` before there is one.
@@ -78,7 +98,7 @@ impl State {
 
     /// Records the webhook configuration, or that there is none.
     pub(super) fn see_configuration(&self, configuration: Option<Configuration>) {
-        let configuration = configuration.map(|seen| seen.only(&self.settings.webhooks));
+        let configuration = configuration.map(|seen| seen.only(&self.webhooks()));
         self.seen(|observed, _, at| observed.see_configuration(configuration, at));
     }
 

@@ -1,4 +1,4 @@
-//! `dorgu crd`: the CustomResourceDefinitions, generated from the types.
+//! `dorgu crd`: prints the CustomResourceDefinitions, or writes them into a folder. They are generated from the types.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `dorgu doctor`: what is wrong with an installation in a cluster, why, and which command to run next.
+//! `dorgu doctor`: reports what is wrong with an installation in a cluster, why, and which command to run next.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! `dorgu manifests`: every object of an installation, for `kubectl apply -k` or, in one text, `kubectl apply -f`.
+//! `dorgu manifests`: writes every object of an installation, into a folder for `kubectl apply -k` or as one text for
+//! `kubectl apply -f`.
 
 use std::path::PathBuf;
 

@@ -73,7 +73,10 @@ pub fn command_with(parts: &[Entry]) -> clap::Command {
         }
         // A struct of flags brings the comment above it along.
         let (about, long) = (serve.get_about().cloned(), serve.get_long_about().cloned());
-        let serve = parts.iter().fold(serve, |serve, part| (part.about.flags)(serve));
+        // A heading that it sets holds for its own flags alone.
+        let serve = parts.iter().fold(serve, |serve, part| {
+            (part.about.flags)(serve).next_help_heading(None::<&str>)
+        });
         serve.about(Resettable::from(about)).long_about(Resettable::from(long))
     })
 }

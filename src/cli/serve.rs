@@ -1,10 +1,10 @@
-//! Flags of `dorgu serve`: upstream's names and defaults (contract 7.1), and ours.
+//! Defines the flags of `dorgu serve`, upstream's with their names and defaults (contract 7.1) and ours, and makes a
+//! [`Config`] of them (`config`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgMatches, Args};
-use jiff::fmt::friendly::SpanPrinter;
 
 use super::go_flags::Zap;
 use super::values;
@@ -15,6 +15,7 @@ use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
 use crate::policy::answer::Help;
 use crate::policy::{Matching, Mode, PlatformRules, RuleSet, Rulebook};
+use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
 
@@ -73,7 +74,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "NAME", env = "DORGU_CLIENT_ALLOWED_NAMES", value_delimiter = ',')]
     client_allowed_names: Vec<String>,
     /// After SIGTERM, continue to answer for this long before answering 503.
-    #[arg(long, value_name = "DURATION", env = "DORGU_SHUTDOWN_DELAY", default_value = "10s", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "DORGU_SHUTDOWN_DELAY", default_value = "10s", value_parser = duration)]
     shutdown_delay: Duration,
     /// Where /livez, /readyz and /healthz are, 0 for nowhere [default: :8081; with --personas 127.0.0.1:8081]
     #[arg(long, value_name = "ADDRESS", env = "DORGU_HEALTH_PROBE_BIND_ADDRESS")]
@@ -108,7 +109,7 @@ pub(super) struct Flags {
 /// Flags that have an effect only with a cluster. They are accepted beside `--personas`, so that a manifest's arguments can be
 /// tried on a laptop. Those without effect are logged.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "With a cluster (no effect beside --personas)")]
+#[command(next_help_heading = WITH_CLUSTER)]
 struct ClusterFlags {
     /// Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, then in-cluster.
     #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
@@ -147,9 +148,6 @@ struct ClusterFlags {
     /// Where that Secret, that Service and the Lease are [default: the pod's, else the kubeconfig context's, else dorgu-system]
     #[arg(long, value_name = "NAME", env = "DORGU_NAMESPACE")]
     namespace: Option<String>,
-    /// How often every status is reconciled without a change; at least 1s [default: 60s]
-    #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = values::duration)]
-    requeue_interval: Option<Duration>,
 }
 
 impl ClusterFlags {
@@ -169,7 +167,6 @@ impl ClusterFlags {
             ("webhook-service", files && self.webhook_service.is_some()),
             ("webhook-secret", files && self.webhook_secret.is_some()),
             ("namespace", files && self.namespace.is_some()),
-            ("requeue-interval", files && self.requeue_interval.is_some()),
         ];
         given
             .iter()
@@ -247,11 +244,6 @@ fn source(folders: Vec<PathBuf>, cluster: &ClusterFlags) -> Result<Source, Strin
     Ok(Source::Cluster(place))
 }
 
-/// The default of `--requeue-interval` (contract 3.1).
-const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
-/// Less would be a busy loop.
-const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Turns flags into a configuration.
 ///
 /// # Errors
@@ -295,13 +287,6 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
             "--write-ca writes the CA of a certificate made in memory; with --webhook-secret it is ca.crt in that Secret"
                 .to_owned(),
         );
-    }
-    let requeue_interval = flags.cluster.requeue_interval.unwrap_or(REQUEUE_INTERVAL);
-    if requeue_interval < MIN_REQUEUE_INTERVAL {
-        return Err(format!(
-            "--requeue-interval {} is too short: the least is {MIN_REQUEUE_INTERVAL:?}",
-            SpanPrinter::new().unsigned_duration_to_string(&requeue_interval),
-        ));
     }
     let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);
     let mut ignored = zap.ignored;
@@ -372,7 +357,6 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
             }),
             shutdown_delay: flags.shutdown_delay,
         }),
-        requeue_interval,
         line,
         admin: Admin {
             probes: address(

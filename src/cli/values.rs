@@ -1,23 +1,10 @@
-//! Parses values of flags. A value outside its set is rejected with the list of valid ones. No text here names the value: clap
-//! does, before it.
-
-use std::time::Duration;
+//! Parses values of flags. A value outside its set is rejected with the list of valid ones. An error does not repeat the
+//! value, since clap prints it before.
 
 use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;
 use crate::policy::Rule;
 use crate::server::address::{BadAddress, BindAddress};
-
-/// A duration as Go and people write it: `10s`, `1m30s`, `500ms`; `0` is none.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
-    parsed
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "it is not a duration such as 10s, 1m30s or 500ms".to_owned())
-}
 
 /// An address to listen on.
 pub(super) fn address(text: &str) -> Result<BindAddress, String> {

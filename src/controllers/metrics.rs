@@ -1,4 +1,5 @@
-//! The metrics of the controllers. The name of an object is never a label, since the number of names has no bound.
+//! Defines and counts the metrics of the controllers. The name of an object is never a label, since the number of names has
+//! no bound.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Builds a Deployment whose review must produce a finding, to send as a dry run. The process's own rules decide which, so the
-//! expected texts are exact.
+//! Builds the canary: a Deployment that is sent as a dry run and whose review must produce a finding. The rules of the
+//! process compute this finding here, so its expected text is exact.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Commands for a user to paste, for the examined cluster and quoted for a shell.
+//! Writes commands for a user to paste. They name the examined cluster and are quoted for a shell.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};

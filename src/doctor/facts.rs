@@ -1,5 +1,5 @@
-//! The facts that `observe` collects. Each is there, absent, or unavailable with the reason. Personas are parsed; of a Secret
-//! nothing private is kept.
+//! Defines the facts that `observe` collects. A fact is there, is absent, or is unavailable for a reason. Personas are
+//! parsed; of a Secret nothing private is kept.
 
 use std::collections::BTreeMap;
 

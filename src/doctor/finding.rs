@@ -1,4 +1,4 @@
-//! The result of a check that did not pass.
+//! Defines the result of a check: one line if it passed, otherwise findings, or why nothing was checked.
 
 use std::fmt::Display;
 

@@ -1,8 +1,8 @@
-//! `dorgu doctor`: what is wrong with an installation, why, and which command to run next.
+//! `dorgu doctor`: reports what is wrong with an installation, why, and which command to run next.
 //!
-//! `observe` sends requests to the API server and judges nothing. [`run`] calls it and the rest in order. The rest is **pure**, from [`Facts`] to [`Report`]:
-//! `checks/` has one file for each family and one function for each check, [`Setup`] reads the Deployment's arguments,
-//! [`Commands`] writes commands to paste.
+//! `observe` sends requests to the API server and judges nothing. [`run`] calls it and the rest in order. The rest is
+//! **pure**, from [`Facts`] to [`Report`]: `checks/` has one file for each family and one function for each check, [`Setup`]
+//! reads the Deployment's arguments, [`Commands`] writes commands to paste.
 //!
 //! Nothing in a cluster is changed. The one object that is sent is a dry run (`k8s::dry_run_create`).
 

@@ -121,7 +121,7 @@ pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallE
     let Some(canary) = Canary::find(view) else {
         let unavailable = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
         let why = if unavailable {
-            "namespaces and personas could not both be listed, so nobody knows what to try it with"
+            "namespaces and personas could not both be listed, so it is unknown what to try it with"
         } else {
             "no namespace that opted in has a persona that a Deployment could break, so there is nothing to try it with"
         };

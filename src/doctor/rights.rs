@@ -1,4 +1,4 @@
-//! The rights that the process needs: the shipped roles, for this installation's names and settings.
+//! Lists the rights that the process needs: those of the shipped roles, with the names and settings of this installation.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,5 @@
-//! The order of steps: reach the server, read, judge and, where no check failed, send the canary.
+//! Runs `dorgu doctor` step by step: reach the API server, read the facts, run the checks and, if no check failed, send the
+//! canary.
 
 use super::checks::{Call, Check, View};
 use super::commands::Commands;

@@ -1,5 +1,5 @@
-//! The intended setup of an installation: from this command's flags, else from the arguments of the Deployment, else as
-//! shipped.
+//! Determines the intended setup of an installation. A setting is taken from the flags of this command, otherwise from the
+//! arguments of the Deployment, otherwise it is the shipped one.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;

@@ -1,4 +1,8 @@
-//! Parses the text of one file into objects.
+//! Turns the text of one file into objects, and reports each problem with its line.
+//!
+//! A persona is validated and gets defaults as at an API server. A valid document is kept although another one of the same
+//! file is invalid. The items of a List are read like documents. Of a Namespace the mode is read. A document of any other
+//! kind is counted as skipped, unless its group is ours: then it is a problem.
 
 use std::path::Path;
 
@@ -85,7 +89,7 @@ impl Loading<'_> {
             );
             return self.problem(
                 line,
-                "metadata.name: Required value: nobody makes names up for files".to_owned(),
+                "metadata.name: Required value: names are not generated for files".to_owned(),
             );
         };
         for warning in &created.warnings {

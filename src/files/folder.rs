@@ -1,4 +1,5 @@
-//! The folders of file mode and the state of their files: decides which files are read now, and what is served until then.
+//! Holds the folders of file mode and the state of their files. Decides which changed files are read now; until a file is
+//! read, its last good version is served.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

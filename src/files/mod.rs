@@ -1,11 +1,11 @@
 //! File mode: personas from folders of YAML and JSON, as an API server would have stored them.
 //!
 //! This module decides which files are read, what is served when one of them becomes invalid, and when to read again. A file
-//! that was valid and is invalid now serves its last good version, and is reported with line and reason. So does a file that is
-//! still being written. A file that was never valid serves those of its documents that are.
+//! that was valid and is invalid now is reported with line and reason, and its last good version is served. The last good
+//! version is also served while a file is being written. A file that was never valid serves those of its documents that are.
 //!
-//! Of a file only a digest of its bytes and its compiled objects are kept. The module knows no index and no server: the outcome
-//! is a plain value, [`Loaded`]. Start reading at [`Folder::first`]; [`watch`] reads again when something changes.
+//! Of a file only a digest of its bytes and its compiled objects are kept. The module knows no index and no server: the
+//! outcome is a plain value, [`Loaded`]. Start reading at [`Folder::first`]; [`watch`] reads again when something changes.
 
 mod bytes;
 mod document;

@@ -1,4 +1,4 @@
-//! Problems of files and folders, and their messages.
+//! Defines problems of files and folders, and words their messages.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! When a change on disk is read.
+//! Decides when a change on disk is read.
 //!
-//! A file that is written in place is incomplete for a while, and an incomplete file can be valid YAML. So a file is read when
-//! its size and modification time have rested; until then its last good version is served. A file that arrived by a rename is
-//! complete and is read at once. A missing file counts as deleted after a short delay, since editors delete a file and write a
-//! new one. This module knows no contents.
+//! A file that is written in place is incomplete for a while, and an incomplete file can be valid YAML. So a file is read
+//! when its size and modification time have not changed for a second; until then its last good version is served. A file
+//! that arrived by a rename is complete and is read at once. A missing file counts as deleted after a short delay, since
+//! editors delete a file and write a new one. This module knows no contents.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! What a file serves: compiled objects, no text.
+//! Holds what one file serves: compiled objects, no text.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};

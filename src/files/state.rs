@@ -1,4 +1,5 @@
-//! What is remembered of one file between two reads: the digest of its bytes, its stamp, and the objects that it serves.
+//! Holds what is remembered of one file between two reads: the digest of its bytes, a hash of its size, modification time
+//! and identity, and the objects that it serves.
 
 use std::path::Path;
 

@@ -192,7 +192,7 @@ fn every_mistake_is_named_with_file_line_and_reason() {
             "./range.yaml:11: spec.scaling.minReplicas: Invalid value: -1: should be greater than or equal to 0",
             "./syntax.yaml:1: not valid YAML: unclosed bracket '['",
             "./twice.yaml:9: key \"tier\" is set twice, first at line 8",
-            "./unnamed.yaml:4: metadata.name: Required value: nobody makes names up for files",
+            "./unnamed.yaml:4: metadata.name: Required value: names are not generated for files",
             r#"./version.yaml:2: "ApplicationPersona" of "dorgu.io/v2" is no kind of ours; dorgu.io/v1 has ApplicationPersona and ClusterPersona"#,
         ]
     );

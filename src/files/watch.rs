@@ -1,10 +1,10 @@
-//! Reads again when something changes.
+//! Notices changes in the folders, and has them read again.
 //!
 //! Folders are watched, never files: an editor and a kubelet replace files, and a watch on a file sees only its first
 //! replacement. After every change all folders are watched again, since there may be new ones and links may lead elsewhere.
-//! Only then the files are checked, so that no change falls in between. A file that is still changing is read when it has
-//! rested; the thread wakes for that. A slow poll of sizes and times finds what a file system does not report. All of this runs
-//! on a thread of its own.
+//! Only then the files are checked, so that no change falls in between. A file that is still changing is read when its size
+//! and modification time have rested; the thread wakes for that. A slow poll of sizes and times finds what a file system
+//! does not report. All of this runs on a thread of its own.
 
 use std::collections::BTreeSet;
 use std::io;

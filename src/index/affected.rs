@@ -1,4 +1,4 @@
-//! The apps that a change affects. This is the unit in which status controllers are triggered.
+//! Collects the apps that a change affects. Status controllers are triggered by app.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! Waits until a Deployment is known. The watch may be some milliseconds behind the API server, and a Scale that arrives in
-//! between does not name its app.
+//! Lets a request wait until a Deployment is known. A Scale does not name its app, its Deployment does, and a watch may be
+//! some milliseconds behind the API server.
 //!
-//! A writer pays one lock that is nearly always free; a reader of the index pays nothing.
+//! A writer of the index pays one lock that is nearly always free; a reader pays nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

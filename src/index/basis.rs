@@ -1,4 +1,4 @@
-//! Compares two snapshots by what a search in them would find, without holding either.
+//! [`Basis`] shows whether two snapshots have the same Deployments for an app. It keeps neither snapshot in memory.
 
 use std::sync::{Arc, Weak};
 

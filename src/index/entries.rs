@@ -1,4 +1,4 @@
-//! The entries of the index for each kind: only the fields that an answer needs, no whole objects.
+//! Defines the entries of the index, one type for each kind. An entry has only the fields that an answer or a status needs.
 
 use std::sync::Arc;
 

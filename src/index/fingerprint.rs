@@ -1,4 +1,4 @@
-//! Fingerprints of statuses, so that 100,000 statuses can be compared without being kept.
+//! Computes fingerprints of statuses, so that 100,000 statuses can be compared without being kept.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,8 +1,9 @@
-//! The only shared state: which persona governs which app. Readers take a snapshot without a lock and without waiting, and
-//! never write. Writers build the next snapshot beside it and swap the pointer.
+//! Holds the only state that reviews and controllers share: which personas govern which app. Readers take a snapshot without
+//! a lock and without waiting, and never write. A writer builds the next snapshot from a copy and swaps the pointer.
 //!
-//! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files: both
-//! feed it through the same three writers, one for each kind.
+//! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files.
+//! Both feed it through the same four functions, one for each kind: personas, namespaces, Deployments, and what
+//! ClusterPersonas require.
 
 mod affected;
 mod arrivals;
@@ -311,8 +312,10 @@ impl Index {
         affected.into_keys()
     }
 
-    /// Makes the next snapshot from the current one. Each kind has one writer, so a writer's view of its own kind is never
-    /// outdated. The lock protects against what writers of other kinds publish at the same time.
+    /// Copies the current snapshot, applies `change` to the copy, and makes the copy current. The lock is held meanwhile, since
+    /// the writers of other kinds publish, too, and one of two concurrent copies would be lost.
+    ///
+    /// A kind has only one writer. So what a writer has computed about its own kind before this call is still valid here.
     fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());

@@ -1,4 +1,4 @@
-//! The joint demands of the personas of an app, for every app that has several. Most apps have one persona and no entry here.
+//! Joins the personas of an app for each app that has several ([`Strictest`]). Most apps have one persona and no entry here.
 
 use std::sync::Arc;
 

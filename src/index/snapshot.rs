@@ -1,4 +1,5 @@
-//! The state of the index at one moment: personas, namespaces and Deployments, and which of them belong together.
+//! Holds the state of the index at one moment: personas, namespaces, Deployments, the levels that the platform requires, and
+//! which Deployments belong to which personas.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! A map that is cheap to copy with one entry changed: readers keep the copy they took, writers publish the next one.
+//! A map of which a copy with one changed entry costs little: readers keep the copy they took, writers publish the next one.
 //!
-//! Entries are spread over shards by a hash of their key. A change copies one shard and the list of shards, so its cost hardly
-//! grows with the number of entries. Everything else is shared with the previous version. Entries of one key are adjacent, so a
-//! search returns them as one slice.
+//! Entries are spread over shards by a hash of their key. A change copies one shard and the list of shards, so its cost
+//! hardly grows with the number of entries. Everything else is shared with the previous version. Entries of one key are
+//! adjacent, so a search returns them as one slice.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};

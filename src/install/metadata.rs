@@ -1,4 +1,5 @@
-//! Names and labels that every object carries, and the two objects that consist of little else.
+//! Builds the names and labels that every object carries, and the two objects that have little else: Namespace and
+//! ServiceAccount.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! The Kubernetes objects of an installation, for `manifests/` and `dorgu manifests`.
+//! Builds the Kubernetes objects of an installation, for `manifests/` and `dorgu manifests`.
 //!
-//! Pure: serialised types are built from an [`Installation`], never from a text template. This module knows the flags of
-//! `serve` by name only, and not their implementation. The chart must render the same objects.
+//! Pure: serialised types are built from an [`Installation`], never from a text template. This module knows the names of the
+//! flags of `serve` and not how they work. The chart must render the same objects.
 
 mod metadata;
 mod network;

@@ -1,4 +1,4 @@
-//! The two Services.
+//! Builds the two Services, of the webhook and of the metrics.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -1,4 +1,4 @@
-//! The rights of the process, one line for each grant.
+//! Lists the rights of the process, one line for each grant, and builds the roles from them.
 //!
 //! The list is exact: `tests/it/installed/rights.rs` compares these lines with an API server's audit log, and fails for an
 //! unused verb as for a missing one. Watches need list and watch, never get.

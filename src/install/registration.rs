@@ -1,7 +1,7 @@
-//! The ValidatingWebhookConfiguration: one entry for Deployments and their Scale.
+//! Builds the ValidatingWebhookConfiguration: one entry for Deployments and their Scale, and the entries of parts.
 //!
-//! It has no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl apply`
-//! see no difference there.
+//! It has no caBundle. The process owns that field, under a field manager of its own, so that Helm, Argo CD and `kubectl
+//! apply` see no difference there.
 
 use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,

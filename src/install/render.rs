@@ -1,5 +1,5 @@
-//! Writes objects as files: one for each object, so that a kustomization can leave one out, with the kustomization itself; or
-//! all of them in one file.
+//! Writes objects as YAML. A folder has one file for each object, so that a kustomization can leave an object out, and the
+//! kustomization itself. A single file has all objects.
 
 use serde::Serialize;
 use serde_json::Value;

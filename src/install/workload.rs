@@ -1,4 +1,4 @@
-//! The Deployment, and the PodDisruptionBudget that keeps a drained node from removing all pods.
+//! Builds the Deployment, and the PodDisruptionBudget that keeps a drained node from removing all pods.
 
 use std::collections::BTreeMap;
 

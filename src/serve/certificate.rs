@@ -1,4 +1,5 @@
-//! The certificate that is served, from whichever source, and what probes and metrics report about it.
+//! Opens the certificate that the webhook serves: from files, from a Secret, or generated in memory. Probes and metrics read
+//! its state from here, with the reason why a replica is unready.
 
 mod part;
 

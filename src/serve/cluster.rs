@@ -1,4 +1,5 @@
-//! Cluster mode: the thread of the watches, and what probes and metrics report about them.
+//! Starts the thread of the watches in cluster mode, and reports in `/readyz` and metrics which kinds were listed and which
+//! watches work.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -105,8 +106,9 @@ fn since(heard: Timestamp, trouble: Option<&str>) -> String {
 pub(super) struct Running {
     /// Whether this process may write.
     pub(super) leadership: Leadership,
-    /// Resolves when they have ended, which they must not before they are stopped.
-    pub(super) ended: oneshot::Receiver<()>,
+    /// Resolves when they have ended, which they must not before they are stopped: to what ended first, or to an error if that is
+    /// not known.
+    pub(super) ended: oneshot::Receiver<String>,
     /// Stops them when dropped.
     pub(super) stop: oneshot::Sender<()>,
 }
@@ -136,11 +138,10 @@ pub(super) async fn watch(
         .context("cannot start the runtime of the watches")?;
     let index = Arc::clone(index);
     let (started, outcome) = oneshot::channel();
-    let (alive, ended) = oneshot::channel::<()>();
+    let (alive, ended) = oneshot::channel();
     let (stop, stopping) = oneshot::channel();
     let follow_all = move || {
-        let _alive = alive;
-        runtime.block_on(async {
+        runtime.block_on(async move {
             let client = match client(config) {
                 Ok(client) => client,
                 Err(error) => return drop(started.send(Err(error))),
@@ -153,7 +154,10 @@ pub(super) async fn watch(
                     trigger.send(apps.clone());
                 }
             });
-            led.run(client, election, leadership, watches, stopping).await;
+            if let Some(first) = led.run(client, election, leadership, watches, stopping).await {
+                // Without a receiver the process is already ending.
+                drop(alive.send(first));
+            }
         });
     };
     std::thread::Builder::new()

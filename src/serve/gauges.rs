@@ -1,4 +1,4 @@
-//! Metric families that are read from their owners when `/metrics` is requested, instead of being pushed by them.
+//! Defines metric families whose values are read from their owners when `/metrics` is requested.
 
 use std::sync::Arc;
 

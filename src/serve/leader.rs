@@ -1,4 +1,5 @@
-//! The election of the replica that writes, and the tasks beside the watches on their thread.
+//! Runs the election of the replica that writes, and the tasks of all parts, on the thread of the watches. All of these
+//! tasks end before the Lease is released.
 
 use std::future::Future;
 
@@ -13,8 +14,8 @@ use crate::runtime::Task;
 pub(super) struct LeaderTasks {
     /// The Lease to compete for. `None`: this process acts as its holder.
     pub(super) lease: Option<LeaseName>,
-    /// The tasks of all parts.
-    pub(super) tasks: Vec<Task>,
+    /// The tasks of all parts, each with the name of its part.
+    pub(super) tasks: Vec<(&'static str, Task)>,
 }
 
 impl LeaderTasks {
@@ -30,7 +31,7 @@ impl LeaderTasks {
     }
 
     /// Runs until `stop` resolves or one of the tasks ends, which none should. Then everything that needs the Lease ends,
-    /// before the Lease is released.
+    /// before the Lease is released. Returns what ended; `None` after `stop`.
     pub(super) async fn run(
         self,
         client: Client,
@@ -38,21 +39,26 @@ impl LeaderTasks {
         leadership: Leadership,
         watches: impl Future<Output = ()>,
         stop: oneshot::Receiver<()>,
-    ) {
+    ) -> Option<String> {
         let (stopped, release) = oneshot::channel::<()>();
-        let mut tasks: Vec<LocalBoxFuture<'static, ()>> = Vec::new();
-        for task in self.tasks {
-            tasks.push(task(client.clone(), leadership.clone()));
+        let mut tasks: Vec<LocalBoxFuture<'static, &'static str>> = Vec::new();
+        for (part, task) in self.tasks {
+            let task = task(client.clone(), leadership.clone());
+            tasks.push(Box::pin(async move {
+                task.await;
+                part
+            }));
         }
         // A process without parts still follows its index.
         tasks.push(Box::pin(std::future::pending()));
         let work = async {
-            tokio::select! {
-                () = watches => {}
-                _ = select_all(tasks) => {}
-                _ = stop => {}
-            }
+            let ended = tokio::select! {
+                () = watches => Some("watching the cluster".to_owned()),
+                (part, ..) = select_all(tasks) => Some(format!("a task of the part {part}")),
+                _ = stop => None,
+            };
             drop(stopped);
+            ended
         };
         let standing = async {
             if let Some(election) = election {
@@ -60,6 +66,6 @@ impl LeaderTasks {
                 election.run(async { drop(release.await) }).await;
             }
         };
-        tokio::join!(work, standing);
+        tokio::join!(work, standing).0
     }
 }

@@ -1,5 +1,5 @@
-//! `dorgu serve`: from a configuration to a running process. The composition root: only this folder knows every module, and
-//! only it starts tasks that live as long as the process.
+//! `dorgu serve`: turns a configuration into a running process. This is the composition root: only this folder knows every
+//! module, and only this folder starts tasks that live as long as the process.
 
 mod certificate;
 mod cluster;
@@ -34,7 +34,7 @@ use crate::controllers::persona::Trigger;
 use crate::files::Watch;
 use crate::index::{Index, Kind};
 use crate::k8s::{ClusterSource, Leadership};
-use crate::runtime::{Handler, Part, Task, Watched};
+use crate::runtime::{Admission, Handler, Part, Task, Watched};
 use crate::server::address::BindAddress;
 use crate::server::admin::{self, Checks};
 use crate::server::descriptors::{self, Shares};
@@ -59,11 +59,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(mut config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
-    if let Some(kept) = config.serving.as_mut().and_then(|serving| serving.in_cluster.as_mut()) {
-        let entries = parts.iter().flat_map(|part| part.about.admission);
-        kept.webhooks.extend(entries.map(|entry| entry.webhook.to_owned()));
-    }
+pub fn run_with(config: Config, parts: &'static [Entry]) -> anyhow::Result<()> {
     let output = telemetry::start(config.logging.format, config.logging.level).context("cannot start logging")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,7 +85,8 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let mut surroundings = Surroundings::new(&config, &index, &exposition, certificate.as_mut());
     let (mut present, mut ignored) = (Vec::new(), config.ignored.clone());
     for entry in parts {
-        match (entry.build)(&mut surroundings) {
+        let built = (entry.build)(&mut surroundings);
+        match built.with_context(|| format!("cannot start the part {}", entry.about.name))? {
             Some(part) => present.push(part),
             None => ignored.extend(entry.about.given(&config.line)),
         }
@@ -99,6 +96,9 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     }
     let triggers = surroundings.triggers;
     let mut parts = Joined::of(present);
+    if let Some(kept) = certificate.as_ref().and_then(|certificate| certificate.state.cluster()) {
+        kept.serve_parts(std::mem::take(&mut parts.webhooks));
+    }
     let feed = match &config.source {
         Source::Files(folders) => {
             let (folders, filled) = (folders.clone(), Arc::clone(&index));
@@ -197,22 +197,29 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
 /// The contributions of all parts.
 #[derive(Default)]
 struct Joined {
-    tasks: Vec<Task>,
+    tasks: Vec<(&'static str, Task)>,
     watches: Vec<Watched>,
     checks: Vec<Checks>,
     collectors: Vec<Box<dyn Collector>>,
     admission: Vec<Handler>,
+    /// The names of the entries that those handlers serve.
+    webhooks: Vec<String>,
 }
 
 impl Joined {
     fn of(parts: Vec<Part>) -> Joined {
         let mut joined = Joined::default();
         for part in parts {
-            joined.tasks.extend(part.everywhere);
-            joined.tasks.extend(part.leading);
+            let tasks = part.everywhere.into_iter().chain(part.leading);
+            joined.tasks.extend(tasks.map(|task| (part.about.name, task)));
             joined.watches.extend(part.watches);
             joined.checks.push(part.checks);
             joined.collectors.extend(part.collectors);
+            let served = |declared: &&Admission| part.admission.iter().any(|handler| handler.path == declared.path);
+            let declared = part.about.admission.iter().filter(served);
+            joined
+                .webhooks
+                .extend(declared.map(|declared| declared.webhook.to_owned()));
             joined.admission.extend(part.admission);
         }
         joined
@@ -234,9 +241,9 @@ async fn follow_cluster(
     };
     let of_parts = std::mem::take(&mut parts.watches);
     let (watches, running) = cluster::watch(place, index, led, of_parts, triggers).await?;
-    tasks.spawn("watching the cluster", async {
-        // Nothing is sent; the channel closes with the watches.
-        let _ = running.ended.await;
+    tasks.spawn_named(async {
+        let ended = running.ended.await;
+        ended.unwrap_or_else(|_| "watching the cluster".to_owned())
     });
     Ok(Feed::Cluster {
         watches,
@@ -334,21 +341,29 @@ impl Beside {
 
 /// Tasks that live as long as the process. One that ends early ends the process, with its name.
 #[derive(Default)]
-struct Tasks(JoinSet<&'static str>);
+struct Tasks(JoinSet<String>);
 
 impl Tasks {
     fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(async move {
+        self.spawn_named(async move {
             task.await;
-            name
+            name.to_owned()
         });
+    }
+
+    /// The same for a task that returns the name of what ended.
+    fn spawn_named(&mut self, task: impl Future<Output = String> + Send + 'static) {
+        self.0.spawn(task);
     }
 
     async fn ended(&mut self) -> String {
         match self.0.join_next().await {
-            Some(Ok(name)) => name.to_owned(),
+            Some(Ok(name)) => name,
             Some(Err(error)) => format!("a task ({error})"),
             None => std::future::pending().await,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,13 @@
-//! The parts of the process. A new one is one line in [`ALL`]. All other code reads that list.
+//! Lists the parts of the process. A part is a component beside the webhook, with a declaration ([`About`]: its kinds,
+//! rights, metrics, flags) and with what it contributes when it runs ([`Part`]: tasks, watches, checks, collectors).
+//!
+//! [`ALL`] has three entries: the certificates, the status of ApplicationPersonas, and the status of ClusterPersonas. An
+//! entry is a few lines: the declaration, and a function that builds the part or leaves it out by configuration. `serve`
+//! runs the parts and lists their metrics; the commands of `cli` read the declarations.
 
 use std::sync::Arc;
 
-use clap::FromArgMatches;
+use clap::{ArgMatches, FromArgMatches};
 
 use super::certificate::{self, Certificate};
 use crate::api::names::PROGRAM;
@@ -21,7 +26,7 @@ pub struct Entry {
     /// What it declares.
     pub about: &'static About,
     /// Builds it; `None` where the configuration leaves it out.
-    pub build: fn(&mut Surroundings<'_>) -> Option<Part>,
+    pub build: fn(&mut Surroundings<'_>) -> Result<Option<Part>, PartError>,
 }
 
 /// All parts, in the order of roles and metrics.
@@ -43,6 +48,14 @@ pub const ALL: &[Entry] = &[
 /// What all parts declare.
 pub fn declared() -> impl Iterator<Item = &'static About> {
     ALL.iter().map(|entry| entry.about)
+}
+
+/// Why a part cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// Its flags were parsed and cannot be read: its struct of flags needs one that [`About::flags`] does not require.
+    #[error("its flags cannot be read ({})", one_line(.0))]
+    Flags(#[source] clap::Error),
 }
 
 /// What a part is built from.
@@ -84,9 +97,11 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The flags of a part, which its [`About::flags`] has added.
-    pub fn flags<F: FromArgMatches + Default>(&self) -> F {
-        // What a command without those flags has read has none of them.
-        F::from_arg_matches(&self.config.line).unwrap_or_default()
+    ///
+    /// # Errors
+    /// One that the struct needs was not given.
+    pub fn flags<F: FromArgMatches>(&self) -> Result<F, PartError> {
+        flags(&self.config.line)
     }
 
     fn has_cluster(&self) -> bool {
@@ -94,33 +109,67 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-fn certificates(surroundings: &mut Surroundings<'_>) -> Option<Part> {
-    surroundings.certificate.as_mut().map(|certificate| certificate.part())
+fn flags<F: FromArgMatches>(line: &ArgMatches) -> Result<F, PartError> {
+    F::from_arg_matches(line).map_err(PartError::Flags)
 }
 
-fn personas(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+/// clap writes for a terminal: the first line has the reason.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    first.trim_start_matches("error: ").trim_end_matches(':').to_owned()
+}
+
+fn certificates(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {
+    Ok(surroundings.certificate.as_mut().map(|certificate| certificate.part()))
+}
+
+fn personas(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {
     if !surroundings.has_cluster() {
-        return None;
+        return Ok(None);
     }
-    let config = surroundings.config;
     let settings = persona::Settings {
-        set: config.rulebook.set,
-        interval: config.requeue_interval,
+        set: surroundings.config.rulebook.set,
+        interval: surroundings.flags::<persona::PersonaFlags>()?.interval(),
         instance: pod_name(PROGRAM),
     };
     let (trigger, part) = persona::part(Arc::clone(surroundings.index), settings, surroundings.counted());
     surroundings.triggers.push(trigger);
-    Some(part)
+    Ok(Some(part))
 }
 
-fn clusters(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+fn clusters(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {
     if !surroundings.has_cluster() {
-        return None;
+        return Ok(None);
     }
-    let flags = surroundings.flags::<cluster::ClusterFlags>();
-    Some(cluster::part(
+    let flags = surroundings.flags::<cluster::ClusterFlags>()?;
+    Ok(Some(cluster::part(
         Arc::clone(surroundings.index),
         surroundings.counted(),
         flags.options(),
-    ))
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command};
+
+    use super::*;
+
+    #[derive(Debug, Args)]
+    struct Needs {
+        #[arg(long, required = false)]
+        place: String,
+    }
+
+    #[test]
+    fn flags_that_cannot_be_read_are_an_error() {
+        let read = |line: &[&str]| {
+            let command = Needs::augment_args(Command::new("serve"));
+            flags::<Needs>(&command.try_get_matches_from(line).expect("parsed"))
+        };
+        assert_eq!(read(&["serve", "--place=here"]).expect("given").place, "here");
+        let error = read(&["serve"]).expect_err("not given").to_string();
+        assert!(error.contains("place") && error.lines().count() == 1, "{error}");
+    }
 }

@@ -1,5 +1,6 @@
-//! What makes a replica ready (`/readyz`): everything was listed or read once, no part of the process objects, and no drain
-//! has begun.
+//! Decides whether a replica is ready (`/readyz`). It is ready when every kind was listed, or the folders were read, when no
+//! check of a part fails, and when no drain has begun. The reasons come from the owners: `cluster` for kinds, `certificate`
+//! for certificates.
 
 use std::sync::Arc;
 

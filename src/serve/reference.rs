@@ -1,4 +1,4 @@
-//! Every metric family, in the order of docs/metrics.md, which is generated from this.
+//! Lists every metric family, in the order of docs/metrics.md, which is generated from this list.
 
 use super::gauges;
 use super::parts::Entry;

@@ -1,4 +1,5 @@
-//! The routes of the webhook's listener: reviews of Deployments first, then the paths of parts.
+//! Routes the requests of the webhook's listener. Where parts have handlers, a request for any path other than the webhook's
+//! goes to the router of these handlers.
 
 use axum::Router;
 use axum::body::to_bytes;

@@ -1,4 +1,5 @@
-//! Protects `/metrics`: HTTPS and, with a cluster, authorization by bearer token.
+//! Protects `/metrics`, unless the configuration says otherwise: by HTTPS and, with a cluster, by authorization of a bearer
+//! token.
 
 use std::sync::Arc;
 

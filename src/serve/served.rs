@@ -1,4 +1,5 @@
-//! The webhook and its listener: bound first, served later.
+//! Binds the listener of the webhook, and serves the webhook on it later. The two are separate steps, so that a taken port
+//! is an error at start.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,6 +1,7 @@
-//! Watches the kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
+//! Watches the four kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
 //!
-//! This module knows the index and the API server. It knows neither the readers of the index nor the tasks beside it.
+//! This module knows the index and the API server. It knows neither who reads the index nor which other tasks run on its
+//! thread.
 
 mod decode;
 
@@ -57,7 +58,7 @@ impl Watches {
             metadata_only: true,
             ..Followed::from(resource(Kind::Namespace))
         };
-        // A cluster may have ApplicationPersonas alone.
+        // A cluster may have ApplicationPersonas alone, and who installed an earlier version may not have granted this right.
         let cluster_personas = Followed {
             may_be_absent: true,
             ..Followed::from(resource(Kind::ClusterPersona))

@@ -1,4 +1,5 @@
-//! The JSON of an answer. Only this file knows its format (contract 2.2): always HTTP 200, uid and version repeated, no patch.
+//! Writes the JSON of an answer. Only this file knows its format (contract 2.2): always HTTP 200, uid and version repeated,
+//! no patch.
 //!
 //! The text is written piece by piece, so that constant parts need no escaping.
 

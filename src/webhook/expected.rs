@@ -1,5 +1,6 @@
-//! A Scale that arrives before the watch has delivered its Deployment, as happens right after the Deployment was created. It
-//! waits for the Deployment, in memory and without blocking a worker, and is then decided by what is known.
+//! Delays the answer about a Scale whose Deployment is not known yet, because the watch has not delivered it. This happens
+//! right after a Deployment was created. The Scale waits in memory for at most 300 ms and blocks no worker. Then it is
+//! decided by what is known.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

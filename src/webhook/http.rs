@@ -1,4 +1,5 @@
-//! The webhook over HTTP: request and response bodies, and the few statuses other than 200.
+//! Serves the webhook over HTTP: reads the body of a request, writes that of the answer, and chooses the few statuses other
+//! than 200.
 
 use std::time::Instant;
 

@@ -1,5 +1,6 @@
-//! Long reviews do not hold up a worker: thousands of containers take milliseconds, in which the requests that wait for the
-//! same worker would stand still.
+//! Judges a long review without holding up a worker. Thousands of containers take milliseconds, in which the other requests
+//! of the same worker would stand still. So another thread takes the worker's place meanwhile, for at most two reviews at
+//! once.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;

@@ -1,4 +1,5 @@
-//! The metrics of the webhook. The name of an object is never a label, since the number of names has no bound.
+//! Defines and counts the metrics of the webhook. The name of an object is never a label, since the number of names has no
+//! bound.
 
 use std::sync::OnceLock;
 use std::time::Duration;

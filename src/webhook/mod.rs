@@ -1,8 +1,8 @@
-//! The hot path: an AdmissionReview in, an answer out. It waits only for the request's own bytes and, for a Scale, for its
-//! Deployment to be known (`expected`).
+//! The hot path: an AdmissionReview in, an answer out. A review waits only for the request's own bytes and, if it is about a
+//! Scale, for its Deployment to be known (`expected`).
 //!
-//! [`Webhook::judge`] is the whole control flow of one review. `review` reads, `governors` finds the personas, `crate::policy`
-//! decides, `answer` writes, and `unjudged` answers what cannot be judged.
+//! [`Webhook::judge`] is the whole control flow of one review. `review` reads, `governors` finds the personas,
+//! `crate::policy` decides, `answer` writes, and `unjudged` answers what cannot be judged.
 
 pub mod answer;
 mod expected;

@@ -1,4 +1,4 @@
-//! The record of an answered review, for metrics and the log. Names only: the content of an object is never logged.
+//! Records an answered review, for metrics and the log. Only names are recorded: the content of an object is never logged.
 
 use super::metrics::Verdict;
 use super::review::Operation;

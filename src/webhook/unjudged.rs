@@ -1,4 +1,8 @@
-//! Answers reviews that cannot be judged: too large, unreadable, or after an internal error.
+//! Answers reviews that cannot be judged: the review is too large, the object cannot be read, or our code panicked.
+//!
+//! What is too large is denied where the mode is enforcing. An object that cannot be read is denied with upstream's rules
+//! alone; with ours it is allowed with a warning, as after a panic. Without a known uid the answer is the error body of
+//! contract 2.2.
 
 use std::panic::catch_unwind;
 
@@ -73,8 +77,12 @@ impl Webhook {
         (answer.to_json(opening.version, &opening.uid), record)
     }
 
-    /// The mode for an object of which only the namespace is known, or not even that. Padding must not be a way around any
-    /// persona that may govern it.
+    /// The mode for an object that was not read, since its review is too large: the strictest that may apply. It is the strictest
+    /// of the process's mode, the namespace's label, and the personas of the namespace; where the namespace is unknown as well,
+    /// of all namespaces and personas.
+    ///
+    /// A client may enlarge an object on purpose (padding), so that it is not judged. An enforcing persona that might govern the
+    /// object must not be bypassed in this way.
     fn strictest_mode(&self, namespace: Option<&str>) -> Mode {
         let index = self.index.load();
         let of_others = match namespace {
@@ -87,8 +95,8 @@ impl Webhook {
         of_others.max(self.rulebook.mode)
     }
 
-    /// A review that is small enough to read and too large to judge. As for one that is too large to read, padding must not be
-    /// a way around a persona.
+    /// A review that is small enough to read and too large to judge. Padding must not bypass a persona here either (see
+    /// `strictest_mode`); the personas that govern the object are known.
     pub(super) fn too_many_parts(&self, outline: &Outline<'_>, question: &Question<'_>, reason: String) -> Answered {
         self.metrics.unchecked(Unchecked::TooLarge);
         let mode = question.strictest_mode(self.rulebook);

@@ -81,6 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "install",
             "k8s",
             "policy",
+            "runtime",
             "serve",
             "server",
             "telemetry",

@@ -61,9 +61,9 @@ fn an_interval_that_would_never_rest_is_refused() {
     std::fs::write(&file, "{}").expect("written");
     let kubeconfig = format!("--kubeconfig={}", file.display());
     let often = ["serve", &kubeconfig, "--requeue-interval=10ms"];
-    assert_refused(&often, &[], 2, &["--requeue-interval 10ms", "the least is 1s"]);
+    assert_refused(&often, &[], 2, &["--requeue-interval", "'10ms'", "the least is 1s"]);
     let never = ["serve", &kubeconfig, "--requeue-interval=0"];
-    assert_refused(&never, &[], 2, &["--requeue-interval 0s", "the least is 1s"]);
+    assert_refused(&never, &[], 2, &["--requeue-interval", "'0'", "the least is 1s"]);
 }
 
 #[test]

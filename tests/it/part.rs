@@ -14,7 +14,7 @@ use dorgu::install::Installation;
 use dorgu::k8s::{Decode, Event, Resource, Unreadable, WatchState, follow};
 use dorgu::metric::{ALONE, Described};
 use dorgu::runtime::{About, Admission, Grant, Handler, Part, Watched};
-use dorgu::serve::parts::{self, Entry, Surroundings};
+use dorgu::serve::parts::{self, Entry, PartError, Surroundings};
 use dorgu::serve::reference::sections;
 use dorgu::server::upgrade::switch;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
@@ -89,21 +89,26 @@ impl Collector for Leads {
     }
 }
 
-fn build(surroundings: &mut Surroundings<'_>) -> Option<Part> {
+fn build(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {
     // Absent where its flag asks for nothing.
-    let word = surroundings
-        .flags::<TestFlags>()
-        .test_word
-        .filter(|word| word != "none")?;
+    let word = surroundings.flags::<TestFlags>()?.test_word;
+    let Some(word) = word.filter(|word| word != "none") else {
+        return Ok(None);
+    };
     let leads = Arc::new(AtomicBool::new(false));
     let kind = Resource::of::<ConfigMap>();
     let state = Arc::new(WatchState::new(&kind));
     let (set, watch) = (Arc::clone(&leads), Arc::clone(&state));
     let checked = Arc::clone(&leads);
     let part = Part::new(&ABOUT);
-    Some(Part {
+    let ends = word == "ends";
+    Ok(Some(Part {
         everywhere: vec![Box::new(move |client, _| {
-            Box::pin(follow(client, kind, watch, |_: Event<AnyMap>| {}))
+            Box::pin(async move {
+                if !ends {
+                    follow(client, kind, watch, |_: Event<AnyMap>| {}).await;
+                }
+            })
         })],
         leading: vec![Box::new(move |_, mut leadership| {
             Box::pin(async move {
@@ -131,13 +136,31 @@ fn build(surroundings: &mut Surroundings<'_>) -> Option<Part> {
                 .get(async || switch::<Body>("echo", echo)),
         }],
         ..part
-    })
+    }))
+}
+
+/// A part after it, whose flags set no heading.
+static PLAIN: About = About {
+    flags: PlainFlags::augment_args,
+    ..About::named("plain")
+};
+
+#[derive(Args)]
+#[group(skip)]
+struct PlainFlags {
+    /// Has no effect.
+    #[arg(long, value_name = "WORD")]
+    plain_word: Option<String>,
 }
 
 /// The list of the shipped process and one line more.
 fn with_the_part() -> &'static [Entry] {
     let mine = Entry { about: &ABOUT, build };
-    Box::leak(parts::ALL.iter().copied().chain([mine]).collect())
+    let plain = Entry {
+        about: &PLAIN,
+        build: |surroundings| surroundings.flags::<PlainFlags>().map(|_| None),
+    };
+    Box::leak(parts::ALL.iter().copied().chain([mine, plain]).collect())
 }
 
 /// Does nothing unless [`a_part_takes_effect_everywhere`] starts it as a process of its own.
@@ -187,10 +210,40 @@ fn the_flags_of_a_part_are_flags_of_serve() {
     let serve = command.find_subcommand_mut("serve").expect("serve");
     let help = serve.render_help().to_string();
     assert!(help.contains("Tests:\n      --test-word <WORD>"), "{help}");
+    let (_, tests) = help.split_once("Tests:\n").expect("its heading");
+    let (options, _) = help.split_once("With a cluster").expect("a heading");
+    assert!(
+        options.contains("--plain-word") && !tests.contains("--plain-word"),
+        "{help}"
+    );
     let line = ["dorgu", "serve", "--test-word", "none"];
     let line = dorgu::cli::command_with(with_the_part()).get_matches_from(line);
     let line = line.subcommand_matches("serve").expect("serve");
     assert_eq!(ABOUT.given(line), ["--test-word"]);
+}
+
+/// A process with the part and this word for it.
+fn process(bed: &Bed, word: &str) -> Dorgu {
+    let this = std::env::current_exe().expect("this test");
+    Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
+        let list = serde_json::to_string(&[arguments, vec![format!("--test-word={word}")]].concat()).expect("JSON");
+        let test = ["part::the_process", "--exact", "--nocapture"].map(str::to_owned);
+        (test.to_vec(), vec![(ARGUMENTS.to_owned(), list)])
+    })
+}
+
+#[test]
+fn a_task_that_ends_ends_the_process_with_the_name_of_its_part() {
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let mut dorgu = process(bed, "ends");
+    dorgu.wait();
+    let lines = dorgu.lines().join("\n");
+    assert!(
+        lines.contains("dorgu: a task of the part test ended although it never should"),
+        "{lines}"
+    );
 }
 
 #[test]
@@ -199,12 +252,7 @@ fn a_part_takes_effect_everywhere() {
         return;
     };
     crate::watched::install_crds(bed);
-    let this = std::env::current_exe().expect("this test");
-    let mut dorgu = Dorgu::of_program(&this, bed.kubeconfig(), |arguments| {
-        let list = serde_json::to_string(&[arguments, vec!["--test-word=judged".to_owned()]].concat()).expect("JSON");
-        let test = ["part::the_process", "--exact", "--nocapture"].map(str::to_owned);
-        (test.to_vec(), vec![(ARGUMENTS.to_owned(), list)])
-    });
+    let mut dorgu = process(bed, "judged");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

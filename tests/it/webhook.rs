@@ -1,12 +1,15 @@
 //! Invalid and unusual input over HTTP: each gets the answer that docs/protocol.md names, and the process survives.
 
+mod large;
+mod many;
+mod random;
+
 use std::sync::Arc;
 
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use dorgu::index::{Index, Snapshot};
@@ -76,6 +79,14 @@ fn review(object: &str) -> String {
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u-1","operation":"CREATE",
         "namespace":"shop","name":"orders","object":{object}}}}}"#
     )
+}
+
+/// A review of `size` bytes, padded in an annotation.
+fn padded(namespace: &str, size: usize) -> String {
+    let body = review(r#"{"metadata":{"annotations":{"pad":"PAD"},"labels":{"app.kubernetes.io/name":"orders"}}}"#);
+    let body = body.replace(r#""namespace":"shop""#, &format!(r#""namespace":"{namespace}""#));
+    let room = size - body.len() + 3;
+    body.replace("PAD", &"x".repeat(room))
 }
 
 /// Contract 2.2: no kind, no version, no uid, so that an API server takes it for a failed call.
@@ -262,93 +273,6 @@ async fn other_paths_are_not_found_and_any_method_is_answered() {
     assert_eq!(ask(webhook(ENFORCING), request).await.2["response"]["allowed"], true);
 }
 
-/// A review of `size` bytes, padded in an annotation.
-fn padded(namespace: &str, size: usize) -> String {
-    let body = review(r#"{"metadata":{"annotations":{"pad":"PAD"},"labels":{"app.kubernetes.io/name":"orders"}}}"#);
-    let body = body.replace(r#""namespace":"shop""#, &format!(r#""namespace":"{namespace}""#));
-    let room = size - body.len() + 3;
-    body.replace("PAD", &"x".repeat(room))
-}
-
-#[tokio::test]
-async fn a_review_over_the_limit_is_denied_where_enforced_and_warned_of_elsewhere() {
-    let over = BODY_LIMIT + 1;
-    let denied = post(ENFORCING, padded("shop", over)).await;
-    assert_eq!(denied["response"]["uid"], "u-1");
-    assert_eq!(denied["response"]["allowed"], false);
-    assert_eq!(
-        denied["response"]["status"]["message"],
-        "review of 21 MiB exceeds 20 MiB"
-    );
-    assert_unchecked(
-        &post(ADVISORY, padded("shop", over)).await,
-        "review of 21 MiB exceeds 20 MiB",
-    );
-    let by_label = post(ADVISORY, padded("strict", over)).await;
-    assert_eq!(
-        by_label["response"]["allowed"], false,
-        "the namespace enforces: {by_label}"
-    );
-    assert_broken(
-        &post(ENFORCING, "x".repeat(over)).await,
-        413,
-        "review of 21 MiB exceeds 20 MiB",
-    );
-}
-
-#[tokio::test]
-async fn a_review_over_the_limit_is_no_way_out_of_a_persona_that_enforces() {
-    let persona = Persona {
-        namespace: "shop".into(),
-        name: "orders".into(),
-        app: "orders".into(),
-        mode: ModeWish::Set(Mode::Enforcing),
-        ..Persona::default()
-    };
-    for (namespace, allowed) in [("shop", false), ("elsewhere", true)] {
-        let webhook = webhook(ADVISORY);
-        webhook.index.replace(Snapshot::build([Arc::new(persona.clone())], []));
-        let request = Request::post(PATH)
-            .header("content-type", "application/json")
-            .body(Body::from(padded(namespace, BODY_LIMIT + 1)))
-            .expect("a request");
-        let (_, _, answer) = ask(webhook, request).await;
-        assert_eq!(answer["response"]["allowed"], allowed, "{answer}");
-    }
-}
-
-/// Where the namespace enforces, no text that looks like a namespace, or like a uid, and no order of members is a way out.
-#[tokio::test]
-async fn a_review_over_the_limit_is_of_the_namespace_that_its_request_names() {
-    let padding = "x".repeat(BODY_LIMIT);
-    let object = format!(r#"{{"metadata":{{"annotations":{{"uid":"x","pad":"{padding}"}}}}}}"#);
-    let kind = r#""kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1""#;
-    for (request, allowed) in [
-        (
-            r#""uid":"u-1","name":"namespace","namespace":"strict","object":@"#,
-            false,
-        ),
-        (
-            r#""uid":"u-1","name":"uid","userInfo":{"namespace":"shop"},"namespace":"strict","object":@"#,
-            false,
-        ),
-        (
-            r#""options":{"uid":"x","namespace":"shop"},"namespace":"strict","uid":"u-1","object":@"#,
-            false,
-        ),
-        (r#""uid":"u-1","n\u0061mespace":"strict","object":@"#, false),
-        (r#""uid":"u-1","name":"namespace","namespace":"shop","object":@"#, true),
-        // The namespace comes too late to be read, so it may be any.
-        (r#""uid":"u-1","object":@,"namespace":"strict""#, false),
-    ] {
-        let body = format!(r#"{{{kind},"request":{{"operation":"CREATE",{request}}}}}"#).replace('@', &object);
-        let answer = post(ADVISORY, body).await;
-        let response = &answer["response"];
-        assert_eq!(response["uid"], "u-1", "{request}");
-        assert_eq!(response["allowed"], allowed, "{request}: {answer}");
-    }
-}
-
 /// What the API server sends of a resource that is called as ours, or has a Scale as ours has.
 #[tokio::test]
 async fn another_resource_is_allowed_with_a_warning_and_upstream_does_not_look() {
@@ -432,130 +356,6 @@ async fn a_review_at_the_limit_is_judged() {
     assert!(message.contains("replicas (1) below persona minimum (2)"), "{message}");
 }
 
-/// A Deployment with many containers, each as `container` says for its number.
-fn crowded(count: usize, container: impl Fn(usize) -> String) -> String {
-    let containers: Vec<String> = (0..count).map(container).collect();
-    let labels = r#"{"app.kubernetes.io/name":"orders"}"#;
-    format!(
-        r#"{{"metadata":{{"labels":{labels}}},"spec":{{"template":{{"spec":{{"containers":[{}]}}}}}}}}"#,
-        containers.join(",")
-    )
-}
-
-/// An update that changes nothing.
-fn update(object: &str) -> String {
-    format!(
-        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u-1","operation":"UPDATE",
-        "namespace":"shop","name":"orders","object":{object},"oldObject":{object}}}}}"#
-    )
-}
-
-fn privileged(number: usize) -> String {
-    format!(r#"{{"name":"c{number}","securityContext":{{"privileged":true,"allowPrivilegeEscalation":true}}}}"#)
-}
-
-/// Containers of a small update, in which much is found about each.
-const MANY: usize = 500;
-
-/// A time that only work growing with the square of the containers can need: it took minutes.
-const NOT_QUADRATIC: std::time::Duration = std::time::Duration::from_secs(5);
-
-#[tokio::test]
-async fn an_update_of_many_containers_in_breach_takes_no_time() {
-    let started = std::time::Instant::now();
-    let answer = post(ENFORCING, update(&crowded(MANY, privileged))).await;
-    assert!(started.elapsed() < NOT_QUADRATIC, "{:?}", started.elapsed());
-    assert_eq!(answer["response"]["allowed"], true);
-    let warnings = answer["response"]["warnings"].as_array().expect("warnings");
-    let last = warnings.last().and_then(Value::as_str).expect("text");
-    assert!(last.ends_with("more findings, not shown"), "{last}");
-}
-
-#[tokio::test]
-async fn many_containers_and_several_personas_take_no_time() {
-    let persona = |name: &str| {
-        Arc::new(Persona {
-            namespace: "shop".into(),
-            name: name.into(),
-            app: "orders".into(),
-            forbids_privilege_escalation: true,
-            ..Persona::default()
-        })
-    };
-    let mut webhook = webhook(ENFORCING);
-    webhook.index = Arc::new(Index::default());
-    webhook.index.replace(Snapshot::build(["a", "b", "c"].map(persona), []));
-    let body = review(&crowded(MANY, privileged));
-    let request = Request::post(PATH)
-        .header("content-type", "application/json")
-        .body(Body::from(body))
-        .expect("a request");
-    let started = std::time::Instant::now();
-    let (_, _, answer) = ask(webhook, request).await;
-    assert!(started.elapsed() < NOT_QUADRATIC, "{:?}", started.elapsed());
-    let message = answer["response"]["status"]["message"].as_str().expect("a message");
-    assert!(message.len() <= 64 << 10, "{} bytes", message.len());
-    let (first, fixes) = message.split_once('\n').expect("fixes");
-    let said = first.matches("persona forbids").count();
-    assert!(
-        said == 2 * MANY || first.ends_with(&format!("; and {} more", 2 * MANY - said)),
-        "{said}: {first}"
-    );
-    // Forty lines for forty containers, each of which also loses what it may not have beside them.
-    assert_eq!(fixes.lines().count(), 81, "{fixes}");
-    assert!(fixes.ends_with(&format!("and {} more", 2 * MANY - 80)), "{fixes}");
-}
-
-/// Each was compared once for every container, or once for every finding: one small body took a worker for minutes.
-#[tokio::test]
-async fn a_long_text_that_containers_share_does_not_multiply_with_them() {
-    let started = std::time::Instant::now();
-    let named = |_| {
-        format!(
-            r#"{{"name":"{}","securityContext":{{"privileged":true}}}}"#,
-            "n".repeat(254)
-        )
-    };
-    let answer = post(ENFORCING, review(&crowded(1, named))).await;
-    assert_eq!(answer["response"]["status"]["code"], 413, "{answer}");
-    let account = "a".repeat(1 << 20);
-    let object = crowded(400, privileged).replace(
-        r#""containers""#,
-        &format!(r#""securityContext":{{"windowsOptions":{{"runAsUserName":"{account}"}}}},"containers""#),
-    );
-    assert_eq!(post(ENFORCING, review(&object)).await["response"]["allowed"], false);
-    let capability = "ɐ".repeat(100_000);
-    let object = crowded(20, |number| {
-        format!(r#"{{"name":"c{number}","securityContext":{{"capabilities":{{"add":["{capability}"]}}}}}}"#)
-    });
-    assert_eq!(post(ENFORCING, review(&object)).await["response"]["allowed"], false);
-    assert!(started.elapsed() < NOT_QUADRATIC, "{:?}", started.elapsed());
-}
-
-#[tokio::test]
-async fn more_than_can_be_judged_is_refused_where_enforced_and_told_elsewhere() {
-    let with_capabilities = |count: usize| {
-        let added = [r#""ALL""#].repeat(count).join(",");
-        format!(r#"{{"securityContext":{{"capabilities":{{"add":[{added}]}}}}}}"#)
-    };
-    let by_number = "more than 10000 containers and added capabilities";
-    let by_memory =
-        "more containers and added capabilities than can be judged in 8 MiB, or in 4 times the review's size";
-    let too_many = [
-        (update(&crowded(9_999, |_| "{}".to_owned())), by_memory),
-        (review(&crowded(1, |_| with_capabilities(10_000))), by_memory),
-        (review(&crowded(600, |_| with_capabilities(1_000))), by_number),
-    ];
-    for (review, words) in too_many {
-        let answer = post(ENFORCING, review.clone()).await;
-        assert_eq!(answer["response"]["allowed"], false);
-        assert_eq!(answer["response"]["status"]["message"], words);
-        assert_unchecked(&post(ADVISORY, review.clone()).await, words);
-        let ungoverned = review.replace("orders", "nobody");
-        assert_eq!(post(ENFORCING, ungoverned).await["response"]["allowed"], true);
-    }
-}
-
 #[tokio::test]
 async fn before_the_first_sync_the_answer_is_try_again() {
     let webhook = Webhook {
@@ -586,73 +386,4 @@ async fn with_too_many_bytes_in_flight_the_answer_is_try_again() {
         (status, head.headers()["retry-after"].to_str().expect("text")),
         (StatusCode::SERVICE_UNAVAILABLE, "1")
     );
-}
-
-/// Whatever comes in, something comes out that is JSON and says allowed or not.
-fn survives(body: Vec<u8>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    for rulebook in [ENFORCING, ADVISORY, UPSTREAM] {
-        let answer = runtime.block_on(post(rulebook, body.clone()));
-        assert!(answer["response"]["allowed"].is_boolean(), "{answer}");
-        let warnings = answer["response"]["warnings"].as_array().cloned().unwrap_or_default();
-        let unchecked = |warning: &Value| warning.as_str().is_some_and(|text| text.contains("defect"));
-        assert!(!warnings.iter().any(unchecked), "a panic was contained: {answer}");
-    }
-}
-
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        "\\PC{0,12}".prop_map(Value::from),
-        prop_oneof!["1.5Gi", "-0", "1e99999", "Always", "orders", "SYS_ADMIN"].prop_map(Value::from),
-    ];
-    let key = prop_oneof![
-        "apiVersion|kind|request|uid|operation|object|oldObject|namespace|metadata|labels|spec|replicas|template",
-        "containers|initContainers|resources|limits|cpu|securityContext|capabilities|add|status|selector|deletionTimestamp",
-        "[a-z]{1,4}",
-    ];
-    leaf.prop_recursive(6, 48, 6, move |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            proptest::collection::btree_map(key.clone(), inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 1..512)) {
-        survives(body);
-    }
-
-    #[test]
-    fn random_reviews_never_panic(object in any_json(), old in any_json(), update in any::<bool>(), scale in any::<bool>()) {
-        let mut review = json!({
-            "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": {"uid": "u-1", "operation": if update { "UPDATE" } else { "CREATE" }, "namespace": "shop",
-                        "subResource": if scale { "scale" } else { "" }, "object": object, "oldObject": old},
-        });
-        if review["request"]["object"].is_object() {
-            review["request"]["object"]["metadata"] = json!({"labels": {"app.kubernetes.io/name": "orders"}});
-        }
-        survives(serde_json::to_vec(&review).expect("JSON"));
-    }
-
-    #[test]
-    fn a_review_cut_anywhere_never_panics(cut in 0usize..400) {
-        let whole = review(r#"{"metadata":{"labels":{"app.kubernetes.io/name":"orders"}},"spec":{"replicas":1,
-            "template":{"spec":{"containers":[{"name":"api","securityContext":{"capabilities":{"add":["ALL"]}}}]}}}}"#);
-        let mut bytes = whole.into_bytes();
-        bytes.truncate(cut.max(1).min(bytes.len()));
-        survives(bytes);
-    }
 }

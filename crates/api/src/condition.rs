@@ -1,5 +1,5 @@
-//! The schema of `status.conditions` with the limits of the standard Kubernetes condition, which the shared Rust type does not
-//! carry into a CRD.
+//! Defines the schema of `status.conditions`, with the limits of the standard Kubernetes condition. k8s-openapi's type of a
+//! condition, which we use in Rust, does not carry these limits into a CRD.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 

@@ -1,8 +1,9 @@
-//! Generates the CustomResourceDefinitions from the types, and the files in `manifests/crds/` from those.
+//! Generates the CustomResourceDefinitions from the types (`definition`) and writes them as YAML (`render`). The files in
+//! `manifests/crds/` are that YAML.
 //!
-//! kube derives most of it. One pass corrects what differs from the CRDs that upstream's users have: nothing is nullable (a
-//! null means "absent", and is dropped before defaulting), a description is one paragraph, and whole numbers are written as
-//! such.
+//! kube derives most of a definition. Two passes correct what differs from the CRDs that users of the Go operator have:
+//! `definition` removes `nullable` and titles and joins the lines of each description; `render` also writes whole numbers
+//! without a fraction. No field is nullable, so an API server drops a null before it applies defaults.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
 use kube::CustomResourceExt;

@@ -1,4 +1,4 @@
-//! The label and annotation keys that users and this program agree on.
+//! Defines the keys of labels and annotations that users set and this program reads.
 
 /// On a Deployment: the application's name, joined with `spec.name` of a persona in the same namespace.
 pub const APP_NAME: &str = "app.kubernetes.io/name";

@@ -1,4 +1,5 @@
-//! What happens to the findings of a rule, as a platform and a persona write it.
+//! Defines the levels of a rule, as a platform and a persona write them. The level decides whether a finding denies, warns,
+//! is only recorded, or is dropped.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

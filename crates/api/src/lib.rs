@@ -1,9 +1,10 @@
-//! Kubernetes API types of the `dorgu.io` group, exactly as on the wire, and the CustomResourceDefinitions generated from them.
+//! Defines the Kubernetes API types of the `dorgu.io` group, exactly as on the wire, and the CustomResourceDefinitions
+//! generated from them.
 //!
-//! The types define JSON names, closed sets, bounds, schema defaults and the descriptions that `kubectl explain` prints. This
-//! crate knows no other. The types apply no default themselves. The API server fills in a schema's default (for files,
-//! [`crate::schema`] does), and only where the parent object is present, so an absent option means "not checked" (contract 1,
-//! "Defaulting rule").
+//! The types define JSON names, closed sets, bounds, schema defaults and the descriptions that `kubectl explain` prints.
+//! This crate depends on no other crate of this repository. The types apply no default themselves. The API server fills in a
+//! schema's default (for files, `schema` of the crate `manifest` does), and only where the parent object is present, so an
+//! absent option means "not checked" (contract 1, "Defaulting rule").
 
 pub mod application_persona;
 pub mod cluster_persona;

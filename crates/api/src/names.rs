@@ -1,4 +1,5 @@
-//! Names that other processes know, and the grammars of Kubernetes names. Each check returns what is wrong as one clause.
+//! Defines the names by which other processes know this one, and checks names by the grammars of Kubernetes. A check returns
+//! what is wrong as one clause.
 
 /// The entry of the webhook configuration.
 pub const WEBHOOK: &str = "validate-deployment.dorgu.io";

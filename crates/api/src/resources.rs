@@ -1,4 +1,5 @@
-//! CPU and memory bounds, shared by `spec.resources` of an application and `spec.defaults.resources` of a cluster.
+//! Defines the CPU and memory bounds that `spec.resources` of an ApplicationPersona and `spec.defaults.resources` of a
+//! ClusterPersona have in common.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

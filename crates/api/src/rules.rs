@@ -1,9 +1,10 @@
-//! Validation rules beyond schema keywords. Each is written twice side by side: in CEL or as a regular expression for the API
-//! server, and as a Rust predicate for files.
+//! The validation rules of our CRDs that go beyond schema keywords. Each rule is written twice, side by side: in CEL, or as
+//! a regular expression, for API servers, and as a Rust predicate for file mode.
 //!
-//! A rule or pattern of a CRD that is missing in [`ALL`] or [`PATTERNS`] would be enforced by a cluster and not by a folder, so
-//! the schema engine rejects such a schema. The quantity grammar is in `policy`, which this crate may not import, so it is an
-//! argument.
+//! A rule in a CRD must be in [`ALL`], and a pattern in [`PATTERNS`]. Otherwise an API server would enforce the rule and
+//! file mode would not. The schema engine (`crates/manifest/src/schema`) rejects a CRD with any other rule or pattern.
+//!
+//! The parser of quantities is in `policy`, which this crate may not import. So the caller passes it ([`IsQuantity`]).
 
 use super::names;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Replica bounds and autoscaling targets, shared by `spec.scaling` of an application and `spec.defaults.scaling` of a cluster.
+//! Defines the replica bounds and autoscaling targets that `spec.scaling` of an ApplicationPersona and
+//! `spec.defaults.scaling` of a ClusterPersona have in common.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

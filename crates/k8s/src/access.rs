@@ -1,7 +1,8 @@
-//! Authenticates a bearer token and authorizes its user: TokenReview, then SubjectAccessReview, as controller-runtime does for
-//! its metrics. Needs `create` on tokenreviews and subjectaccessreviews.
+//! Authenticates a bearer token and authorizes its user: TokenReview, then SubjectAccessReview, as controller-runtime does
+//! for its metrics. Needs `create` on tokenreviews and subjectaccessreviews.
 //!
-//! This module sends the requests and caches the answers. It knows neither the client nor what is behind the path.
+//! This module sends the two requests and caches their results. It knows neither who sent the token nor which page the token
+//! protects.
 
 use std::time::{Duration, Instant};
 

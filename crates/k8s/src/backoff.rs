@@ -1,4 +1,5 @@
-//! Pauses between attempts, which grow while something keeps failing.
+//! Computes the pause after a failure. Each pause is twice as long as the one before, up to a maximum; a success resets the
+//! pause to its minimum.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A cache of all objects of one kind, by name, kept up to date from watch events.
+//! [`Cache`] holds all objects of one kind by name. The events of a watch keep it up to date.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,8 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: Named + PartialEq> Cache<T> {
-    /// Applies an event, and returns whether anything in the cache differs now. The first list always counts, since from then
-    /// on objects that are not in it are known to be absent.
+    /// Applies an event, and returns whether the content of the cache has changed. The list that fills the cache first is always
+    /// a change, even when it is empty: from then on an object that is not in the cache is known not to exist.
     pub fn take(&self, event: Event<T>) -> bool {
         let mut all = self.locked();
         match event {

@@ -1,5 +1,5 @@
-//! Where the API server's address and credentials come from: a named kubeconfig, one in the usual places, or the pod that this
-//! process runs in.
+//! Finds the address and the credentials of the API server: in a named kubeconfig, in a kubeconfig at the usual places, or
+//! in the pod that this process runs in.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Conditions by the Kubernetes API conventions: one of each type; `lastTransitionTime` changes only with `status`; message and
-//! `observedGeneration` are always current.
+//! Merges new conditions into old ones by the conventions of the Kubernetes API. There is one condition of each type.
+//! `lastTransitionTime` changes only with `status`; message and `observedGeneration` are always current.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -1,4 +1,4 @@
-//! Why a request failed, and how a panic becomes an error.
+//! Defines why a request failed ([`CallError`]), and turns a panic into an error ([`catch_panic`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Leader election by a `coordination.k8s.io/v1` Lease, by the rules of client-go, so that one of many replicas writes.
+//! Elects one of many replicas by a `coordination.k8s.io/v1` Lease, by the rules of client-go, so that only this one writes.
 //!
 //! This module creates, acquires, renews and releases the Lease. It knows nothing of what the holder does. It needs `create` on
-//! leases, and `get` and `update` on this one.
+//! leases, and `get` and `update` on its own Lease.
 //!
 //! Who may write is decided by monotonic clocks. A candidate measures with its own clock for how long the Lease has not
 //! changed. The times written into the Lease are for people, so wall clocks that disagree do no harm. The holder measures from

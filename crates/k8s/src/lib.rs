@@ -1,8 +1,8 @@
 //! A client of a Kubernetes API server.
 //!
 //! It provides connections, lists and watches with their retries, requests about objects and their status, a work queue,
-//! Events, leader election by a Lease, and the review of bearer tokens. It knows no kind of ours: callers say how an object is
-//! decoded ([`Decode`]) and what happens to it (the closure that [`follow`] gets).
+//! Events, leader election by a Lease, and the review of bearer tokens. This crate knows no kind of the group dorgu.io:
+//! callers say how an object is decoded ([`Decode`]) and what happens to it (the closure that [`follow`] gets).
 
 mod access;
 mod backoff;

@@ -1,4 +1,5 @@
-//! Requests about objects: get, list, create, apply, merge and dry run. Each has a deadline. None is retried here.
+//! Sends requests about objects: get, list, create, apply, merge and dry run. Each request has a deadline. This module
+//! retries no request.
 
 use http_body_util::BodyExt;
 use kube::Client;

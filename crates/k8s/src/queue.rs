@@ -1,5 +1,6 @@
-//! A work queue: decides which object is reconciled when. A triggered object is due at once, a failed one after a growing
-//! pause, all others at an interval. No object is reconciled twice at the same time, and only a few at once.
+//! A work queue, which decides when each object is reconciled. A triggered object is due after 100 ms, a failed one after a
+//! pause that grows with each failure, and every object once per interval. The queue reconciles at most eight objects at
+//! once, and never one object twice at the same time.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};

@@ -1,4 +1,4 @@
-//! Names of kinds and objects, and their paths at an API server.
+//! Defines how kinds and objects are named, builds their paths at an API server, and finds out which kinds a server has.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -156,7 +156,8 @@ pub struct Followed {
     pub scope: Scope,
     /// Whether only metadata is requested.
     pub metadata_only: bool,
-    /// Whether an API server that does not know the kind counts as one without objects of it.
+    /// Whether an API server that does not know the kind, or lets this account read none of it, counts as one without
+    /// objects of it.
     pub may_be_absent: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Requests about the API server rather than about an object: its version, its clock, the raw text of an endpoint such as
-//! `/metrics`, and whether an account may do something.
+//! Sends requests about the API server itself: for its version, its clock, the raw text of an endpoint such as `/metrics`,
+//! and whether an account has a right.
 
 use http_body_util::BodyExt;
 use jiff::Timestamp;

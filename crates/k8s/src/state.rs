@@ -1,4 +1,4 @@
-//! The state of one watch, for probes and metrics.
+//! Holds the state of one watch. The watch writes it; probes and metrics read it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! Writes the status of one object, only when something other than a timestamp differs. No other writer is expected.
+//! Writes the status of one object, and only when the new status differs from the stored one in more than timestamps. Fields
+//! that the new status lacks are removed, whichever writer set them.
 
 use kube::Client;
 use serde::Deserialize;

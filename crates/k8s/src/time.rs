@@ -1,4 +1,4 @@
-//! Times as Kubernetes writes them: UTC, in whole seconds or in microseconds.
+//! Formats times as Kubernetes does: in UTC, in whole seconds or in microseconds.
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -1,4 +1,4 @@
-//! Remembers which failure was logged last, so that each new reason is logged once, and its end as well.
+//! Remembers the failure that was logged last, so that each new reason is logged once, and the end of the failure as well.
 
 use std::sync::{Mutex, PoisonError};
 

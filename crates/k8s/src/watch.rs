@@ -1,9 +1,9 @@
 //! Follows one kind: lists it in pages, then watches from there. It lists again only when the API server no longer has the
 //! version that the watch had reached.
 //!
-//! Why not kube's `watcher`: it ends a page at the first object it cannot read. Its `DeserializeGuard` avoids that, but clones
-//! each object, and a relist drops the last good version of one that cannot be read. It holds a whole relist in memory, and
-//! does not report when a watch is established again, which readiness needs.
+//! Why not kube's `watcher`: it ends a page at the first object that it cannot read. Its `DeserializeGuard` avoids that, but
+//! clones each object, and a relist drops the last good version of an object that cannot be read. `watcher` also holds a
+//! whole relist in memory, and does not report when a watch is established again, which readiness needs.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ enum Ended {
     Lost(String),
     /// The API server rejected the watch: list again before watching.
     Refused(String),
-    /// The same, since it does not know the kind.
+    /// The same, since it does not know the kind, or lets this account read none of it.
     Absent(String),
 }
 
@@ -89,7 +89,7 @@ pub async fn follow_many<T: Decode, L>(
                     version = at;
                 }
                 Err(ended) => {
-                    // An API server that has just started may not know the kind yet. What was known stays.
+                    // An API server that has just started may say so of every kind. What was known stays.
                     let is_new = state.last_event().is_none();
                     if is_new && followed.may_be_absent && matches!(ended, Ended::Absent(_)) {
                         let (objects, unreadable) = (Vec::new(), Vec::new());
@@ -265,6 +265,7 @@ impl Ended {
             Error::Api(status) if status.code == 404 => Ended::Absent(format!(
                 "the API server knows no {plural} in {group}/{version}; is its CustomResourceDefinition installed?"
             )),
+            Error::Api(status) if status.code == 403 => Ended::Absent(format!("{} (403)", status.message)),
             // The server is overloaded or failing. The reached version is still valid, and a list would add to its load.
             Error::Api(status) if status.code == 429 || status.code >= 500 => {
                 Ended::Lost(format!("{} ({})", status.message, status.code))

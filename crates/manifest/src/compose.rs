@@ -1,4 +1,5 @@
-//! Builds trees from parser events.
+//! Builds one tree for each document from the events of the YAML parser. Here anchors and merge keys are expanded, and sizes
+//! are bounded.
 
 use std::collections::HashMap;
 

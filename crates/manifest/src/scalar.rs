@@ -1,4 +1,5 @@
-//! The meaning of unquoted scalars. `kubectl` reads manifests by YAML 1.1, so a file must mean the same here.
+//! Decides the meaning of unquoted scalars by YAML 1.1, as `kubectl` does, so that a manifest means the same in a file as in
+//! `kubectl apply`.
 
 use serde_json::Number;
 

@@ -1,4 +1,5 @@
-//! Puts a decision into words: the message of the answer and its warnings, within what an API server passes on.
+//! Assembles the message and the warnings of an answer from a [`Decision`]. `render` words the single lines; this file
+//! selects them and limits their number and length.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -220,8 +221,12 @@ fn command(decision: &Decision<'_>, scale: ScaleTarget<'_>) -> Option<String> {
     ))
 }
 
-/// The `warnings` list. Upstream's rules are never cut. With ours the lines stay within what an API server passes on unchanged:
-/// warnings are dropped first and errors last, and the last line counts the dropped ones.
+/// The `warnings` list of the answer, one line for each finding that does not deny. With [`RuleSet::Upstream`] no line is cut or
+/// dropped.
+///
+/// With [`RuleSet::Complete`] a line has at most `LINE` bytes and all lines together at most `WARNINGS`, so that an API server
+/// passes them on unchanged. Above that total, findings of level warn are dropped before those of level deny, and the last line
+/// counts the dropped ones.
 pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
     let collected = decision.warnings();
     if decision.set == RuleSet::Upstream {

@@ -1,5 +1,5 @@
-//! The findings of one request: those of several personas are merged, all are counted, and as many are kept as an answer can
-//! hold.
+//! Collects the findings of one request, each with its persona and its effect. Findings of several personas about the same
+//! thing are merged. All findings are counted, and only as many are kept as an answer can hold.
 
 use std::collections::HashMap;
 

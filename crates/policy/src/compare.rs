@@ -1,5 +1,5 @@
-//! Compares two findings of two personas: whether they concern the same thing, and which is stricter. It knows no mode and no
-//! words.
+//! Compares two findings of two personas: whether both concern the same thing, and which one is stricter. This file knows no
+//! mode and no words.
 
 use std::borrow::Cow;
 

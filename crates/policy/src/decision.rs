@@ -1,5 +1,7 @@
-//! From a request and its personas to a decision: which personas govern, which errors are new or worse, which mode applies,
-//! what is reported. The mode is applied here, last, and nowhere else.
+//! Decides one request: which personas govern the object, which findings deny, and which are reported.
+//!
+//! A finding denies if its level is deny, the strictest mode of process, namespace and persona is enforcing, and the ratchet
+//! does not excuse it. The mode is applied here, last, and nowhere else.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A finding as data: which rule, where, what was observed and what the persona allows. `render` puts it into words.
+//! Defines a finding as data: which rule, where, what was observed and what the persona allows. `render` words it.
 
 use std::sync::Arc;
 

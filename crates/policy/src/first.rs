@@ -1,4 +1,4 @@
-//! Keeps the first of many items, in an order, without storing all of them.
+//! Keeps the first items of many, in the order of a key, and does not store the others.
 
 /// Keeps the first `most` of the added items, in the order of a key; of equal ones those added first.
 #[derive(Debug)]

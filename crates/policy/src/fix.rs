@@ -1,9 +1,10 @@
-//! Plans the changes that resolve findings: the fields they name, and those that an API server ties to them. Lines of a denial
-//! (`render`) and JSON patches (`remedy`) are both built from this plan, so they never differ.
+//! Plans the changes that resolve findings: changes of the fields that the findings name, and of the fields that an API
+//! server checks together with these. The fix lines of a denial (`render`) and the JSON patches (`remedy`) are both built
+//! from this plan, so the two never differ.
 //!
 //! A plan covers a set of findings on one object. A setting that a container inherits is changed on the pod only where every
-//! container that inherits it is among the findings. Elsewhere the container gets its own setting, since the pod's would affect
-//! containers without findings.
+//! container that inherits it is among the findings. Elsewhere the container gets its own setting, since the pod's would
+//! affect containers without findings.
 
 mod plan;
 

@@ -1,5 +1,8 @@
-//! Findings as a persona's status reports them (contract 3.4): which, in which order, and in which words. The texts of R1 to
-//! R11 differ from those of an answer (`render`), so they are here. A finding without such a row has the words of an answer.
+//! Reports findings as issues of a persona's status (contract 3.4): decides which are listed and in which order, and words
+//! them.
+//!
+//! The contract words the rows R1 to R11 otherwise than an answer does, so their texts are here. A finding without such a
+//! row has the words of `render`.
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Which level a finding has: what the rule has built in, what the platform requires, what the persona wishes.
+//! Decides the level of a finding from three levels: the one that is built into the rule, the one that the platform
+//! requires, and the one that the persona wishes.
 
 pub use dorgu_api::levels::Level;
 use dorgu_api::levels::{PlatformRule, RuleLevel, RuleName};

@@ -1,8 +1,8 @@
-//! What a persona demands, and whether a workload meets it. Pure: no IO, no clock, no async, no logger.
+//! Decides whether a workload meets the demands of its personas. Pure: no IO, no clock, no async, no logger.
 //!
-//! Start reading at [`decide`]. It runs the rules (`rules/`, one file for each family), lets errors pass that the stored object
-//! already has, applies the mode last, and returns a [`Decision`]. [`answer`] puts that into words and [`remedy`] into JSON
-//! patches.
+//! Start reading at [`decide`]. It runs the rules (`rules/`, one file for each family), excuses findings that the stored
+//! object already has, applies the mode last, and returns a [`Decision`]. [`answer`] makes the message and the warnings of
+//! that, and [`remedy`] JSON patches.
 
 pub mod answer;
 mod attributed;

@@ -1,4 +1,4 @@
-//! The names by which an object is matched to the personas that govern it.
+//! Lists the names by which an object may match personas, in the order in which they are tried.
 
 /// Which names match a Deployment to its personas (flag `--match`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Advisory or enforcing, and which of several requested modes applies.
+//! Defines the modes advisory and enforcing, reads which mode a label or an annotation requests, and chooses the stricter of
+//! two.
 
 use std::fmt;
 use std::str::FromStr;

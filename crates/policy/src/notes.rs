@@ -1,4 +1,4 @@
-//! Findings about personas and modes instead of the object. They deny in no mode.
+//! Makes the findings that concern a persona or a mode, and not the object. They deny in no mode.
 
 use super::attributed::AttributedFinding;
 use super::finding::{Fact, Finding, ModeHolder, Place, Rule};

@@ -1,4 +1,5 @@
-//! A persona as the rules use it: parsed once, when it enters the index. After that every value is valid.
+//! Parses an ApplicationPersona into the form that the rules use. This happens once, when the persona enters the index. A
+//! value that cannot be parsed becomes a problem that is reported; all other values are valid.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The place of a finding: a field of the object, of its pod, or of a container, which is identified by its list and name.
+//! Defines the place of a finding: a field of the object, of its pod, or of a container. A container is identified by its
+//! list and its name.
 
 use std::hash::{Hash, Hasher};
 

@@ -1,5 +1,5 @@
-//! What a container can do that a persona may forbid (its powers), which power includes which other, and for how long it has
-//! them. docs/rules.md describes this order.
+//! Defines the powers that a persona may forbid a container, such as running as root. Determines which powers each container
+//! of a workload has and for how long, and which power includes which other. docs/rules.md describes this order.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

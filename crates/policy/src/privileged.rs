@@ -1,7 +1,8 @@
-//! Which capabilities and which Windows accounts are privileged, by their names.
+//! Decides by their names which capabilities and which Windows accounts are privileged.
 //!
 //! Each name is compared as its consumer compares it, beyond ASCII: container runtimes upper-case a capability with Go's
-//! `strings.ToUpper`, the kubelet compares an account with `strings.EqualFold`, and Windows ignores the case of accounts, too.
+//! `strings.ToUpper`, the kubelet compares an account with `strings.EqualFold`, and Windows ignores the case of accounts,
+//! too.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! The input of a decision: an object, its stored version, and the personas of each.
+//! Defines the input of a decision: an object, the stored object that it replaces, and the personas that govern each of the
+//! two.
 
 use super::level::PlatformRules;
 use super::mode::ModeWish;

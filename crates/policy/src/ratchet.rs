@@ -1,8 +1,9 @@
-//! The ratchet: what the stored object already has, at least as severe, does not deny an update. docs/rules.md has the order of
-//! each rule as a table.
+//! The ratchet excuses a finding of an update if the stored object has the same problem, at least as severe. An excused
+//! finding does not deny. docs/rules.md has the order of each rule as a table.
 //!
-//! It compares replicas, what a container can do (`power`) and what it has (`stored`) rather than the fields: a setting that moves
-//! to another field, another level or another list is not new as long as the container can do no more than before.
+//! The ratchet does not compare fields. It compares replicas, what a container can do (`power`), and the limits, requests,
+//! probes and root filesystem that a container has (`stored`). So a setting may move to another field, to the pod, or to
+//! another list, as long as the container can do no more than before.
 
 mod stored;
 

@@ -1,5 +1,5 @@
-//! The fix as an RFC 6902 patch, guarded by `test` operations: it applies only to the object that was judged, and changes what
-//! [`super::fix`] plans.
+//! Writes the changes that [`super::fix`] plans as an RFC 6902 patch. Its `test` operations make the patch fail on any
+//! object other than the one that was judged.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};

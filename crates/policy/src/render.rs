@@ -1,5 +1,7 @@
-//! The texts: one line for each finding, its field path, and its fix. The texts are those of contract 2.4 and, for rules
-//! without a row there, our own; docs/rules.md explains each.
+//! Words findings: each as one line, with the path of its field and the line of its fix. A status has other words for the
+//! rows of contract 3.4 (`issue`).
+//!
+//! The texts are those of contract 2.4 and, for rules without a row there, our own; docs/rules.md explains each.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -1,8 +1,9 @@
-//! Bounds the memory of an object while it is read. A few bytes of JSON can need a hundred times their size in memory, and a
-//! list in each item of a list the square of it. So there is one count for all lists of one object.
+//! Bounds the memory that an object takes while it is read. A few bytes of JSON can need a hundred times their size in
+//! memory, and a list in each item of a list the square of that. So all lists of one object share one bound ([`Room`]).
 //!
-//! It counts what is really held: lists as they grow, texts that had to be copied, the ratchet's data about the stored object,
-//! and the findings about the largest container. Findings as such are few, however many there are ([`crate::attributed`]).
+//! What is really held is counted: lists as they grow, texts that had to be copied, the ratchet's data about the stored
+//! object, and the findings about the container that has most. The findings of a whole request need little memory, since few
+//! of them are kept ([`crate::attributed`]).
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! The rules by name, and the severity of each.
+//! Lists all rules, with the name, the severity and the paragraph of each.
 
 /// All rules. Their names are stable: they appear in answers, metrics, reports and docs.
 ///

@@ -1,7 +1,8 @@
-//! The effective security settings of a container: its own, else the pod's, without those that its operating system ignores.
+//! Computes the effective security settings of a container: its own settings, otherwise those of its pod, without those that
+//! its operating system ignores.
 //!
-//! A pod without an operating system may run on either. An absent setting then has the meaning that it has on Linux; a setting
-//! for Windows takes effect as on Windows.
+//! A pod that names no operating system may run on Linux or on Windows. An absent setting then has the meaning that it has
+//! on Linux; a setting for Windows takes effect as on Windows.
 
 use super::finding::{Escalation, RootUser};
 use super::power::{Power, System};

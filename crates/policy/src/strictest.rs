@@ -1,6 +1,8 @@
-//! The personas of one app, compiled into one: the strictest of each limit, and the persona it comes from. Compiled when a
-//! persona changes, so that a review costs its containers plus its personas and never their product, and another persona only
-//! tightens.
+//! Joins the personas of one app into a few groups. A group has the strictest of each limit, and remembers from which
+//! persona the limit is. Personas are in different groups where their modes or the levels of their rules differ.
+//!
+//! The groups are built when a persona changes. So a review costs its containers plus its personas and never their product,
+//! and another persona can only tighten.
 
 use std::collections::HashMap;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! Text borrowed from a request, and how foreign text is printed.
+//! Borrows text from a request ([`Text`]), and prints text of users as printable ASCII of limited length.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! The few fields of a Deployment, or of its Scale, that rules read: one serde type for all readers.
+//! Defines the few fields of a Deployment, or of its Scale, that rules read. All readers use the same serde types.
 //!
-//! Read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes, status) is skipped
-//! without being built. Null and absent mean the same, as they do to the API server.
+//! The fields are read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes,
+//! status) is skipped without being built. Null and absent mean the same, as they do to the API server.
 
 mod cost;
 

@@ -1,5 +1,5 @@
-//! Descriptions of metric families. A family is registered from its description, and docs/metrics.md is generated from the
-//! same, so the two cannot differ. This module knows no concrete family.
+//! Describes metric families. A family is registered from its description, and docs/metrics.md is generated from the same
+//! description, so the two cannot differ. This module knows no concrete family.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! A part of the process: what it declares before anything runs ([`About`]), and what it contributes when it runs ([`Part`]).
+//! Defines a part of the process: what it declares before anything runs ([`About`]), and what it contributes when it runs
+//! ([`Part`]).
 //!
 //! Parts are values, not traits. `serve` starts the tasks, runs the checks and registers the collectors of every part. An
 //! installation, `dorgu doctor` and docs/metrics.md read the declarations. A part that is switched off is absent.

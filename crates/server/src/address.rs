@@ -1,5 +1,5 @@
-//! Bind addresses as users write them: `:9443`, `127.0.0.1:0`, `[::1]:9443`, `localhost:8081`. Parses and prints them, and
-//! opens no socket.
+//! Parses and prints bind addresses as users write them: `:9443`, `127.0.0.1:0`, `[::1]:9443`, `localhost:8081`. Opens no
+//! socket.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

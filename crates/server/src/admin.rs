@@ -1,5 +1,6 @@
-//! Probes and metrics for a listener of their own. The answers have the form of kube-apiserver's, so that tools for those work
-//! here. Unlike kube-apiserver, a failed check says why. This module knows no check and no metric: callers pass closures.
+//! Answers probes and `/metrics`, on a listener of their own. The answers have the form of kube-apiserver's, so that tools
+//! for kube-apiserver work here; but a failed check also says why. This module knows no check and no metric: callers pass
+//! closures.
 
 use std::collections::HashSet;
 use std::fmt::Write;

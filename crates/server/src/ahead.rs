@@ -1,5 +1,5 @@
-//! Reads more from TCP than TLS asks for. rustls asks for 4 KiB at a time, and a review is several times that; each read would
-//! be a system call.
+//! Reads more bytes from TCP than TLS asks for, to save system calls: rustls asks for 4 KiB at a time, and a review is
+//! several times as long.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};

@@ -1,5 +1,5 @@
-//! What a listener serves: the [`App`] trait, from request to response. An axum router implements it. The webhook implements it
-//! directly, because it has one route, which needs no lookup, and its bodies need no boxing.
+//! Defines what a listener serves: the [`App`] trait, from request to response. An axum router implements it. The webhook
+//! implements it directly, because it has one route, which needs no lookup, and its bodies need no boxing.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
-//! Reads one request body within a size limit, a deadline, a minimum rate, and a budget that all requests share. It knows no
-//! content. The first bytes of a body that is too large are kept for a caller that can still answer from them.
+//! Reads one request body within a size limit, a deadline, a minimum rate, and a budget of memory that all requests share.
+//! This module knows nothing of the content. The first bytes of a body that is too large are kept for a caller that can
+//! still answer from them.
 //!
-//! Where the budget is short, the slowest bodies are evicted to make room, first those of connections that have shown nothing
-//! (`eviction`). A body that is read here waits for that for a short time.
+//! Where the budget is used up, the slowest other bodies are evicted, first those of unproven connections (`eviction`). The
+//! body that needs memory waits a short time for it.
 
 use std::future::poll_fn;
 use std::ops::Deref;

@@ -1,6 +1,6 @@
 //! Bounds how many bytes of request bodies are buffered at once, over all connections and listeners that share the budget.
-//! Request bodies are the one part of our memory whose size clients decide. A quarter of the budget is reserved for bodies up
-//! to [`SMALL`], which nearly all reviews are, so that large bodies cannot keep them out.
+//! Clients decide the size of request bodies, and of no other memory of the process. A quarter of the budget is reserved for
+//! bodies up to [`SMALL`], which nearly all reviews are, so that large bodies cannot keep them out.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! One connection from accept to close: handshake, requests, and the deadline that applies at each moment.
+//! Serves one connection from accept to close: its handshake, its requests, and the deadline of each phase.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -98,8 +98,8 @@ impl<A: App> Host<A> {
         };
         connection.state().handshaken(Instant::now());
 
-        let agreed = Mutex::default();
-        let service = service_fn(|request| self.application.answer(Arc::clone(&connection), request, &agreed));
+        let next = Mutex::default();
+        let service = service_fn(|request| self.application.answer(Arc::clone(&connection), request, &next));
         let io = TokioIo::new(TrackedWire::new(wire, Arc::clone(&connection)));
         let mut http = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut asked = None;
@@ -119,11 +119,16 @@ impl<A: App> Host<A> {
                 }
             }
         };
-        let agreed = agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (ended, agreed) {
-            (Ok(()), Some(agreed)) => agreed.run(&connection, &self.application.drain).await,
-            (Ok(()), None) => asked.unwrap_or(connection.state().end()),
-            (Err(error), _) => {
+        let next = next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match ended {
+            Ok(()) => {
+                let reason = match next {
+                    Some(next) => next.run(&connection, &self.application.drain).await,
+                    None => None,
+                };
+                reason.or(asked).unwrap_or_else(|| connection.state().end())
+            }
+            Err(error) => {
                 tracing::debug!(%peer, %error, "connection broken");
                 asked.unwrap_or(CloseReason::Broken)
             }

@@ -1,5 +1,5 @@
-//! File descriptors belong to the whole process, so they are divided once among all listeners. Connections to the ports of the
-//! probes and the metrics cannot use up those of the webhook.
+//! Divides the file descriptors of the process among its listeners, since all listeners have one limit together. Connections
+//! to the ports of the probes and the metrics cannot use up the descriptors of the webhook.
 
 use std::io;
 

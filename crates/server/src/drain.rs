@@ -1,11 +1,12 @@
-//! The two phases of a shutdown that loses no request. This file holds the state and its order; listeners read it.
+//! Defines the phases of a shutdown that loses no request. This file holds the current phase and the order of phases;
+//! listeners read it.
 //!
-//! Serving -> Closing: readiness has failed, so endpoints are being withdrawn, but callers still hold connections to us and new
-//! ones still come. Everything is answered, with `Connection: close`, so that each caller gives up its connection at a moment
-//! when nothing can be lost on it.
+//! Serving -> Closing: readiness has failed, so endpoints are being withdrawn, but callers still hold connections to us and
+//! new ones still come. Every request is answered, with `Connection: close`, so that each caller gives up its connection at
+//! a moment when nothing can be lost on it.
 //!
-//! Closing -> Refusing: later requests get 503 with `Retry-After: 1`. kube-apiserver retries those within its own timeout, by
-//! then at another replica. Requests in flight finish, then idle connections are closed.
+//! Closing -> Refusing: later requests get 503 with `Retry-After: 1`. kube-apiserver retries those within its own timeout,
+//! by then at another replica. Requests in flight finish, then idle connections are closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,8 +1,14 @@
-//! Which connection makes room when there is none left. [`Rank`] defines the order; [`ConnectionState`] computes its place in it.
+//! Decides which connection of a listener is evicted. That is necessary in two cases: all places are taken and a new
+//! connection arrives, or the memory for request bodies is used up and another body needs some. In the second case only slow
+//! bodies are evicted.
 //!
-//! A connection has *shown* something once the application accepted a request of it as sensible (`ConnectionState::handled`).
-//! Connections that have not go first, and of those the ones whose address holds more than half of what is left. An address
-//! alone proves nothing, since some clouds bring every API server through one proxy.
+//! The smallest [`Rank`] is evicted first. Connections that are being closed precede all others. Unproven connections
+//! follow, those of a crowding address before the rest. Proven connections are last. Many connections have no rank and are
+//! never evicted, such as one whose request is being handled, or whose body arrives quickly.
+//!
+//! A connection is proven (`shown`) once the application has accepted one of its requests as sensible. An address is
+//! crowding when its unproven connections hold more than half of the places, or of the memory, that proven connections
+//! leave. An address alone proves nothing, since some clouds bring every API server through one proxy.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};

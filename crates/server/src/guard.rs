@@ -1,5 +1,5 @@
-//! Authorization in front of a listener's pages: a request without an accepted bearer token gets an error and sees no page.
-//! This module knows HTTP; a closure decides about tokens.
+//! Puts authorization in front of a listener's pages: a request without an accepted bearer token gets an error and sees no
+//! page. This module knows HTTP; a closure decides about tokens.
 
 use std::sync::Arc;
 

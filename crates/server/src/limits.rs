@@ -1,4 +1,5 @@
-//! The limits of a listener: how long a peer may take, and how much. Plain numbers; each field says what enforces it.
+//! Defines the limits of a listener: how much time a peer may take, and how many bytes and connections. Each field explains
+//! its limit.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Binds and accepts. Binding comes first, serving later: a taken port is an error at start, and a test can bind port 0 and ask
-//! for the address.
+//! Binds a listener, and later accepts its connections. The two are separate steps, so that a taken port is an error at
+//! start, and a test can bind port 0 and ask for the address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! The rate at which a body arrives, measured over its last moments: bytes from before a silence do not count. Pure numbers, no
-//! clock.
+//! Measures the rate at which a body arrives, over the last moments. Bytes from before a silence do not count. Pure numbers,
+//! no clock.
 
 use std::time::Duration;
 

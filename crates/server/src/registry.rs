@@ -1,4 +1,5 @@
-//! The open connections of one listener: how many there may be, which one is evicted, whether any carries a request.
+//! Holds the open connections of one listener. It bounds their number, evicts the one with the smallest rank (`eviction`),
+//! and knows whether any of them carries a request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::eviction::{Address, MemoryRank, Wanted};
 use super::stats::{CloseReason, Stats};
-use super::track::Connection;
+use super::track::{Connection, Phase};
 
 /// How long to wait for an evicted connection to end before another is evicted.
 const EVICTION_PATIENCE: Duration = Duration::from_millis(10);
@@ -221,7 +222,12 @@ impl Crowd {
             left: total,
         };
         for (connection, holds) in connections {
-            if connection.state().shown {
+            let state = connection.state();
+            // It makes room before any other that has shown something, so it takes nothing from strangers.
+            if state.phase == Phase::Upgraded {
+                continue;
+            }
+            if state.shown {
                 crowd.left = crowd.left.saturating_sub(holds);
             } else {
                 *crowd.held.entry(connection.address).or_default() += holds;

@@ -1,5 +1,7 @@
-//! The connection behind a request's body: what the body's reader needs to know where memory is short, and what it reports to
-//! the other connections.
+//! [`Sender`] is the handle by which the reader of a request's body uses the connection that the body arrives on.
+//!
+//! Through it the reader records how much memory the body holds and whether it waits for memory, learns that the connection
+//! was evicted, and evicts slow bodies of other connections.
 
 use std::sync::Arc;
 

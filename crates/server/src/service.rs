@@ -1,5 +1,5 @@
-//! One request on one connection, around the application: the effect of a drain, the containment of panics, and the two bodies
-//! that report to the connection's [`Connection`] when the request is read and the answer is sent.
+//! Wraps the application around one request: applies a drain, contains panics, and reports to the [`Connection`] when the
+//! request was read and when the answer was sent.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -14,7 +14,6 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::app::{App, Senseless, service_unavailable, text_response};
@@ -22,7 +21,7 @@ use super::drain::{Drain, State};
 use super::sender::Sender;
 use super::stats::Stats;
 use super::track::Connection;
-use super::upgrade::{Agreed, agree};
+use super::upgrade::{Asked, Next, agree};
 
 /// What all requests of a listener share.
 pub(super) struct Application<A> {
@@ -37,14 +36,13 @@ impl<A: App> Application<A> {
         &self,
         connection: Arc<Connection>,
         mut request: Request<Incoming>,
-        agreed: &Mutex<Option<Agreed>>,
+        next: &Mutex<Option<Next>>,
     ) -> Result<Response<AnswerBody<A::Body>>, Infallible> {
         let has_body = !request.body().is_end_stream();
         let announced = request.body().size_hint().exact();
         connection.state().head_read(has_body, announced, Instant::now());
 
-        // There is one only where the request asks for it.
-        let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| !has_body);
+        let asked = Asked::by(&mut request, has_body);
         let mut response = if self.drain.state() == State::Refusing {
             Stats::count(&self.stats.refused);
             service_unavailable("shutting down\n")
@@ -62,14 +60,18 @@ impl<A: App> Application<A> {
                 }
             }
         };
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            response = if self.drain.is_draining() {
-                service_unavailable("shutting down\n")
-            } else {
-                let (answer, conversation) = agree(response, upgrade);
-                *agreed.lock().unwrap_or_else(PoisonError::into_inner) = conversation;
-                answer
-            };
+        let follows;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            follows = asked.map(Asked::declined);
+        } else if self.drain.is_draining() {
+            Stats::count(&self.stats.refused);
+            response = service_unavailable("shutting down\n");
+            follows = asked.map(Asked::declined);
+        } else {
+            (response, follows) = agree(response, asked);
+        }
+        if follows.is_some() {
+            *next.lock().unwrap_or_else(PoisonError::into_inner) = follows;
         }
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let sensible = response.status().is_success() && response.extensions().get::<Senseless>().is_none();
@@ -77,9 +79,10 @@ impl<A: App> Application<A> {
         // The connection ends with this answer when a drain has begun, and when the unread rest of the request is in front of
         // the next head.
         if (self.drain.is_draining() || unread) && !switched {
+            // Beside the `upgrade` of a 426.
             response
                 .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+                .append(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| AnswerBody { body, connection }))
     }

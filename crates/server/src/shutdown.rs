@@ -1,5 +1,5 @@
-//! From signals to the drain. SIGTERM drains after the delay in which endpoints are withdrawn. SIGINT, from a terminal, drains
-//! at once. A second signal of either kind ends the wait.
+//! Starts the drain on a signal. After SIGTERM requests are answered for a configured delay, in which endpoints are
+//! withdrawn; SIGINT, from a terminal, has no such delay. A second signal of either kind ends the process at once.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The counters of a listener's connections, for metrics. Counters only go up; open connections are a gauge.
+//! Counts the connections of a listener, for metrics. All of these are counters that only go up, except the number of open
+//! connections, which is a gauge.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,10 +1,11 @@
-//! The state of one connection, and its deadlines. Pure bookkeeping: it reads no socket and, in [`ConnectionState`], no clock. `wire`
-//! and `service` report what happened; `connection` asks which deadline applies.
+//! Holds the phase of one connection, and computes its deadlines. Pure bookkeeping: nothing here reads a socket, and
+//! [`ConnectionState`] reads no clock. `wire` and `service` report what happened; `connection` asks which deadline applies.
 //!
 //! ```text
 //! Handshake -> Idle -> Head -> Body -> Handling -> Flushing -> Idle ...          -> Closing
 //!                                                           -> Upgraded         -> Closing
 //! ```
+//!
 //! Silence is judged by the phase. In `Idle` it is normal for minutes, also before the first request, since Go parks freshly
 //! dialled connections. In any other phase it is a stall.
 
@@ -16,6 +17,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
 use super::eviction::{Address, Eviction};
@@ -338,10 +340,12 @@ impl Connection {
     /// Waits until the connection has been in its phase for too long. The state may change at every poll of the connection, in
     /// the same task, so the deadline is computed at each poll. The timer is moved only when it would fire too late, or has
     /// fired too early.
+    ///
+    /// Unconstrained, since a peer that always has bytes for us spends the whole budget of the task.
     pub(super) async fn overdue(&self) -> CloseReason {
         let mut kicked = pin!(self.kick.notified());
         let mut timer = pin!(sleep_until(Instant::now() + self.state().limits.idle));
-        poll_fn(|cx| {
+        unconstrained(poll_fn(|cx| {
             while kicked.as_mut().poll(cx).is_ready() {
                 kicked.set(self.kick.notified());
             }
@@ -357,7 +361,7 @@ impl Connection {
                     return Poll::Ready(due.reason);
                 }
             }
-        })
+        }))
         .await
     }
 }

@@ -1,5 +1,5 @@
-//! The byte stream under HTTP: TCP, with or without TLS. It reports to the connection's [`Connection`] what arrives and what the
-//! peer does not take, and it closes without destroying the answer on its way.
+//! The byte stream under HTTP: TCP, with or without TLS. The stream reports to its [`Connection`] which bytes arrive and
+//! whether the peer has stopped reading. It closes so that an answer on its way to the peer is not lost.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

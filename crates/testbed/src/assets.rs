@@ -1,4 +1,5 @@
-//! Finds the control plane's programs: given, built before, or built now.
+//! Finds the programs of the control plane: in the folder that the environment names, or those that an earlier run has
+//! built, or by building them now.
 //!
 //! This file searches and decides; `build.rs` builds.
 

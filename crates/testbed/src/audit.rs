@@ -1,5 +1,5 @@
-//! Reads an API server's audit log. For one account: whether its roles grant exactly what it did. For one kind: whether a
-//! webhook was called when objects were created.
+//! Answers two questions from an API server's audit log: whether the roles of an account grant exactly what the account did,
+//! and whether a webhook was called when objects of a kind were created.
 //!
 //! This file knows RBAC's rules and the audit format; it knows no program and no role.
 

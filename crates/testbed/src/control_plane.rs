@@ -1,4 +1,5 @@
-//! etcd and kube-apiserver: starts them, waits until they are ready, stops and restarts them. It knows their flags and no test.
+//! Starts etcd and kube-apiserver, waits until they are ready, stops and restarts them. This file knows their flags and no
+//! test.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

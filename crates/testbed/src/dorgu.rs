@@ -1,4 +1,4 @@
-//! The process under test: the built binary as users start it, with its output kept for assertions.
+//! Runs the process under test: the built binary as users start it, with its output kept for assertions.
 //!
 //! This file knows the lines that `serve` prints and the flags that tests need; it knows no rule.
 

@@ -1,4 +1,4 @@
-//! Finds helm as the control plane's programs are found: given, built before, or built now with Go. It also holds helm's
+//! Finds helm as `assets` finds the programs of the control plane, by building it with Go if necessary. It also holds helm's
 //! output.
 //!
 //! helm has its own stamp, so that another version does not rebuild the control plane. This file knows no chart.

@@ -1,5 +1,5 @@
-//! The image without a container engine: what `image/Containerfile` puts into it, in an empty folder, with the few files that a
-//! kubelet adds.
+//! Lays out the image without a container engine: an empty folder gets what `image/Containerfile` puts into the image, and
+//! the few files that a kubelet adds.
 //!
 //! This file reads as much of a Containerfile as ours needs; it starts nothing.
 

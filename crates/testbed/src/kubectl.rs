@@ -1,4 +1,5 @@
-//! The real kubectl against one API server, and its output. It uses neither this machine's kubeconfig nor its home.
+//! Runs the real kubectl against one API server, and holds its output. kubectl sees neither this machine's kubeconfig nor
+//! its home.
 
 use std::fmt;
 use std::fs;

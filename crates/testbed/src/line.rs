@@ -1,4 +1,4 @@
-//! A TCP proxy in front of the API server. A test can hold, close or cut its connections, and count them.
+//! A TCP proxy in front of the API server. A test can hold, close or cut the connections through the proxy, and count them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

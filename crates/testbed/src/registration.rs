@@ -1,6 +1,6 @@
 //! The ValidatingWebhookConfiguration that sends one namespace's Deployments to one process.
 //!
-//! Rendered by `install`, so that tests have the same filters as users. It knows no rule.
+//! `install` renders it, so that tests have the same filters as users. This file knows no rule.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! Turns a Deployment into ready pods: controller-manager, scheduler, and kwok in place of kubelets.
+//! Runs the programs that turn a Deployment into ready pods: controller-manager, scheduler, and kwok in place of kubelets.
 //!
-//! It needs a running API server; it knows no test.
+//! They need a running API server. This file knows no test.
 
 use std::fs::File;
 use std::time::Duration;

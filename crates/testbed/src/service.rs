@@ -1,8 +1,8 @@
-//! A Service without a node: a test in place of kube-proxy.
+//! Forwards the connections of a Service without a node, in place of kube-proxy.
 //!
 //! The API server assigns cluster addresses in the loopback network and dials them itself, so listening there is enough.
-//! Connections go to ready pods in turn. A pod that is no longer ready gets no new ones and keeps those it has. This file knows
-//! no TLS and no HTTP.
+//! Connections go to ready pods in turn. A pod that is no longer ready gets no new ones and keeps those it has. This file
+//! knows no TLS and no HTTP.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! How a test handles a machine that cannot run it: it prints a line that a user sees and passes, or it fails.
+//! Decides what a test does on a machine that cannot run it: the test prints a line that a user sees and passes, or it
+//! fails.
 
 use super::assets::say;
 

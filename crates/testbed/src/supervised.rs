@@ -1,8 +1,8 @@
-//! A child process that cannot outlive the test process, however that ends.
+//! Starts a child process that cannot outlive the test process, however the test process ends.
 //!
-//! Statics are never dropped and a killed process runs no destructor, so the guard is in the child: a shell becomes the program
-//! (`exec`, so the pid is the program's own) and leaves behind one small process that waits on a pipe from us. The kernel
-//! closes that pipe when we end, and the waiter then kills the program. This file knows nothing of Kubernetes.
+//! Statics are never dropped and a killed process runs no destructor, so the guard is in the child: a shell becomes the
+//! program (`exec`, so the pid is the program's own) and leaves behind one small process that waits on a pipe from us. The
+//! kernel closes that pipe when we end, and the waiter then kills the program. This file knows nothing of Kubernetes.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};

@@ -37,9 +37,8 @@ fn told(secret: &Value) -> String {
     told_with(secret, &json!({}))
 }
 
-/// The same, with these annotations on the configuration.
-fn told_with(secret: &Value, annotations: &Value) -> String {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         configuration: "dorgu".to_owned(),
         webhooks: vec!["validate-deployment.dorgu.io".to_owned()],
         secret: Some(Name {
@@ -47,8 +46,12 @@ fn told_with(secret: &Value, annotations: &Value) -> String {
             name: "theirs".to_owned(),
         }),
         service: "dorgu-webhook".to_owned(),
-    };
-    let state = State::new(settings, Arc::clone(&Resolver::empty()));
+    }
+}
+
+/// The same, with these annotations on the configuration.
+fn told_with(secret: &Value, annotations: &Value) -> String {
+    let state = State::new(settings(), Arc::clone(&Resolver::empty()));
     let configuration = json!({
         "apiVersion": configurations().api_version(), "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1", "annotations": annotations},
@@ -60,6 +63,35 @@ fn told_with(secret: &Value, annotations: &Value) -> String {
     state.see_configuration(Some(Configuration::decode(&configuration.to_string()).unwrap()));
     state.see_secret(Some(Secret::decode(&secret.to_string()).unwrap()));
     state.ca_bundle(Timestamp::now()).unwrap_err()
+}
+
+#[test]
+fn entries_of_parts_are_kept_beside_the_webhooks_own() {
+    let entry = |name: &str| {
+        let service = json!({"name": "dorgu-webhook", "namespace": "dorgu-system"});
+        json!({"name": name, "clientConfig": {"service": service}})
+    };
+    let names = [
+        "validate-deployment.dorgu.io",
+        "validate-configmap.dorgu.io",
+        "else.example.com",
+    ];
+    let configuration = json!({
+        "metadata": {"name": "dorgu", "uid": "1", "resourceVersion": "1"}, "webhooks": names.map(entry),
+    });
+    let entries = |of_parts: &[&str]| {
+        let state = State::new(settings(), Arc::clone(&Resolver::empty()));
+        state.serve_parts(of_parts.iter().map(|&name| name.to_owned()).collect());
+        state.see_configuration(Some(Configuration::decode(&configuration.to_string()).unwrap()));
+        let observed = state.observed.borrow();
+        let seen = observed.configuration().expect("seen").expect("it exists");
+        seen.entries
+            .iter()
+            .map(|entry| entry.webhook.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&[]), names[..1]);
+    assert_eq!(entries(&names[1..2]), names[..2]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn configuration(entries: &[(&str, &str)]) -> Configuration {
         }})
     });
     let object = json!({"metadata": {"uid": "1", "resourceVersion": "1"}, "webhooks": entries.collect::<Vec<_>>()});
-    let ours = ["ours", "ours-too"].map(str::to_owned);
+    let ours = ["ours", "ours-too"];
     Configuration::decode(&object.to_string()).unwrap().only(&ours)
 }
 

@@ -1,4 +1,4 @@
-//! The conditions Discovered and Healthy.
+//! Derives two conditions: Discovered (everything could be read) and Healthy (all nodes are ready).
 
 use jiff::Timestamp;
 

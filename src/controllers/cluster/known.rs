@@ -1,4 +1,4 @@
-//! The nodes and ClusterPersonas from the watches, and a signal for the reconciler that waits for changes.
+//! Holds the nodes and ClusterPersonas that the watches deliver, and wakes the reconciler when they change.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! The ClusterPersona controller: reports to the platform team what the cluster consists of.
+//! The ClusterPersona controller reports in a status what the cluster consists of.
 //!
-//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas. [`derive`] turns
-//! that into their status, with files that do no IO: `node`, `pod`, `resources`, `platform`, `addons`, `version`, `conditions`.
+//! Start reading at [`ClusterController::run`]. [`observe`] reads the cluster once for all ClusterPersonas. [`derive`] makes
+//! each status of the result. It uses `node`, `pod`, `resources`, `platform`, `addons`, `version` and `conditions`, which do
+//! no IO.
 
 mod addons;
 mod conditions;
@@ -36,6 +37,7 @@ use crate::api::names::STATUS_MANAGER;
 use crate::api::{ClusterPersona, ClusterPersonaStatus};
 use crate::index::Index;
 use crate::k8s::{Client, Leadership, Name, Resource, WatchState, follow, write_if_changed};
+use crate::runtime::flags::WITH_CLUSTER;
 use crate::runtime::{About, Grant, Part, Watched};
 
 fn cluster_personas() -> Resource {
@@ -60,7 +62,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The flags of the part.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[group(skip)]
-#[command(next_help_heading = "With a cluster (no effect beside --personas)")]
+#[command(next_help_heading = WITH_CLUSTER)]
 pub struct ClusterFlags {
     /// Create the ClusterPersona dorgu-cluster where there is none; needs the right to create one. [default: false]
     #[arg(long, value_name = "BOOL", env = "DORGU_AUTO_CREATE_CLUSTER_PERSONA", num_args = 0..=1, require_equals = true, default_missing_value = "true")]

@@ -1,5 +1,5 @@
-//! Reads one node into the fields of the status (contract 4.2). Only those are kept in memory, with the platform that its
-//! labels indicate.
+//! Reads one node into the fields of the status (contract 4.2). Only these fields and the platforms that the node indicates
+//! are kept in memory.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Reads the cluster once. Apart from the watches, only this file sends requests for the status.
+//! Reads the cluster once. Apart from the watches, this is the only file that reads what the status reports.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

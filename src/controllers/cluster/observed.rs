@@ -1,4 +1,4 @@
-//! The result of one pass over the cluster.
+//! Defines the result of reading the cluster once. A fact that could not be read is replaced by the reason.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! When to reconcile again after a change or a failure. Reads no clock: durations are arguments.
+//! Computes how long the controller waits after a change before it reconciles, and after a failure before it retries. Reads
+//! no clock: durations are arguments.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Derives the platform of a cluster from its nodes (contract 4.4; labels that the status does not show count, too).
+//! Derives the platform of a cluster from labels and provider IDs of its nodes (contract 4.4). All labels count, also those
+//! that the status leaves out.
 
 use std::sync::Arc;
 

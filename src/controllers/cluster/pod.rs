@@ -1,4 +1,4 @@
-//! Reads one pod into what a pass counts: its requests, whether it runs, and its workload.
+//! Reads one pod into the fields that are counted: its requests, whether it runs, and its workload.
 
 use serde::Deserialize;
 

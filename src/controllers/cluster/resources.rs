@@ -1,4 +1,4 @@
-//! Sums over nodes and pods (contract 4.3; used and utilization by contract 9).
+//! Sums up the resources of nodes (contract 4.3) and what pods use of them (contract 9).
 
 use std::sync::Arc;
 

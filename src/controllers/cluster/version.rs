@@ -1,4 +1,4 @@
-//! Derives the version of a pod from its labels or its image (contract 9).
+//! Derives a version from the labels or the image of a pod (contract 9).
 
 /// Where none can be derived.
 const UNKNOWN: &str = "unknown";

@@ -1,4 +1,4 @@
-//! Derives the status of a persona from what is known of its app. Pure.
+//! Derives what the status of a persona says, from what is known of its app. Pure. `status` builds the JSON.
 
 use std::fmt::Write;
 use std::sync::Arc;

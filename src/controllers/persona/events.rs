@@ -1,4 +1,4 @@
-//! Builds the Event about a persona when the set of issues in its status changes. Pure.
+//! Builds the Event about a persona. There is one when the set of errors and warnings in its status changes. Pure.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Caches the Deployments of the app that was reconciled last. Personas that share an app are reconciled one after the other.
-//! Finding its Deployments for each of them would cost personas times Deployments.
+//! Caches the Deployments of the app that was reconciled last. Personas that share an app are reconciled one after the
+//! other, and searching for its Deployments each time would cost personas times Deployments.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

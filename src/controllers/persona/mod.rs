@@ -1,8 +1,8 @@
-//! Keeps the status of every ApplicationPersona up to date (contract 3): observe, from the index; derive, pure; write, only
-//! when something other than a timestamp differs, and only while the Lease is held.
+//! Keeps the status of every ApplicationPersona up to date (contract 3). A reconcile observes (from the index), derives
+//! (pure) and writes, but only when something other than a timestamp differs, and only while the Lease is held.
 //!
-//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is up to date it makes no
-//! call: the index holds a fingerprint of each status.
+//! Start reading at [`Controller::run`]; `Term::reconcile` handles one persona. Where the status is up to date, a reconcile
+//! makes no call to the API server: the index holds a fingerprint of each status.
 
 mod assess;
 mod events;
@@ -12,6 +12,7 @@ mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -30,10 +31,41 @@ use crate::k8s::{
     catch_panic, write_if_changed,
 };
 use crate::policy::RuleSet;
+use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
 fn personas() -> Resource {
     Resource::of::<ApplicationPersona>()
+}
+
+/// The default of `--requeue-interval` (contract 3.1).
+const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
+/// Less would be a busy loop.
+const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The flags of the part.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(skip)]
+#[command(next_help_heading = WITH_CLUSTER)]
+pub struct PersonaFlags {
+    /// How often every status is reconciled without a change; at least 1s [default: 60s]
+    #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = interval)]
+    requeue_interval: Option<Duration>,
+}
+
+impl PersonaFlags {
+    /// How often every persona is reconciled without a change.
+    pub fn interval(self) -> Duration {
+        self.requeue_interval.unwrap_or(REQUEUE_INTERVAL)
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < MIN_REQUEUE_INTERVAL {
+        return Err(format!("that is too short: the least is {MIN_REQUEUE_INTERVAL:?}"));
+    }
+    Ok(interval)
 }
 
 /// The declaration of this part: it writes the status of its kind, and Events about it.
@@ -43,6 +75,7 @@ pub static ABOUT: About = About {
         Grant::everywhere("dorgu.io", "applicationpersonas/status", &["patch"]),
         Grant::everywhere("events.k8s.io", "events", &["create", "patch"]),
     ],
+    flags: PersonaFlags::augment_args,
     ..About::named("personas")
 };
 

@@ -1,4 +1,5 @@
-//! Builds the status from an assessment.
+//! Builds the JSON of a status from an [`Assessment`], and decides whether the stored status is up to date already: `says`
+//! compares the fingerprint in the index, without a call to the API server.
 
 use jiff::Timestamp;
 use serde::Deserialize;

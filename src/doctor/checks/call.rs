@@ -1,4 +1,4 @@
-//! Whether an API server really calls the webhook: evaluates the answer to the canary.
+//! Evaluates the answer to the canary, which shows whether an API server really calls the webhook.
 
 use crate::doctor::canary::Canary;
 use crate::doctor::commands::word;
@@ -77,7 +77,7 @@ impl Call {
             _ => Finding::fail(
                 went_by,
                 if failed_open.is_some() {
-                    "the API server called nobody that failed: the persona or the configuration is too new, or it was not \
+                    "no call of the API server failed: the persona or the configuration is too new, or it was not \
                      asked at all"
                 } else {
                     "the API server did not ask, or got no answer (its metric apiserver_admission_webhook_fail_open_count \

@@ -1,5 +1,5 @@
-//! Checks of the Secret, of the certificate in it (dates, names), of the caBundle, and of whether the caBundle trusts that
-//! certificate. What pods serve at this moment is not examined.
+//! Checks the Secret, the dates and names of its certificate, the caBundle, and whether the caBundle trusts the certificate.
+//! What pods serve at this moment is not examined.
 
 use jiff::SignedDuration;
 
@@ -25,7 +25,7 @@ pub(super) fn secret(view: &View<'_>) -> Outcome {
     let held = view.facts.secret.or_found(|| {
         Finding::fail(
             format!("Secret {namespace}/{name} does not exist"),
-            "whoever holds the Lease makes it, or cert-manager does; until then pods that start have no certificate",
+            "the holder of the Lease makes it, or cert-manager does; until then pods that start have no certificate",
             view.logs(),
         )
     })?;
@@ -36,7 +36,7 @@ pub(super) fn secret(view: &View<'_>) -> Outcome {
             kept_by(held)
         )),
         Err(reason) => Err(Finding::fail(
-            format!("Secret {namespace}/{name} is of no use: {reason}"),
+            format!("Secret {namespace}/{name} is unusable: {reason}"),
             format!("{}; the pods go on with what they had", kept_by(held)),
             another(view, held, name),
         )
@@ -63,7 +63,7 @@ pub(super) fn certificate(view: &View<'_>) -> Outcome {
     if now < facts.not_before {
         return Err(Finding::fail(
             format!("not valid before {}", facts.not_before),
-            "the clock of whoever made it is ahead of the API server's",
+            "the clock of its maker is ahead of the API server's",
             cure(),
         )
         .into());
@@ -100,13 +100,13 @@ pub(super) fn ca_bundle(view: &View<'_>) -> Outcome {
         return Ok("empty: API servers trust what their machine trusts".to_owned());
     }
     let trusted = authorities(bundle);
-    let cause = "whoever holds the Lease, or cert-manager, writes it; where it stays so, the pods' log says why";
+    let cause = "the holder of the Lease, or cert-manager, writes it; where it stays so, the pods' log says why";
     if bundle.is_empty() && view.setup.secret.is_some() && matches!(view.facts.secret, Fetched::Absent) {
         return skip("there is no Secret that its CA could come from");
     }
     if bundle.is_empty() {
         return Err(Finding::fail(
-            "caBundle is empty, so API servers trust nobody there",
+            "caBundle is empty, so API servers trust no certificate there",
             cause,
             copied(view, &entry),
         )
@@ -182,9 +182,9 @@ fn server_name(view: &View<'_>, entry: &Entry<'_>) -> String {
 
 fn kept_by(held: &SecretFacts) -> &'static str {
     match (held.inspected.ours, held.by_cert_manager) {
-        (true, _) => "kept by whoever holds the Lease",
+        (true, _) => "kept by the holder of the Lease",
         (false, true) => "kept by cert-manager",
-        (false, false) => "kept by whoever made the Secret",
+        (false, false) => "kept by the maker of the Secret",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks of the API server and the clocks.
+//! Checks that the API server is recent enough, and that its clock and ours agree.
 
 use jiff::SignedDuration;
 
@@ -16,7 +16,7 @@ pub(super) fn api_server(view: &View<'_>) -> Outcome {
     let Some(read) = minor(version) else {
         return Err(Finding::warn(
             format!("its version is {version:?}"),
-            "that is not how Kubernetes writes a version, so nobody can tell whether it is 1.32 or newer",
+            "that is not how Kubernetes writes a version, so it is unknown whether it is 1.32 or newer",
             view.commands.kubectl("version"),
         )
         .into());

@@ -49,7 +49,7 @@ fn compared(view: &View<'_>, name: &str, ours: &Value, stored: &Value) -> Option
             ),
             "another definition has taken its names",
             view.commands
-                .kubectl("get crds   # then delete the one that took the names, if nobody needs it"),
+                .kubectl("get crds   # then delete the one that took the names, if it is not needed"),
         ));
     }
     let Some(version) = version(stored).filter(|version| version["served"] == true) else {

@@ -1,7 +1,7 @@
-//! The table of checks: names, order, and the function of each. There is one file for each family.
+//! Lists the checks in a table: names, order, and the function of each. There is one file for each family.
 //!
-//! A check reports one thing. Where its input is missing, another check reports that, and this one is skipped: one cause, one
-//! finding.
+//! A check reports one thing. Where its input is missing, another check reports that, and the first is skipped: one cause,
+//! one finding.
 
 mod call;
 mod certificate;

@@ -1,4 +1,4 @@
-//! Checks of namespaces and personas: which namespaces opted in, in which mode, with which personas.
+//! Checks which namespaces opted in, in which mode, and with which personas.
 
 use std::collections::BTreeSet;
 

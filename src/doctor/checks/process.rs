@@ -1,4 +1,4 @@
-//! Checks of the process: whether it runs, whether a replica holds the Lease, whether it has its rights.
+//! Checks that the process runs, that a replica holds the Lease, and that the account has its rights.
 
 use jiff::SignedDuration;
 
@@ -83,7 +83,7 @@ pub(super) fn lease(view: &View<'_>) -> Outcome {
         .or_found(|| Finding::fail("there is no Lease", cause, view.logs()))?;
     let holder = sample.spec.holder_identity.as_deref().unwrap_or_default();
     if holder.is_empty() {
-        return Err(Finding::fail("nobody holds the Lease", cause, view.logs()).into());
+        return Err(Finding::fail("no process holds the Lease", cause, view.logs()).into());
     }
     let lasts = SignedDuration::from_secs(sample.spec.lease_duration_seconds.unwrap_or(LEASE).into());
     let age = sample
@@ -107,9 +107,9 @@ pub(super) fn lease(view: &View<'_>) -> Outcome {
 pub(super) fn rights(view: &View<'_>) -> Outcome {
     view.facts
         .deployment
-        .needed("there is no Deployment, so nobody can tell its account")?;
+        .needed("there is no Deployment, so its account is unknown")?;
     let (namespace, account) = (&view.setup.namespace, &view.setup.account);
-    let missing = view.facts.missing_rights.needed("nobody was asked")?;
+    let missing = view.facts.missing_rights.needed("the API server was not asked")?;
     if missing.is_empty() {
         return Ok(format!(
             "ServiceAccount {namespace}/{account} may do all that the process does"

@@ -1,5 +1,9 @@
-//! Compares the ValidatingWebhookConfiguration with the shipped one. A difference that a user may choose (another timeout, one
-//! more condition) is a warning that states its cost.
+//! Compares the ValidatingWebhookConfiguration with the one that an installation with the same settings has.
+//!
+//! A check fails where reviews would not reach the process: no configuration or no entry of ours, another Service or path,
+//! missing rules, a condition that was edited or excludes what `--match` covers. The other differences are warnings that
+//! state their cost: another failurePolicy, needless rules, other selectors, foreign or missing conditions, a timeout
+//! outside 2 to 10 s. A URL in place of the Service is accepted.
 
 use std::collections::BTreeMap;
 
@@ -119,11 +123,11 @@ pub(super) fn failure_policy(view: &View<'_>) -> Outcome {
     let entry = view.entry()?;
     let policy = entry.webhook.failure_policy.as_deref().unwrap_or("Fail");
     if policy == "Ignore" {
-        return Ok("Ignore: while nobody answers, everything is admitted".to_owned());
+        return Ok("Ignore: while no pod answers, everything is admitted".to_owned());
     }
     Err(Finding::warn(
         format!("failurePolicy is {policy}"),
-        "while no pod answers, nobody can write a Deployment in a namespace that opted in",
+        "while no pod answers, no one can write a Deployment in a namespace that opted in",
         set(view, &entry, "failurePolicy", &"Ignore"),
     )
     .into())
@@ -282,7 +286,7 @@ pub(super) fn object_selector(view: &View<'_>) -> Outcome {
     match &entry.webhook.object_selector {
         Some(selector) if *selector != LabelSelector::default() => Err(Finding::warn(
             format!("only objects with these labels are sent: {}", told(selector)),
-            "whoever writes a Deployment decides on its labels, so anybody can leave dorgu out; and no Scale has labels",
+            "the author of a Deployment decides on its labels, so anyone can leave dorgu out; and no Scale has labels",
             set(view, &entry, "objectSelector", &json!({})),
         )
         .into()),

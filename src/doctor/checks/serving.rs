@@ -1,4 +1,4 @@
-//! Checks of the path from an API server to a pod: Service, endpoints, NetworkPolicy.
+//! Checks the path from an API server to a pod: Service, endpoints, NetworkPolicy.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ pub(super) fn network_policy(view: &View<'_>) -> Outcome {
         target(called, &ports)
     });
     let Some(port) = port else {
-        return skip("nobody can tell which port of the pods is called");
+        return skip("it is unknown which port of the pods is called");
     };
     let ours: Vec<&NetworkPolicy> = policies.iter().filter(|policy| limits(policy, &labels)).collect();
     if ours.is_empty() {
@@ -128,7 +128,7 @@ pub(super) fn network_policy(view: &View<'_>) -> Outcome {
         return Ok(format!("{names} let API servers in to port {port}"));
     }
     Err(Finding::warn(
-        format!("{names} let nobody from outside the pod network in to port {port}"),
+        format!("{names} admit no traffic from outside the pod network to port {port}"),
         "API servers are no pods, so where the network plugin enforces it they cannot call",
         view.commands
             .kubectl_in(&view.setup.namespace, "describe networkpolicies"),

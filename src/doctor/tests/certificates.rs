@@ -52,7 +52,7 @@ fn a_certificate_that_is_not_valid_now_or_soon_is_told() {
     certified(SERVER_NAME, "2025-06-01T00:00:00Z", "2026-03-10T00:00:00Z", true).tells(
         Check::Certificate,
         Status::Warn,
-        &["expires in 8 days", "kept by whoever made the Secret"],
+        &["expires in 8 days", "kept by the maker of the Secret"],
     );
 }
 
@@ -142,7 +142,7 @@ fn a_secret_that_is_missing_or_of_no_use_is_told_and_its_certificate_is_not() {
     half.tells(
         Check::CertificateSecret,
         Status::Fail,
-        &["is of no use", "delete secret dorgu-operator-webhook-ca"],
+        &["is unusable", "delete secret dorgu-operator-webhook-ca"],
     );
     half.skips(Check::CaTrust, "no certificate that can be used");
 }

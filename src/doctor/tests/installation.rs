@@ -56,7 +56,7 @@ fn a_holder_that_lives_with_another_clock_has_a_clock_problem_and_a_dead_one_doe
 fn a_lease_that_nobody_holds_is_told_where_there_is_an_election() {
     let given_back =
         Clinic::with(|clinic| clinic.facts.lease = Fetched::Here(sample("", "2026-03-01T11:59:58Z", false)));
-    given_back.tells(Check::Lease, Status::Fail, &["nobody holds the Lease"]);
+    given_back.tells(Check::Lease, Status::Fail, &["no process holds the Lease"]);
     Clinic::with(|clinic| clinic.facts.lease = Fetched::Absent).tells(Check::Lease, Status::Fail, &["no Lease"]);
     let alone = Clinic::with(|clinic| {
         clinic.facts.lease = Fetched::Absent;
@@ -239,7 +239,7 @@ fn a_policy_that_keeps_api_servers_out_is_told() {
         closed(ingress).tells(
             Check::NetworkPolicy,
             Status::Warn,
-            &["fence let nobody from outside", "9443"],
+            &["fence admit no traffic from outside", "9443"],
         );
     }
     for ingress in [

@@ -1,4 +1,4 @@
-//! The certificate as a part of the process: its declaration and its metrics.
+//! Declares the certificate as a part of the process, with its rights and its metrics.
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;

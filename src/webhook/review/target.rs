@@ -1,4 +1,4 @@
-//! The resource of a review, by `request.kind`, `request.resource` and `request.subResource`.
+//! Determines the resource of a review from `request.kind`, `request.resource` and `request.subResource`.
 
 use std::fmt;
 

@@ -1,6 +1,7 @@
-//! ApplicationPersona: what a platform team demands of one application (contract 1.1, 1.2 and 9).
+//! Defines the kind ApplicationPersona, with which a platform team states its demands on one application (contract 1.1, 1.2
+//! and 9).
 //!
-//! This file defines `spec`, written by people and the CLI. [`status`] is what the operator observed.
+//! This file defines `spec`, which people and command-line tools write. [`status`] defines what the operator observed.
 
 #![expect(
     clippy::duplicated_attributes,

@@ -1,6 +1,6 @@
-//! `status` of an ApplicationPersona: what the operator observed. Only the operator writes it (contract 1.2 and 9).
+//! Defines `status` of an ApplicationPersona: what the operator observed. Only the operator writes it (contract 1.2 and 9).
 //!
-//! Fields that no code fills yet stay declared, because other clients read or write them.
+//! Some fields are declared although no code of ours fills them yet, because other clients read or write them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
-//! ClusterPersona: what a platform team recorded about one cluster (contract 1.3, 1.4 and 9).
+//! Defines the kind ClusterPersona, in which a platform team describes one cluster (contract 1.3, 1.4 and 9).
 //!
-//! This file defines `spec`, written by people and the CLI. [`status`] is what the operator discovered. Usually there is one
-//! for a cluster; several may exist.
+//! This file defines `spec`, which people and command-line tools write. [`status`] defines what the operator discovered. A
+//! cluster usually has one ClusterPersona, and may have several.
 
 #![expect(
     clippy::duplicated_attributes,

@@ -1,7 +1,7 @@
-//! `status` of a ClusterPersona: what the operator discovered. Only the operator writes it (contract 1.4 and 9).
+//! Defines `status` of a ClusterPersona: what the operator discovered. Only the operator writes it (contract 1.4 and 9).
 //!
-//! Quantities are not validated here. The API server rejects a whole status write with one invalid value, so one oddity in the
-//! cluster would cost everything else.
+//! The schema does not validate quantities in the status. An API server rejects a status write as a whole when one value is
+//! invalid, so a single odd quantity in the cluster would prevent every update.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! A candidate's view of a Lease, and the step that follows from it. Pure: answers of the API server and times are arguments.
+//! Holds what one candidate knows of a Lease, and decides the candidate's next step. Pure: the answers of the API server and
+//! the times are arguments.
 
 use std::time::Duration;
 

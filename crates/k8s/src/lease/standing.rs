@@ -1,4 +1,5 @@
-//! The state of an election that the rest of the process reads.
+//! Holds the state of an election. The election writes it; the rest of the process reads from it whether this process may
+//! write.
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};

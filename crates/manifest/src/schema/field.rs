@@ -1,4 +1,4 @@
-//! Paths of fields in an object, and errors and warnings about them in the API server's words.
+//! Defines paths of fields in an object, and words errors and warnings about fields as an API server does.
 
 use std::fmt;
 

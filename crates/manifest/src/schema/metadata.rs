@@ -1,5 +1,5 @@
-//! Object metadata, which has the same rules for every kind: its fields have fixed types, unknown ones are dropped, and names,
-//! labels and annotations have a syntax.
+//! Reads and validates object metadata, by rules that are the same for every kind. The fields have fixed types, unknown
+//! fields are dropped, and names, labels and annotations have a syntax.
 //!
 //! Fields that only a server fills in (uid, resourceVersion, timestamps, managedFields, ...) are checked for their type and
 //! dropped.
@@ -300,8 +300,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Checks one value, and corrects what the API server corrects: a null is an absent field, or an empty text where one is
-    /// required.
+    /// Checks that a value has the type of its field; a value of another type is an error. Callers handle nulls before: see
+    /// `text` and `object`, which it calls for items of lists and maps.
     fn value(&mut self, at: &At<'_>, value: &mut Value, wanted: Type) {
         let whole = super::shape::whole(value).is_some();
         match (&mut *value, wanted) {
@@ -328,6 +328,7 @@ impl Reading {
         }
     }
 
+    /// Checks an item of a list or map of texts. A null becomes an empty text, as at an API server.
     fn text(&mut self, at: &At<'_>, value: &mut Value) {
         if value.is_null() {
             *value = "".into();
@@ -335,6 +336,7 @@ impl Reading {
         self.value(at, value, Type::Text);
     }
 
+    /// Checks the fields of an object. Unknown fields are removed with a warning each; a field that is null is removed silently.
     fn object(&mut self, at: &At<'_>, value: &mut Value, fields: Fields) {
         let Some(object) = value.as_object_mut() else {
             self.errors

@@ -1,12 +1,13 @@
-//! Processes a custom resource as an API server does when it is created, as a pure function, so that files get the same
-//! treatment as objects in a cluster.
+//! Processes a custom resource as an API server does when the resource is created, as a pure function, so that files get the
+//! same treatment as objects in a cluster.
 //!
 //! This module prunes, handles nulls, applies defaults and validates by a structural schema, and it applies the rules for
-//! object metadata. The schemas come from the CustomResourceDefinitions that [`dorgu_api`] generates, so there is one source. A
-//! keyword, pattern or CEL rule that this module cannot apply is an error when a schema is read; it is never skipped.
+//! object metadata. The schemas come from the CustomResourceDefinitions that [`dorgu_api`] generates, so there is one
+//! source. A keyword, pattern or CEL rule that this module cannot apply is an error when a schema is read; it is never
+//! skipped.
 //!
-//! It knows no YAML, no files and no quantities: a function that recognises quantities is an argument. Start reading at
-//! [`Kind::create`].
+//! This module knows no YAML, no files and no quantities: a function that recognises quantities is an argument. Start
+//! reading at [`Kind::create`].
 
 mod field;
 mod metadata;

@@ -1,4 +1,8 @@
-//! The four changes that an API server makes before it validates an object, in its order.
+//! The changes that an API server makes to an object besides validating it, one function each.
+//!
+//! Three precede validation, in this order: `prune` removes the fields that the schema does not name, `drop_nulls` removes
+//! the nulls of fields without a default, and `fill_defaults` fills in defaults. One follows validation: `settle_numbers`
+//! turns whole floats into integers where the schema requires an integer.
 
 use serde_json::Value;
 

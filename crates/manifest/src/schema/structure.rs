@@ -1,6 +1,6 @@
-//! A structural schema, reduced to the few keywords that our custom resources use.
+//! Parses a structural schema into the few keywords that our custom resources use.
 //!
-//! An unknown keyword is an error on purpose: a cluster would enforce it, and a folder would not.
+//! An unknown keyword is an error on purpose: an API server would enforce the keyword, and file mode would not.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Validates a pruned and defaulted value, keyword by keyword, and applies the Rust twins of CEL rules.
+//! Validates a value after pruning and defaulting, keyword by keyword, and applies the Rust twin of each CEL rule.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! Builds a plan of changes from findings.
+//! Builds a plan of changes from findings. A plan is bounded: a finding for which there is no room gets no change and is
+//! counted.
 
 mod resources;
 mod security;

@@ -1,6 +1,6 @@
-//! Exact Kubernetes quantities such as `500m`, `1Gi` or `1e3`: parses, compares and prints them.
+//! Parses, compares and prints Kubernetes quantities such as `500m`, `1Gi` or `1e3`, exactly.
 //!
-//! Every answer is the one of Go's `resource.Quantity` in Kubernetes 1.36, its quirks included, because an API server has
+//! Every result is that of Go's `resource.Quantity` in Kubernetes 1.36, its quirks included, because an API server has
 //! already accepted, compared and printed the same text with it (contract 2.6). `tests/it/quantity.rs` compares the two on
 //! generated text.
 //!

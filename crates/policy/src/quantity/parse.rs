@@ -1,7 +1,7 @@
 //! Parses a [`Quantity`]: which texts are accepted, how they are capped and rounded, and which are later printed verbatim.
 //!
-//! There is a quick and a long way, as in Go, and the result shows which was taken: only the quick way keeps a text verbatim,
-//! only the long way rounds, caps, and requires a digit.
+//! As in Go, a text is parsed in a quick way or in a long way, and the result shows which way was taken: only the quick way
+//! keeps a text verbatim, only the long way rounds, caps, and requires a digit.
 
 use super::{Echo, Family, Large, Number, Quantity, QuantityError};
 

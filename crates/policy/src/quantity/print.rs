@@ -1,5 +1,5 @@
-//! Prints a [`Quantity`] as Go's `String()` does right after parsing: as it was written where Go keeps that, else in canonical
-//! form.
+//! Prints a [`Quantity`] as Go's `String()` does right after parsing: as it was written where Go keeps the text, otherwise
+//! in canonical form.
 
 use std::fmt;
 

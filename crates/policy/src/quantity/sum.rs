@@ -1,6 +1,6 @@
-//! Sums and shares of quantities, over nodes and pods.
+//! Adds quantities of nodes and pods, multiplies them, and computes percentages.
 //!
-//! Exact to a nano for values below 10^29. Larger values are capped there, since no machine has as much.
+//! Results are exact to a nano for values below 10^29. Larger values are capped there, since no machine has as much.
 
 use super::{Family, Large, Number, Quantity};
 

@@ -1,4 +1,4 @@
-//! The stored object as far as it can excuse anything. What a container had is found by its name, whichever list it is in.
+//! Holds what the ratchet needs of the stored object. A container of it is found by name, whichever list it is in.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

@@ -1,4 +1,8 @@
-//! An update that leaves a persona by removing or changing the label that names the app (class 10 of docs/bypass.md).
+//! Builds the finding about an update that removes or changes the app label, so that no persona governs the new object
+//! (class 10 of docs/bypass.md).
+//!
+//! This file only builds the finding. `decision` detects such an update, and asks for the finding only if no persona governs
+//! the new object.
 
 use crate::finding::{Fact, Finding, Place, Rule};
 use crate::persona::Persona;

@@ -1,7 +1,7 @@
-//! The rules, one file for each family. Each reports its findings for one workload and one persona, and knows no mode.
+//! The rules, one file for each family. A rule reports its findings about one workload and one persona, and knows no mode.
 //!
-//! An object is judged in parts, the object itself and each of its containers, so that no list of all findings is needed: a pod
-//! may have thousands of containers, each with ten findings.
+//! The rules judge an object part by part, first the object without its containers and then each container, so that no list
+//! of all findings is needed: a pod may have thousands of containers, each with ten findings.
 
 mod labels;
 mod probes;

@@ -1,7 +1,8 @@
-//! Missing probes (W4, W5) and a liveness path that differs (R7). App containers only: init containers end, and the health of a
-//! sidecar is not the application's.
+//! Reports missing probes (W4, W5) and a liveness path that differs from the persona's (R7). Only app containers are judged:
+//! init containers end, and the health of a sidecar is not the application's.
 //!
-//! A liveness probe without HTTP counts as a probe in an answer (W4), and as none in a status (R6), since only HTTP has a path.
+//! A liveness probe without HTTP counts as a probe in an answer (W4). In a status it counts as missing (R6), since only an
+//! HTTP probe has a path.
 
 use super::{Context, Found};
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Rule};

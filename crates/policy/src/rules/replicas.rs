@@ -1,4 +1,5 @@
-//! Replicas below the minimum (E1) or above the maximum (W3), in a Deployment and in its Scale.
+//! Compares the replica count of a Deployment or of its Scale with the persona. The rows E1 (below `scaling.minReplicas`)
+//! and W3 (above `scaling.maxReplicas`) are those of docs/contract.md, section 2.4.
 
 use super::{Context, Found};
 use crate::finding::{Fact, Finding, Place, Rule};

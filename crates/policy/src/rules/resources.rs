@@ -1,7 +1,7 @@
-//! Limits that are too high or missing (W1, W2), and missing requests (R3).
+//! Reports limits above the persona's and missing limits (W1, W2), and missing requests (R3).
 //!
-//! A limit on the pod bounds its containers together, so it is compared with the sum of what the persona allows for those that
-//! run at the same time. A container without a limit of its own may use all of it.
+//! A limit on the pod bounds its containers together. So it is compared with the sum of what the persona allows for the
+//! containers that run at the same time. A container without a limit of its own may use the whole limit of its pod.
 
 use super::{Context, Found};
 use crate::finding::{ContainerKind, ContainerRef, Fact, Finding, Place, Rule};

@@ -1,4 +1,4 @@
-//! Root users (E2), privilege escalation (E3) and writable root filesystems (R10).
+//! Reports containers that may run as root (E2), gain privileges (E3) or write to their root filesystem (R10).
 
 use super::{Context, Found};
 use crate::finding::{ContainerRef, Escalation, Fact, Finding, Place, Rule};

@@ -1,4 +1,4 @@
-//! The memory of list items beside their places ([`crate::room`]).
+//! Computes how much memory an item of a list takes beyond its place in the list, for [`crate::room`].
 
 use std::borrow::Cow;
 

@@ -1,12 +1,12 @@
-//! Output lines of the process: a bounded queue to a thread of its own.
+//! Writes the output lines of the process: a bounded queue leads to a separate thread.
 //!
-//! A pipe whose reader stalls blocks the thread that writes to it, possibly for hours. Here that is a thread with no
-//! other work, and queueing a line never blocks. A line that does not fit into the queue is dropped and counted. One line
-//! reports the loss when the queue has emptied again. This module knows no log format and no metric.
+//! A pipe whose reader stalls blocks the thread that writes to it, possibly for hours. Here that thread has no other work,
+//! and queueing a line never blocks. A line that does not fit into the queue is dropped and counted. When the queue has
+//! emptied again, one line reports the loss. This module knows no log format and no metric.
 //!
 //! The crate tracing-appender comes close. But its queue is bounded in lines (128,000) instead of bytes, which can exceed a
-//! pod's memory limit. At exit it waits one second, too short for a slow reader, and then prints to a standard output that may
-//! be stuck as well. It does not count lines that could not be written.
+//! pod's memory limit. At exit it waits one second, too short for a slow reader, and then prints to a standard output that
+//! may be stuck as well. It does not count lines that could not be written.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Log lines on stderr and announcements on stdout: their format and set-up. Only the exit of the process waits for them.
+//! Sets up the log on stderr and announcements on stdout, and formats their lines. Nothing waits until a line is written,
+//! except the exit of the process.
 
 use std::fmt;
 use std::fs::File;

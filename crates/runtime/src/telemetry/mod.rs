@@ -1,4 +1,4 @@
-//! Logs and metrics of the process: their set-up, and the metric families that belong to no module.
+//! Sets up the logs and metrics of the process, and defines the metric families that belong to no other module.
 
 mod lines;
 mod log;

@@ -97,6 +97,21 @@ async fn an_address_that_holds_more_than_half_of_what_is_left_makes_room_first()
 }
 
 #[tokio::test]
+async fn upgraded_connections_take_nothing_from_what_is_left() {
+    let mut crowded = Crowded::new(8);
+    for _ in 0..5 {
+        let upgraded = crowded.used(1);
+        upgraded.state().upgraded(crowded.now);
+    }
+    let longest = crowded.idle(2);
+    longest.state().handshaken(crowded.now - Duration::from_secs(20));
+    // Two of eight places are not more than half. Of the three beside the upgraded ones they would be.
+    let pair = [crowded.idle(3), crowded.idle(3)];
+    assert!(crowded.registry.evict_one(false));
+    assert!(is_chosen(&longest) && !pair.iter().any(|connection| is_chosen(connection)));
+}
+
+#[tokio::test]
 async fn the_slowest_bodies_make_room_and_only_as_many_as_it_takes() {
     let mut crowded = Crowded::new(8);
     let asking = crowded.idle(1);

@@ -1,5 +1,5 @@
-//! A CA that signs serving certificates: generated, or loaded from an earlier one. Keys are ECDSA P-256. This module knows no
-//! file and no clock: its callers decide when to generate one and where it is kept.
+//! Generates or loads a CA, which signs serving certificates. Keys are ECDSA P-256. This module knows no file and no clock:
+//! its callers decide when a CA is generated and where it is kept.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The facts that a certificate states, how PEM files are read, and what can be wrong with them.
+//! Reads PEM files, extracts the facts that a certificate states, and names what can be wrong with certificates and keys.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
-//! Client certificates: an optional check against a CA and a list of names, within the handshake. A client that fails it cannot
-//! send a request.
+//! Verifies client certificates, where that is configured, against a CA and a list of names. This is part of the handshake,
+//! so a client that fails it cannot send a request.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

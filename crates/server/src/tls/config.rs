@@ -1,4 +1,4 @@
-//! The TLS settings that every listener shares.
+//! Builds the TLS settings that every listener shares.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,6 +1,6 @@
-//! Notices that files may have changed. It watches their **directories**: a kubelet replaces a mounted Secret by renaming a
-//! symbolic link beside the files, and a watch on a file itself sees only the first such change. A slow poll covers what no
-//! watch reports: network file systems, links to other directories, a directory that was itself replaced.
+//! Notices that files may have changed, by a watch on their **directories**: a kubelet replaces a mounted Secret by renaming
+//! a symbolic link beside the files, and a watch on a file itself sees only the first such change. A slow poll covers what
+//! no watch reports: network file systems, links to other directories, a directory that was itself replaced.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

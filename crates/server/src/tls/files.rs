@@ -1,4 +1,5 @@
-//! A certificate and key from files: mounted Secrets, cert-manager, or any writer of PEM.
+//! Serves a certificate and key from PEM files, and loads them again when they change. A mounted Secret, cert-manager or any
+//! other writer may provide the files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,10 +1,11 @@
-//! Certificates: generated or from files, always replaceable while connections continue.
+//! Provides certificates, generated or from files. Each can be replaced while connections continue.
 //!
 //! A handshake reads the current certificate with one atomic load from [`Resolver`]. [`SelfSigned`] and [`CertificateFiles`]
-//! replace it there, and other callers may. [`Authority`] signs; [`trusts`] verifies a chain as a client would. [`ClientAuth`]
-//! verifies clients.
+//! replace it there, and other callers may. [`Authority`] signs; [`trusts`] verifies a chain as a client would.
+//! [`ClientAuth`] verifies clients.
 //!
-//! Each type that runs is opened first, so that errors are reported at start, and then `run` as a task that keeps it fresh.
+//! A type with a method `run` is opened first, so that errors are reported at start. `run` is then a task that renews or
+//! reloads what the type holds.
 
 mod authority;
 mod certificate;

@@ -1,4 +1,4 @@
-//! Holds the certificate being served. Handshakes read it without waiting; its owners replace it now and then.
+//! Holds the certificate being served. Handshakes read it without waiting; other code replaces it now and then.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A certificate that needs nothing from outside: a CA of our own, whose key never leaves memory, and short-lived leaves that
-//! it signs. Clients trust the CA once and do not notice when leaves change.
+//! Generates a certificate that needs nothing from outside: a CA whose key never leaves memory, and short-lived leaves that
+//! it signs. Clients trust the CA once and do not notice when a leaf is replaced.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Whether a client would accept a certificate: the verification that an API server does before it calls a webhook.
+//! Decides whether a client would accept a certificate, by the verification that an API server does before it calls a
+//! webhook.
 
 use std::sync::Arc;
 

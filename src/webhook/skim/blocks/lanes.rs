@@ -1,5 +1,5 @@
-//! The masks, computed with as many bytes at a time as the processor has lanes. The width is chosen once at run time; the
-//! baseline of the architecture is the fallback.
+//! Computes the masks of a block with vector instructions, as many bytes at a time as the processor has lanes. The width is
+//! chosen once at run time; the baseline of the architecture is the fallback.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{u8x16, u8x64};

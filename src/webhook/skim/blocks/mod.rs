@@ -1,7 +1,7 @@
 //! Scans sixty-four bytes at a time: where a string stops, and where brackets close. It knows no serde.
 //!
-//! For a whole block, each property is computed as one bit for each byte; the rest is arithmetic on those bits. `lanes`
-//! computes the bits; `plain` defines, for tests, what they must be.
+//! For a whole block, each property of its bytes is computed as a mask, which has one bit for each byte; the rest is
+//! arithmetic on masks. `lanes` computes the masks; `plain` defines, for tests, what they must be.
 
 mod lanes;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The masks byte by byte: the reference for the vectors, and the code for other architectures.
+//! Computes the masks byte by byte. Tests compare the masks of `lanes` with these.
 
 use super::{BLOCK, Masks};
 

@@ -1,4 +1,4 @@
-//! Changes of limits and requests: what a finding requires, and what an API server requires with it.
+//! Plans changes of limits and requests: those that a finding requires, and those that an API server then requires as well.
 
 use super::Planner;
 use crate::finding::{ContainerRef, Rule};

@@ -1,4 +1,4 @@
-//! Changes of users and privileges: what a finding requires, and what an API server requires with it.
+//! Plans changes of users and privileges: those that a finding requires, and those that an API server then requires as well.
 
 use std::collections::HashSet;
 
