@@ -17,8 +17,8 @@ use super::support::payloads;
 
 const PERSONAS: usize = 2_000;
 const PER_FILE: usize = 100;
-/// Bytes for each persona, names and everything that finds it included.
-const MAX_IN_A_CLUSTER: u64 = 520;
+/// Bytes for each persona, names, whom to talk to and everything that finds it included.
+const MAX_IN_A_CLUSTER: u64 = 600;
 /// In file mode: also the place it was read from.
 const MAX_IN_FILES: u64 = MAX_IN_A_CLUSTER + 40;
 

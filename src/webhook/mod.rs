@@ -160,7 +160,12 @@ impl Webhook {
         let overlong = self.rulebook.set == RuleSet::Complete && object.spec.template.spec.has_overlong_name();
         let overlong = || overlong.then(|| "a container's name is longer than any that is stored".to_owned());
         if let Some(reason) = review.excess().or_else(overlong) {
-            return Ok(self.too_many_parts(outline, &question, reason));
+            let same_app = question
+                .old
+                .as_ref()
+                .is_some_and(|old| old.governed.app == governed.app);
+            let is_kept = same_app && review.keeps_spec(body);
+            return Ok(self.too_many_parts(outline, &question, reason, is_kept));
         }
         Ok(self.decided(outline, &question, name))
     }

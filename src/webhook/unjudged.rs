@@ -96,11 +96,19 @@ impl Webhook {
     }
 
     /// A review that is small enough to read and too large to judge. Padding must not bypass a persona here either (see
-    /// `strictest_mode`); the personas that govern the object are known.
-    pub(super) fn too_many_parts(&self, outline: &Outline<'_>, question: &Question<'_>, reason: String) -> Answered {
+    /// `strictest_mode`); the personas that govern the object are known. An update that keeps the stored spec and the app makes
+    /// nothing worse (`is_kept`), and is allowed.
+    pub(super) fn too_many_parts(
+        &self,
+        outline: &Outline<'_>,
+        question: &Question<'_>,
+        reason: String,
+        is_kept: bool,
+    ) -> Answered {
         self.metrics.unchecked(Unchecked::TooLarge);
         let mode = question.strictest_mode(self.rulebook);
-        self.finish_in(mode, outline, &not_judged(mode, reason), Verdict::Unchecked)
+        let answer = not_judged(if is_kept { Mode::Advisory } else { mode }, reason);
+        self.finish_in(mode, outline, &answer, Verdict::Unchecked)
     }
 
     pub(super) fn after_panic(&self, body: &[u8]) -> Answered {

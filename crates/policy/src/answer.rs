@@ -13,7 +13,6 @@ use super::finding::{Fact, Finding, Rule};
 use super::fix::Plan;
 use super::level::Level;
 use super::mode::Mode;
-use super::persona::Contact;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
 use super::text::{Shown, cut, cut_onto, length_within};
@@ -114,23 +113,11 @@ const NAMED: usize = 3;
 
 /// A line with whom to talk to for each denying persona that says so.
 fn contacts(text: &mut String, decision: &Decision<'_>) {
-    let mut named: SmallVec<[&Contact; NAMED]> = SmallVec::new();
-    for contact in decision.refusals().iter().filter_map(AttributedFinding::contact) {
-        if named.len() == NAMED || named.contains(&contact) {
-            continue;
-        }
-        named.push(contact);
-        let parts = [
-            ("team ", &contact.team),
-            ("owner ", &contact.owner),
-            ("on call ", &contact.oncall),
-            ("runbook ", &contact.runbook),
-        ];
-        let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
-        for (position, (what, value)) in parts.enumerate() {
-            text.push_str(if position == 0 { "\n  contact: " } else { ", " });
-            text.push_str(what);
-            cut_onto(text, Shown(value), LINE);
+    let mut named: SmallVec<[&str; NAMED]> = SmallVec::new();
+    for contact in decision.refusals().iter().map(AttributedFinding::contact) {
+        if !contact.is_empty() && named.len() < NAMED && !named.contains(&contact) {
+            named.push(contact);
+            say(text, format_args!("\n  contact: {contact}"));
         }
     }
 }

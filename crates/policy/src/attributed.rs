@@ -9,7 +9,7 @@ use super::compare::FindingSubject;
 use super::finding::{Fact, Finding, Rule};
 use super::first::First;
 use super::level::Level;
-use super::persona::{Contact, Persona};
+use super::persona::Persona;
 use super::render::Owner;
 use super::rules::RuleSet;
 
@@ -34,8 +34,8 @@ impl<'a> AttributedFinding<'a> {
     }
 
     /// Whom to talk to about it.
-    pub(super) fn contact(&self) -> Option<&'a Contact> {
-        self.persona.contact.as_deref()
+    pub(super) fn contact(&self) -> &'a str {
+        &self.persona.contact
     }
 
     /// The owner to print behind the finding in a denial whose first line names the persona `leading`: the finding's persona,

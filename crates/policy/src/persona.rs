@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::level::Levels;
 use super::mode::ModeWish;
 use super::quantity::Quantity;
+use super::text::{Shown, cut};
 use dorgu_api::ApplicationPersona;
 use dorgu_api::application_persona::{Ownership, Tier};
 
@@ -52,8 +53,8 @@ pub struct Persona {
     pub forbids_privilege_escalation: bool,
     /// `spec.policies.rules`: the levels that it wishes for single rules.
     pub levels: Levels,
-    /// `spec.ownership`, as far as a denial names it.
-    pub contact: Option<Box<Contact>>,
+    /// `spec.ownership`, as a denial says it; empty where there is none.
+    pub contact: Box<str>,
     /// Invalid values, which every answer names.
     pub problems: Vec<Problem>,
 }
@@ -76,30 +77,23 @@ pub struct WrittenLimits {
     pub memory: Box<str>,
 }
 
-/// Whom to talk to about an application, and what to read. Each is empty where the persona does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contact {
-    /// `spec.ownership.team`.
-    pub team: Box<str>,
-    /// `spec.ownership.owner`.
-    pub owner: Box<str>,
-    /// `spec.ownership.oncall`.
-    pub oncall: Box<str>,
-    /// `spec.ownership.runbook`.
-    pub runbook: Box<str>,
-}
+/// Longest value of a contact that is kept: there are many personas, and a denial is read by people.
+const MAX_CONTACT: usize = 256;
 
-impl Contact {
-    fn parse(ownership: &Ownership) -> Option<Box<Contact>> {
-        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().trim().into();
-        let contact = Contact {
-            team: text(&ownership.team),
-            owner: text(&ownership.owner),
-            oncall: text(&ownership.oncall),
-            runbook: text(&ownership.runbook),
-        };
-        (contact != Contact::default()).then(|| Box::new(contact))
-    }
+/// Whom to talk to about an application, and what to read: `team checkout, on call #checkout`. Empty where the persona does not
+/// say.
+fn contact(ownership: &Ownership) -> Box<str> {
+    let parts = [
+        ("team", &ownership.team),
+        ("owner", &ownership.owner),
+        ("on call", &ownership.oncall),
+        ("runbook", &ownership.runbook),
+    ];
+    let said = parts.into_iter().filter_map(|(what, value)| {
+        let value = value.as_deref().map(str::trim).filter(|value| !value.is_empty())?;
+        Some(format!("{what} {}", cut(Shown(value), MAX_CONTACT)))
+    });
+    said.collect::<Vec<_>>().join(", ").into()
 }
 
 /// An invalid value of a persona.
@@ -228,7 +222,7 @@ impl Persona {
                 .filter(|user| (1..=i64::from(i32::MAX)).contains(user)),
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
-            contact: spec.ownership.as_ref().and_then(Contact::parse),
+            contact: spec.ownership.as_ref().map(contact).unwrap_or_default(),
             levels: Levels::from(policies.map_or(&[][..], |policies| &policies.rules)),
             problems,
         }

@@ -112,7 +112,10 @@ async fn more_than_can_be_judged_is_refused_where_enforced_and_told_elsewhere() 
     let by_memory =
         "more containers and added capabilities than can be judged in 8 MiB, or in 4 times the review's size";
     let too_many = [
-        (update(&crowded(9_999, |_| "{}".to_owned())), by_memory),
+        (
+            update(&crowded(9_999, |_| "{}".to_owned())).replacen("{}", "{ }", 1),
+            by_memory,
+        ),
         (review(&crowded(1, |_| with_capabilities(10_000))), by_memory),
         (review(&crowded(600, |_| with_capabilities(1_000))), by_number),
     ];
@@ -124,4 +127,11 @@ async fn more_than_can_be_judged_is_refused_where_enforced_and_told_elsewhere() 
         let ungoverned = review.replace("orders", "nobody");
         assert_eq!(post(ENFORCING, ungoverned).await["response"]["allowed"], true);
     }
+}
+
+#[tokio::test]
+async fn more_than_can_be_judged_may_stay_as_it_is_stored() {
+    let kept = update(&crowded(9_999, |_| "{}".to_owned()));
+    let words = "more containers and added capabilities than can be judged in 8 MiB, or in 4 times the review's size";
+    assert_unchecked(&post(ENFORCING, kept).await, words);
 }
