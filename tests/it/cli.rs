@@ -239,11 +239,11 @@ fn manifests_for_the_chain_start_the_process_so_and_send_it_what_it_needs() {
     let printed = |args: &[&str]| String::from_utf8(dorgu(args, &[]).stdout).expect("YAML");
     let (label, chain) = (printed(&["manifests"]), printed(&["manifests", "--match=chain"]));
     assert!(
-        label.contains("name: labelled") && !label.contains("--match="),
+        label.contains("objectSelector") && !label.contains("--match="),
         "{label}"
     );
     assert!(
-        !chain.contains("name: labelled") && chain.contains("--match=chain"),
+        !chain.contains("objectSelector") && chain.contains("--match=chain"),
         "{chain}"
     );
 }

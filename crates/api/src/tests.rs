@@ -110,6 +110,14 @@ fn closed_sets_of_an_application_are_those_of_the_contract() {
             "spec.scaling.behavior": ["conservative", "balanced", "aggressive"],
             "spec.dependencies[].type": ["database", "cache", "queue", "service", "external"],
             "spec.policies.deployment.strategy": ["RollingUpdate", "Recreate", "BlueGreen", "Canary"],
+            // Not of the contract.
+            "spec.policies.rules[].level": ["off", "audit", "warn", "deny"],
+            "spec.policies.rules[].rule": [
+                "cpu-limit-above-persona", "memory-limit-above-persona", "cpu-limit-missing", "memory-limit-missing",
+                "requests-missing", "replicas-below-minimum", "replicas-above-maximum", "liveness-probe-missing",
+                "liveness-path-differs", "readiness-probe-missing", "run-as-non-root", "privilege-escalation",
+                "privilege-escalation-unset", "writable-root-filesystem",
+            ],
         }))
     );
 }
@@ -154,6 +162,7 @@ fn what_must_be_there_is_what_the_contract_says() {
             "spec": ["name", "type"],
             "spec.dependencies": ["name"],
             "spec.networking.ports": ["port"],
+            "spec.policies.rules": ["level", "rule"],
             "status.conditions": conditions,
             "status.deployments.history": ["status", "timestamp", "version"],
             "status.health.podFailures": ["container", "podName", "reason"],
@@ -166,6 +175,7 @@ fn what_must_be_there_is_what_the_contract_says() {
         required("clusterpersonas"),
         table(json!({
             "spec": ["name"],
+            "spec.policies.rules": ["rule"],
             "status.addons": ["installed", "name"],
             "status.conditions": conditions,
             "status.namespaces": ["total"],
