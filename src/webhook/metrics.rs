@@ -304,10 +304,10 @@ impl Metrics {
     }
 
     pub(super) fn found(&self, decision: &Decision<'_>) {
-        for (rule, level, count) in decision.rules() {
+        for (rule, severity, count) in decision.rules() {
             let labels = FindingLabels {
                 rule: Word(rule.name()),
-                severity: Word(Severity::of(level).map_or("", Severity::as_str)),
+                severity: Word(severity.as_str()),
                 mode: Word(decision.mode.as_str()),
             };
             self.findings.get_or_create(&labels).inc_by(count);

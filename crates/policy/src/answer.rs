@@ -9,9 +9,8 @@ use smallvec::SmallVec;
 
 use super::attributed::AttributedFinding;
 use super::decision::Decision;
-use super::finding::{Fact, Finding, Rule};
+use super::finding::{Fact, Finding, Rule, Severity};
 use super::fix::Plan;
-use super::level::Level;
 use super::mode::Mode;
 use super::render::{FixLine, Message};
 use super::rules::RuleSet;
@@ -241,7 +240,7 @@ pub fn warnings(decision: &Decision<'_>) -> Vec<String> {
 /// Where not all fit: keeps the errors, which are last, and as many warnings, from the first on, as fit. What does not fit is
 /// not put into words, since an object may have thousands of findings: `count` of them, more than are listed.
 fn fit(collected: &[AttributedFinding<'_>], count: usize) -> Vec<String> {
-    let is_error = |position: &usize| collected[*position].level() == Level::Deny;
+    let is_error = |position: &usize| collected[*position].severity() == Severity::Error;
     let (errors, others): (Vec<usize>, Vec<usize>) = (0..collected.len()).partition(is_error);
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut total = 0;

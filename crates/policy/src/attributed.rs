@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::compare::FindingSubject;
-use super::finding::{Fact, Finding, Rule};
+use super::finding::{Fact, Finding, Rule, Severity};
 use super::first::First;
-use super::level::Level;
 use super::persona::Persona;
 use super::render::Owner;
 use super::rules::RuleSet;
@@ -18,7 +17,7 @@ use super::rules::RuleSet;
 pub struct AttributedFinding<'a> {
     finding: Finding<'a>,
     persona: &'a Persona,
-    level: Level,
+    severity: Severity,
     refuses: bool,
 }
 
@@ -52,38 +51,38 @@ impl<'a> AttributedFinding<'a> {
     }
 
     fn kind(&self) -> (FindingSubject<'a>, Effect) {
-        let effect = match self.level {
-            Level::Deny if self.refuses => Effect::Denies,
-            Level::Deny => Effect::Spared,
-            Level::Warn => Effect::Warns,
-            Level::Audit | Level::Off => Effect::Recorded,
+        let effect = match self.severity {
+            Severity::Error if self.refuses => Effect::Denies,
+            Severity::Error => Effect::Spared,
+            Severity::Warning => Effect::Warns,
+            Severity::Info => Effect::Recorded,
         };
         (self.finding.subject(), effect)
     }
 
-    /// What happens to it where its persona enforces.
-    pub fn level(&self) -> Level {
-        self.level
+    /// Its severity: that of its rule's level, of which one that is off has no findings.
+    pub fn severity(&self) -> Severity {
+        self.severity
     }
 
-    /// A finding with its level. It denies only where it is enforced, and only with [`Level::Deny`].
+    /// A finding with its severity. It denies only where it is enforced, and only as an error.
     pub(super) fn new(
         finding: Finding<'a>,
         persona: &'a Persona,
-        level: Level,
+        severity: Severity,
         is_enforced: bool,
     ) -> AttributedFinding<'a> {
         AttributedFinding {
             finding,
             persona,
-            level,
-            refuses: is_enforced && level == Level::Deny,
+            severity,
+            refuses: is_enforced && severity == Severity::Error,
         }
     }
 
     /// A finding that denies in no mode.
     pub(super) fn note(finding: Finding<'a>, persona: &'a Persona) -> AttributedFinding<'a> {
-        AttributedFinding::new(finding, persona, Level::Warn, false)
+        AttributedFinding::new(finding, persona, Severity::Warning, false)
     }
 }
 
@@ -140,10 +139,9 @@ pub(super) struct Counts {
     pub(super) refusing: usize,
     /// Those that are reported without denying.
     pub(super) reported: usize,
-    /// Those that are only recorded.
-    pub(super) recorded: usize,
-    /// By rule and level, those that are only recorded included. A rule has several levels where several personas govern.
-    pub(super) rules: SmallVec<[(Rule, Level, u32); 4]>,
+    /// By rule and severity, those that are only recorded included. A rule has several severities where several personas
+    /// govern.
+    pub(super) rules: SmallVec<[(Rule, Severity, u32); 4]>,
 }
 
 /// The findings that the answer reports.
@@ -174,26 +172,24 @@ impl<'a> Findings<'a> {
     /// Adds a finding that is compared with no other.
     pub(super) fn add(&mut self, attributed: AttributedFinding<'a>) {
         let counts = &mut self.counts;
-        let (list, count) = match (attributed.refuses, attributed.level) {
-            (_, Level::Off) => return,
-            (true, _) => (Some(&mut self.refusing), &mut counts.refusing),
-            (false, Level::Deny) => (Some(&mut self.errors), &mut counts.reported),
-            (false, Level::Warn) => (Some(&mut self.warnings), &mut counts.reported),
-            (false, Level::Audit) => (None, &mut counts.recorded),
-        };
-        *count += 1;
-        let (rule, level) = (attributed.finding.rule, attributed.level);
+        let (rule, severity) = (attributed.finding.rule, attributed.severity);
         match counts
             .rules
             .iter_mut()
-            .find(|known| (known.0, known.1) == (rule, level))
+            .find(|known| (known.0, known.1) == (rule, severity))
         {
             Some((_, _, count)) => *count += 1,
-            None => counts.rules.push((rule, level, 1)),
+            None => counts.rules.push((rule, severity, 1)),
         }
-        if let Some(list) = list {
-            list.add(attributed);
-        }
+        let (list, count) = match (attributed.refuses, severity) {
+            (true, _) => (&mut self.refusing, &mut counts.refusing),
+            (false, Severity::Error) => (&mut self.errors, &mut counts.reported),
+            (false, Severity::Warning) => (&mut self.warnings, &mut counts.reported),
+            // Only recorded.
+            (false, Severity::Info) => return,
+        };
+        *count += 1;
+        list.add(attributed);
     }
 
     /// Adds a finding, merged with those of other personas about the same part of the object.

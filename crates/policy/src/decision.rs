@@ -8,8 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::attributed::{AttributedFinding, Counts, Findings, Reported};
-use super::finding::{Finding, Rule};
-use super::level::{Level, PlatformRules};
+use super::finding::{Finding, Rule, Severity};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
@@ -109,11 +108,11 @@ impl<'a> Decision<'a> {
         self.workload
     }
 
-    /// How many findings each rule has with each level, listed or not, and those that are only recorded. A rule occurs twice
+    /// How many findings each rule has with each severity, listed or not, and those that are only recorded. A rule occurs twice
     /// where two personas have it at two levels.
-    pub fn rules(&self) -> impl Iterator<Item = (Rule, Level, u64)> {
+    pub fn rules(&self) -> impl Iterator<Item = (Rule, Severity, u64)> {
         let counts = self.counts.rules.iter();
-        counts.map(|(rule, level, count)| (*rule, *level, u64::from(*count)))
+        counts.map(|(rule, severity, count)| (*rule, *severity, u64::from(*count)))
     }
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
@@ -203,7 +202,6 @@ struct Judge<'q, 'a> {
     context: Context<'a>,
     effective: Mode,
     ratchet: &'q Ratchet<'q, 'a>,
-    platform: &'a PlatformRules,
     /// The app label of the new object.
     label: &'a str,
 }
@@ -223,11 +221,11 @@ impl<'q, 'a> Judge<'q, 'a> {
                 subject: question.subject,
                 workload: question.new,
                 persona,
+                platform: question.platform,
             },
             effective: rulebook.or_stricter(&persona.mode),
             governor,
             ratchet,
-            platform: question.platform,
             label: &question.new.metadata.labels.name,
         }
     }
@@ -241,30 +239,23 @@ impl<'q, 'a> Judge<'q, 'a> {
             let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
             let finding = rules::escaped(owner, before, self.label);
             let is_enforced = self.effective == Mode::Enforcing;
-            found(AttributedFinding::new(finding, owner, Level::Deny, is_enforced));
+            found(AttributedFinding::new(finding, owner, Severity::Error, is_enforced));
         }
     }
 
     /// The effect of a finding; `None` where its rule is off. What an update merely keeps does not deny.
     fn attribute(&self, mut finding: Finding<'a>) -> Option<AttributedFinding<'a>> {
-        let Demands { persona, rules, .. } = self.governor.demands;
-        if !rules.contains(finding.rule) {
+        if !self.governor.demands.rules.contains(finding.rule) {
             return None;
         }
-        let is_complete = self.context.set == RuleSet::Complete;
-        let level = match is_complete {
-            true => self.platform.level(finding.rule, &persona.levels),
-            false => finding.rule.built_in(),
-        };
-        if level == Level::Off {
-            return None;
-        }
+        let severity = self.context.severity(finding.rule)?;
         // Where nothing denies, nothing needs an excuse. Upstream judges the new object alone.
-        let may_deny = level == Level::Deny && self.effective == Mode::Enforcing;
+        let is_complete = self.context.set == RuleSet::Complete;
+        let may_deny = severity == Severity::Error && self.effective == Mode::Enforcing;
         let is_enforced = may_deny && !(is_complete && self.ratchet.excuses(&mut finding));
         let owner = self.governor.demands.owner(finding.rule);
         let finding = as_of(owner, finding);
-        Some(AttributedFinding::new(finding, owner, level, is_enforced))
+        Some(AttributedFinding::new(finding, owner, severity, is_enforced))
     }
 }
 

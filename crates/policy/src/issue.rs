@@ -53,7 +53,7 @@ pub fn issues<'f>(
     workload: &'f Workload<'f>,
     persona: &'f Persona,
     sharing: &'f [Arc<Persona>],
-    platform: &PlatformRules,
+    platform: &'f PlatformRules,
 ) -> Issues {
     let context = Context {
         set,
@@ -61,15 +61,12 @@ pub fn issues<'f>(
         subject: Subject::Deployment,
         workload,
         persona,
+        platform,
     };
     let mut first = First::new(MOST_ISSUES, |found: &(Severity, Finding<'f>)| order(&found.1));
     let mut counts = [0; Severity::ALL.len()];
     let mut add = |finding: Finding<'f>| {
-        let level = match set {
-            RuleSet::Complete => platform.level(finding.rule, &persona.levels),
-            RuleSet::Upstream => finding.rule.built_in(),
-        };
-        if let Some(severity) = Severity::of(level) {
+        if let Some(severity) = context.severity(finding.rule) {
             counts[severity as usize] += 1;
             first.add((severity, finding));
         }

@@ -259,7 +259,7 @@ proptest! {
             platform: &PlatformRules::NONE,
         };
         let decision = decide(Rulebook { set: RuleSet::Complete, mode }, &question);
-        let errors = decision.findings().any(|attributed| attributed.level() == Level::Deny);
+        let errors = decision.findings().any(|attributed| attributed.severity() == Severity::Error);
         prop_assert_eq!(read.get(), errors && enforcing);
     }
 }

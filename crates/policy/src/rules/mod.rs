@@ -11,7 +11,8 @@ mod security;
 
 pub(super) use labels::escaped;
 
-use super::finding::{ContainerRef, Finding};
+use super::finding::{ContainerRef, Finding, Rule, Severity};
+use super::level::PlatformRules;
 use super::persona::Persona;
 use super::workload::{Container, PodSpec, Workload};
 
@@ -71,6 +72,8 @@ pub(super) struct Context<'a> {
     pub(super) subject: Subject,
     pub(super) workload: &'a Workload<'a>,
     pub(super) persona: &'a Persona,
+    /// The levels that the platform requires.
+    pub(super) platform: &'a PlatformRules,
 }
 
 impl<'a> Context<'a> {
@@ -80,6 +83,14 @@ impl<'a> Context<'a> {
 
     fn complete(&self) -> bool {
         self.set == RuleSet::Complete
+    }
+
+    /// The severity of a rule's findings; `None` where the rule is off. Upstream knows no levels.
+    pub(super) fn severity(&self, rule: Rule) -> Option<Severity> {
+        match self.set {
+            RuleSet::Complete => Severity::of(self.platform.level(rule, &self.persona.levels)),
+            RuleSet::Upstream => Some(rule.severity()),
+        }
     }
 
     fn in_status(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::level::{Levels, PlatformRules};
 use crate::persona::{Flaw, PersonaResources, Problem};
 use crate::quantity::Quantity;
 use crate::question::{Governed, Old, Question};
+use crate::rule::Severity;
 use crate::rules::{RuleSet, Subject};
 use crate::tests::deployment;
 use crate::workload::Workload;
@@ -244,7 +245,7 @@ impl<'a> Asking<'a> {
                     said.entry(finding.subject()).or_default().push(Said {
                         finding: finding.clone(),
                         persona: attributed.persona(),
-                        level: attributed.level(),
+                        severity: attributed.severity(),
                         refuses: attributed.refuses(),
                     });
                 }
@@ -269,7 +270,7 @@ impl<'a> Asking<'a> {
 struct Said<'a> {
     finding: Finding<'a>,
     persona: &'a str,
-    level: Level,
+    severity: Severity,
     refuses: bool,
 }
 
@@ -280,17 +281,21 @@ fn merged(said: Vec<Said<'_>>) -> Vec<String> {
         let laxer = other.finding.is_stricter_than(&one.finding);
         one.finding.is_stricter_than(&other.finding) || (!laxer && one.persona <= other.persona)
     };
-    let best = |effect: (bool, Level)| {
+    let best = |effect: (bool, Severity)| {
         let all: Vec<&Said<'_>> = said
             .iter()
-            .filter(|said| (said.refuses, said.level) == effect)
+            .filter(|said| (said.refuses, said.severity) == effect)
             .collect();
         all.iter()
             .copied()
             .find(|one| all.iter().all(|other| beats(one, other)))
     };
     // What is only recorded is in no list.
-    let effects = [(true, Level::Deny), (false, Level::Deny), (false, Level::Warn)];
+    let effects = [
+        (true, Severity::Error),
+        (false, Severity::Error),
+        (false, Severity::Warning),
+    ];
     let mut kept: Vec<&Said<'_>> = Vec::new();
     for one in effects.into_iter().filter_map(best) {
         if kept.iter().all(|more| one.finding.is_stricter_than(&more.finding)) {
@@ -328,7 +333,7 @@ fn words(decision: &Decision<'_>) -> Vec<String> {
     words.extend(decision.personas().map(str::to_owned));
     let rules = decision.rules();
     let mut rules: Vec<String> = rules
-        .map(|(rule, level, count)| format!("{} {level:?} {count}", rule.name()))
+        .map(|(rule, severity, count)| format!("{} {severity:?} {count}", rule.name()))
         .collect();
     rules.sort();
     words.extend(rules);
