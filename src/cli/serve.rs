@@ -294,11 +294,7 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
     let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);
     let mut ignored = zap.ignored;
     ignored.extend(flags.cluster.without_effect(&source));
-    let mut platform = PlatformRules::default();
-    for (rule, level) in flags.rule_levels {
-        platform.require(rule, level);
-    }
-    flags.rules_locked.iter().for_each(|rule| platform.lock(*rule));
+    let mut platform = PlatformRules::of_flags(flags.rule_levels, flags.rules_locked);
     if flags.rules == RuleSet::Upstream && platform != PlatformRules::NONE {
         ignored.push("--rule-level, --rule-locked (with --rules upstream)".to_owned());
         platform = PlatformRules::NONE;

@@ -193,18 +193,13 @@ impl Arguments {
 
 /// The levels of `--rule-level` and `--rule-locked`. The process has rejected what cannot be read.
 fn platform(arguments: &Arguments) -> PlatformRules {
-    let mut platform = PlatformRules::default();
-    for setting in arguments.values("rule-level") {
-        let (rule, level) = setting.split_once('=').unwrap_or_default();
-        if let Some((rule, level)) = Rule::settable_by_name(rule).zip(Level::by_name(level)) {
-            platform.require(rule, level);
-        }
-    }
-    let locked = arguments.values("rule-locked");
-    for rule in locked.iter().filter_map(|rule| Rule::settable_by_name(rule)) {
-        platform.lock(rule);
-    }
-    platform
+    let (levels, locked) = (arguments.values("rule-level"), arguments.values("rule-locked"));
+    let level = |setting: &String| {
+        let (rule, level) = setting.split_once('=')?;
+        Rule::settable_by_name(rule).zip(Level::by_name(level))
+    };
+    let locked = locked.iter().filter_map(|rule| Rule::settable_by_name(rule));
+    PlatformRules::of_flags(levels.iter().filter_map(level), locked)
 }
 
 /// The value that a word gives this flag, if it names this flag at all.

@@ -4,7 +4,7 @@
 pub use dorgu_api::levels::Level;
 use dorgu_api::levels::{PlatformRule, RuleLevel, RuleName};
 
-use super::rule::{Rule, Severity};
+use super::rule::{Rule, Rules, Severity};
 
 /// Levels of single rules; of most personas and platforms there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,15 +43,15 @@ impl From<&[RuleLevel]> for Levels {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlatformRules {
     levels: Levels,
-    /// A bit for each rule that no exception covers.
-    locked: u32,
+    /// Those that no exception covers.
+    locked: Rules,
 }
 
 impl PlatformRules {
     /// Nothing is required.
     pub const NONE: PlatformRules = PlatformRules {
         levels: Levels(None),
-        locked: 0,
+        locked: Rules::NONE,
     };
 
     /// Requires a level of a rule: a floor for every persona.
@@ -61,7 +61,18 @@ impl PlatformRules {
 
     /// Locks a rule: no exception covers it. Where no level is required, the one that is built in becomes the floor.
     pub fn lock(&mut self, rule: RuleName) {
-        self.locked |= bit(rule.into());
+        self.locked = self.locked.with(rule.into());
+    }
+
+    /// What the flags of a process require: of a rule that is named twice, the level that is given last.
+    pub fn of_flags(
+        levels: impl IntoIterator<Item = (RuleName, Level)>,
+        locked: impl IntoIterator<Item = RuleName>,
+    ) -> PlatformRules {
+        let mut all = PlatformRules::default();
+        levels.into_iter().for_each(|(rule, level)| all.require(rule, level));
+        locked.into_iter().for_each(|rule| all.lock(rule));
+        all
     }
 
     /// What ClusterPersonas require together: of each rule the strictest level.
@@ -83,7 +94,7 @@ impl PlatformRules {
     #[must_use]
     pub fn or(&self, other: &PlatformRules) -> PlatformRules {
         let mut joined = self.clone();
-        joined.locked |= other.locked;
+        joined.locked = joined.locked.union(other.locked);
         for rule in Rule::ALL {
             let of_other = other.levels.get(rule).filter(|_| self.levels.get(rule).is_none());
             if let Some((name, level)) = rule.settable().zip(of_other) {
@@ -95,13 +106,13 @@ impl PlatformRules {
 
     /// Whether no exception covers the rule.
     pub fn is_locked(&self, rule: Rule) -> bool {
-        self.locked & bit(rule) != 0
+        self.locked.contains(rule)
     }
 
     /// The level of a rule's findings for a persona with these wishes.
     pub fn level(&self, rule: Rule, wishes: &Levels) -> Level {
         // Nearly always nothing is set.
-        if self.levels.is_empty() && self.locked == 0 && wishes.is_empty() {
+        if self.levels.is_empty() && self.locked == Rules::NONE && wishes.is_empty() {
             return rule.built_in();
         }
         let locked = self.is_locked(rule).then(|| rule.built_in());
@@ -111,10 +122,6 @@ impl PlatformRules {
             (None, None) => rule.built_in(),
         }
     }
-}
-
-fn bit(rule: Rule) -> u32 {
-    1 << rule as u32
 }
 
 impl Rule {

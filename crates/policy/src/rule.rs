@@ -141,3 +141,27 @@ impl Rule {
         }
     }
 }
+
+/// Some of the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rules(u32);
+
+impl Rules {
+    pub(super) const ALL: Rules = Rules(u32::MAX);
+    pub(super) const NONE: Rules = Rules(0);
+
+    pub(super) fn contains(self, rule: Rule) -> bool {
+        self.0 & (1 << rule as u32) != 0
+    }
+
+    #[must_use]
+    pub(super) fn with(self, rule: Rule) -> Rules {
+        self.union(Rules(1 << rule as u32))
+    }
+
+    /// All that are in either.
+    #[must_use]
+    pub(super) fn union(self, other: Rules) -> Rules {
+        Rules(self.0 | other.0)
+    }
+}

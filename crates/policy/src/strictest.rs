@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::finding::{Fact, Finding, Rule};
+use super::finding::{Fact, Finding};
 use super::level::Level;
 use super::mode::{Mode, ModeWish};
 use super::persona::Persona;
+use super::rule::{Rule, Rules};
 
 /// All personas of one app in one namespace, in the order of their `metadata.name`; empty where there are none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +68,7 @@ impl<'a> Personas<'a> {
         });
         single.chain(groups.iter().map(move |group| Demands {
             persona: &group.persona,
-            rules: group.apart.rules,
+            rules: group.rules,
             whose: Whose::Several(group, list),
         }))
     }
@@ -125,23 +126,6 @@ pub(super) fn as_of<'a>(owner: &'a Persona, mut finding: Finding<'a>) -> Finding
     finding
 }
 
-/// Some of the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Rules(u32);
-
-impl Rules {
-    pub(super) const ALL: Rules = Rules(u32::MAX);
-    const NONE: Rules = Rules(0);
-
-    pub(super) fn contains(self, rule: Rule) -> bool {
-        self.0 & (1 << rule as u32) != 0
-    }
-
-    fn with(self, rule: Rule) -> Rules {
-        Rules(self.0 | 1 << rule as u32)
-    }
-}
-
 /// What several personas of one app demand together.
 #[derive(Debug)]
 pub struct Strictest {
@@ -157,42 +141,34 @@ pub struct Strictest {
 struct Apart {
     /// The mode by the persona's annotation; none where it is absent or unknown.
     mode: Option<Mode>,
-    /// The level that the persona wishes for these rules.
+    /// The level that the persona wishes for its rules.
     wish: Option<Level>,
-    /// The rules that are judged. Two rules about one limit are never judged together where levels differ: the strictest limit
-    /// of one may be laxer than that of the other.
-    rules: Rules,
+    /// Whether the rules are the second ones about a limit, which are judged alone where levels differ: the strictest limit
+    /// for one of two rules may be laxer than that for the other.
+    is_second: bool,
 }
 
 impl Apart {
-    /// Everything that a persona demands: at once where no persona of the app wishes any level.
-    fn of(persona: &Persona, are_levels_set: bool) -> SmallVec<[Apart; 2]> {
+    /// The parts of what a persona demands, each with its rules: one part with all rules where no persona of the app wishes any
+    /// level.
+    fn of(persona: &Persona, are_levels_set: bool) -> SmallVec<[(Apart, Rules); 2]> {
         let mode = match persona.mode {
             ModeWish::Set(mode) => Some(mode),
             ModeWish::Unset | ModeWish::Unknown(_) | ModeWish::Misplaced(_) => None,
         };
-        let apart = |wish, rules| Apart { mode, wish, rules };
+        let apart = |wish, is_second| Apart { mode, wish, is_second };
         if !are_levels_set {
-            return SmallVec::from_iter([apart(None, Rules::ALL)]);
+            return SmallVec::from_iter([(apart(None, false), Rules::ALL)]);
         }
-        let wishes = Level::ALL.into_iter().map(Some).chain([None]);
-        let pairs = wishes.flat_map(|wish| [false, true].map(|is_second| (wish, is_second)));
-        let parts = pairs.map(|(wish, is_second)| {
-            let rules = Rule::ALL
-                .into_iter()
-                .filter(|rule| is_second_of_a_limit(*rule) == is_second);
-            let wished = rules.filter(|rule| persona.levels.get(*rule) == wish);
-            apart(wish, wished.fold(Rules::NONE, Rules::with))
-        });
-        parts.filter(|apart| apart.rules != Rules::NONE).collect()
-    }
-
-    /// What its group is found by. The rules of two personas with one wish may differ, and are joined.
-    fn key(self) -> (Option<Mode>, Option<Level>, bool) {
-        let is_second = Rule::ALL
-            .into_iter()
-            .any(|rule| is_second_of_a_limit(rule) && self.rules.contains(rule));
-        (self.mode, self.wish, is_second && self.rules != Rules::ALL)
+        let mut parts: SmallVec<[(Apart, Rules); 2]> = SmallVec::new();
+        for rule in Rule::ALL {
+            let apart = apart(persona.levels.get(rule), is_second_of_a_limit(rule));
+            match parts.iter_mut().find(|(known, _)| *known == apart) {
+                Some((_, rules)) => *rules = rules.with(rule),
+                None => parts.push((apart, Rules::NONE.with(rule))),
+            }
+        }
+        parts
     }
 }
 
@@ -207,7 +183,8 @@ fn is_second_of_a_limit(rule: Rule) -> bool {
 /// Demands that nothing keeps apart, as those of one persona.
 #[derive(Debug)]
 struct Group {
-    apart: Apart,
+    /// The rules that it is judged by: those of all its personas.
+    rules: Rules,
     persona: Persona,
     /// For each rule, the position of the persona whose limit it is.
     owners: [u32; Rule::ALL.len()],
@@ -221,13 +198,13 @@ impl Strictest {
         let mut noted = Vec::new();
         let are_levels_set = list.iter().any(|persona| !persona.levels.is_empty());
         for (persona, position) in list.iter().zip(0..) {
-            for apart in Apart::of(persona, are_levels_set) {
-                let place = *places.entry(apart.key()).or_insert(groups.len());
+            for (apart, rules) in Apart::of(persona, are_levels_set) {
+                let place = *places.entry(apart).or_insert(groups.len());
                 if place == groups.len() {
                     groups.push(Group::led_by(position, apart));
                 }
                 if let Some(group) = groups.get_mut(place) {
-                    group.tighten(persona, position, apart.rules);
+                    group.tighten(persona, position, apart.wish, rules);
                 }
             }
             if persona.has_notes() {
@@ -245,7 +222,7 @@ impl Group {
     /// A group that demands nothing yet.
     fn led_by(position: u32, apart: Apart) -> Group {
         Group {
-            apart,
+            rules: Rules::NONE,
             persona: Persona {
                 mode: apart.mode.map_or(ModeWish::Unset, ModeWish::Set),
                 ..Persona::default()
@@ -256,15 +233,15 @@ impl Group {
 
     /// Takes of each limit the stricter, where one of these rules is about it. What has no order, such as a path, stays that of
     /// the first.
-    fn tighten(&mut self, other: &Persona, position: u32, rules: Rules) {
-        let Group { apart, persona, owners } = self;
-        for (name, rule) in Rule::all_settable().filter(|(_, rule)| rules.contains(*rule)) {
-            apart.rules = apart.rules.with(rule);
-            if let Some(level) = apart.wish {
-                persona.levels.set(name, level);
-            }
+    fn tighten(&mut self, other: &Persona, position: u32, wish: Option<Level>, rules: Rules) {
+        self.rules = self.rules.union(rules);
+        let Group {
+            persona: own, owners, ..
+        } = self;
+        if let Some(level) = wish {
+            let wished = Rule::all_settable().filter(|(_, rule)| rules.contains(*rule));
+            wished.for_each(|(name, _)| own.levels.set(name, level));
         }
-        let own = persona;
         let judges = |about: &[Rule]| about.iter().any(|rule| rules.contains(*rule));
         let mut takes = |taken: bool, about: &[Rule]| {
             let taken = taken && judges(about);
