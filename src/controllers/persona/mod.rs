@@ -21,9 +21,9 @@ use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
 use super::metrics::{self, Metrics, ReconcileResult};
-use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
+use crate::api::{ApplicationPersona, PersonaException};
 use crate::index::fingerprint::CLOCKS;
 use crate::index::{AppKey, Index, Kind, Snapshot};
 use crate::k8s::{
@@ -70,7 +70,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// The declaration of this part: it writes the status of its kind, and Events about it.
 pub static ABOUT: About = About {
-    definitions: || vec![definition::<ApplicationPersona>()],
+    definitions: || vec![definition::<ApplicationPersona>(), definition::<PersonaException>()],
     grants: &[
         Grant::everywhere("dorgu.io", "applicationpersonas/status", &["patch"]),
         Grant::everywhere("events.k8s.io", "events", &["create", "patch"]),
