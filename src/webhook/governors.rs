@@ -3,9 +3,9 @@
 use super::Webhook;
 use super::review::Stored;
 use crate::index::Snapshot;
+use crate::policy::Names;
 use crate::policy::question::Governed;
 use crate::policy::workload::{Metadata, Selector, Workload};
-use crate::policy::{Names, Personas};
 
 impl Webhook {
     /// The name by which a Deployment is governed, and its personas.
@@ -66,10 +66,11 @@ fn first_governed<'s>(index: &'s Snapshot, namespace: &str, names: Names<'s>) ->
     let mut found = names.in_order(index.matching()).map(|(_, app)| Governed {
         app,
         personas: index.find(namespace, app),
+        ..Governed::default()
     });
     let governed = found.find(|governed| !governed.personas.is_empty());
     governed.unwrap_or(Governed {
         app: names.label,
-        personas: Personas::default(),
+        ..Governed::default()
     })
 }

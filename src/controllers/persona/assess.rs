@@ -12,7 +12,7 @@ use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
-use crate::policy::{Issue, Issues, Matching, Persona, PlatformRules, RuleSet, Severity, issues};
+use crate::policy::{Exceptions, Issue, Issues, Matching, Persona, PlatformRules, RuleSet, Severity, issues};
 
 /// How many names one message lists; the rest is counted.
 const MAX_NAMES: usize = 5;
@@ -148,13 +148,16 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assess
 fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> Assessment {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
-    let (uncompared, Issues { list, errors }) = match compared {
+    let (uncompared, Issues { list, errors, .. }) = match compared {
         Ok(issues) => (None, issues),
         Err(uncompared) => {
             let list = vec![uncompared.issue];
             (
                 Some((uncompared.reason, uncompared.message)),
-                Issues { list, errors: 0 },
+                Issues {
+                    list,
+                    ..Issues::default()
+                },
             )
         }
     };
@@ -258,6 +261,7 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
         observed.persona,
         observed.sharing,
         observed.platform,
+        Exceptions::default(),
     ))
 }
 

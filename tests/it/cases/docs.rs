@@ -209,6 +209,7 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
     let governed = |app| Governed {
         app,
         personas: snapshot.find("shop", app),
+        ..Governed::default()
     };
     let question = Question {
         subject: Subject::Deployment,

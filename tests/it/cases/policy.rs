@@ -35,6 +35,7 @@ fn the_decision_is_what_each_case_says() {
         let governed = Governed {
             app: &now,
             personas: snapshot.find(namespace, &now),
+            ..Governed::default()
         };
         let before = old
             .as_deref()
@@ -44,6 +45,7 @@ fn the_decision_is_what_each_case_says() {
             Subject::Deployment => Governed {
                 app: before,
                 personas: snapshot.find(namespace, before),
+                ..Governed::default()
             },
             Subject::Scale => governed,
         });
