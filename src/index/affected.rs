@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Snapshot;
 use super::entries::Deployment;
-use crate::policy::{Matching, Persona};
+use crate::policy::exception::Target;
+use crate::policy::{Exception, Matching, Persona};
 
 /// An app of a namespace, by the name that personas and Deployments share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppKey {
     /// The namespace.
     pub namespace: Box<str>,
-    /// `spec.name` of the personas.
+    /// `spec.name` of the personas; empty where only the namespace is known.
     pub app: Box<str>,
 }
 
@@ -50,6 +51,19 @@ impl AffectedApps {
             {
                 self.deployment(snapshot.matching, Some(deployment));
             }
+        }
+    }
+
+    /// An exception was added, removed or changed.
+    pub(super) fn exception(&mut self, snapshot: &Snapshot, exception: &Exception) {
+        let namespace = &exception.namespace;
+        match &exception.target {
+            Target::App(app) => self.app(namespace, app),
+            Target::Deployment(name) => match snapshot.deployment(namespace, name) {
+                Some(deployment) => self.deployment(snapshot.matching, Some(deployment)),
+                // Its own status is derived from it all the same.
+                None => self.app(namespace, ""),
+            },
         }
     }
 

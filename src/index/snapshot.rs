@@ -1,11 +1,12 @@
-//! Holds the state of the index at one moment: personas, namespaces, Deployments, the levels that the platform requires, and
-//! which Deployments belong to which personas.
+//! Holds the state of the index at one moment: personas, namespaces, Deployments, the levels that the platform requires,
+//! exceptions, and which Deployments belong to which personas.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Kind;
 use super::entries::{AppDeployments, ClusterRules, Deployment, Namespace, StoredPersona};
+use super::granted::Granted;
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub(super) shared: Table<Shared>,
     pub(super) namespaces: Table<Namespace>,
     pub(super) cluster_rules: Table<ClusterRules>,
+    /// Behind a pointer, so that a change of another kind copies no table of it.
+    pub(super) granted: Arc<Granted>,
     /// What flags and ClusterPersonas require together.
     pub(super) platform: Arc<PlatformRules>,
     pub(super) deployments: Table<Deployment>,
@@ -63,6 +66,7 @@ impl Snapshot {
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
             cluster_rules: Table::default(),
+            granted: Arc::default(),
             platform: Arc::default(),
             deployments: Table::default(),
             app_deployments: Table::default(),
@@ -164,8 +168,7 @@ impl Snapshot {
         let app_deployments = self.app_deployments.get(namespace, app);
         let app_deployments = app_deployments.map_or(&[][..], |app_deployments| &app_deployments.deployments);
         let governed = |deployment: &Deployment| {
-            let mut claims = deployment.names().in_order(self.matching);
-            let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
+            let first = self.governing(deployment);
             first.and_then(|(strength, leads_to)| (leads_to == app).then_some(strength))
         };
         let ours = app_deployments
@@ -175,6 +178,16 @@ impl Snapshot {
         let strongest = ours.iter().map(|(strength, _)| *strength).min();
         let on_it = ours.into_iter().filter(|(strength, _)| Some(*strength) == strongest);
         on_it.map(|(_, deployment)| deployment).collect()
+    }
+
+    /// The app whose personas govern a Deployment.
+    pub fn governing_app<'d>(&self, deployment: &'d Deployment) -> Option<&'d str> {
+        self.governing(deployment).map(|(_, app)| app)
+    }
+
+    fn governing<'d>(&self, deployment: &'d Deployment) -> Option<(MatchStrength, &'d str)> {
+        let mut claims = deployment.names().in_order(self.matching);
+        claims.find(|(_, app)| !self.find(&deployment.namespace, app).is_empty())
     }
 
     /// The stored entry when it equals `stored`. Otherwise `stored`, with the stored persona where its demands did not change.
@@ -194,6 +207,7 @@ impl Snapshot {
             Kind::Namespace => self.namespaces.len(),
             Kind::Deployment => self.deployments.len(),
             Kind::ClusterPersona => self.cluster_rules.len(),
+            Kind::Exception => self.granted.len(),
         }
     }
 

@@ -12,9 +12,10 @@ use crate::runtime::{About, Grant, Need, Object, Scope};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// For the index: personas, the modes of namespaces, the Deployments behind a Scale.
+/// For the index: personas, exceptions, the modes of namespaces, the Deployments behind a Scale.
 const INDEX: &[Grant] = &[
     Grant::everywhere("dorgu.io", "applicationpersonas", &["list", "watch"]),
+    Grant::everywhere("dorgu.io", "personaexceptions", &["list", "watch"]),
     Grant::everywhere("", "namespaces", &["list", "watch"]),
     Grant::everywhere("apps", "deployments", &["list", "watch"]),
 ];
