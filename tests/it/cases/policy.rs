@@ -1,7 +1,9 @@
 //! Runs the corpus through the pure decision.
 
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
-use dorgu::policy::{Governed, Old, Question, RuleSet, Rulebook, Subject, Workload, decide};
+use dorgu::policy::{
+    Decision, Governed, Old, Question, RuleSet, Rulebook, Severity, Subject, Workload, decide, issues,
+};
 
 use super::{Answer, Case};
 
@@ -32,10 +34,12 @@ fn the_decision_is_what_each_case_says() {
                 .to_owned(),
         };
         let now = app(&new);
+        let name = new.metadata.name.as_str();
+        let excepted = |app: &str| snapshot.exceptions(namespace, app, name, || case.moment());
         let governed = Governed {
             app: &now,
             personas: snapshot.find(namespace, &now),
-            ..Governed::default()
+            exceptions: excepted(&now),
         };
         let before = old
             .as_deref()
@@ -45,7 +49,7 @@ fn the_decision_is_what_each_case_says() {
             Subject::Deployment => Governed {
                 app: before,
                 personas: snapshot.find(namespace, before),
-                ..Governed::default()
+                exceptions: excepted(before),
             },
             Subject::Scale => governed,
         });
@@ -76,6 +80,9 @@ fn the_decision_is_what_each_case_says() {
             platform: snapshot.platform(),
         };
         let decision = decide(Rulebook { set, mode }, &question);
+        if subject == Subject::Deployment && set == RuleSet::Complete && !case.exceptions.is_empty() {
+            assert_eq!(in_status(&question), in_answer(&question, &decision), "{}", case.name());
+        }
         let scale = (subject == Subject::Scale).then_some(ScaleTarget {
             namespace,
             name: &new.metadata.name,
@@ -86,4 +93,34 @@ fn the_decision_is_what_each_case_says() {
             warnings: warnings(&decision),
         })
     });
+}
+
+/// How many errors the statuses of the personas have, and how many findings are excepted in them.
+fn in_status(question: &Question<'_>) -> (usize, usize) {
+    let Governed {
+        personas, exceptions, ..
+    } = question.governed;
+    let of = |persona| {
+        issues(
+            RuleSet::Complete,
+            question.new,
+            persona,
+            &personas,
+            question.platform,
+            exceptions,
+        )
+    };
+    let all = personas.iter().map(|persona| of(persona));
+    all.fold((0, 0), |(errors, excepted), issues| {
+        (errors + issues.errors, excepted + issues.excepted)
+    })
+}
+
+/// The same of the answer. What it says about the personas of another app is in no status of these.
+fn in_answer(question: &Question<'_>, decision: &Decision<'_>) -> (usize, usize) {
+    let is_governing = |name: &str| question.governed.personas.iter().any(|persona| persona.name == name);
+    let findings = || decision.findings().filter(|found| is_governing(found.persona()));
+    let errors = findings().filter(|found| found.severity() == Severity::Error);
+    let excepted = findings().filter(|found| found.exception().is_some());
+    (errors.count(), excepted.count())
 }
