@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::affected::{AffectedApps, AppKey};
-use super::entries::StoredException;
+use super::entries::{Deployment, StoredException};
 use super::table::{Keyed, Table};
 use super::{Change, Index, Kind, Snapshot, relisted};
 use crate::policy::exception::{Exceptions, MaxLength, Target};
@@ -102,6 +102,20 @@ impl Snapshot {
             now: now(),
             max: granted.max,
             ..found
+        }
+    }
+
+    /// The Deployments that an exception is for, as a review judges them.
+    pub fn excepted_deployments(&self, exception: &Exception) -> Vec<&Deployment> {
+        let namespace = &*exception.namespace;
+        match &exception.target {
+            Target::App(app) => {
+                let of_app = self.app_deployments.get(namespace, app);
+                let all = of_app.iter().flat_map(|of_app| &of_app.deployments).map(Arc::as_ref);
+                all.filter(|deployment| self.governed(namespace, deployment.names()).app == &**app)
+                    .collect()
+            }
+            Target::Deployment(name) => self.deployment(namespace, name).into_iter().collect(),
         }
     }
 

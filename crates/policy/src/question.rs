@@ -17,6 +17,17 @@ pub struct Governed<'a> {
     pub personas: Personas<'a>,
     /// The exceptions for the app and for the object.
     pub exceptions: Exceptions<'a>,
+    /// Whether they are default personas, since none is of this app.
+    pub by_default: bool,
+    /// The default personas that govern beside those of the app.
+    pub binding: Personas<'a>,
+}
+
+impl Governed<'_> {
+    /// Whether no persona governs the object.
+    pub fn is_empty(&self) -> bool {
+        self.personas.is_empty() && self.binding.is_empty()
+    }
 }
 
 /// One create or update to decide on.

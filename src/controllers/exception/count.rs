@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::index::{Deployment, Snapshot};
-use crate::policy::exception::{ExceptionPhase, Exceptions, Target};
+use crate::policy::exception::{ExceptionPhase, Exceptions};
 use crate::policy::question::{Governed, Question};
 use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Exception, Mode, ModeWish, Moment, RuleSet, Rulebook, Subject, decide};
@@ -18,44 +18,30 @@ pub(super) fn findings(snapshot: &Snapshot, exception: &Arc<Exception>, now: Mom
         ExceptionPhase::Expired => Arc::new(exception.as_if_active(now)),
         ExceptionPhase::Pending | ExceptionPhase::Invalid => return 0,
     };
-    let namespace = &*exception.namespace;
-    let count = |(app, deployment): (&str, &Deployment)| {
-        let others = snapshot.exceptions(namespace, app, &deployment.name, || now);
-        let others = others.of_app.iter().chain(others.of_workload);
-        let others = others.filter(|other| phase == ExceptionPhase::Expired && other.name != exception.name);
-        let all: Vec<Arc<Exception>> = others.chain([&ours]).cloned().collect();
-        let exceptions = Exceptions {
-            of_app: &all,
-            of_workload: &[],
-            now,
-            max,
-        };
-        covered(snapshot, (namespace, app), deployment, exceptions, &ours)
-    };
-    match &exception.target {
-        Target::App(app) => {
-            let deployments = snapshot.workloads(namespace, app);
-            deployments.into_iter().map(|deployment| count((app, deployment))).sum()
-        }
-        Target::Deployment(name) => {
-            let deployment = snapshot.deployment(namespace, name);
-            let governed = deployment.and_then(|deployment| Some((snapshot.governing_app(deployment)?, deployment)));
-            governed.map_or(0, count)
-        }
-    }
+    let deployments = snapshot.excepted_deployments(exception).into_iter();
+    deployments
+        .map(|deployment| {
+            let governed = snapshot.governed(&deployment.namespace, deployment.names());
+            let others = snapshot.exceptions(&deployment.namespace, governed.app, &deployment.name, || now);
+            let others = others.of_app.iter().chain(others.of_workload);
+            let others = others.filter(|other| phase == ExceptionPhase::Expired && other.name != exception.name);
+            let all: Vec<Arc<Exception>> = others.chain([&ours]).cloned().collect();
+            let exceptions = Exceptions {
+                of_app: &all,
+                of_workload: &[],
+                now,
+                max,
+            };
+            covered(snapshot, deployment, Governed { exceptions, ..governed }, &ours)
+        })
+        .sum()
 }
 
 /// How many findings of one Deployment this exception covers among all. One that cannot be read has none.
-fn covered(
-    snapshot: &Snapshot,
-    (namespace, app): (&str, &str),
-    deployment: &Deployment,
-    exceptions: Exceptions<'_>,
-    ours: &Exception,
-) -> u64 {
+fn covered(snapshot: &Snapshot, deployment: &Deployment, governed: Governed<'_>, ours: &Exception) -> u64 {
     let running = deployment.running.as_deref();
-    let Some(Ok(spec)) = running.map(|running| serde_json::from_str::<Spec<'_>>(running.spec.as_deref().unwrap_or("")))
-    else {
+    let spec = running.and_then(|running| running.spec.as_deref().ok());
+    let Some(spec) = spec.and_then(|spec| serde_json::from_str::<Spec<'_>>(spec).ok()) else {
         return 0;
     };
     let workload = Workload {
@@ -65,13 +51,9 @@ fn covered(
     let question = Question {
         subject: Subject::Deployment,
         new: &workload,
-        governed: Governed {
-            app,
-            personas: snapshot.find(namespace, app),
-            exceptions,
-        },
+        governed,
         old: None,
-        namespace,
+        namespace: &deployment.namespace,
         namespace_mode: &ModeWish::Unset,
         platform: snapshot.platform(),
     };

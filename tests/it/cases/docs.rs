@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use dorgu::policy::{
-    Governed, Mode, ModeWish, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide,
-};
+use dorgu::policy::{Mode, ModeWish, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide};
 
-use super::{Answer, Case, Expect, Words};
+use super::{Answer, Case, Expect, Words, governed};
 
 /// Classes that must be caught and that a case can express. Of the others, 14, 15 and 17 are states and sizes of the server,
 /// and 11, 18 and 19 are out of scope.
@@ -121,6 +119,7 @@ fn example(section: &str, title: &str) -> Case {
         personas: Vec::new(),
         namespaces: Vec::new(),
         matching: None,
+        default_personas_namespace: None,
         deployment: Some(deployment(json!({}))),
         old_deployment: None,
         scale: None,
@@ -208,11 +207,7 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
     let new: Workload<'_> = serde_json::from_str(&new).expect("the example is a Deployment");
     let read = || serde_json::from_str::<Workload<'_>>(stored.as_deref()?).ok();
     let before = read();
-    let governed = |app| Governed {
-        app,
-        personas: snapshot.find("shop", app),
-        ..Governed::default()
-    };
+    let governed = |label| governed(&snapshot, set, "shop", label);
     let question = Question {
         subject: Subject::Deployment,
         new: &new,
@@ -318,7 +313,7 @@ fn the_bypass_page_names_exactly_the_cases_that_close_a_class() {
     let classes = classes(&read("docs/bypass.md"));
     assert_eq!(
         classes.keys().copied().collect::<Vec<_>>(),
-        (1..=29).collect::<Vec<u8>>(),
+        (1..=30).collect::<Vec<u8>>(),
         "one section a class"
     );
     let mut closing: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();

@@ -43,7 +43,7 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
     };
     let now = case.moment();
     let index = Index::new(matching, PlatformRules::default()).by_clock(Clock::new(move || now));
-    let index = Arc::new(index);
+    let index = Arc::new(index.with_platform_defaults(case.default_personas_namespace.as_deref()));
     index.replace(case.snapshot());
     Webhook {
         help: case.help.to_help(),

@@ -2,6 +2,7 @@
 //! and watch these four kinds and nothing else.
 
 mod cut;
+mod defaults;
 mod excepted;
 mod faults;
 mod many;
