@@ -71,11 +71,11 @@ impl AffectedApps {
         let namespace = &exception.namespace;
         match &exception.target {
             Target::App(app) => self.app(namespace, app),
-            Target::Deployment(name) => match snapshot.deployment(namespace, name) {
-                Some(deployment) => self.deployment(snapshot.matching, Some(deployment)),
-                // Its own status is derived from it all the same.
-                None => self.app(namespace, ""),
-            },
+            Target::Deployment(name) => {
+                self.deployment(snapshot, snapshot.deployment(namespace, name));
+                // Its own status follows, whether or not there is such a Deployment and an app.
+                self.app(namespace, "");
+            }
         }
     }
 

@@ -103,6 +103,7 @@ impl<'a> Asked<'a> {
             app: "orders",
             personas: personas[..].into(),
             exceptions: self.exceptions(),
+            ..Governed::default()
         };
         let question = Question {
             subject: Subject::Deployment,
@@ -320,7 +321,7 @@ fn covered_findings_are_counted_by_exception_and_rule() {
         [(name(), REPLICAS, 1), (name(), NON_ROOT, 1)]
     );
     assert_eq!(counted(RuleSet::Upstream), [], "upstream knows no exceptions");
-    assert!(!asked.decided(RuleSet::Upstream, Decision::allows));
+    assert!(!asked.decided(RuleSet::Upstream, |decision| decision.allows()));
 }
 
 /// One cell of the table of levels: which rule, who requires and wishes what, and which request it is.
