@@ -8,6 +8,7 @@ use clap::ArgMatches;
 use crate::certificates;
 use crate::k8s::{ClusterSource, LeaseName};
 use crate::policy::answer::Help;
+use crate::policy::exception::MaxLength;
 use crate::policy::{Matching, PlatformRules, Rulebook};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -27,6 +28,8 @@ pub struct Config {
     pub default_personas_namespace: Option<String>,
     /// The levels that flags require of single rules.
     pub platform: PlatformRules,
+    /// How long an exception may last.
+    pub exception_max: MaxLength,
     /// The webhook's listener. Without it there is no webhook, and only the controllers run.
     pub serving: Option<Serving>,
     /// The command line, for the flags of parts.

@@ -14,6 +14,7 @@ use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
 use crate::policy::answer::Help;
+use crate::policy::exception::MaxLength;
 use crate::policy::{Matching, Mode, PlatformRules, RuleSet, Rulebook};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::server::address::BindAddress;
@@ -56,6 +57,9 @@ pub(super) struct Flags {
     /// A line in each denial that says how to ask for an exception
     #[arg(long, value_name = "TEXT", env = "DORGU_EXCEPTION_HELP", default_value = "")]
     exception_help: String,
+    /// How long a PersonaException may last, in days (90d) or as a duration; one that is longer covers nothing.
+    #[arg(long, value_name = "TIME", env = "DORGU_EXCEPTION_MAX", default_value = "90d", value_parser = values::days)]
+    exception_max: MaxLength,
     /// The page with a section for each rule, which each denial links; empty: no link
     #[arg(long, value_name = "URL", env = "DORGU_DOCS_URL", default_value = "", value_parser = values::page)]
     docs_url: String,
@@ -308,6 +312,9 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
         ignored.push("--rule-level, --rule-locked (with --rules upstream)".to_owned());
         platform = PlatformRules::NONE;
     }
+    if flags.rules == RuleSet::Upstream && flags.exception_max != MaxLength::DEFAULT {
+        ignored.push("--exception-max (with --rules upstream)".to_owned());
+    }
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
     let address = |flag: &str, given: Option<String>, otherwise: &str| match given.as_deref() {
         Some("0" | "") => Ok(None),
@@ -349,6 +356,7 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
         matching: flags.matching,
         default_personas_namespace: Some(flags.default_personas_namespace).filter(|name| !name.is_empty()),
         platform,
+        exception_max: flags.exception_max,
         serving: with_webhook.then_some(Serving {
             address: match flags.webhook_bind_address {
                 Some(address) => address,

@@ -4,6 +4,8 @@
 use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;
 use crate::policy::Rule;
+use crate::policy::exception::MaxLength;
+use crate::runtime::flags::duration;
 use crate::server::address::{BadAddress, BindAddress};
 
 /// An address to listen on.
@@ -67,6 +69,21 @@ pub(super) fn page(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("it is no page such as https://example.com/rules, to which #RULE can be added".to_owned())
+}
+
+/// How long an exception may last.
+pub(super) fn days(text: &str) -> Result<MaxLength, String> {
+    const DAY: i64 = 24 * 60 * 60;
+    let seconds = match text.strip_suffix('d') {
+        Some(days) => days.parse::<u16>().ok().map(|days| i64::from(days) * DAY),
+        None => duration(text)
+            .ok()
+            .and_then(|length| i64::try_from(length.as_secs()).ok()),
+    };
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(MaxLength)
+        .ok_or_else(|| "it is no time such as 90d or 12h".to_owned())
 }
 
 /// A rule whose level can be set.

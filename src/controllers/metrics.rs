@@ -70,23 +70,26 @@ pub static FAMILIES: [&Described; 4] = [&RECONCILES, &DURATION, &DEPTH, &WRITES]
 /// The outcomes of a status write.
 const WRITTEN: [&str; 4] = ["written", "unchanged", "gone", "failed"];
 
-/// The controller of a reconcile. The names are the Go operator's.
+/// The controller of a reconcile. The names of the first two are the Go operator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Controller {
     /// ApplicationPersonas and their Deployments.
     Persona,
     /// ClusterPersonas.
     Cluster,
+    /// PersonaExceptions.
+    Exception,
 }
 
 impl Controller {
-    /// Both of them.
-    pub const ALL: [Controller; 2] = [Controller::Persona, Controller::Cluster];
+    /// All of them.
+    pub const ALL: [Controller; 3] = [Controller::Persona, Controller::Cluster, Controller::Exception];
 
     fn as_str(self) -> &'static str {
         match self {
             Controller::Persona => "applicationpersona",
             Controller::Cluster => "clusterpersona",
+            Controller::Exception => "personaexception",
         }
     }
 }

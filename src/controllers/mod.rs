@@ -5,5 +5,7 @@
 //! write nothing but status, Events about it and, when asked, a first ClusterPersona.
 
 pub mod cluster;
+pub mod exception;
 pub mod metrics;
 pub mod persona;
+mod trigger;

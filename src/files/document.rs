@@ -5,12 +5,13 @@
 //! kind is counted as skipped, unless its group is ours: then it is a problem.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::serving::{Object, Served, Thing};
 use super::{DEFAULT_NAMESPACE, FileProblem};
-use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP};
+use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP, PersonaException};
 use crate::manifest::{self, Content, Node};
-use crate::policy::ModeWish;
+use crate::policy::{Exception, ModeWish};
 use crate::schema::{self, FieldError, Kinds, Step};
 
 /// The objects of one version of a file.
@@ -50,13 +51,18 @@ impl Loading<'_> {
             return self.skip(node, "it has no apiVersion and kind");
         };
         match (api_version, kind) {
-            ("v1", "List") | (API_VERSION, "ApplicationPersonaList" | "ClusterPersonaList") => self.list(node),
+            ("v1", "List")
+            | (API_VERSION, "ApplicationPersonaList" | "ClusterPersonaList" | "PersonaExceptionList") => {
+                self.list(node)
+            }
             ("v1", "Namespace") => self.namespace(node),
-            (API_VERSION, "ApplicationPersona" | "ClusterPersona") => self.persona(node, api_version, kind),
+            (API_VERSION, "ApplicationPersona" | "ClusterPersona" | "PersonaException") => {
+                self.persona(node, api_version, kind);
+            }
             _ if api_version.split('/').next() == Some(GROUP) => {
                 let reason = format!(
-                    "{kind:?} of {api_version:?} is no kind of ours; {API_VERSION} has ApplicationPersona and \
-                                      ClusterPersona"
+                    "{kind:?} of {api_version:?} is no kind of ours; {API_VERSION} has ApplicationPersona, \
+                     ClusterPersona and PersonaException"
                 );
                 self.problem(line_of(node, &[Step::Key("kind".to_owned())]), reason);
             }
@@ -105,6 +111,15 @@ impl Loading<'_> {
                     self.doubts(node, &served);
                     Object::Application(served)
                 }
+                Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
+            },
+            "PersonaException" => match serde_json::from_value::<PersonaException>(created.object) {
+                Ok(exception) => match Exception::parse(&exception) {
+                    Ok(exception) => Object::Exception(Arc::new(exception)),
+                    Err(error) => {
+                        return self.problem(line_of(node, &[Step::Key("spec".to_owned())]), error.to_string());
+                    }
+                },
                 Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
             },
             _ => match serde_json::from_value::<ClusterPersona>(created.object) {

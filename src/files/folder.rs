@@ -365,8 +365,10 @@ fn fingerprint(loaded: &Loaded) -> u64 {
     // Objects in another order are the same objects.
     let personas = loaded.personas.iter().map(hash).fold(0, u64::wrapping_add);
     let namespaces = loaded.namespaces.iter().map(hash).fold(0, u64::wrapping_add);
+    let cluster_rules = loaded.cluster_rules.iter().map(hash).fold(0, u64::wrapping_add);
+    let exceptions = loaded.exceptions.iter().map(hash).fold(0, u64::wrapping_add);
     let said = (&loaded.problems, &loaded.warnings, loaded.skipped, &loaded.unsettled);
-    hash((personas, namespaces, said))
+    hash((personas, namespaces, cluster_rules, exceptions, said))
 }
 
 #[cfg(test)]

@@ -20,9 +20,10 @@ mod walk;
 mod watch;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::levels::PlatformRule;
-use crate::policy::ModeWish;
+use crate::policy::{Exception, ModeWish};
 
 pub use bytes::MAX_FILE_SIZE;
 pub use folder::Folder;
@@ -42,6 +43,8 @@ pub struct Loaded {
     pub namespaces: Vec<(String, ModeWish)>,
     /// ClusterPersonas, each with what it requires of single rules.
     pub cluster_rules: Vec<(String, Vec<PlatformRule>)>,
+    /// Exceptions, no two of the same namespace and name.
+    pub exceptions: Vec<Arc<Exception>>,
     /// Errors, by file. Their objects are not served.
     pub problems: Vec<FileProblem>,
     /// Warnings, by file. Their objects are served.

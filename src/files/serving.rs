@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Loaded;
 use crate::api::ApplicationPersona;
 use crate::api::levels::PlatformRule;
-use crate::policy::{ModeWish, Persona};
+use crate::policy::{Exception, ModeWish, Persona};
 
 /// A persona from a file.
 #[derive(Clone, Debug)]
@@ -69,6 +69,7 @@ pub(super) struct Thing {
 #[derive(Debug)]
 pub(super) enum Object {
     Application(Served),
+    Exception(Arc<Exception>),
     /// Its name, and what it requires of single rules.
     Cluster(Box<(String, Vec<PlatformRule>)>),
     /// Its name, and the mode it requests. Boxed, since namespaces are few and personas many.
@@ -83,6 +84,7 @@ impl Thing {
                 let (namespace, name) = served.name();
                 ("ApplicationPersona", namespace, name)
             }
+            Object::Exception(exception) => ("PersonaException", &exception.namespace, &exception.name),
             Object::Cluster(cluster) => ("ClusterPersona", "", &cluster.0),
             Object::Namespace(namespace) => ("Namespace", "", &namespace.0),
         }
@@ -91,6 +93,7 @@ impl Thing {
     pub(super) fn add_to(&self, loaded: &mut Loaded) {
         match &self.object {
             Object::Application(served) => loaded.personas.push(served.clone()),
+            Object::Exception(exception) => loaded.exceptions.push(Arc::clone(exception)),
             Object::Namespace(namespace) => loaded.namespaces.push((**namespace).clone()),
             Object::Cluster(cluster) => loaded.cluster_rules.push((**cluster).clone()),
         }

@@ -181,7 +181,7 @@ fn every_mistake_is_named_with_file_line_and_reason() {
         files.say(&loaded.problems),
         [
             "./dangling.yaml: cannot be read: No such file or directory (os error 2)",
-            r#"./kind.yaml:2: "Persona" of "dorgu.io/v1" is no kind of ours; dorgu.io/v1 has ApplicationPersona and ClusterPersona"#,
+            r#"./kind.yaml:2: "Persona" of "dorgu.io/v1" is no kind of ours; dorgu.io/v1 has ApplicationPersona, ClusterPersona and PersonaException"#,
             "./latin1.yaml:2: not UTF-8 text; save the file as UTF-8",
             "./list.yaml:3: items: must be a list",
             "./missing.yaml:4: spec.name: Required value",
@@ -193,10 +193,43 @@ fn every_mistake_is_named_with_file_line_and_reason() {
             "./syntax.yaml:1: not valid YAML: unclosed bracket '['",
             "./twice.yaml:9: key \"tier\" is set twice, first at line 8",
             "./unnamed.yaml:4: metadata.name: Required value: names are not generated for files",
-            r#"./version.yaml:2: "ApplicationPersona" of "dorgu.io/v2" is no kind of ours; dorgu.io/v1 has ApplicationPersona and ClusterPersona"#,
+            r#"./version.yaml:2: "ApplicationPersona" of "dorgu.io/v2" is no kind of ours; dorgu.io/v1 has ApplicationPersona, ClusterPersona and PersonaException"#,
         ]
     );
     assert_eq!(names(&loaded), [""; 0]);
+}
+
+#[test]
+fn an_exception_needs_a_start_and_a_target_of_its_own() {
+    let files = Files::new();
+    let exception = |spec: &str| {
+        format!(
+            "apiVersion: dorgu.io/v1\nkind: PersonaException\nmetadata: {name}\nspec:\n  rules: [requests-missing]\n  \
+             owner: jane\n  reason: The second zone comes in spring\n  expires: 2026-03-01T00:00:00Z\n{spec}",
+            name = "{name: x, namespace: shop}"
+        )
+    };
+    let starts = "  starts: 2026-01-01T00:00:00Z\n";
+    files
+        .write(
+            "both.yaml",
+            &exception(&format!(
+                "  app: a\n  workload: {{kind: Deployment, name: a}}\n{starts}"
+            )),
+        )
+        .write("good.yaml", &exception(&format!("  app: a\n{starts}")))
+        .write("late.yaml", &exception("  app: a\n  starts: 2026-03-01T00:00:00Z\n"))
+        .write("unstarted.yaml", &exception("  app: a\n"));
+    let loaded = files.load();
+    assert_eq!(
+        files.say(&loaded.problems),
+        [
+            r#"./both.yaml:4: spec: Invalid value: {"app":"a","expires":"2026-03-01T00:00:00Z","owner":"jane","reason":"The second...: set either app or workload, and not both"#,
+            r#"./late.yaml:10: spec.starts: Invalid value: "2026-03-01T00:00:00Z": starts must be before expires"#,
+            "./unstarted.yaml:4: spec.starts: Required value: an exception in a file has no time of creation to start from",
+        ]
+    );
+    assert_eq!(loaded.exceptions.len(), 1);
 }
 
 #[test]

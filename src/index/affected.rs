@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Snapshot;
 use super::entries::Deployment;
-use crate::policy::{DEFAULT_APP, Matching, Persona};
+use crate::policy::exception::Target;
+use crate::policy::{DEFAULT_APP, Exception, Matching, Persona};
 
 /// An app of a namespace, by the name that personas and Deployments share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppKey {
     /// The namespace.
     pub namespace: Box<str>,
-    /// `spec.name` of the personas.
+    /// `spec.name` of the personas; empty where only the namespace is known.
     pub app: Box<str>,
 }
 
@@ -61,6 +62,19 @@ impl AffectedApps {
                 .flat_map(|app_deployments| &app_deployments.deployments)
             {
                 self.deployment(snapshot, Some(deployment));
+            }
+        }
+    }
+
+    /// An exception was added, removed or changed.
+    pub(super) fn exception(&mut self, snapshot: &Snapshot, exception: &Exception) {
+        let namespace = &exception.namespace;
+        match &exception.target {
+            Target::App(app) => self.app(namespace, app),
+            Target::Deployment(name) => {
+                self.deployment(snapshot, snapshot.deployment(namespace, name));
+                // Its own status follows, whether or not there is such a Deployment and an app.
+                self.app(namespace, "");
             }
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::fingerprint::StatusFingerprint;
 use super::table::Keyed;
 use crate::api::levels::PlatformRule;
-use crate::policy::{Matching, ModeWish, Names, Persona};
+use crate::policy::exception::Target;
+use crate::policy::{Exception, Matching, ModeWish, Names, Persona};
 
 /// A persona, with the data that shows whether the object behind it has changed.
 #[derive(Clone, Debug)]
@@ -100,6 +101,44 @@ impl Keyed for ClusterRules {
 
     fn same(&self, other: &ClusterRules) -> bool {
         self == other
+    }
+}
+
+/// An exception, with the data that shows whether its status is up to date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredException {
+    /// `metadata.generation`; 0 where there is none.
+    pub generation: i64,
+    /// The fingerprint of its current status; `None` without a status.
+    pub status: Option<u64>,
+    /// The exception.
+    pub exception: Arc<Exception>,
+}
+
+impl Keyed for StoredException {
+    fn key(&self) -> (&str, &str) {
+        (&self.exception.namespace, &self.exception.name)
+    }
+
+    fn same(&self, other: &StoredException) -> bool {
+        self == other
+    }
+}
+
+/// Keyed by what it is for. Several for the same are ordered by name.
+impl Keyed for Exception {
+    fn key(&self) -> (&str, &str) {
+        let (Target::App(target) | Target::Deployment(target)) = &self.target;
+        (&self.namespace, target)
+    }
+
+    fn rank(&self) -> &str {
+        &self.name
+    }
+
+    /// Unused: this table is built from the table by name, which reuses equal entries.
+    fn same(&self, other: &Exception) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 

@@ -37,16 +37,31 @@ impl StatusFingerprint {
     }
 }
 
+/// The fields of an exception's status, all of which its controller decides.
+pub const OF_EXCEPTION: [&str; 3] = ["observedGeneration", "phase", "findings"];
+
+/// The types of its conditions, in the order in which they are written.
+pub const CONDITIONS_OF_EXCEPTION: [&str; 2] = ["Active", "ExpiresSoon"];
+
+/// The hash of an exception's status.
+pub fn of_exception(status: &Value) -> u64 {
+    decided(status, &OF_EXCEPTION, &CONDITIONS_OF_EXCEPTION)
+}
+
 /// The hash of what a controller derives, without `deployments`.
 pub fn verdict(status: &Value) -> u64 {
+    decided(status, &DECIDED, &CONDITIONS)
+}
+
+fn decided(status: &Value, keys: &[&str], kinds: &[&str]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for key in DECIDED {
-        fold(&status[key], &mut hasher);
+    for key in keys {
+        fold(&status[*key], &mut hasher);
     }
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     // In our order, since the API server has its own.
-    for kind in CONDITIONS {
-        let condition = conditions.iter().find(|condition| condition["type"] == kind);
+    for kind in kinds {
+        let condition = conditions.iter().find(|condition| condition["type"] == **kind);
         fold(condition.unwrap_or(&Value::Null), &mut hasher);
     }
     hasher.finish()

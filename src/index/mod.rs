@@ -2,15 +2,17 @@
 //! a lock and without waiting, and never write. A writer builds the next snapshot from a copy and swaps the pointer.
 //!
 //! Start reading at [`Index::load`] for queries, at [`Change`] for updates. The index knows neither the cluster nor files.
-//! Both feed it through the same four functions, one for each kind: personas, namespaces, Deployments, and what
+//! Both feed it through the same five functions, one for each kind: personas, namespaces, Deployments, exceptions, and what
 //! ClusterPersonas require.
 
 mod affected;
 mod arrivals;
 mod basis;
+mod clock;
 mod defaults;
 mod entries;
 pub mod fingerprint;
+mod granted;
 mod shared;
 mod snapshot;
 mod table;
@@ -21,14 +23,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
+use crate::policy::exception::MaxLength;
 use crate::policy::{Matching, PlatformRules};
 use affected::AffectedApps;
 pub use affected::AppKey;
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
+pub use clock::Clock;
 use defaults::Defaults;
-pub use entries::{AppLabels, ClusterRules, Deployment, Namespace, Running, StoredPersona};
+pub use entries::{AppLabels, ClusterRules, Deployment, Namespace, Running, StoredException, StoredPersona};
 pub use fingerprint::StatusFingerprint;
 use shared::Shared;
 pub use snapshot::Snapshot;
@@ -47,11 +51,19 @@ pub enum Kind {
     Deployment,
     /// ClusterPersona, of which only the platform's rules are kept.
     ClusterPersona,
+    /// PersonaException.
+    Exception,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 4] = [Kind::Persona, Kind::Namespace, Kind::Deployment, Kind::ClusterPersona];
+    pub const ALL: [Kind; 5] = [
+        Kind::Persona,
+        Kind::Namespace,
+        Kind::Deployment,
+        Kind::ClusterPersona,
+        Kind::Exception,
+    ];
 
     /// The kind's name in the API, as in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +72,7 @@ impl Kind {
             Kind::Namespace => "Namespace",
             Kind::Deployment => "Deployment",
             Kind::ClusterPersona => "ClusterPersona",
+            Kind::Exception => "PersonaException",
         }
     }
 }
@@ -98,6 +111,7 @@ pub struct Index {
     arrivals: Arrivals,
     /// What the flags of the process require, before what ClusterPersonas do.
     flags: PlatformRules,
+    clock: Clock,
 }
 
 impl Index {
@@ -114,6 +128,19 @@ impl Index {
         }
     }
 
+    /// The same with exceptions that last this long at most.
+    #[must_use]
+    pub fn allowing(self, max: MaxLength) -> Index {
+        self.publish(|now| Arc::make_mut(&mut now.granted).max = max);
+        self
+    }
+
+    /// The same with another clock, which a test moves.
+    #[must_use]
+    pub fn by_clock(self, clock: Clock) -> Index {
+        Index { clock, ..self }
+    }
+
     /// The current snapshot: one atomic load.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
@@ -126,9 +153,11 @@ impl Index {
         self
     }
 
-    /// Replaces everything at once, but which names match a Deployment, and which namespace's default personas govern others.
+    /// Replaces everything at once, but which names match a Deployment, which namespace's default personas govern others, and
+    /// how long an exception may last.
     pub fn replace(&self, snapshot: Snapshot) {
         self.publish(|current| {
+            let max = current.granted.max;
             let defaults = current
                 .defaults
                 .with_all(snapshot.personas.iter().map(|stored| &stored.persona));
@@ -137,6 +166,7 @@ impl Index {
                 defaults: Arc::new(defaults),
                 ..snapshot
             };
+            Arc::make_mut(&mut current.granted).max = max;
         });
         for kind in Kind::ALL {
             self.sync(kind);

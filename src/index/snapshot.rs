@@ -1,5 +1,5 @@
-//! Holds the state of the index at one moment: personas, namespaces, Deployments, the levels that the platform requires, and
-//! which Deployments belong to which personas.
+//! Holds the state of the index at one moment: personas, namespaces, Deployments, the levels that the platform requires,
+//! exceptions, and which Deployments belong to which personas.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Kind;
 use super::defaults::Defaults;
 use super::entries::{AppDeployments, ClusterRules, Deployment, Namespace, StoredPersona};
+use super::granted::Granted;
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub(super) shared: Table<Shared>,
     pub(super) namespaces: Table<Namespace>,
     pub(super) cluster_rules: Table<ClusterRules>,
+    /// Behind a pointer, so that a change of another kind copies no table of it.
+    pub(super) granted: Arc<Granted>,
     /// What flags and ClusterPersonas require together.
     pub(super) platform: Arc<PlatformRules>,
     pub(super) deployments: Table<Deployment>,
@@ -71,6 +74,7 @@ impl Snapshot {
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
             cluster_rules: Table::default(),
+            granted: Arc::default(),
             platform: Arc::default(),
             deployments: Table::default(),
             app_deployments: Table::default(),
@@ -153,6 +157,7 @@ impl Snapshot {
             by_default: !(personas.is_empty() && binding.is_empty()),
             personas,
             binding,
+            ..Governed::default()
         }
     }
 
@@ -276,6 +281,7 @@ impl Snapshot {
             Kind::Namespace => self.namespaces.len(),
             Kind::Deployment => self.deployments.len(),
             Kind::ClusterPersona => self.cluster_rules.len(),
+            Kind::Exception => self.granted.len(),
         }
     }
 

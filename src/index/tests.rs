@@ -1,5 +1,6 @@
 //! An index that was changed step by step equals one that was built from scratch, and a step is cheap.
 
+mod exceptions;
 mod platform;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,8 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
+use self::exceptions::{excepted, found};
+use super::granted::Granted;
 use super::*;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
@@ -50,6 +53,7 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
             told.push(format!("{namespace} {name} {:?}", snapshot.find(namespace, name)));
             told.push(format!("{namespace} {name} {:?}", snapshot.deployment(namespace, name)));
             told.push(of_app(snapshot, namespace, name));
+            told.push(format!("{:?}", snapshot.exception(namespace, name)));
             let names = Names {
                 label: name,
                 ..Names::default()
@@ -88,7 +92,10 @@ fn of_app(snapshot: &Snapshot, namespace: &str, app: &str) -> String {
             .collect(),
         app => snapshot.workloads(namespace, app),
     };
-    format!("{namespace} {app} {personas:?} {workloads:?}")
+    let names = workloads.iter().filter(|_| app != DEFAULT_APP);
+    let excepted = names.map(|workload| found(snapshot, namespace, app, &workload.name));
+    let excepted: Vec<String> = excepted.collect();
+    format!("{namespace} {app} {personas:?} {workloads:?} {excepted:?}")
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +104,8 @@ enum Step {
     Namespace(usize, Option<bool>),
     /// Where, its name, its label, the label of its selector, how many are ready.
     Deployment(usize, usize, usize, usize, i32),
+    /// Where, its name, what it is for, when it ends.
+    Exception(usize, usize, usize, u8),
     Gone(Kind, usize, usize),
     /// A relist: everything, or one object missing, or one object unreadable.
     Relist(Kind, Option<usize>, bool),
@@ -110,6 +119,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (places.clone(), any::<Option<bool>>()).prop_map(|(p, mode)| Step::Namespace(p, mode)),
         3 => (places.clone(), names.clone(), 0..=NAMES.len(), names.clone(), 0..2)
             .prop_map(|(p, n, a, s, ready)| Step::Deployment(p, n, a, s, ready)),
+        2 => (places.clone(), names.clone(), 0..2 * NAMES.len(), any::<u8>())
+            .prop_map(|(p, n, target, day)| Step::Exception(p, n, target, day)),
         3 => (kind(), places, names).prop_map(|(kind, p, n)| Step::Gone(kind, p, n)),
         1 => (kind(), proptest::option::of(0..8usize), any::<bool>()).prop_map(|(kind, hole, kept)| Step::Relist(kind, hole, kept)),
     ]
@@ -122,6 +133,7 @@ struct Model {
     personas: BTreeMap<(String, String), StoredPersona>,
     namespaces: BTreeMap<(String, String), Namespace>,
     deployments: BTreeMap<(String, String), Deployment>,
+    exceptions: BTreeMap<(String, String), StoredException>,
 }
 
 /// A relist without the `hole`th object. When `kept`, that object exists but is unreadable.
@@ -184,6 +196,11 @@ impl Model {
                 self.deployments.insert(key(p, n), new.clone().slim(self.matching));
                 index.deployments(Change::Put(new))
             }
+            Step::Exception(p, n, target, day) => {
+                let new = excepted(p, n, target, day);
+                self.exceptions.insert(key(p, n), new.clone());
+                index.exceptions(Change::Put(new))
+            }
             Step::Gone(kind, p, n) => {
                 let (namespace, name) = key(p, n);
                 match kind {
@@ -205,12 +222,17 @@ impl Model {
                         let (name, namespace) = (namespace, String::new());
                         index.cluster_rules(Change::Remove { namespace, name })
                     }
+                    Kind::Exception => {
+                        self.exceptions.remove(&key(p, n));
+                        index.exceptions(Change::Remove { namespace, name })
+                    }
                 }
             }
             Step::Relist(kind, hole, kept) => match kind {
                 Kind::Persona => index.personas(relist(&mut self.personas, hole, kept)),
                 Kind::Namespace => index.namespaces(relist(&mut self.namespaces, hole, kept)),
                 Kind::Deployment => index.deployments(relist(&mut self.deployments, hole, kept)),
+                Kind::Exception => index.exceptions(relist(&mut self.exceptions, hole, kept)),
                 Kind::ClusterPersona => index.cluster_rules(Change::Replace {
                     objects: Vec::new(),
                     kept: Vec::new(),
@@ -228,11 +250,13 @@ impl Model {
         let personas = self.personas.values().map(|stored| &stored.persona);
         let defaults = Defaults::of_platform(Some(PLATFORM)).with_all(personas);
         let deployments = Table::build(self.deployments.values().cloned().map(Arc::new));
+        let exceptions = Table::build(self.exceptions.values().cloned().map(Arc::new));
         Snapshot {
             tally: Tally::of(self.personas.values()),
             matching: self.matching,
             app_deployments: app_deployments(self.matching, &deployments, &Table::default()),
             deployments,
+            granted: Arc::new(Granted::relisted(exceptions, MaxLength::DEFAULT)),
             namespaces: Table::build(self.namespaces.values().cloned().map(Arc::new)),
             defaults: Arc::new(defaults),
             ..fresh
@@ -403,6 +427,11 @@ fn an_index_is_synced_once_every_kind_was_filled() {
     index.deployments(all(Vec::new()));
     assert!(!index.is_synced());
     index.cluster_rules(Change::Replace {
+        objects: Vec::new(),
+        kept: Vec::new(),
+    });
+    assert!(!index.is_synced());
+    index.exceptions(Change::Replace {
         objects: Vec::new(),
         kept: Vec::new(),
     });

@@ -72,6 +72,8 @@ impl Installation {
             cluster_role_binding: rbac::cluster_role_binding(self),
             role: rbac::role(self),
             role_binding: rbac::role_binding(self),
+            exception_viewer: rbac::exception_viewer(self),
+            exception_editor: rbac::exception_editor(self),
             metrics_reader: self.metrics.then(|| rbac::metrics_reader(self)),
             deployment: workload::deployment(self),
             pod_disruption_budget: workload::pod_disruption_budget(self),
@@ -128,6 +130,10 @@ pub struct Objects {
     pub role: Role,
     /// Binds them to the account.
     pub role_binding: RoleBinding,
+    /// Adds the right to read exceptions to the role `view`.
+    pub exception_viewer: ClusterRole,
+    /// For those who grant exceptions; not bound here.
+    pub exception_editor: ClusterRole,
     /// For clients that scrape `/metrics`; not bound here.
     pub metrics_reader: Option<ClusterRole>,
     /// The process.

@@ -12,9 +12,10 @@ use crate::runtime::{About, Grant, Need, Object, Scope};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// For the index: personas, the modes of namespaces, the Deployments behind a Scale.
+/// For the index: personas, exceptions, the modes of namespaces, the Deployments behind a Scale.
 const INDEX: &[Grant] = &[
     Grant::everywhere("dorgu.io", "applicationpersonas", &["list", "watch"]),
+    Grant::everywhere("dorgu.io", "personaexceptions", &["list", "watch"]),
     Grant::everywhere("", "namespaces", &["list", "watch"]),
     Grant::everywhere("apps", "deployments", &["list", "watch"]),
 ];
@@ -102,6 +103,43 @@ pub(super) fn metrics_reader(installation: &Installation) -> ClusterRole {
             ..PolicyRule::default()
         }]),
         ..ClusterRole::default()
+    }
+}
+
+/// Lets those see exceptions who may see the other objects of a namespace: Kubernetes adds it to `view`, and so to `edit` and
+/// `admin`.
+pub(super) fn exception_viewer(installation: &Installation) -> ClusterRole {
+    let mut metadata = cluster_wide(installation, &format!("{}-exception-viewer", installation.fullname));
+    let labels = metadata.labels.get_or_insert_default();
+    labels.insert(
+        "rbac.authorization.k8s.io/aggregate-to-view".to_owned(),
+        "true".to_owned(),
+    );
+    ClusterRole {
+        metadata,
+        rules: Some(vec![on_exceptions(&["get", "list", "watch"])]),
+        ..ClusterRole::default()
+    }
+}
+
+/// For an administrator to bind to those who grant exceptions. No role of Kubernetes has it: who may write exceptions in a
+/// namespace decides there what is enforced.
+pub(super) fn exception_editor(installation: &Installation) -> ClusterRole {
+    ClusterRole {
+        metadata: cluster_wide(installation, &format!("{}-exception-editor", installation.fullname)),
+        rules: Some(vec![on_exceptions(&[
+            "create", "delete", "get", "list", "patch", "update", "watch",
+        ])]),
+        ..ClusterRole::default()
+    }
+}
+
+fn on_exceptions(verbs: &[&str]) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec!["dorgu.io".to_owned()]),
+        resources: Some(vec!["personaexceptions".to_owned()]),
+        verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+        ..PolicyRule::default()
     }
 }
 

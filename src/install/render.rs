@@ -58,6 +58,8 @@ impl Objects {
             yaml("cluster-role-binding", &self.cluster_role_binding)?,
             yaml("role", &self.role)?,
             yaml("role-binding", &self.role_binding)?,
+            yaml("exception-viewer", &self.exception_viewer)?,
+            yaml("exception-editor", &self.exception_editor)?,
             yaml("webhook-service", &self.webhook_service)?,
             yaml("deployment", &self.deployment)?,
         ];

@@ -78,7 +78,8 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
     let index = Index::new(config.matching, config.platform.clone());
-    let index = Arc::new(index.with_platform_defaults(config.default_personas_namespace.as_deref()));
+    let index = index.with_platform_defaults(config.default_personas_namespace.as_deref());
+    let index = Arc::new(index.allowing(config.exception_max));
     let mut certificate = match &config.serving {
         Some(serving) => Some(certificate::open(serving, &mut tasks)?),
         None => None,

@@ -1,8 +1,8 @@
 //! Lists the parts of the process. A part is a component beside the webhook, with a declaration ([`About`]: its kinds,
 //! rights, metrics, flags) and with what it contributes when it runs ([`Part`]: tasks, watches, checks, collectors).
 //!
-//! [`ALL`] has three entries: the certificates, the status of ApplicationPersonas, and the status of ClusterPersonas. An
-//! entry is a few lines: the declaration, and a function that builds the part or leaves it out by configuration. `serve`
+//! [`ALL`] has four entries: the certificates, and the status of ApplicationPersonas, of PersonaExceptions and of
+//! ClusterPersonas. An entry is a few lines: the declaration, and a function that builds the part or leaves it out by configuration. `serve`
 //! runs the parts and lists their metrics; the commands of `cli` read the declarations.
 
 use std::sync::Arc;
@@ -14,9 +14,10 @@ use crate::api::names::PROGRAM;
 use crate::config::{Config, Source};
 use crate::controllers::metrics::Metrics;
 use crate::controllers::persona::Trigger;
-use crate::controllers::{cluster, persona};
+use crate::controllers::{cluster, exception, persona};
 use crate::index::Index;
 use crate::k8s::pod_name;
+use crate::policy::RuleSet;
 use crate::runtime::{About, Part};
 use crate::telemetry::Exposition;
 
@@ -38,6 +39,10 @@ pub const ALL: &[Entry] = &[
     Entry {
         about: &persona::ABOUT,
         build: personas,
+    },
+    Entry {
+        about: &exception::ABOUT,
+        build: exceptions,
     },
     Entry {
         about: &cluster::ABOUT,
@@ -134,6 +139,20 @@ fn personas(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartErr
         instance: pod_name(PROGRAM),
     };
     let (trigger, part) = persona::part(Arc::clone(surroundings.index), settings, surroundings.counted());
+    surroundings.triggers.push(trigger);
+    Ok(Some(part))
+}
+
+fn exceptions(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {
+    // Upstream's rules know no exceptions.
+    if !surroundings.has_cluster() || surroundings.config.rulebook.set == RuleSet::Upstream {
+        return Ok(None);
+    }
+    let settings = exception::Settings {
+        interval: surroundings.flags::<persona::PersonaFlags>()?.interval(),
+        instance: pod_name(PROGRAM),
+    };
+    let (trigger, part) = exception::part(Arc::clone(surroundings.index), settings, surroundings.counted());
     surroundings.triggers.push(trigger);
     Ok(Some(part))
 }

@@ -31,6 +31,7 @@ pub(super) fn checks(index: &Arc<Index>, feed: &Feed, of_parts: Vec<Checks>, dra
                 ("namespaces", Kind::Namespace),
                 ("deployments", Kind::Deployment),
                 ("cluster-personas", Kind::ClusterPersona),
+                ("persona-exceptions", Kind::Exception),
             ];
             let synced = names.into_iter().fold(checks, |checks, (name, kind)| {
                 let (index, watches) = (Arc::clone(index), watches.clone());

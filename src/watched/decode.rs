@@ -11,14 +11,17 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::levels::PlatformRule;
-use crate::api::{ApplicationPersona, ApplicationPersonaSpec};
-use crate::index::{AppLabels, ClusterRules, Deployment, Namespace, Running, StatusFingerprint, StoredPersona};
+use crate::api::{ApplicationPersona, ApplicationPersonaSpec, PersonaException, PersonaExceptionSpec, Time};
+use crate::index::{
+    AppLabels, ClusterRules, Deployment, Namespace, Running, StatusFingerprint, StoredException, StoredPersona,
+    fingerprint,
+};
 use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
 use crate::policy::room::{Room, within};
 use crate::policy::text::{Shown, Text, cut};
 use crate::policy::workload::{Labels, Metadata, Selector, Spec};
-use crate::policy::{ModeWish, Persona};
+use crate::policy::{Exception, ModeWish, Persona};
 
 /// Parses JSON. The error names the wrong field, on one line: field names come from the object, and so does what serde quotes.
 fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable> {
@@ -112,6 +115,43 @@ impl Decode for ClusterRules {
         Ok(ClusterRules {
             name: metadata.name.into(),
             rules: rules.unwrap_or_default().into(),
+        })
+    }
+}
+
+/// A PersonaException of which only the spec must be valid.
+#[derive(Deserialize)]
+struct SlimException<'a> {
+    metadata: ExceptionMetadata,
+    #[serde(borrow)]
+    spec: &'a RawValue,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExceptionMetadata {
+    name: String,
+    namespace: String,
+    #[serde(default)]
+    generation: i64,
+    creation_timestamp: Option<Time>,
+}
+
+impl Decode for StoredException {
+    fn decode(json: &str) -> Result<StoredException, Unreadable> {
+        let SlimException { metadata, spec, status } = from_json(json)?;
+        let spec: PersonaExceptionSpec = from_json(spec.get()).map_err(in_spec)?;
+        let mut object = PersonaException::new(&metadata.name, spec);
+        object.metadata.namespace = Some(metadata.namespace);
+        object.metadata.creation_timestamp = metadata.creation_timestamp;
+        let exception = Exception::parse(&object).map_err(|error| Unreadable::new(error.to_string()))?;
+        let status = status.and_then(|status| from_json::<Value>(status.get()).ok());
+        Ok(StoredException {
+            generation: metadata.generation,
+            status: status.as_ref().map(fingerprint::of_exception),
+            exception: Arc::new(exception),
         })
     }
 }

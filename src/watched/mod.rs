@@ -1,4 +1,4 @@
-//! Watches the four kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
+//! Watches the five kinds of a cluster that fill the index: decodes their objects, and passes each event to the index.
 //!
 //! This module knows the index and the API server. It knows neither who reads the index nor which other tasks run on its
 //! thread.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 
-use crate::api::{ApplicationPersona, ClusterPersona};
+use crate::api::{ApplicationPersona, ClusterPersona, PersonaException};
 use crate::index::{AppKey, Change, Index, Kind};
 use crate::k8s::{Client, Event, Followed, Resource, WatchState, follow_many};
 
@@ -20,6 +20,7 @@ pub struct Watches {
     namespaces: Arc<WatchState>,
     deployments: Arc<WatchState>,
     cluster_personas: Arc<WatchState>,
+    exceptions: Arc<WatchState>,
 }
 
 impl Default for Watches {
@@ -31,6 +32,7 @@ impl Default for Watches {
             namespaces: state(Kind::Namespace),
             deployments: state(Kind::Deployment),
             cluster_personas: state(Kind::ClusterPersona),
+            exceptions: state(Kind::Exception),
         }
     }
 }
@@ -43,6 +45,7 @@ impl Watches {
             Kind::Namespace => &self.namespaces,
             Kind::Deployment => &self.deployments,
             Kind::ClusterPersona => &self.cluster_personas,
+            Kind::Exception => &self.exceptions,
         }
     }
 
@@ -59,17 +62,24 @@ impl Watches {
             ..Followed::from(resource(Kind::Namespace))
         };
         // A cluster may have ApplicationPersonas alone, and who installed an earlier version may not have granted this right.
-        let cluster_personas = Followed {
+        let optional = |kind| Followed {
             may_be_absent: true,
-            ..Followed::from(resource(Kind::ClusterPersona))
+            ..Followed::from(resource(kind))
         };
         tokio::join!(
             follow_many(
                 client.clone(),
-                cluster_personas,
+                optional(Kind::ClusterPersona),
                 Arc::clone(&self.cluster_personas),
                 Arc::new,
                 |event| report(is_list(&event), index.cluster_rules(change(event))),
+            ),
+            follow_many(
+                client.clone(),
+                optional(Kind::Exception),
+                Arc::clone(&self.exceptions),
+                Arc::new,
+                |event| report(is_list(&event), index.exceptions(change(event))),
             ),
             follow_many(
                 client.clone(),
@@ -102,6 +112,7 @@ fn resource(kind: Kind) -> Resource {
         Kind::Namespace => Resource::of::<core::Namespace>(),
         Kind::Deployment => Resource::of::<apps::Deployment>(),
         Kind::ClusterPersona => Resource::of::<ClusterPersona>(),
+        Kind::Exception => Resource::of::<PersonaException>(),
     }
 }
 

@@ -41,7 +41,7 @@ struct Cause {
 #[derive(Debug)]
 struct Audit<'a>(&'a Decision<'a>);
 
-/// Names of personas in an audit annotation. An app may have any number of them.
+/// Names of personas or of exceptions in an audit annotation. An app may have any number of them.
 const NAMES: usize = 20;
 
 /// Causes in one answer. A program that needs more can use the command line.
@@ -199,6 +199,15 @@ impl Audit<'_> {
         json.joined(self.0.personas().take(NAMES).chain(more.as_deref()));
         json.raw(r#","rules":"#);
         json.joined(rules);
+        let mut excepted: Vec<&str> = self.0.excepted().map(|(exception, ..)| &*exception.name).collect();
+        if !excepted.is_empty() {
+            excepted.sort_unstable();
+            excepted.dedup();
+            let beyond = excepted.len().saturating_sub(NAMES);
+            let more = (beyond > 0).then(|| format!("and {beyond} more"));
+            json.raw(r#","excepted":"#);
+            json.joined(excepted.into_iter().take(NAMES).chain(more.as_deref()));
+        }
         json.raw("}");
     }
 }

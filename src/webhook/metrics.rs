@@ -25,6 +25,10 @@ const MODE: Label = Label {
     name: "mode",
     values: || Mode::ALL.map(Mode::as_str).to_vec(),
 };
+const RULE: Label = Label {
+    name: "rule",
+    values: || Rule::ALL.iter().map(|rule| rule.name()).collect(),
+};
 const WITH: &str = "the webhook";
 
 static REQUESTS: Described = Described {
@@ -59,10 +63,7 @@ static FINDINGS: Described = Described {
     of_type: MetricType::Counter,
     unit: None,
     labels: &[
-        Label {
-            name: "rule",
-            values: || Rule::ALL.iter().map(|rule| rule.name()).collect(),
-        },
+        RULE,
         Label {
             name: "severity",
             values: || Severity::ALL.map(Severity::as_str).to_vec(),
@@ -70,6 +71,14 @@ static FINDINGS: Described = Described {
         MODE,
     ],
     help: "Findings told, by rule, severity and effective mode",
+    with: WITH,
+};
+static EXCEPTED: Described = Described {
+    name: "dorgu_admission_excepted",
+    of_type: MetricType::Counter,
+    unit: None,
+    labels: &[RULE, MODE],
+    help: "Findings that a PersonaException covers, by rule and effective mode; each is a warning and denies nothing",
     with: WITH,
 };
 static UNCHECKED: Described = Described {
@@ -102,7 +111,9 @@ static BYTES: Described = Described {
 };
 
 /// Every family of the webhook.
-pub static FAMILIES: [&Described; 6] = [&REQUESTS, &DURATION, &FINDINGS, &UNCHECKED, &IN_FLIGHT, &BYTES];
+pub static FAMILIES: [&Described; 7] = [
+    &REQUESTS, &DURATION, &FINDINGS, &EXCEPTED, &UNCHECKED, &IN_FLIGHT, &BYTES,
+];
 
 /// A label value out of a fixed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +142,12 @@ struct OperationLabels {
 struct FindingLabels {
     rule: Word,
     severity: Word,
+    mode: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExceptedLabels {
+    rule: Word,
     mode: Word,
 }
 
@@ -222,6 +239,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     duration: Family<OperationLabels, Histogram>,
     findings: Family<FindingLabels, Counter>,
+    excepted: Family<ExceptedLabels, Counter>,
     unchecked: Family<ReasonLabels, Counter>,
     in_flight: Gauge,
     bytes: Histogram,
@@ -244,6 +262,7 @@ impl Metrics {
             // From 10 µs, a usual answer, to 5 s, beyond any timeout of ours.
             duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(10e-6, 2.0, 20))),
             findings: Family::default(),
+            excepted: Family::default(),
             unchecked: Family::default(),
             in_flight: Gauge::default(),
             bytes: Histogram::new(exponential_buckets(1024.0, 2.0, 16)),
@@ -252,6 +271,7 @@ impl Metrics {
         REQUESTS.register(registry, metrics.requests.clone());
         DURATION.register(registry, metrics.duration.clone());
         FINDINGS.register(registry, metrics.findings.clone());
+        EXCEPTED.register(registry, metrics.excepted.clone());
         UNCHECKED.register(registry, metrics.unchecked.clone());
         IN_FLIGHT.register(registry, metrics.in_flight.clone());
         BYTES.register(registry, metrics.bytes.clone());
@@ -311,6 +331,13 @@ impl Metrics {
                 mode: Word(decision.mode.as_str()),
             };
             self.findings.get_or_create(&labels).inc_by(count);
+        }
+        for (_, rule, count) in decision.excepted() {
+            let labels = ExceptedLabels {
+                rule: Word(rule.name()),
+                mode: Word(decision.mode.as_str()),
+            };
+            self.excepted.get_or_create(&labels).inc_by(count);
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod review;
 mod skim;
 mod unjudged;
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use review::{Malformed, Operation, Outline, Review, Stored};
 
 use crate::index::Index;
 use crate::policy::answer::{Help, ScaleTarget, message, warnings};
-use crate::policy::question::{Old, Question};
+use crate::policy::question::{Governed, Old, Question};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
 use crate::policy::{Decision, Matching, Mode, RuleSet, Rulebook, Subject, decide};
@@ -150,11 +151,24 @@ impl Webhook {
             let answer = Answer::allowed("being deleted with its spec unchanged");
             return Ok(self.finish(outline, &answer, Verdict::Allowed));
         }
+        // Both apps of an update are judged at one moment.
+        let moment = OnceCell::new();
+        let now = || *moment.get_or_init(|| self.index.now());
+        let excepted = |governed: Governed<'_>| index.exceptions(namespace, governed.app, name, now);
         let question = Question {
             subject,
             new: object,
-            governed,
-            old,
+            governed: Governed {
+                exceptions: excepted(governed),
+                ..governed
+            },
+            old: old.map(|old| Old {
+                governed: Governed {
+                    exceptions: excepted(old.governed),
+                    ..old.governed
+                },
+                ..old
+            }),
             namespace,
             namespace_mode: index.namespace_mode(namespace),
             platform: index.platform(),

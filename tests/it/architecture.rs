@@ -272,8 +272,10 @@ const CONTROLLERS_IO: &[&str] = &[
     "cluster/mod.rs",
     "cluster/observe.rs",
     "cluster/pace.rs",
+    "exception/mod.rs",
     "metrics.rs",
     "persona/mod.rs",
+    "trigger.rs",
 ];
 
 /// Of the doctor, what asks a cluster.

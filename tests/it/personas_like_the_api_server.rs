@@ -244,6 +244,7 @@ impl Server {
     fn create(&mut self, case: &Case) -> (Outcome, Answer) {
         let path = match case.kind {
             "ApplicationPersona" => format!("/apis/dorgu.io/v1/namespaces/{}/applicationpersonas", self.namespace),
+            "PersonaException" => format!("/apis/dorgu.io/v1/namespaces/{}/personaexceptions", self.namespace),
             _ => "/apis/dorgu.io/v1/clusterpersonas".to_owned(),
         };
         let query = "fieldManager=dorgu-tests&fieldValidation=Warn";

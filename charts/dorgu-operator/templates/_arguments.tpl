@@ -50,6 +50,9 @@
 {{- with .exceptionHelp }}
 {{- $args = append $args (printf "--exception-help=%s" .) }}
 {{- end }}
+{{- if ne .exceptionMax "90d" }}
+{{- $args = append $args (printf "--exception-max=%s" .exceptionMax) }}
+{{- end }}
 {{- with .docsUrl }}
 {{- $args = append $args (printf "--docs-url=%s" .) }}
 {{- end }}

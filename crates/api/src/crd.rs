@@ -9,11 +9,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomR
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use super::{ApplicationPersona, ClusterPersona};
+use super::{ApplicationPersona, ClusterPersona, PersonaException};
 
 /// The definitions of every kind of this group, ready to be applied, in a fixed order.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![definition::<ApplicationPersona>(), definition::<ClusterPersona>()]
+    vec![
+        definition::<ApplicationPersona>(),
+        definition::<ClusterPersona>(),
+        definition::<PersonaException>(),
+    ]
 }
 
 /// The definition of one kind, ready to be applied.

@@ -13,6 +13,7 @@ pub mod crd;
 pub mod labels;
 pub mod levels;
 pub mod names;
+pub mod persona_exception;
 mod resources;
 pub mod rules;
 mod scaling;
@@ -21,6 +22,7 @@ pub use application_persona::{ApplicationPersona, ApplicationPersonaSpec, Applic
 pub use cluster_persona::{ClusterPersona, ClusterPersonaSpec, ClusterPersonaStatus};
 pub use crd::crds;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+pub use persona_exception::{PersonaException, PersonaExceptionSpec, PersonaExceptionStatus};
 pub use resources::{Profile, ResourceValues, Resources};
 pub use scaling::{Behavior, Scaling};
 

@@ -6,7 +6,7 @@
 //!
 //! The parser of quantities is in `policy`, which this crate may not import. So the caller passes it ([`IsQuantity`]).
 
-use super::names;
+use super::{Time, names};
 use serde_json::{Value, json};
 
 /// Decides whether a text is a Kubernetes quantity, as CEL's `isQuantity` does.
@@ -29,11 +29,16 @@ pub struct Rule {
 impl Rule {
     /// The value of `x-kubernetes-validations` for a field that carries this rule alone.
     pub fn to_schema(self) -> Value {
+        json!([self.to_entry()])
+    }
+
+    /// One entry of that list.
+    pub fn to_entry(self) -> Value {
         let mut rule = json!({ "rule": self.cel, "message": self.message });
         if let Some(path) = self.field_path {
             rule["fieldPath"] = path.into();
         }
-        json!([rule])
+        rule
     }
 }
 
@@ -57,8 +62,27 @@ pub const MIN_MAX: Rule = Rule {
     },
 };
 
+/// An exception for an app or for one workload.
+pub const ONE_TARGET: Rule = Rule {
+    cel: "has(self.app) != has(self.workload)",
+    message: "set either app or workload, and not both",
+    field_path: None,
+    holds: |value, _| value.get("app").is_some() != value.get("workload").is_some(),
+};
+
+/// A period of more than no time.
+pub const STARTS_BEFORE_EXPIRES: Rule = Rule {
+    cel: "!has(self.starts) || self.starts < self.expires",
+    message: "starts must be before expires",
+    field_path: Some(".starts"),
+    holds: |value, _| {
+        let time = |key| serde_json::from_value::<Time>(value.get(key)?.clone()).ok();
+        value.get("starts").is_none() || time("starts").zip(time("expires")).is_some_and(|(from, to)| from < to)
+    },
+};
+
 /// Every rule that a CRD of this group may carry.
-pub const ALL: &[Rule] = &[QUANTITY, MIN_MAX];
+pub const ALL: &[Rule] = &[QUANTITY, MIN_MAX, ONE_TARGET, STARTS_BEFORE_EXPIRES];
 
 /// A regular expression, in both languages.
 #[derive(Debug, Clone, Copy)]

@@ -44,7 +44,7 @@ fn table(rows: Value) -> BTreeMap<String, Value> {
 
 #[test]
 fn every_field_has_a_description_of_its_own() {
-    for plural in ["applicationpersonas", "clusterpersonas"] {
+    for plural in ["applicationpersonas", "clusterpersonas", "personaexceptions"] {
         for (path, schema) in fields(plural) {
             let text = schema["description"].as_str().unwrap_or_default();
             assert!(
@@ -182,6 +182,14 @@ fn what_must_be_there_is_what_the_contract_says() {
             "status.nodes": ["name", "ready"],
         }))
     );
+    assert_eq!(
+        required("personaexceptions"),
+        table(json!({
+            "spec": ["expires", "owner", "reason", "rules"],
+            "spec.workload": ["kind", "name"],
+            "status.conditions": conditions,
+        }))
+    );
 }
 
 #[test]
@@ -205,6 +213,7 @@ fn columns_begin_with_upstreams_and_the_rest_shows_in_wide_lists_only() {
     };
     assert_eq!(shown(&columns[0]), ["Type", "Tier", "Phase", "Health", "Age"]);
     assert_eq!(shown(&columns[1]), ["Environment", "Phase", "Nodes", "Apps", "Age"]);
+    assert_eq!(shown(&columns[2]), ["App", "Phase", "Findings", "Expires", "Age"]);
     assert!(columns.iter().flatten().all(|(_, priority)| *priority <= 1));
 }
 
@@ -347,6 +356,29 @@ fn a_full_cluster_reads_and_writes_without_loss() {
 }
 
 #[test]
+fn a_full_exception_reads_and_writes_without_loss() {
+    let exception = json!({
+        "apiVersion": API_VERSION,
+        "kind": "PersonaException",
+        "metadata": { "name": "until-spring", "namespace": "shop" },
+        "spec": {
+            "workload": { "kind": "Deployment", "name": "orders" }, "rules": ["run-as-non-root"], "containers": ["api"],
+            "reason": "The vendor's image comes in spring", "owner": "jane", "ticket": "https://tickets.example.com/1",
+            "starts": "2026-01-01T00:00:00Z", "expires": "2026-03-01T00:00:00Z"
+        },
+        "status": {
+            "observedGeneration": 1, "phase": "Active", "findings": 2,
+            "conditions": [{
+                "type": "Active", "status": "True", "reason": "Active", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"
+            }]
+        }
+    });
+    let read: PersonaException = serde_json::from_value(exception.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), exception);
+}
+
+#[test]
 fn the_types_apply_no_default() {
     let spec: ApplicationPersonaSpec =
         serde_json::from_value(json!({ "name": "a", "type": "cron", "policies": { "security": {} } })).unwrap();
@@ -363,4 +395,13 @@ fn the_twins_agree_with_what_the_rules_say() {
     assert!(range(json!({})) && range(json!({ "minReplicas": 9 })) && range(json!({ "maxReplicas": 1 })));
     assert!(range(json!({ "minReplicas": 2, "maxReplicas": 2 })));
     assert!(!range(json!({ "minReplicas": 3, "maxReplicas": 2 })));
+    let target = |value: Value| (rules::ONE_TARGET.holds)(&value, small);
+    assert!(target(json!({ "app": "a" })) && target(json!({ "workload": {} })));
+    assert!(!target(json!({})) && !target(json!({ "app": "a", "workload": {} })));
+    let period = |value: Value| (rules::STARTS_BEFORE_EXPIRES.holds)(&value, small);
+    let (early, late) = ("2026-01-01T00:00:00+02:00", "2025-12-31T22:00:01Z");
+    assert!(period(json!({ "expires": early })) && period(json!({ "starts": early, "expires": late })));
+    assert!(
+        !period(json!({ "starts": late, "expires": early })) && !period(json!({ "starts": late, "expires": late }))
+    );
 }

@@ -20,6 +20,8 @@ use super::backoff::Backoff;
 pub enum Reconciled {
     /// The object is as it should be.
     Settled,
+    /// The object is as it should be, and will not be after this time.
+    SettledFor(Duration),
     /// The object does not exist any more.
     Gone,
     /// It must be retried.
@@ -140,12 +142,8 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
     fn reconciled(&mut self, key: K, outcome: Reconciled) {
         self.busy.remove(&key);
         match outcome {
-            Reconciled::Settled => {
-                self.failures.remove(&key);
-                let share = self.draw();
-                // 90 to 110 percent, so that objects that started together do not stay together.
-                self.request_periodic(key, self.interval.mul_f64(0.9 + share / 5.0));
-            }
+            Reconciled::Settled => self.settled(key, Duration::MAX),
+            Reconciled::SettledFor(time) => self.settled(key, time),
             Reconciled::Gone => drop(self.failures.remove(&key)),
             Reconciled::Failed => {
                 let failures = self.failures.entry(key.clone());
@@ -154,6 +152,19 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
                 self.wait(&key);
                 self.request(key, pause);
             }
+        }
+    }
+
+    /// The object is due again after the interval, or after this time where that is sooner.
+    fn settled(&mut self, key: K, time: Duration) {
+        self.failures.remove(&key);
+        let share = self.draw();
+        // 90 to 110 percent, so that objects that started together do not stay together.
+        let interval = self.interval.mul_f64(0.9 + share / 5.0);
+        if time < interval {
+            self.request(key, time);
+        } else {
+            self.request_periodic(key, interval);
         }
     }
 

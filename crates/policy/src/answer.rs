@@ -12,7 +12,7 @@ use super::decision::Decision;
 use super::finding::{Fact, Finding, Rule, Severity};
 use super::fix::Plan;
 use super::mode::Mode;
-use super::render::{FixLine, Message};
+use super::render::{Covered, FixLine, Message};
 use super::rules::RuleSet;
 use super::text::{Shown, cut, cut_onto, length_within};
 
@@ -268,7 +268,11 @@ fn fit(collected: &[AttributedFinding<'_>], count: usize) -> Vec<String> {
 fn line(set: RuleSet, attributed: &AttributedFinding<'_>) -> String {
     match set {
         RuleSet::Upstream => Message(attributed.finding()).to_string(),
-        RuleSet::Complete => cut(Message(attributed.finding()), LINE),
+        RuleSet::Complete => {
+            let covered = attributed.exception().map(|exception| Covered(exception).to_string());
+            let covered = covered.unwrap_or_default();
+            cut(Message(attributed.finding()), LINE.saturating_sub(covered.len())) + &covered
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::compare::FindingSubject;
+use super::exception::Exception;
 use super::finding::{Fact, Finding, Rule, Severity};
 use super::first::First;
 use super::persona::Persona;
@@ -19,6 +20,7 @@ pub struct AttributedFinding<'a> {
     persona: &'a Persona,
     severity: Severity,
     refuses: bool,
+    exception: Option<&'a Exception>,
 }
 
 impl<'a> AttributedFinding<'a> {
@@ -50,6 +52,11 @@ impl<'a> AttributedFinding<'a> {
         self.refuses
     }
 
+    /// The exception that covers it.
+    pub fn exception(&self) -> Option<&'a Exception> {
+        self.exception
+    }
+
     fn kind(&self) -> (FindingSubject<'a>, Effect) {
         let effect = match self.severity {
             Severity::Error if self.refuses => Effect::Denies,
@@ -77,6 +84,20 @@ impl<'a> AttributedFinding<'a> {
             persona,
             severity,
             refuses: is_enforced && severity == Severity::Error,
+            exception: None,
+        }
+    }
+
+    /// A finding that an exception covers: a warning at most, which denies in no mode.
+    pub(super) fn excepted(
+        finding: Finding<'a>,
+        persona: &'a Persona,
+        severity: Severity,
+        exception: &'a Exception,
+    ) -> AttributedFinding<'a> {
+        AttributedFinding {
+            exception: Some(exception),
+            ..AttributedFinding::new(finding, persona, severity.min(Severity::Warning), false)
         }
     }
 
@@ -129,12 +150,12 @@ pub(super) struct Findings<'a> {
     refusing: First<AttributedFinding<'a>, Order>,
     warnings: First<AttributedFinding<'a>, Order>,
     errors: First<AttributedFinding<'a>, Order>,
-    counts: Counts,
+    counts: Counts<'a>,
 }
 
 /// How many findings there are, kept or not.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct Counts<'a> {
     /// Those that deny.
     pub(super) refusing: usize,
     /// Those that are reported without denying.
@@ -142,6 +163,18 @@ pub(super) struct Counts {
     /// By rule and severity, those that are only recorded included. A rule has several severities where several personas
     /// govern.
     pub(super) rules: SmallVec<[(Rule, Severity, u32); 4]>,
+    /// Those that exceptions cover, by exception and rule.
+    pub(super) excepted: Vec<(&'a Exception, Rule, u32)>,
+}
+
+impl<'a> Counts<'a> {
+    fn except(&mut self, exception: &'a Exception, rule: Rule) {
+        let is_same = |known: &&mut (&Exception, Rule, u32)| std::ptr::eq(known.0, exception) && known.1 == rule;
+        match self.excepted.iter_mut().find(is_same) {
+            Some((_, _, count)) => *count += 1,
+            None => self.excepted.push((exception, rule, 1)),
+        }
+    }
 }
 
 /// The findings that the answer reports.
@@ -150,7 +183,7 @@ pub(super) struct Reported<'a> {
     pub(super) refusals: Vec<AttributedFinding<'a>>,
     /// The others: warnings as contract 2.4 lists them, then errors.
     pub(super) others: Vec<AttributedFinding<'a>>,
-    pub(super) counts: Counts,
+    pub(super) counts: Counts<'a>,
 }
 
 impl<'a> Findings<'a> {
@@ -180,6 +213,9 @@ impl<'a> Findings<'a> {
         {
             Some((_, _, count)) => *count += 1,
             None => counts.rules.push((rule, severity, 1)),
+        }
+        if let Some(exception) = attributed.exception {
+            counts.except(exception, rule);
         }
         let (list, count) = match (attributed.refuses, severity) {
             (true, _) => (&mut self.refusing, &mut counts.refusing),

@@ -1,14 +1,15 @@
 //! Decides one request: which personas govern the object, which findings deny, and which are reported.
 //!
-//! A finding denies if its level is deny, the strictest mode of process, namespace and persona is enforcing, and the ratchet
-//! does not excuse it. The mode is applied in this file and nowhere else (`Judge::attribute`). The ratchet is asked only about
-//! a finding that would deny otherwise.
+//! A finding denies if its level is deny, no exception covers it, the strictest mode of process, namespace and persona is
+//! enforcing, and the ratchet does not excuse it. The mode is applied in this file and nowhere else (`Judge::attribute`). The
+//! ratchet is asked only about a finding that would deny otherwise.
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::attributed::{AttributedFinding, Counts, Findings, Reported};
+use super::exception::{Exception, Exceptions};
 use super::finding::{Finding, Rule, Severity};
 use super::mode::{Mode, ModeWish};
 use super::notes;
@@ -48,7 +49,7 @@ pub struct Decision<'a> {
     refusals: Vec<AttributedFinding<'a>>,
     others: Vec<AttributedFinding<'a>>,
     /// Counts all findings, of which the lists hold the first.
-    counts: Counts,
+    counts: Counts<'a>,
     /// The strictest effective mode among the personas.
     pub mode: Mode,
     /// The rule set that was applied.
@@ -115,6 +116,12 @@ impl<'a> Decision<'a> {
     pub fn rules(&self) -> impl Iterator<Item = (Rule, Severity, u64)> {
         let counts = self.counts.rules.iter();
         counts.map(|(rule, severity, count)| (*rule, *severity, u64::from(*count)))
+    }
+
+    /// How many findings of a rule an exception covers, listed or not.
+    pub fn excepted(&self) -> impl Iterator<Item = (&'a Exception, Rule, u64)> {
+        let counts = self.counts.excepted.iter();
+        counts.map(|(exception, rule, count)| (*exception, *rule, u64::from(*count)))
     }
 
     /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
@@ -251,6 +258,11 @@ impl<'q, 'a> Judge<'q, 'a> {
             return None;
         }
         let severity = self.context.severity(finding.rule)?;
+        if let Some(exception) = self.exception(&mut finding) {
+            let owner = self.governor.demands.owner(finding.rule);
+            let finding = as_of(owner, finding);
+            return Some(AttributedFinding::excepted(finding, owner, severity, exception));
+        }
         // Where nothing denies, nothing needs an excuse. Upstream judges the new object alone.
         let is_complete = self.context.set == RuleSet::Complete;
         let may_deny = severity == Severity::Error && self.effective == Mode::Enforcing;
@@ -258,6 +270,14 @@ impl<'q, 'a> Judge<'q, 'a> {
         let owner = self.governor.demands.owner(finding.rule);
         let finding = as_of(owner, finding);
         Some(AttributedFinding::new(finding, owner, severity, is_enforced))
+    }
+
+    /// The exception that covers a finding. Upstream knows none.
+    fn exception(&self, finding: &mut Finding<'a>) -> Option<&'a Exception> {
+        match self.context.set {
+            RuleSet::Complete => self.governor.exceptions.covering(self.context.platform, finding),
+            RuleSet::Upstream => None,
+        }
     }
 }
 
@@ -271,12 +291,16 @@ struct Governing<'a> {
     before: Personas<'a>,
     /// The app name under which the old object was governed, when no persona of an app governs the new one.
     escaped_from: Option<&'a str>,
+    exceptions: Exceptions<'a>,
+    exceptions_before: Exceptions<'a>,
 }
 
 /// Personas that are applied in one pass.
 struct Governor<'a> {
     demands: Demands<'a>,
     escaped_from: Option<&'a str>,
+    /// Those from what the app of these personas demands.
+    exceptions: Exceptions<'a>,
 }
 
 fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
@@ -288,6 +312,8 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
         binding,
         before: Personas::default(),
         escaped_from: None,
+        exceptions: question.governed.exceptions,
+        exceptions_before: Exceptions::default(),
     };
     match &question.old {
         // Contract 2.3: one persona; of several, the lowest metadata.name.
@@ -305,6 +331,7 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
             Governing {
                 before: old.governed.personas,
                 escaped_from: is_escape.then_some(old.governed.app),
+                exceptions_before: old.governed.exceptions,
                 ..unchanged
             }
         }
@@ -314,19 +341,23 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
 
 impl<'a> Governing<'a> {
     fn governors(&self) -> impl Iterator<Item = Governor<'a>> + use<'a> {
-        let now = self
-            .now
-            .demands()
-            .chain(self.binding.demands())
-            .map(|demands| Governor {
-                demands,
-                escaped_from: None,
-            });
-        let escaped_from = self.escaped_from;
-        let before = self
-            .before
-            .demands()
-            .map(move |demands| Governor { demands, escaped_from });
+        let Governing {
+            escaped_from,
+            exceptions,
+            exceptions_before,
+            ..
+        } = *self;
+        let now = self.now.demands().chain(self.binding.demands());
+        let now = now.map(move |demands| Governor {
+            demands,
+            escaped_from: None,
+            exceptions,
+        });
+        let before = self.before.demands().map(move |demands| Governor {
+            demands,
+            escaped_from,
+            exceptions: exceptions_before,
+        });
         now.chain(before)
     }
 

@@ -8,12 +8,13 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use super::attributed::AttributedFinding;
+use super::exception::{Exception, Exceptions};
 use super::finding::{ContainerKind, Escalation, Fact, Finding, ModeHolder, Place, Rule, Severity};
 use super::first::First;
 use super::level::PlatformRules;
 use super::notes;
 use super::persona::Persona;
-use super::render::{FieldPath, Message};
+use super::render::{Covered, FieldPath, Message, Uncovered};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::text::{Shown, cut};
 use super::workload::Workload;
@@ -44,16 +45,20 @@ pub struct Issues {
     pub list: Vec<Issue>,
     /// Those of severity error, listed or not.
     pub errors: usize,
+    /// Those that an exception covers, listed or not. None of them is an error.
+    pub excepted: usize,
 }
 
 /// Compares one workload with one persona, for a status. R1 to R11 in the order of contract 3.4; then, with `complete` rules,
-/// findings without a row there. `sharing` are all personas of the app, in the order of their names.
+/// findings without a row there. `sharing` are all personas of the app, in the order of their names. What an exception covers is
+/// a warning at most.
 pub fn issues<'f>(
     set: RuleSet,
     workload: &'f Workload<'f>,
     persona: &'f Persona,
     sharing: &'f [Arc<Persona>],
     platform: &'f PlatformRules,
+    exceptions: Exceptions<'f>,
 ) -> Issues {
     let context = Context {
         set,
@@ -63,12 +68,32 @@ pub fn issues<'f>(
         persona,
         platform,
     };
-    let mut first = First::new(MOST_ISSUES, |found: &(Severity, Finding<'f>)| order(&found.1));
+    let mut first = First::new(MOST_ISSUES, |found: &Found<'f>| order(&found.finding));
     let mut counts = [0; Severity::ALL.len()];
-    let mut add = |finding: Finding<'f>| {
+    let mut excepted = 0;
+    let exceptions = match set {
+        RuleSet::Complete => exceptions,
+        RuleSet::Upstream => Exceptions::default(),
+    };
+    let mut add = |mut finding: Finding<'f>| {
         if let Some(severity) = context.severity(finding.rule) {
+            let cover = match exceptions.covering(platform, &mut finding) {
+                Some(exception) => Cover::By(exception),
+                None => exceptions.ended(platform, &finding).map_or(Cover::None, Cover::Ended),
+            };
+            let is_excepted = matches!(cover, Cover::By(_));
+            let severity = if is_excepted {
+                severity.min(Severity::Warning)
+            } else {
+                severity
+            };
             counts[severity as usize] += 1;
-            first.add((severity, finding));
+            excepted += usize::from(is_excepted);
+            first.add(Found {
+                severity,
+                finding,
+                cover,
+            });
         }
     };
     rules::judge(&context, &mut add);
@@ -89,9 +114,9 @@ pub fn issues<'f>(
     let errors = counts[Severity::Error as usize];
     let listed = first.into_list();
     let mut list = Vec::with_capacity(listed.len() + 1);
-    for (severity, finding) in &listed {
-        list.push(issue(*severity, finding, persona));
-        counts[*severity as usize] -= 1;
+    for found in &listed {
+        list.push(issue(found, persona));
+        counts[found.severity as usize] -= 1;
     }
     let worst = Severity::ALL
         .into_iter()
@@ -104,7 +129,22 @@ pub fn issues<'f>(
             suggestion: "Fix the issues above; the rest is listed then".to_owned(),
         });
     }
-    Issues { list, errors }
+    Issues { list, errors, excepted }
+}
+
+/// A finding as a status has it.
+struct Found<'f> {
+    severity: Severity,
+    finding: Finding<'f>,
+    cover: Cover<'f>,
+}
+
+/// Whether an exception covers a finding.
+enum Cover<'f> {
+    None,
+    By(&'f Exception),
+    /// One did until it ended.
+    Ended(&'f Exception),
 }
 
 /// The order of contract 3.4: resources, replicas, health, security, and within each the order of containers. Findings without
@@ -239,13 +279,20 @@ fn resource(rule: Rule) -> &'static str {
     }
 }
 
-fn issue(severity: Severity, finding: &Finding<'_>, persona: &Persona) -> Issue {
+fn issue(found: &Found<'_>, persona: &Persona) -> Issue {
+    let (severity, finding) = (found.severity, &found.finding);
+    let cover = match found.cover {
+        Cover::None => String::new(),
+        Cover::By(exception) => Covered(exception).to_string(),
+        Cover::Ended(exception) => Uncovered(exception).to_string(),
+    };
+    let message = |text: &dyn Display| cut(text, LONGEST.saturating_sub(cover.len())) + &cover;
     let short = |text: &dyn Display| cut(text, LONGEST);
     let Some(row) = row(finding) else {
         return Issue {
             severity,
             field: short(&FieldPath(finding)),
-            message: short(&Message(finding)),
+            message: message(&Message(finding)),
             suggestion: short(&Suggestion(finding)),
         };
     };
@@ -268,7 +315,7 @@ fn issue(severity: Severity, finding: &Finding<'_>, persona: &Persona) -> Issue 
     Issue {
         severity,
         field: short(&field),
-        message: short(&row.message),
+        message: message(&row.message),
         suggestion: short(&suggestion),
     }
 }

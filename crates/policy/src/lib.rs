@@ -8,6 +8,7 @@ pub mod answer;
 mod attributed;
 mod compare;
 pub mod decision;
+pub mod exception;
 pub mod finding;
 mod first;
 pub mod fix;
@@ -36,6 +37,7 @@ pub mod workload;
 
 pub use attributed::AttributedFinding;
 pub use decision::{Decision, Rulebook, decide};
+pub use exception::{Exception, Exceptions, Moment};
 pub use finding::{Finding, Rule, Severity};
 pub use issue::{Issue, Issues, issues};
 pub use level::{Level, Levels, PlatformRules};

@@ -1,19 +1,22 @@
 //! Defines the input of a decision: an object, the stored object that it replaces, and the personas that govern each of the
 //! two.
 
+use super::exception::Exceptions;
 use super::level::PlatformRules;
 use super::mode::ModeWish;
 use super::rules::Subject;
 use super::strictest::Personas;
 use super::workload::Workload;
 
-/// An app name and the personas found under it.
+/// An app name, the personas found under it, and the exceptions from what they demand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Governed<'a> {
     /// The name by which the personas were found.
     pub app: &'a str,
     /// They; empty when no persona governs the object.
     pub personas: Personas<'a>,
+    /// The exceptions for the app and for the object.
+    pub exceptions: Exceptions<'a>,
     /// Whether they are default personas, since none is of this app.
     pub by_default: bool,
     /// The default personas that govern beside those of the app.

@@ -5,10 +5,11 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::exception::Exception;
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
 use super::privileged::capability;
-use super::text::{JsonText, Literal, Shown};
+use super::text::{JsonText, Literal, Shown, cut};
 
 /// The finding as one line of printable ASCII.
 pub struct Message<'a>(pub &'a Finding<'a>);
@@ -157,6 +158,31 @@ pub struct Owner<'a>(pub &'a str);
 impl Display for Owner<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " (ApplicationPersona '{}')", Shown(self.0))
+    }
+}
+
+/// Longest name of an exception in a line.
+const EXCEPTION_NAME: usize = 63;
+
+/// What follows the text of a finding that an exception covers.
+pub struct Covered<'a>(pub &'a Exception);
+
+impl Display for Covered<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Exception { name, until, .. } = self.0;
+        let name = cut(Shown(name), EXCEPTION_NAME);
+        write!(f, "; PersonaException '{name}' covers it until {until}")
+    }
+}
+
+/// What follows the text of a finding that an exception covered.
+pub struct Uncovered<'a>(pub &'a Exception);
+
+impl Display for Uncovered<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Exception { name, until, .. } = self.0;
+        let name = cut(Shown(name), EXCEPTION_NAME);
+        write!(f, "; PersonaException '{name}' covered it until {until}")
     }
 }
 

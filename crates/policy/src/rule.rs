@@ -143,7 +143,7 @@ impl Rule {
 }
 
 /// Some of the rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Rules(u32);
 
 impl Rules {

@@ -12,7 +12,7 @@ use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
-use crate::policy::{Issue, Issues, Matching, Persona, PlatformRules, RuleSet, Severity, issues};
+use crate::policy::{Exceptions, Issue, Issues, Matching, Moment, Persona, PlatformRules, RuleSet, Severity, issues};
 
 /// How many names one message lists; the rest is counted.
 const MAX_NAMES: usize = 5;
@@ -36,6 +36,8 @@ pub(super) struct Observed<'a> {
     pub(super) matching: Matching,
     /// The levels that the platform requires.
     pub(super) platform: &'a PlatformRules,
+    /// The exceptions for the app and its Deployment, and the time.
+    pub(super) exceptions: Exceptions<'a>,
 }
 
 impl<'a> Observed<'a> {
@@ -44,8 +46,10 @@ impl<'a> Observed<'a> {
         snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
         deployments: &'a [Arc<Deployment>],
+        now: impl FnOnce() -> Moment,
     ) -> Observed<'a> {
         let persona = &*stored.persona;
+        let deployment = deployments.first().map_or("", |deployment| &deployment.name);
         Observed {
             persona,
             generation: stored.generation,
@@ -53,6 +57,7 @@ impl<'a> Observed<'a> {
             deployments,
             matching: snapshot.matching(),
             platform: snapshot.platform(),
+            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, now),
         }
     }
 }
@@ -183,13 +188,16 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assess
 fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> Assessment {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
-    let (uncompared, Issues { list, errors }) = match compared {
+    let (uncompared, Issues { list, errors, excepted }) = match compared {
         Ok(issues) => (None, issues),
         Err(uncompared) => {
             let list = vec![uncompared.issue];
             (
                 Some((uncompared.reason, uncompared.message)),
-                Issues { list, errors: 0 },
+                Issues {
+                    list,
+                    ..Issues::default()
+                },
             )
         }
     };
@@ -205,6 +213,11 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
     };
     let validated = match (uncompared, errors) {
         (Some((reason, message)), _) => (None, reason, message.to_owned()),
+        (None, 0) if excepted > 0 => (
+            Some(true),
+            "Passed",
+            format!("All validations passed; {excepted} excepted"),
+        ),
         (None, 0) => (Some(true), "Passed", "All validations passed".to_owned()),
         (None, errors) => (
             Some(false),
@@ -293,6 +306,7 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
         observed.persona,
         observed.sharing,
         observed.platform,
+        observed.exceptions,
     ))
 }
 

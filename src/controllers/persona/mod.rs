@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use jiff::Timestamp;
 use kube::Client;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
 use super::metrics::{self, Metrics, ReconcileResult};
+use super::trigger::Changes;
+pub use super::trigger::Trigger;
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
@@ -30,7 +31,7 @@ use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
-use crate::policy::RuleSet;
+use crate::policy::{Exceptions, RuleSet};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
@@ -102,39 +103,25 @@ pub struct Settings {
     pub instance: String,
 }
 
-/// Triggers the controller with changes of the index. Without a controller it does nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Trigger(Option<UnboundedSender<Vec<AppKey>>>);
-
-impl Trigger {
-    /// These apps have changed. Empty means that something was listed and nothing changed.
-    pub fn send(&self, apps: Vec<AppKey>) {
-        if let Some(sender) = &self.0 {
-            // A controller that has ended ends the process, which logs it.
-            drop(sender.send(apps));
-        }
-    }
-}
-
 /// The controller, before it runs.
 #[derive(Debug)]
 pub struct Controller {
     index: Arc<Index>,
     settings: Settings,
     metrics: Metrics,
-    changes: UnboundedReceiver<Vec<AppKey>>,
+    changes: Changes,
 }
 
 /// A controller over an index, and its trigger.
 pub fn controller(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger, Controller) {
-    let (sender, changes) = unbounded_channel();
+    let (trigger, changes) = Trigger::new();
     let controller = Controller {
         index,
         settings,
         metrics,
         changes,
     };
-    (Trigger(Some(sender)), controller)
+    (trigger, controller)
 }
 
 impl Controller {
@@ -204,9 +191,12 @@ struct Term<'c> {
 
 impl Term<'_> {
     /// Ends only when the trigger is dropped.
-    async fn run(&self, changes: &mut UnboundedReceiver<Vec<AppKey>>) {
+    async fn run(&self, changes: &mut Changes) {
         // A kind that was never listed looks as if it had no objects.
-        while !(self.index.has(Kind::Persona) && self.index.has(Kind::Deployment)) {
+        while ![Kind::Persona, Kind::Deployment, Kind::Exception]
+            .into_iter()
+            .all(|kind| self.index.has(kind))
+        {
             if changes.recv().await.is_none() {
                 return;
             }
@@ -250,9 +240,10 @@ impl Term<'_> {
 
     /// Reconciles one persona: observe, derive, write.
     async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
-        let assessment = match catch_panic(|| self.assess(name))? {
+        let (assessed, settled) = catch_panic(|| self.assess(name))?;
+        let assessment = match assessed {
             Assessed::Gone => return Ok(Reconciled::Gone),
-            Assessed::UpToDate => return Ok(Reconciled::Settled),
+            Assessed::UpToDate => return Ok(settled),
             Assessed::Changed(assessment) => *assessment,
         };
         if !self.leadership.held() {
@@ -276,7 +267,7 @@ impl Term<'_> {
         self.succeeded(name);
         match written {
             Outcome::Gone => return Ok(Reconciled::Gone),
-            Outcome::Unchanged => return Ok(Reconciled::Settled),
+            Outcome::Unchanged => return Ok(settled),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -297,24 +288,26 @@ impl Term<'_> {
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
-        Ok(Reconciled::Settled)
+        Ok(settled)
     }
 
-    /// Observes and derives.
-    fn assess(&self, name: &Name) -> Assessed {
+    /// Observes and derives; and until when that holds, since an exception may begin or end.
+    fn assess(&self, name: &Name) -> (Assessed, Reconciled) {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
         let Some(stored) = snapshot.persona(namespace, name) else {
-            return Assessed::Gone;
+            return (Assessed::Gone, Reconciled::Gone);
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments);
+        let observed = Observed::of(&snapshot, stored, &deployments, || self.index.now());
+        let settled = settled(&observed.exceptions);
         let assessment = assess(self.settings.set, &observed);
-        if assessment.says(stored.status) {
+        let assessed = if assessment.says(stored.status) {
             Assessed::UpToDate
         } else {
             Assessed::Changed(Box::new(assessment))
-        }
+        };
+        (assessed, settled)
     }
 
     /// Warns once for each new reason, however many personas have it.
@@ -349,6 +342,14 @@ enum Assessed {
     UpToDate,
     /// This must be written.
     Changed(Box<Assessment>),
+}
+
+/// How long a status holds that was derived with these exceptions.
+fn settled(exceptions: &Exceptions<'_>) -> Reconciled {
+    exceptions.next_change().map_or(Reconciled::Settled, |next| {
+        let seconds = next.0.saturating_sub(exceptions.now.0);
+        Reconciled::SettledFor(Duration::from_secs(seconds.unsigned_abs()))
+    })
 }
 
 /// The personas of these apps.

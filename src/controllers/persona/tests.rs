@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
 use crate::index::{Deployment, Running, StatusFingerprint};
-use crate::policy::{Matching, Persona, PlatformRules, RuleSet};
+use crate::policy::{Exceptions, Matching, Persona, PlatformRules, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -50,6 +50,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         deployments,
         matching: Matching::Label,
         platform: &PlatformRules::NONE,
+        exceptions: Exceptions::default(),
     }
 }
 

@@ -375,3 +375,28 @@ fn too_many_entries_are_an_error_at_first_and_later_a_problem_that_changes_nothi
     let loaded = folder.reload();
     assert_eq!((names(&loaded).len(), loaded.problems.len()), (2, 0));
 }
+
+#[test]
+fn a_changed_cluster_persona_or_exception_is_read_like_a_changed_persona() {
+    let files = Files::new();
+    let text = |level: &str, day: &str| {
+        let cluster = format!("spec: {{name: c, policies: {{rules: [{{rule: requests-missing, level: {level}}}]}}}}");
+        let spec = format!(
+            "spec: {{app: orders, rules: [requests-missing], owner: jane, reason: the second zone comes in spring, \
+             starts: 2026-01-01T00:00:00Z, expires: 2026-02-{day}T00:00:00Z}}"
+        );
+        let head = |kind: &str| format!("apiVersion: dorgu.io/v1\nkind: {kind}\nmetadata: {{name: c}}\n");
+        [head("ClusterPersona") + &cluster, head("PersonaException") + &spec].join("\n---\n")
+    };
+    files.write("a.yaml", &text("warn", "01"));
+    let mut timed = Timed::over(&files);
+    for (millis, level, day) in [(1_000, "deny", "01"), (3_000, "deny", "02")] {
+        files.write("a.yaml", &text(level, day));
+        assert_eq!(timed.at(millis), None);
+        let loaded = timed.at(millis + 1_000).expect("something has changed");
+        assert_eq!(loaded.problems, []);
+        assert_eq!((loaded.cluster_rules.len(), loaded.exceptions.len()), (1, 1));
+        let until = format!("2026-02-{day}T00:00:00Z");
+        assert_eq!(*loaded.exceptions[0].until, *until);
+    }
+}

@@ -113,6 +113,8 @@ fn example(section: &str, title: &str) -> Case {
         .collect();
     let mut case = Case {
         platform: Vec::new(),
+        exceptions: Vec::new(),
+        now: None,
         help: Words::default(),
         personas: Vec::new(),
         namespaces: Vec::new(),

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use dorgu::api::ApplicationPersona;
 use dorgu::api::levels::PlatformRule;
+use dorgu::api::{API_VERSION, ApplicationPersona, PersonaException};
 use dorgu::index::Snapshot;
 use dorgu::policy::answer::Help;
-use dorgu::policy::{Governed, Mode, ModeWish, Names, Persona, PlatformRules, RuleSet};
+use dorgu::policy::{Exception, Governed, Mode, ModeWish, Moment, Names, Persona, PlatformRules, RuleSet};
 
 /// One file of the corpus.
 #[derive(Debug, Deserialize)]
@@ -30,6 +30,12 @@ pub struct Case {
     /// `spec.policies.rules` of a ClusterPersona.
     #[serde(default)]
     pub platform: Vec<PlatformRule>,
+    /// PersonaExceptions.
+    #[serde(default)]
+    pub exceptions: Vec<Value>,
+    /// The time, where there are exceptions.
+    #[serde(default)]
+    pub now: Option<String>,
     /// `--exception-help` and `--docs-url`.
     #[serde(default)]
     pub help: Words,
@@ -231,7 +237,23 @@ impl Case {
                 ),
             )
         });
-        Snapshot::build(personas, namespaces).requiring(PlatformRules::of_cluster([&*self.platform]))
+        let exceptions = self.exceptions.iter().map(|value| {
+            let mut value = value.clone();
+            value["apiVersion"] = json!(API_VERSION);
+            value["kind"] = json!("PersonaException");
+            let object: PersonaException =
+                serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+            Exception::parse(&object).unwrap_or_else(|error| panic!("{}: {error}", self.name()))
+        });
+        let snapshot = Snapshot::build(personas, namespaces).granting(exceptions);
+        snapshot.requiring(PlatformRules::of_cluster([&*self.platform]))
+    }
+
+    /// The time at which it is judged.
+    pub fn moment(&self) -> Moment {
+        let now = self.now.as_deref().unwrap_or("1970-01-01T00:00:00Z");
+        let now: jiff::Timestamp = now.parse().unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        Moment(now.as_second())
     }
 
     /// The AdmissionReview an API server would send.

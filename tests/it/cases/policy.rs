@@ -1,7 +1,9 @@
 //! Runs the corpus through the pure decision.
 
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
-use dorgu::policy::{Old, Question, RuleSet, Rulebook, Subject, Workload, decide};
+use dorgu::policy::{
+    Decision, Governed, Old, Question, RuleSet, Rulebook, Severity, Subject, Workload, decide, issues,
+};
 
 use super::{Answer, Case, governed};
 
@@ -32,13 +34,22 @@ fn the_decision_is_what_each_case_says() {
                 .to_owned(),
         };
         let now = app(&new);
-        let now = governed(&snapshot, set, namespace, &now);
+        let name = new.metadata.name.as_str();
+        let excepted = |governed: Governed<'_>| snapshot.exceptions(namespace, governed.app, name, || case.moment());
+        let with_exceptions = |app| {
+            let governed = governed(&snapshot, set, namespace, app);
+            Governed {
+                exceptions: excepted(governed),
+                ..governed
+            }
+        };
+        let now = with_exceptions(&now);
         let before = old
             .as_deref()
             .map(|text| app(&serde_json::from_str(text).expect("a stored object is readable")));
         let read = || serde_json::from_str(old.as_deref()?).ok();
         let old = before.as_deref().map(|before| match subject {
-            Subject::Deployment => governed(&snapshot, set, namespace, before),
+            Subject::Deployment => with_exceptions(before),
             Subject::Scale => now,
         });
         let upstream = set == RuleSet::Upstream;
@@ -68,6 +79,9 @@ fn the_decision_is_what_each_case_says() {
             platform: snapshot.platform(),
         };
         let decision = decide(Rulebook { set, mode }, &question);
+        if subject == Subject::Deployment && set == RuleSet::Complete && !case.exceptions.is_empty() {
+            assert_eq!(in_status(&question), in_answer(&question, &decision), "{}", case.name());
+        }
         let scale = (subject == Subject::Scale).then_some(ScaleTarget {
             namespace,
             name: &new.metadata.name,
@@ -78,4 +92,34 @@ fn the_decision_is_what_each_case_says() {
             warnings: warnings(&decision),
         })
     });
+}
+
+/// How many errors the statuses of the personas have, and how many findings are excepted in them.
+fn in_status(question: &Question<'_>) -> (usize, usize) {
+    let Governed {
+        personas, exceptions, ..
+    } = question.governed;
+    let of = |persona| {
+        issues(
+            RuleSet::Complete,
+            question.new,
+            persona,
+            &personas,
+            question.platform,
+            exceptions,
+        )
+    };
+    let all = personas.iter().map(|persona| of(persona));
+    all.fold((0, 0), |(errors, excepted), issues| {
+        (errors + issues.errors, excepted + issues.excepted)
+    })
+}
+
+/// The same of the answer. What it says about the personas of another app is in no status of these.
+fn in_answer(question: &Question<'_>, decision: &Decision<'_>) -> (usize, usize) {
+    let is_governing = |name: &str| question.governed.personas.iter().any(|persona| persona.name == name);
+    let findings = || decision.findings().filter(|found| is_governing(found.persona()));
+    let errors = findings().filter(|found| found.severity() == Severity::Error);
+    let excepted = findings().filter(|found| found.exception().is_some());
+    (errors.count(), excepted.count())
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
-use dorgu::index::Index;
+use dorgu::index::{Clock, Index};
 use dorgu::policy::Rulebook;
 use dorgu::policy::{Matching, PlatformRules};
 use dorgu::server::budget::Budget;
@@ -41,7 +41,8 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
         Some("chain") => Matching::Chain,
         Some(other) => panic!("{}: matching {other}?", case.name()),
     };
-    let index = Index::new(matching, PlatformRules::default());
+    let now = case.moment();
+    let index = Index::new(matching, PlatformRules::default()).by_clock(Clock::new(move || now));
     let index = Arc::new(index.with_platform_defaults(case.default_personas_namespace.as_deref()));
     index.replace(case.snapshot());
     Webhook {

@@ -253,7 +253,8 @@ fn names_follow_the_release_as_those_of_the_go_operators_chart() {
             );
             assert_eq!(
                 names("ClusterRole"),
-                [format!("{fullname}-manager"), format!("{fullname}-metrics-reader")]
+                ["exception-editor", "exception-viewer", "manager", "metrics-reader"]
+                    .map(|role| format!("{fullname}-{role}"))
             );
             assert_eq!(
                 names("Service"),
@@ -261,6 +262,24 @@ fn names_follow_the_release_as_those_of_the_go_operators_chart() {
             );
         }
     }
+}
+
+#[test]
+fn the_right_to_grant_exceptions_is_added_to_no_role_but_the_one_that_is_named() {
+    let Some(helm) = Helm::find() else { return };
+    let labels = |set: &str| {
+        let rendered = template(&helm, NAMESPACE, &["--set", set]).expect_success();
+        let objects = by_name(&rendered);
+        let role = &objects[&("ClusterRole".to_owned(), "dorgu-operator-exception-editor".to_owned())];
+        let labels = role["metadata"]["labels"].as_object().unwrap().clone();
+        let aggregated = labels.into_iter().filter(|(key, _)| key.contains("aggregate-to"));
+        aggregated.map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(labels("rbac.exceptionEditors="), [""; 0]);
+    assert_eq!(
+        labels("rbac.exceptionEditors=admin"),
+        ["rbac.authorization.k8s.io/aggregate-to-admin"]
+    );
 }
 
 #[test]

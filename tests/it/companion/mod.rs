@@ -3,6 +3,7 @@
 mod away;
 mod cluster;
 mod defaults;
+mod excepted;
 mod many;
 mod quiet;
 mod rollout;
@@ -340,6 +341,8 @@ fn account(bed: &Bed, namespace: &str, folder: &Path) -> PathBuf {
             "rules": [
                 rule("dorgu.io", "applicationpersonas", &["list", "watch"]),
                 rule("dorgu.io", "applicationpersonas/status", &["patch"]),
+                rule("dorgu.io", "personaexceptions", &["list", "watch"]),
+                rule("dorgu.io", "personaexceptions/status", &["patch"]),
                 rule("apps", "deployments", &["list", "watch"]),
                 rule("", "namespaces", &["list", "watch"]),
                 rule("events.k8s.io", "events", &["create", "patch"]),

@@ -44,6 +44,7 @@ followed! {
         "docs/quick-start.md#In a cluster",
         "docs/personas.md",
         "docs/enforce-safely.md",
+        "docs/exceptions.md",
         "docs/high-availability.md",
         "docs/certificates.md#Own certificates",
         "docs/troubleshooting.md",

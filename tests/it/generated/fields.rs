@@ -1,4 +1,4 @@
-//! docs/crds.md, from the definitions: every field of both kinds.
+//! docs/crds.md, from the definitions: every field of every kind.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 
 <!-- Made from crates/api: DORGU_REWRITE=1 cargo test --test it generated -->
 
-Every field of both kinds, as in the definitions (`dorgu crd`). `[]` is a list's element, `{}` a map's value. **Bold** fields are
+Every field of every kind, as in the definitions (`dorgu crd`). `[]` is a list's element, `{}` a map's value. **Bold** fields are
 required if their parent is present. Files of `--personas` are validated in the same way. Which fields are checked:
 [personas](personas.md#fields-that-are-checked). What the status fields mean: [status](status.md).
 ";

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use serde_json::Value;
 
 use super::{ACCOUNT, Installed, NAMESPACE, TIMEOUT, manifests};
-use crate::bed::{Addresses, Audit, Bed, Grant, Options, Request, differences, wait_until};
+use crate::bed::{Addresses, Audit, Bed, Grant, Needs, Options, Request, differences, wait_until};
 
 /// What makes the process use its rights, beside starting and becoming ready, which uses most. A new right comes with its
 /// step.
@@ -14,6 +14,7 @@ const STEPS: &[fn(&mut Installed)] = &[
     persona_and_breach,
     the_same_breach_again,
     cluster_persona,
+    exception,
     Installed::scrape_metrics,
 ];
 
@@ -75,11 +76,26 @@ fn cluster_persona(installed: &mut Installed) {
     installed.apply_example("cluster-persona.yaml").expect_success();
 }
 
+fn exception(installed: &mut Installed) {
+    let exception = serde_json::json!({
+        "apiVersion": "dorgu.io/v1", "kind": "PersonaException",
+        "metadata": {"name": "until-spring", "namespace": "shop"},
+        "spec": {
+            "app": "orders", "rules": ["replicas-below-minimum"], "reason": "The second zone comes in spring",
+            "owner": "jane", "starts": "2026-01-01T00:00:00Z", "expires": "2026-03-01T00:00:00Z",
+        },
+    });
+    installed.bed.apply(&exception.to_string()).expect_success();
+}
+
 /// What the shipped roles grant, read back from the API server.
 fn shipped(bed: &Bed) -> BTreeSet<Grant> {
     let folder = manifests().display().to_string();
     let roles = bed.kubectl(&["get", "-k", &folder, "-o", "json"]);
-    let roles: Value = serde_json::from_str(&roles.expect_success()).expect("JSON");
+    let mut roles: Value = serde_json::from_str(&roles.expect_success()).expect("JSON");
+    // Those for people are not the process's.
+    let is_ours = |role: &Value| !role["metadata"]["name"].to_string().contains("-exception-");
+    roles["items"].as_array_mut().expect("items").retain(is_ours);
     let grants = Grant::of_roles(&roles).expect("roles");
     assert!(grants.len() >= 6, "{grants:?}");
     grants
@@ -144,4 +160,47 @@ fn the_comparison_names_an_unused_a_missing_and_a_borrowed_right() {
         &[request("list", "secrets", Some("mine"), 403), used[1].clone()].into(),
     );
     assert_eq!(refused.len(), 2, "{refused:?}");
+}
+
+#[test]
+fn readers_of_a_namespace_see_exceptions_and_its_admins_grant_none() {
+    let options = Options {
+        // The controller that adds roles to `view`.
+        needs: Needs::Rollouts,
+        ..Options::default()
+    };
+    let Some(installed) = Installed::new(&options) else {
+        return;
+    };
+    let bed = &installed.bed;
+    let namespace = bed.namespace("granting", &[]);
+    for role in ["view", "edit", "admin", "dorgu-operator-exception-editor"] {
+        let (role_flag, user) = (format!("--clusterrole={role}"), format!("--user={role}"));
+        bed.kubectl(&["create", "rolebinding", role, &role_flag, &user, "-n", &namespace])
+            .expect_success();
+    }
+    let may = |user: &str, verb: &str| {
+        let question = [
+            "auth",
+            "can-i",
+            verb,
+            "personaexceptions.dorgu.io",
+            "-n",
+            &namespace,
+            "--as",
+            user,
+        ];
+        bed.kubectl(&question).stdout.trim() == "yes"
+    };
+    let seen = wait_until(TIMEOUT, "the viewer's role is part of view", || {
+        ensure!(may("view", "list") && may("admin", "watch"), "it is not yet");
+        Ok(())
+    });
+    seen.unwrap_or_else(|error| panic!("{error:#}"));
+    for verb in ["create", "update", "patch", "delete"] {
+        for user in ["view", "edit", "admin"] {
+            assert!(!may(user, verb), "{user} may {verb}");
+        }
+        assert!(may("dorgu-operator-exception-editor", verb), "{verb}");
+    }
 }

@@ -70,7 +70,10 @@ fn values(schema: &Value) -> Vec<Value> {
     match schema["type"].as_str().unwrap() {
         "integer" => values.extend(numbers()),
         "boolean" => values.extend([json!(false), json!("true"), json!(0)]),
-        "array" => values.extend([json!([{}]), json!([[]]), json!(["a", 1])]),
+        "array" => {
+            values.extend([json!([{}]), json!([[]]), json!(["a", 1])]);
+            values.extend(counts(schema, "Items").map(|count| vec![least(&schema["items"]); count].into()));
+        }
         "object" => values.extend([
             json!({ "colour": { "a": null } }),
             json!({ "colour": null, "Name": [] }),
@@ -80,9 +83,27 @@ fn values(schema: &Value) -> Vec<Value> {
             values.extend([json!(""), json!("API"), json!("Balanced")]);
         }
         _ if schema["x-kubernetes-validations"].is_array() => values.extend(texts().into_iter().map(Value::from)),
-        _ => values.extend([json!(""), json!("a\nb"), json!("\u{e4}".repeat(300))]),
+        _ if schema["format"] == "date-time" => {
+            // An API server lets a list pass as one.
+            values.retain(|value| !value.is_array());
+            values.extend(TIMES.map(Value::from));
+        }
+        _ => {
+            values.extend([json!(""), json!("a\nb"), json!("\u{e4}".repeat(300))]);
+            values.extend(counts(schema, "Length").map(|count| "\u{e4}".repeat(count).into()));
+        }
     }
     values
+}
+
+/// Lengths on both sides of the bounds `min` and `max` of this suffix.
+fn counts(schema: &Value, of: &str) -> impl Iterator<Item = usize> {
+    let bounds = ["min", "max"].map(|side| schema[format!("{side}{of}")].as_u64());
+    let bounds = bounds
+        .into_iter()
+        .flatten()
+        .filter_map(|bound| usize::try_from(bound).ok());
+    bounds.flat_map(|bound| [bound.saturating_sub(1), bound, bound + 1])
 }
 
 /// The least that a schema accepts.
@@ -92,6 +113,9 @@ pub(super) fn least(schema: &Value) -> Value {
     }
     match schema["type"].as_str().unwrap() {
         "object" => {
+            // An exception is for one of the two.
+            let both = ["app", "workload"].map(|name| schema["properties"][name].is_object());
+            let target = (both == [true; 2]).then_some("app");
             let required = schema["required"]
                 .as_array()
                 .into_iter()
@@ -99,14 +123,22 @@ pub(super) fn least(schema: &Value) -> Value {
                 .map(|name| name.as_str().unwrap());
             Value::Object(
                 required
+                    .chain(target)
                     .map(|name| (name.to_owned(), least(&schema["properties"][name])))
                     .collect(),
             )
         }
-        "array" => json!([]),
+        "array" => {
+            let count = schema["minItems"].as_u64().unwrap_or_default();
+            (0..count).map(|_| least(&schema["items"])).collect()
+        }
         "integer" => json!(1),
         "boolean" => json!(true),
-        _ => json!("a"),
+        _ if schema["format"] == "date-time" => json!(TIMES[0]),
+        _ => {
+            let length = schema["minLength"].as_u64().unwrap_or(1);
+            (0..length).map(|_| 'a').collect::<String>().into()
+        }
     }
 }
 
@@ -116,6 +148,9 @@ pub(super) fn one_field_each(schema: &Value) -> Vec<Value> {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         found.extend(one_field_each(property).into_iter().map(|value| {
             let mut object = least(schema);
+            if name == "workload" {
+                object.as_object_mut().unwrap().remove("app");
+            }
             object[name.as_str()] = value;
             object
         }));

@@ -18,6 +18,7 @@ pub(super) struct Generator {
     random: Random,
     application: Value,
     cluster: Value,
+    exception: Value,
 }
 
 const WORDS: [&str; 8] = [
@@ -42,17 +43,22 @@ impl Generator {
             random: Random(seed),
             application: schema("applicationpersonas"),
             cluster: schema("clusterpersonas"),
+            exception: schema("personaexceptions"),
         }
     }
 
     /// The next object; `name` is what it is called unless its name is what is broken.
     pub(super) fn object(&mut self, name: &str) -> Case {
-        let (kind, schema) = if self.random.below(5) == 0 {
-            ("ClusterPersona", self.cluster.clone())
-        } else {
-            ("ApplicationPersona", self.application.clone())
+        let (kind, schema) = match self.random.below(10) {
+            0..2 => ("ClusterPersona", self.cluster.clone()),
+            2..4 => ("PersonaException", self.exception.clone()),
+            _ => ("ApplicationPersona", self.application.clone()),
         };
-        let spec = self.value(&schema["properties"]["spec"]);
+        let mut spec = self.value(&schema["properties"]["spec"]);
+        if kind == "PersonaException" && self.random.below(8) > 0 {
+            spec["app"] = "orders".into();
+            spec.as_object_mut().unwrap().remove("workload");
+        }
         let mut object =
             json!({ "apiVersion": "dorgu.io/v1", "kind": kind, "metadata": { "name": name }, "spec": spec });
         if self.random.below(4) == 0 {
@@ -80,6 +86,7 @@ impl Generator {
                 "at its root"
             }
         };
+        lists_are_no_times(&mut object["spec"], &schema["properties"]["spec"]);
         Case { kind, object, what }
     }
 
@@ -89,6 +96,7 @@ impl Generator {
         for (kind, schema) in [
             ("ApplicationPersona", &self.application),
             ("ClusterPersona", &self.cluster),
+            ("PersonaException", &self.exception),
         ] {
             let spec = &schema["properties"]["spec"];
             let mut add = |what, spec: Value, metadata: Option<(&str, Value)>| {
@@ -106,7 +114,9 @@ impl Generator {
             for spec in one_field_each(spec) {
                 add("one field of its spec", spec, None);
             }
-            for number in 0..metadata_edges(name, kind).len() {
+            // Metadata is judged alike for every kind in a namespace.
+            let edges = metadata_edges(name, kind).len();
+            for number in (0..edges).filter(|_| kind != "PersonaException") {
                 // Generated again, for a name of its own.
                 let edge = metadata_edges(&format!("{name}-{}{number}", kind.to_lowercase()), kind).swap_remove(number);
                 add("one field of its metadata", least(spec), Some(edge));
@@ -139,7 +149,10 @@ impl Generator {
         }
         match schema["type"].as_str().unwrap() {
             "object" => self.fields(schema),
-            "array" => (0..self.random.below(3))
+            "array" => (0..self
+                .random
+                .below(3)
+                .max(schema["minItems"].as_u64().unwrap_or_default()))
                 .map(|_| self.value(&schema["items"]))
                 .collect(),
             "string" if schema["x-kubernetes-validations"].is_array() => {
@@ -153,7 +166,11 @@ impl Generator {
             }
             "string" if schema["format"] == "date-time" => (*self.random.pick(&TIMES[..4])).into(),
             "string" if schema["pattern"].is_string() => (*self.random.pick(&["Ready", "A", "Validated_1"])).into(),
-            "string" => (*self.random.pick(&WORDS)).into(),
+            "string" => {
+                let words = schema["minLength"].as_u64().unwrap_or(1);
+                let word = *self.random.pick(&WORDS);
+                (0..words).map(|_| word).collect::<String>().into()
+            }
             "integer" => self.integer(schema),
             "boolean" => (self.random.below(2) == 0).into(),
             other => panic!("the definitions have a type that is not generated: {other}"),

@@ -1,8 +1,9 @@
-//! The process with a cluster: personas, namespaces and Deployments come from watches, by an account that may list and watch
-//! these three kinds and nothing else.
+//! The process with a cluster: personas, exceptions, namespaces and Deployments come from watches, by an account that may list
+//! and watch these four kinds and nothing else.
 
 mod cut;
 mod defaults;
+mod excepted;
 mod faults;
 mod many;
 mod memory;
@@ -210,7 +211,7 @@ fn account(bed: &Bed, server: &str, namespace: &str, folder: &Path) -> PathBuf {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": format!("dorgu-{namespace}")},
             "rules": [
-                rule("dorgu.io", &["applicationpersonas"]),
+                rule("dorgu.io", &["applicationpersonas", "personaexceptions"]),
                 rule("", &["namespaces"]),
                 rule("apps", &["deployments"]),
             ],

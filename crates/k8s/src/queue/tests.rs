@@ -162,3 +162,18 @@ async fn periodic_reconciles_are_batched() {
     let late: Vec<&u128> = later.iter().filter(|at| **at % 250 > 125).collect();
     assert!(late.is_empty(), "between two batches: {late:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_holds_for_a_time_comes_round_when_that_is_over() {
+    let mut queue = every(60);
+    queue.wake(key("a"));
+    let answer = |count| match count {
+        1 => Reconciled::SettledFor(Duration::from_secs(7)),
+        _ => Reconciled::SettledFor(Duration::from_secs(3_600)),
+    };
+    let seen = reconciles(&mut queue, Duration::from_secs(200), answer).await;
+    let second = seen[1].0 - seen[0].0;
+    assert!((7_000..7_100).contains(&second), "{seen:?}");
+    let third = seen[2].0 - seen[1].0;
+    assert!((54_000..=66_300).contains(&third), "the interval is sooner: {seen:?}");
+}

@@ -44,6 +44,7 @@ pub(super) enum Shape {
     },
     Array {
         items: Box<Structure>,
+        count: (Option<u64>, Option<u64>),
         map_keys: Vec<String>,
     },
     Text {
@@ -172,6 +173,7 @@ impl<'a> Keywords<'a> {
         }
         Ok(Shape::Array {
             items: Box::new(items),
+            count: self.bounds("minItems", "maxItems")?,
             map_keys,
         })
     }
@@ -189,9 +191,8 @@ impl<'a> Keywords<'a> {
             Some("date-time") => true,
             Some(other) => return self.error(format!("format '{other}' is not supported")),
         };
-        let length = (self.whole("minLength")?, self.whole("maxLength")?);
         Ok(Shape::Text {
-            length: (length.0.map(i64::unsigned_abs), length.1.map(i64::unsigned_abs)),
+            length: self.bounds("minLength", "maxLength")?,
             pattern,
             date_time,
         })
@@ -212,7 +213,7 @@ impl<'a> Keywords<'a> {
     fn rules(&mut self) -> Result<Vec<&'static Rule>, SchemaError> {
         let mut found = Vec::new();
         for rule in self.list("x-kubernetes-validations")? {
-            let twin = rules::ALL.iter().find(|twin| twin.to_schema()[0] == rule);
+            let twin = rules::ALL.iter().find(|twin| twin.to_entry() == rule);
             match twin {
                 Some(twin) => found.push(twin),
                 None => return self.error(format!("rule {} has no twin in api::rules::ALL", rule["rule"])),
@@ -241,6 +242,12 @@ impl<'a> Keywords<'a> {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => self.error(format!("{keyword} is not text")),
         }
+    }
+
+    /// The least and the most of a length.
+    fn bounds(&mut self, least: &str, most: &str) -> Result<(Option<u64>, Option<u64>), SchemaError> {
+        let [least, most] = [self.whole(least)?, self.whole(most)?].map(|bound| bound.map(i64::unsigned_abs));
+        Ok((least, most))
     }
 
     /// A whole number. The CRD type holds bounds as floats.

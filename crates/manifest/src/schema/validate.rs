@@ -40,7 +40,8 @@ pub(super) fn validate(
                 }
             }
         }
-        (Value::Array(list), Shape::Array { items, map_keys }) => {
+        (Value::Array(list), Shape::Array { items, count, map_keys }) => {
+            validate_count(at, list.len() as u64, *count, errors);
             for (index, value) in list.iter().enumerate() {
                 validate(&at.index(index), value, items, is_quantity, errors);
             }
@@ -75,6 +76,19 @@ pub(super) fn validate(
                 None => FieldError::invalid(at, value, rule.message),
             });
         }
+    }
+}
+
+fn validate_count(at: &At<'_>, count: u64, (least, most): (Option<u64>, Option<u64>), errors: &mut Vec<FieldError>) {
+    if let Some(least) = least.filter(|least| count < *least) {
+        let why = format!("should have at least {least} items");
+        errors.push(FieldError::invalid(at, &count.into(), &why));
+    }
+    if let Some(most) = most.filter(|most| count > *most) {
+        errors.push(FieldError::new(
+            at,
+            format!("Too many: {count}: must have at most {most} items"),
+        ));
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Issue, MOST_ISSUES, issues};
 use crate::workload::{Spec, Workload};
-use crate::{Persona, PlatformRules, RuleSet, Severity};
+use crate::{Exceptions, Persona, PlatformRules, RuleSet, Severity};
 use dorgu_api::ApplicationPersona;
 
 fn persona(spec: Value) -> Persona {
@@ -40,7 +40,15 @@ fn told(set: RuleSet, spec: &Value, persona: &Persona) -> Vec<String> {
             spec,
             ..Workload::default()
         };
-        issues(set, &workload, persona, &sharing(&["orders"]), &PlatformRules::NONE).list
+        issues(
+            set,
+            &workload,
+            persona,
+            &sharing(&["orders"]),
+            &PlatformRules::NONE,
+            Exceptions::default(),
+        )
+        .list
     };
     let list = of(spec);
     let again: Spec<'_> = serde_json::from_str(&kept).expect("what is kept reads again");
@@ -274,6 +282,7 @@ fn a_pod_of_thousands_of_containers_has_a_status_that_can_be_stored() {
         &persona,
         &sharing(&["orders"]),
         &PlatformRules::NONE,
+        Exceptions::default(),
     );
     assert_eq!(issues.list.len(), MOST_ISSUES + 1);
     let last = issues.list.last().expect("the one that counts");
@@ -292,6 +301,7 @@ fn personas_that_share_a_name_are_told_of_each_other() {
         &persona,
         &sharing(&["a", "orders"]),
         &PlatformRules::NONE,
+        Exceptions::default(),
     )
     .list;
     let lines: Vec<String> = list.iter().map(line).collect();
@@ -321,7 +331,14 @@ fn a_status_gives_each_issue_the_severity_of_its_level() {
         ..Workload::default()
     };
     let found = |set, platform: &PlatformRules| -> (Vec<(Severity, String)>, usize) {
-        let issues = issues(set, &workload, &persona, &sharing(&["orders"]), platform);
+        let issues = issues(
+            set,
+            &workload,
+            &persona,
+            &sharing(&["orders"]),
+            platform,
+            Exceptions::default(),
+        );
         let list = issues.list.into_iter().map(|issue| (issue.severity, issue.field));
         (list.collect(), issues.errors)
     };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{judged, persona};
 use crate::answer::{Help, message, warnings};
 use crate::issue::MOST_ISSUES;
-use crate::{Decision, Mode, PlatformRules, Rule, RuleSet, Workload, issues, render};
+use crate::{Decision, Exceptions, Mode, PlatformRules, Rule, RuleSet, Workload, issues, render};
 
 const COUNT: usize = 3_000;
 
@@ -119,7 +119,14 @@ fn old_errors_are_counted_and_hide_no_new_one() {
 fn a_status_counts_them_too() {
     let (persona, text) = (persona(), crowd().to_string());
     let workload: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-    let issues = issues(RuleSet::Complete, &workload, &persona, &[], &PlatformRules::NONE);
+    let issues = issues(
+        RuleSet::Complete,
+        &workload,
+        &persona,
+        &[],
+        &PlatformRules::NONE,
+        Exceptions::default(),
+    );
     assert_eq!(issues.list.len(), MOST_ISSUES + 1);
     let all: usize = FOUND.iter().map(|(_, count)| count).sum();
     let last = issues.list.last().expect("the one that counts");
