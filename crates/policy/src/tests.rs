@@ -3,6 +3,7 @@
 mod fixes;
 mod large;
 mod levels;
+mod table;
 
 use std::sync::Arc;
 

@@ -56,7 +56,13 @@ fn an_installation_lives_in_a_namespace_of_its_own() {
 
 #[test]
 fn the_length_of_an_exception_is_in_days_or_a_duration() {
-    for (text, seconds) in [("90d", 7_776_000), ("1d", 86_400), ("12h", 43_200), ("1h30m", 5_400), ("10s", 10)] {
+    for (text, seconds) in [
+        ("90d", 7_776_000),
+        ("1d", 86_400),
+        ("12h", 43_200),
+        ("1h30m", 5_400),
+        ("10s", 10),
+    ] {
         assert_eq!(days(text), Ok(MaxLength(seconds)), "{text}");
     }
     for text in ["", "90", "0d", "0", "-1d", "1.5d", "d", "500ms", "99999d"] {

@@ -20,7 +20,7 @@ fn refused(object: &Value, old: Option<&Value>) -> Vec<&'static str> {
 }
 
 /// A Deployment without any finding.
-fn compliant() -> Value {
+pub(super) fn compliant() -> Value {
     json!({
         "metadata": {"name": "orders", "namespace": "shop", "labels": {"app.kubernetes.io/name": "orders"}},
         "spec": {
@@ -42,7 +42,7 @@ fn compliant() -> Value {
 }
 
 /// The object with another value at a path; `null` removes it.
-fn with(object: &Value, path: &str, value: Value) -> Value {
+pub(super) fn with(object: &Value, path: &str, value: Value) -> Value {
     let mut object = object.clone();
     let (parent, key) = path.rsplit_once('/').expect("a path");
     let parent = object
@@ -57,10 +57,10 @@ fn with(object: &Value, path: &str, value: Value) -> Value {
     object
 }
 
-const CONTAINER: &str = "/spec/template/spec/containers/0";
+pub(super) const CONTAINER: &str = "/spec/template/spec/containers/0";
 
 /// For each rule steps of one field, each worse than the one before, from one without a finding on.
-fn steps() -> Vec<(Rule, &'static str, Vec<Value>)> {
+pub(super) fn steps() -> Vec<(Rule, &'static str, Vec<Value>)> {
     let probe = |path: &str| json!({"httpGet": {"path": path, "port": 8080}});
     vec![
         (
