@@ -42,6 +42,8 @@ mod installed;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod part;
 #[cfg(test)]
 mod personas_like_the_api_server;
