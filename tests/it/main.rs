@@ -38,6 +38,8 @@ mod generated;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod installed;
 #[cfg(test)]
 mod lease;

@@ -11,6 +11,7 @@ pub mod decision;
 pub mod finding;
 mod first;
 pub mod fix;
+pub mod image;
 pub mod issue;
 pub mod json;
 pub mod level;

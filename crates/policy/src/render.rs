@@ -7,8 +7,9 @@ use std::fmt::{self, Display, Formatter};
 
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
+use super::image::Reference;
 use super::privileged::capability;
-use super::text::{JsonText, Literal, Shown};
+use super::text::{JsonText, Literal, Shown, cut};
 
 /// The finding as one line of printable ASCII.
 pub struct Message<'a>(pub &'a Finding<'a>);
@@ -92,6 +93,21 @@ impl Display for Message<'_> {
                 let (who, observed, allowed) = (Who(place), Shown(observed), Shown(allowed));
                 write!(f, "{who}liveness path {observed} differs from persona path {allowed}")
             }
+            (place, Fact::ImageNotAllowed { image, allowed }) => {
+                let image = Image(image, "is not allowed");
+                write!(f, "{}{image}; persona allows {allowed}", Who(place))
+            }
+            (place, Fact::ImageLatest { image }) => {
+                let has = match Reference::parse(image).and_then(|image| image.tag()) {
+                    Some(_) => "has the tag latest",
+                    None => "has no tag, which means latest",
+                };
+                write!(f, "{}{}; persona forbids latest", Who(place), Image(image, has))
+            }
+            (place, Fact::DigestMissing { image }) => {
+                let image = Image(image, "has no digest");
+                write!(f, "{}{image}; persona requires a digest", Who(place))
+            }
             (_, Fact::Label { observed, persona, .. }) => {
                 f.write_str("label app.kubernetes.io/name ")?;
                 if observed.is_empty() {
@@ -157,6 +173,24 @@ pub struct Owner<'a>(pub &'a str);
 impl Display for Owner<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " (ApplicationPersona '{}')", Shown(self.0))
+    }
+}
+
+/// An image, and what is wrong with it. A line has 256 bytes, of which an image takes at most [`MAX_IMAGE`].
+struct Image<'a>(&'a str, &'static str);
+
+/// Longest image in a line.
+const MAX_IMAGE: usize = 100;
+
+impl Display for Image<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Image(image, wrong) = self;
+        let is_readable = Reference::parse(image).is_some();
+        let image = cut(Shown(image), MAX_IMAGE);
+        match is_readable {
+            true => write!(f, "image {image} {wrong}"),
+            false => write!(f, "image '{image}' cannot be read"),
+        }
     }
 }
 

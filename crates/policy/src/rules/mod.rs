@@ -3,6 +3,7 @@
 //! The rules judge an object part by part, first the object without its containers and then each container, so that no list
 //! of all findings is needed: a pod may have thousands of containers, each with ten findings.
 
+mod images;
 mod labels;
 mod probes;
 mod replicas;
@@ -138,4 +139,5 @@ pub(super) fn judge_container<'a>(
     resources::judge_container(context, container, spec, found);
     probes::judge_container(context, container, spec, found);
     security::judge_container(context, container, spec, found);
+    images::judge_container(context, container, spec, found);
 }
