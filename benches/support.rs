@@ -95,7 +95,11 @@ pub fn asked<T>(webhook: &Webhook, review: &Review<'_>, ask: impl FnOnce(&Questi
     let object = review.object.as_ref()?;
     let (namespace, app) = (object.metadata.namespace.as_str(), object.metadata.labels.name.as_str());
     let personas = index.find(namespace, app);
-    let governed = Governed { app, personas };
+    let governed = Governed {
+        app,
+        personas,
+        ..Governed::default()
+    };
     let stored = || review.old.as_ref().and_then(Stored::workload);
     let old = review.old.as_ref().map(|_| Old {
         governed,

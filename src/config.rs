@@ -23,6 +23,8 @@ pub struct Config {
     pub help: Help,
     /// How Deployments are matched to personas.
     pub matching: Matching,
+    /// The namespace whose default personas also govern others.
+    pub default_personas_namespace: Option<String>,
     /// The levels that flags require of single rules.
     pub platform: PlatformRules,
     /// The webhook's listener. Without it there is no webhook, and only the controllers run.

@@ -49,6 +49,7 @@ fn judged<T>(object: &Value, persona: &Arc<Persona>, then: impl FnOnce(&Decision
         governed: Governed {
             app: "orders",
             personas: std::slice::from_ref(persona).into(),
+            ..Governed::default()
         },
         old: None,
         namespace: "shop",

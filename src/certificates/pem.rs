@@ -10,8 +10,9 @@ use crate::server::tls::CertificateFacts;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates in a text, each once, in canonical PEM, in their order. Other content is skipped, as an API server does
-/// when it reads a caBundle, so a private key in the text is left out.
+/// Returns the certificates in a text in the order of their first occurrence, each once, in canonical PEM (lines of 64
+/// characters). It skips everything else: other text, other PEM blocks such as private keys, and certificates that cannot be
+/// parsed. An API server skips the same when it reads a caBundle.
 pub(super) fn certificates(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let mut found = Vec::new();

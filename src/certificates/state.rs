@@ -1,5 +1,9 @@
-//! Holds the state of the certificates of this process, which the reconciler, probes and metrics read. On every replica the
-//! watches of the Secret and of the webhook configuration update the state, and a certificate that is fit is served from it.
+//! Holds this process's view of the serving certificate: the certificate in use, the Secret and the webhook configuration. The
+//! reconciler, the probes and the metrics read this state.
+//!
+//! Every replica watches the Secret and the webhook configuration, and each event updates the state. A usable new certificate
+//! from the Secret is then used for TLS handshakes, unless the caBundle trusts the certificate in use and not (or not long
+//! enough) the new one. Such a certificate is held back and reconsidered every second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

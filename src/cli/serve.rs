@@ -37,6 +37,15 @@ pub(super) struct Flags {
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
     #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", default_value = "label", value_parser = values::matching)]
     matching: Matching,
+    /// The namespace whose default personas (spec.name "*") also govern every other namespace that is opted in and has none of
+    /// its own; empty: none
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "DORGU_DEFAULT_PERSONAS_NAMESPACE",
+        default_value = ""
+    )]
+    default_personas_namespace: String,
     /// What happens to the findings of a rule, such as cpu-limit-missing=deny: deny, warn, audit or off. A persona may only
     /// raise it. Repeatable.
     #[arg(long = "rule-level", value_name = "RULE=LEVEL", env = "DORGU_RULE_LEVEL", value_delimiter = ',', value_parser = values::rule_level)]
@@ -338,6 +347,7 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
             docs_url: flags.docs_url,
         },
         matching: flags.matching,
+        default_personas_namespace: Some(flags.default_personas_namespace).filter(|name| !name.is_empty()),
         platform,
         serving: with_webhook.then_some(Serving {
             address: match flags.webhook_bind_address {

@@ -61,6 +61,7 @@ impl Canary {
                 governed: Governed {
                     app,
                     personas: personas.into(),
+                    ..Governed::default()
                 },
                 old: None,
                 namespace,

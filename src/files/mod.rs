@@ -1,11 +1,13 @@
-//! File mode: personas from folders of YAML and JSON, as an API server would have stored them.
+//! File mode: reads personas, ClusterPersonas and the modes of namespaces from folders of YAML and JSON instead of a cluster.
+//! The objects are validated and defaulted like those that an API server stores.
 //!
-//! This module decides which files are read, what is served when one of them becomes invalid, and when to read again. A file
-//! that was valid and is invalid now is reported with line and reason, and its last good version is served. The last good
-//! version is also served while a file is being written. A file that was never valid serves those of its documents that are.
+//! This module decides which files are read, and when they are read again. It also decides what is used while a file is
+//! invalid. If a file was valid before, its last valid version stays in use, and the error is reported with its line. The last
+//! valid version also stays in use while the file is being written. If a file was never valid, its valid documents are used.
 //!
-//! Of a file only a digest of its bytes and its compiled objects are kept. The module knows no index and no server: the
-//! outcome is a plain value, [`Loaded`]. Start reading at [`Folder::first`]; [`watch`] reads again when something changes.
+//! Between two reads, the module keeps a digest of each file's bytes and its compiled objects, not its text. The result is the
+//! plain value [`Loaded`]; nothing here depends on the persona index or on the server. Start reading at [`Folder::first`];
+//! [`watch`] reads again after a change.
 
 mod bytes;
 mod document;

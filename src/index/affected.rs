@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Snapshot;
 use super::entries::Deployment;
-use crate::policy::{Matching, Persona};
+use crate::policy::{DEFAULT_APP, Matching, Persona};
 
 /// An app of a namespace, by the name that personas and Deployments share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,10 +28,21 @@ impl AffectedApps {
     }
 
     /// A Deployment was added, removed or changed.
-    pub(super) fn deployment(&mut self, matching: Matching, deployment: Option<&Deployment>) {
+    pub(super) fn deployment(&mut self, snapshot: &Snapshot, deployment: Option<&Deployment>) {
         if let Some(deployment) = deployment {
-            for (_, app) in deployment.names().in_order(matching) {
+            for (_, app) in deployment.names().in_order(snapshot.matching) {
                 self.app(&deployment.namespace, app);
+            }
+            self.defaults(snapshot, &deployment.namespace);
+        }
+    }
+
+    /// The default personas that may govern a Deployment of this namespace.
+    pub(super) fn defaults(&mut self, snapshot: &Snapshot, namespace: &str) {
+        let defaults = &snapshot.defaults;
+        for namespace in std::iter::once(namespace).chain(defaults.platform()) {
+            if defaults.are_in(namespace) {
+                self.app(namespace, DEFAULT_APP);
             }
         }
     }
@@ -40,6 +51,7 @@ impl AffectedApps {
     pub(super) fn persona(&mut self, snapshot: &Snapshot, persona: Option<&Persona>) {
         if let Some(persona) = persona {
             self.app(&persona.namespace, &persona.app);
+            self.defaults(snapshot, &persona.namespace);
             if snapshot.matching == Matching::Label {
                 return;
             }
@@ -48,7 +60,7 @@ impl AffectedApps {
                 .iter()
                 .flat_map(|app_deployments| &app_deployments.deployments)
             {
-                self.deployment(snapshot.matching, Some(deployment));
+                self.deployment(snapshot, Some(deployment));
             }
         }
     }

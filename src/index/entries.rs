@@ -63,6 +63,8 @@ pub struct Namespace {
     pub name: Box<str>,
     /// The mode that the label `dorgu.io/mode` requests.
     pub mode: ModeWish,
+    /// Whether the label `dorgu.io/validate` has its Deployments checked.
+    pub is_opted_in: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// The uid of `kube-system`, which identifies the cluster. Empty for other namespaces.

@@ -8,6 +8,7 @@
 mod affected;
 mod arrivals;
 mod basis;
+mod defaults;
 mod entries;
 pub mod fingerprint;
 mod shared;
@@ -26,6 +27,7 @@ pub use affected::AppKey;
 use arrivals::Arrivals;
 pub use arrivals::{Arrival, MAX_WAITING};
 pub use basis::Basis;
+use defaults::Defaults;
 pub use entries::{AppLabels, ClusterRules, Deployment, Namespace, Running, StoredPersona};
 pub use fingerprint::StatusFingerprint;
 use shared::Shared;
@@ -117,11 +119,22 @@ impl Index {
         self.current.load()
     }
 
-    /// Replaces everything at once, but which names match a Deployment.
+    /// The same index, in which the default personas of this namespace also govern others.
+    #[must_use]
+    pub fn with_platform_defaults(self, namespace: Option<&str>) -> Index {
+        self.publish(|now| now.defaults = Arc::new(Defaults::of_platform(namespace)));
+        self
+    }
+
+    /// Replaces everything at once, but which names match a Deployment, and which namespace's default personas govern others.
     pub fn replace(&self, snapshot: Snapshot) {
         self.publish(|current| {
+            let defaults = current
+                .defaults
+                .with_all(snapshot.personas.iter().map(|stored| &stored.persona));
             *current = Snapshot {
                 matching: current.matching,
+                defaults: Arc::new(defaults),
                 ..snapshot
             };
         });
@@ -195,16 +208,23 @@ impl Index {
                 let personas = relisted(&before.personas, objects.into_iter().map(settle), &kept);
                 let governors = governors(&personas);
                 let shared = Shared::all(&governors);
+                let defaults = before.defaults.with_all(personas.iter().map(|stored| &stored.persona));
                 let tally = Tally::of(personas.iter().map(Arc::as_ref));
                 let differ = |a: &StoredPersona, b: &StoredPersona| !a.demands_same(b);
-                for stored in before.personas.differing(&personas, differ) {
-                    affected.persona(&before, Some(&stored.persona));
-                }
+                let changed = before.personas.differing(&personas, differ);
+                let changed: Vec<Arc<StoredPersona>> = changed.cloned().collect();
                 self.publish(|now| {
+                    for stored in &changed {
+                        affected.persona(now, Some(&stored.persona));
+                    }
                     now.personas = personas;
                     now.tally = tally;
                     now.governors = governors;
                     now.shared = shared;
+                    now.defaults = Arc::new(defaults);
+                    for stored in &changed {
+                        affected.persona(now, Some(&stored.persona));
+                    }
                 });
                 self.sync(Kind::Persona);
             }
@@ -212,29 +232,36 @@ impl Index {
         affected.into_keys()
     }
 
-    /// Applies a change of namespaces.
-    pub fn namespaces(&self, change: Change<Namespace>) {
-        match change {
-            Change::Put(object) => self.publish(|now| {
-                let (namespace, name) = object.key();
-                if !now
-                    .namespaces
-                    .get(namespace, name)
-                    .is_some_and(|there| there.same(&object))
-                {
-                    now.namespaces.put(Arc::new(object));
+    /// Applies a change of namespaces. Returns the apps of the default personas that govern other namespaces.
+    pub fn namespaces(&self, change: Change<Namespace>) -> Vec<AppKey> {
+        let mut affected = AffectedApps::default();
+        let mut listed = false;
+        self.publish(|now| {
+            let before = now.namespaces.edition();
+            match change {
+                Change::Put(object) => {
+                    let (namespace, name) = object.key();
+                    let there = now.namespaces.get(namespace, name);
+                    if !there.is_some_and(|there| there.same(&object)) {
+                        now.namespaces.put(Arc::new(object));
+                    }
                 }
-            }),
-            Change::Remove { namespace, name } => self.publish(|now| {
-                now.namespaces.remove(&namespace, &name, "");
-            }),
-            Change::Replace { objects, kept } => {
-                let before = Snapshot::clone(&self.load());
-                let rows = relisted(&before.namespaces, objects, &kept);
-                self.publish(|now| now.namespaces = rows);
-                self.sync(Kind::Namespace);
+                Change::Remove { namespace, name } => drop(now.namespaces.remove(&namespace, &name, "")),
+                Change::Replace { objects, kept } => {
+                    now.namespaces = relisted(&now.namespaces, objects, &kept);
+                    listed = true;
+                }
             }
+            if before != now.namespaces.edition()
+                && let Some(platform) = now.defaults.platform()
+            {
+                affected.defaults(now, platform);
+            }
+        });
+        if listed {
+            self.sync(Kind::Namespace);
         }
+        affected.into_keys()
     }
 
     /// Applies a change of what ClusterPersonas require. Returns the apps of all personas where it has an effect.
@@ -278,8 +305,8 @@ impl Index {
                     if before.as_ref().is_some_and(|there| there.same(&object)) {
                         return;
                     }
-                    affected.deployment(matching, before.as_deref());
-                    affected.deployment(matching, Some(&object));
+                    affected.deployment(now, before.as_deref());
+                    affected.deployment(now, Some(&object));
                     reclaim(now, before.as_ref(), Some(&object));
                     now.deployments.put(Arc::clone(&object));
                 });
@@ -288,7 +315,7 @@ impl Index {
             }
             Change::Remove { namespace, name } => self.publish(|now| {
                 let before = now.deployments.get(&namespace, &name).cloned();
-                affected.deployment(matching, before.as_deref());
+                affected.deployment(now, before.as_deref());
                 reclaim(now, before.as_ref(), None);
                 now.deployments.remove(&namespace, &name, "");
             }),
@@ -297,7 +324,7 @@ impl Index {
                 let deployments = relisted(&before.deployments, objects, &kept);
                 let app_deployments = app_deployments(before.matching, &deployments, &before.app_deployments);
                 for deployment in before.deployments.differing(&deployments, |_, _| true) {
-                    affected.deployment(matching, Some(deployment));
+                    affected.deployment(&before, Some(deployment));
                 }
                 self.publish(|now| {
                     now.deployments = deployments;

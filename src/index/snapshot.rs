@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Kind;
+use super::defaults::Defaults;
 use super::entries::{AppDeployments, ClusterRules, Deployment, Namespace, StoredPersona};
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
-use crate::policy::{MatchStrength, Matching, Mode, ModeWish, Persona, Personas, PlatformRules};
+use crate::policy::{
+    DEFAULT_APP, Governed, MatchStrength, Matching, Mode, ModeWish, Names, Persona, Personas, PlatformRules,
+};
 
 /// Personas, namespaces and Deployments as they were at one moment.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +20,10 @@ pub struct Snapshot {
     pub(super) matching: Matching,
     pub(super) personas: Table<StoredPersona>,
     pub(super) tally: Tally,
-    /// The same personas by namespace and app, as reviews search for them.
+    /// The same personas by namespace and app, as reviews search for them, without default personas.
     pub(super) governors: Table<Persona>,
+    /// The default personas.
+    pub(super) defaults: Arc<Defaults>,
     /// The joint demands of the personas of an app, where there are several.
     pub(super) shared: Table<Shared>,
     pub(super) namespaces: Table<Namespace>,
@@ -49,16 +54,19 @@ impl Snapshot {
             Arc::new(Namespace {
                 name: name.into(),
                 mode,
+                is_opted_in: true,
                 terminating: false,
                 uid: Box::default(),
             })
         };
         let personas = Table::build(personas.into_iter().map(stored));
         let governors = governors(&personas);
+        let defaults = Defaults::default().with_all(personas.iter().map(|stored| &stored.persona));
         Snapshot {
             matching: Matching::default(),
             shared: Shared::all(&governors),
             governors,
+            defaults: Arc::new(defaults),
             tally: Tally::of(personas.iter().map(Arc::as_ref)),
             personas,
             namespaces: Table::build(namespaces.into_iter().map(namespace)),
@@ -88,10 +96,13 @@ impl Snapshot {
         &self.platform
     }
 
-    /// Every persona of that app, empty when there is none. Exact and case-sensitive; an empty name finds nothing.
+    /// Every persona of that app, empty when there is none; for `*` the default personas of the namespace. Exact and
+    /// case-sensitive; an empty name finds nothing.
     pub fn find(&self, namespace: &str, app: &str) -> Personas<'_> {
-        if app.is_empty() {
-            return Personas::default();
+        match app {
+            "" => return Personas::default(),
+            DEFAULT_APP => return self.defaults.own(namespace),
+            _ => {}
         }
         let list = self.governors.all(namespace, app);
         let shared = if list.len() > 1 {
@@ -102,18 +113,89 @@ impl Snapshot {
         Personas::compiled(list, shared.map(|shared| &shared.strictest))
     }
 
+    /// The personas that govern an object with these names: those of the first name that has any. Where no name has one, the
+    /// default personas govern, with [`Matching::Label`] only an object with a label.
+    pub fn governed<'s>(&'s self, namespace: &str, names: Names<'s>) -> Governed<'s> {
+        let governed = self.governed_by_name(namespace, names);
+        if self.defaults.is_empty() {
+            return governed;
+        }
+        match governed.personas.is_empty() {
+            true => self.governed_by_default(namespace, names),
+            false => Governed {
+                binding: self.defaults.beside_own(namespace),
+                ..governed
+            },
+        }
+    }
+
+    /// The same without default personas.
+    pub fn governed_by_name<'s>(&'s self, namespace: &str, names: Names<'s>) -> Governed<'s> {
+        let found = names.in_order(self.matching).find_map(|(_, app)| {
+            let personas = self.find(namespace, app);
+            (!personas.is_empty()).then_some((app, personas))
+        });
+        let (app, personas) = found.unwrap_or((names.label, Personas::default()));
+        Governed {
+            app,
+            personas,
+            ..Governed::default()
+        }
+    }
+
+    fn governed_by_default<'s>(&'s self, namespace: &str, names: Names<'s>) -> Governed<'s> {
+        let (personas, binding) = match names.label.is_empty() && self.matching == Matching::Label {
+            true => Default::default(),
+            false => self.defaults.without_own(namespace),
+        };
+        Governed {
+            app: names.label,
+            by_default: !(personas.is_empty() && binding.is_empty()),
+            personas,
+            binding,
+        }
+    }
+
+    /// The Deployments that a default persona governs, by namespace and name. One of the platform also governs Deployments of
+    /// other namespaces that are opted in. Reads all Deployments.
+    pub fn governed_by(&self, default: &Persona) -> Vec<&Arc<Deployment>> {
+        let is_platform = self.defaults.platform() == Some(&default.namespace);
+        let is_in_reach = |namespace: &str| match namespace == default.namespace {
+            true => true,
+            false => {
+                is_platform && (default.is_binding || !self.defaults.are_in(namespace)) && self.is_opted_in(namespace)
+            }
+        };
+        let is_governed = |deployment: &Deployment| {
+            let governed = self.governed(&deployment.namespace, deployment.names());
+            governed.by_default || (default.is_binding && !governed.is_empty())
+        };
+        let in_reach = self
+            .deployments
+            .iter()
+            .filter(|deployment| is_in_reach(&deployment.namespace));
+        let mut governed: Vec<&Arc<Deployment>> = in_reach.filter(|deployment| is_governed(deployment)).collect();
+        governed.sort_by(|a, b| a.key().cmp(&b.key()));
+        governed
+    }
+
+    fn is_opted_in(&self, namespace: &str) -> bool {
+        self.namespace(namespace).is_some_and(|namespace| namespace.is_opted_in)
+    }
+
     /// The namespace's label `dorgu.io/mode`.
     pub fn namespace_mode(&self, namespace: &str) -> &ModeWish {
         static UNSET: ModeWish = ModeWish::Unset;
         self.namespaces.get("", namespace).map_or(&UNSET, |found| &found.mode)
     }
 
-    /// The strictest annotation `dorgu.io/mode` among the personas of a namespace, for an object of which only the namespace
-    /// can be read. Reads all personas.
+    /// The strictest annotation `dorgu.io/mode` among the personas that may govern an object of which only the namespace can be
+    /// read. Reads all personas.
     pub fn strictest_persona_mode(&self, namespace: &str) -> Mode {
-        let there = self.personas.iter().map(|stored| &stored.persona);
-        there
-            .filter(|persona| persona.namespace == namespace)
+        let all = self.personas.iter().map(|stored| &stored.persona);
+        let is_platform =
+            |persona: &Persona| persona.is_default() && Some(persona.namespace.as_str()) == self.defaults.platform();
+        all.filter(|persona| persona.namespace == namespace || is_platform(persona))
             .map(|persona| persona.mode.or_stricter(Mode::Advisory))
             .max()
             .unwrap_or_default()
@@ -199,12 +281,20 @@ impl Snapshot {
 
     /// Adds a persona to the list of its app, and updates the joint demands.
     pub(super) fn govern(&mut self, persona: &Arc<Persona>) {
+        if persona.is_default() {
+            self.defaults = Arc::new(self.defaults.with(persona));
+            return;
+        }
         self.governors.put(Arc::clone(persona));
         self.share(&persona.namespace, &persona.app);
     }
 
     /// Removes a persona from it.
     pub(super) fn release(&mut self, persona: &Persona) {
+        if persona.is_default() {
+            self.defaults = Arc::new(self.defaults.without(persona));
+            return;
+        }
         self.governors.remove(&persona.namespace, &persona.app, &persona.name);
         self.share(&persona.namespace, &persona.app);
     }
@@ -284,9 +374,10 @@ pub(super) fn app_deployments(
     )
 }
 
-/// All personas by namespace and app.
+/// All personas by namespace and app, without default personas.
 pub(super) fn governors(personas: &Table<StoredPersona>) -> Table<Persona> {
-    Table::build(personas.iter().map(|stored| Arc::clone(&stored.persona)))
+    let of_apps = personas.iter().filter(|stored| !stored.persona.is_default());
+    Table::build(of_apps.map(|stored| Arc::clone(&stored.persona)))
 }
 
 /// The entry to store. A persona whose demands did not change keeps its place in memory.

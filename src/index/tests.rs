@@ -10,10 +10,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
-use crate::policy::{Mode, ModeWish, Persona, PlatformRules};
+use crate::policy::{DEFAULT_APP, Mode, ModeWish, Names, Persona, PlatformRules};
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+/// What personas are for: any of the names, or every app that has none.
+const APPS: [&str; 5] = ["a", "b", "c", "d", DEFAULT_APP];
+/// The namespace whose default personas govern the other, too.
+const PLATFORM: &str = "bank";
 
 fn hash(text: &str) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
@@ -46,7 +50,13 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
             told.push(format!("{namespace} {name} {:?}", snapshot.find(namespace, name)));
             told.push(format!("{namespace} {name} {:?}", snapshot.deployment(namespace, name)));
             told.push(of_app(snapshot, namespace, name));
+            let names = Names {
+                label: name,
+                ..Names::default()
+            };
+            told.push(format!("{namespace} {name} {:?}", snapshot.governed(namespace, names)));
         }
+        told.push(of_app(snapshot, namespace, DEFAULT_APP));
     }
     told.extend(Kind::ALL.map(|kind| format!("{kind:?} {}", snapshot.count(kind))));
     told.push(format!("{:?}", snapshot.tally().iter().collect::<Vec<_>>()));
@@ -56,8 +66,10 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
 /// Its demands, with its tier, and its status each change without the other.
 fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPersona {
     let (demands, phase) = (version / 5 % 4, version % 5);
-    let mut new = stored(NAMESPACES[place], NAMES[name], NAMES[app], &format!("{app}-{demands}"));
-    Arc::get_mut(&mut new.persona).expect("ours alone").tier = Tier::ALL[usize::from(demands) % Tier::ALL.len()];
+    let mut new = stored(NAMESPACES[place], NAMES[name], APPS[app], &format!("{app}-{demands}"));
+    let persona = Arc::get_mut(&mut new.persona).expect("ours alone");
+    persona.tier = Tier::ALL[usize::from(demands) % Tier::ALL.len()];
+    persona.is_binding = demands % 2 == 1;
     new.status = phase.checked_sub(1).map(|phase| StatusFingerprint {
         verdict: u64::from(phase),
         deployments: 0,
@@ -68,7 +80,14 @@ fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPers
 
 /// What a status of that app is derived from.
 fn of_app(snapshot: &Snapshot, namespace: &str, app: &str) -> String {
-    let (personas, workloads) = (snapshot.find(namespace, app), snapshot.workloads(namespace, app));
+    let personas = snapshot.find(namespace, app);
+    let workloads = match app {
+        DEFAULT_APP => personas
+            .iter()
+            .flat_map(|persona| snapshot.governed_by(persona))
+            .collect(),
+        app => snapshot.workloads(namespace, app),
+    };
     format!("{namespace} {app} {personas:?} {workloads:?}")
 }
 
@@ -87,7 +106,7 @@ fn step() -> impl Strategy<Value = Step> {
     let (places, names) = (0..NAMESPACES.len(), 0..NAMES.len());
     let kind = || proptest::sample::select(Kind::ALL.to_vec());
     prop_oneof![
-        4 => (places.clone(), names.clone(), names.clone(), any::<u8>()).prop_map(|(p, n, a, v)| Step::Persona(p, n, a, v)),
+        4 => (places.clone(), names.clone(), 0..APPS.len(), any::<u8>()).prop_map(|(p, n, a, v)| Step::Persona(p, n, a, v)),
         1 => (places.clone(), any::<Option<bool>>()).prop_map(|(p, mode)| Step::Namespace(p, mode)),
         3 => (places.clone(), names.clone(), 0..=NAMES.len(), names.clone(), 0..2)
             .prop_map(|(p, n, a, s, ready)| Step::Deployment(p, n, a, s, ready)),
@@ -138,13 +157,13 @@ impl Model {
                 let new = Namespace {
                     name: NAMESPACES[p].into(),
                     mode,
+                    is_opted_in: enforcing.is_some(),
                     terminating: false,
                     uid: Box::default(),
                 };
                 self.namespaces
                     .insert((String::new(), NAMESPACES[p].to_owned()), new.clone());
-                index.namespaces(Change::Put(new));
-                Vec::new()
+                index.namespaces(Change::Put(new))
             }
             Step::Deployment(p, n, app, selected, ready) => {
                 let named = |app: usize| AppLabels {
@@ -176,8 +195,7 @@ impl Model {
                         let name = namespace;
                         self.namespaces.remove(&(String::new(), name.clone()));
                         let namespace = String::new();
-                        index.namespaces(Change::Remove { namespace, name });
-                        Vec::new()
+                        index.namespaces(Change::Remove { namespace, name })
                     }
                     Kind::Deployment => {
                         self.deployments.remove(&key(p, n));
@@ -191,10 +209,7 @@ impl Model {
             }
             Step::Relist(kind, hole, kept) => match kind {
                 Kind::Persona => index.personas(relist(&mut self.personas, hole, kept)),
-                Kind::Namespace => {
-                    index.namespaces(relist(&mut self.namespaces, hole, kept));
-                    Vec::new()
-                }
+                Kind::Namespace => index.namespaces(relist(&mut self.namespaces, hole, kept)),
                 Kind::Deployment => index.deployments(relist(&mut self.deployments, hole, kept)),
                 Kind::ClusterPersona => index.cluster_rules(Change::Replace {
                     objects: Vec::new(),
@@ -210,12 +225,16 @@ impl Model {
             self.personas.values().map(|stored| Arc::clone(&stored.persona)),
             namespaces.map(|namespace| (namespace.name.to_string(), namespace.mode.clone())),
         );
+        let personas = self.personas.values().map(|stored| &stored.persona);
+        let defaults = Defaults::of_platform(Some(PLATFORM)).with_all(personas);
         let deployments = Table::build(self.deployments.values().cloned().map(Arc::new));
         Snapshot {
             tally: Tally::of(self.personas.values()),
             matching: self.matching,
             app_deployments: app_deployments(self.matching, &deployments, &Table::default()),
             deployments,
+            namespaces: Table::build(self.namespaces.values().cloned().map(Arc::new)),
+            defaults: Arc::new(defaults),
             ..fresh
         }
     }
@@ -230,7 +249,8 @@ fn model(matching: Matching) -> (Index, Model) {
         matching,
         ..Model::default()
     };
-    (Index::new(matching, PlatformRules::default()), model)
+    let index = Index::new(matching, PlatformRules::default());
+    (index.with_platform_defaults(Some(PLATFORM)), model)
 }
 
 proptest! {
@@ -257,7 +277,7 @@ proptest! {
             let affected = model.step(&index, step);
             let after = index.load();
             for namespace in NAMESPACES {
-                for app in NAMES {
+                for app in APPS {
                     let changed = of_app(&before, namespace, app) != of_app(&after, namespace, app);
                     let key = AppKey { namespace: namespace.into(), app: app.into() };
                     prop_assert!(!changed || affected.contains(&key), "{step:?} changed {key:?} and affected {affected:?}");

@@ -77,7 +77,8 @@ async fn serve(config: Config, parts: &[Entry], output: &Output) -> anyhow::Resu
     let shares = share_out_descriptors();
     let exposition = Exposition::new(output);
     let mut tasks = Tasks::default();
-    let index = Arc::new(Index::new(config.matching, config.platform.clone()));
+    let index = Index::new(config.matching, config.platform.clone());
+    let index = Arc::new(index.with_platform_defaults(config.default_personas_namespace.as_deref()));
     let mut certificate = match &config.serving {
         Some(serving) => Some(certificate::open(serving, &mut tasks)?),
         None => None,

@@ -48,6 +48,7 @@ pub fn fill(index: &Index, loaded: Loaded) {
         Arc::new(Namespace {
             name: name.as_str().into(),
             mode: mode.clone(),
+            is_opted_in: true,
             terminating: false,
             uid: Box::default(),
         })

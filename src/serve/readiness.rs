@@ -1,6 +1,6 @@
 //! Decides whether a replica is ready (`/readyz`). It is ready when every kind was listed, or the folders were read, when no
-//! check of a part fails, and when no drain has begun. The reasons come from the owners: `cluster` for kinds, `certificate`
-//! for certificates.
+//! check of a part fails, and when no drain has begun. The reasons come from the owners: `cluster` for kinds,
+//! `certificates::checks` for certificates, which `certificate::part` passes here as `of_parts`.
 
 use std::sync::Arc;
 

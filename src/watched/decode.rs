@@ -116,6 +116,15 @@ impl Decode for ClusterRules {
     }
 }
 
+/// The labels of a namespace that matter.
+#[derive(Default, Deserialize)]
+struct NamespaceLabels {
+    #[serde(rename = "dorgu.io/mode")]
+    mode: Option<String>,
+    #[serde(rename = "dorgu.io/validate")]
+    validate: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct NamespaceObject {
     metadata: NamespaceMetadata,
@@ -127,7 +136,7 @@ struct NamespaceMetadata {
     name: String,
     #[serde(default)]
     uid: String,
-    labels: Option<Modes>,
+    labels: Option<NamespaceLabels>,
     annotations: Option<Modes>,
     deletion_timestamp: Option<IgnoredAny>,
 }
@@ -135,11 +144,12 @@ struct NamespaceMetadata {
 impl Decode for Namespace {
     fn decode(json: &str) -> Result<Namespace, Unreadable> {
         let metadata = from_json::<NamespaceObject>(json)?.metadata;
-        let mode = metadata.labels.and_then(|labels| labels.mode);
+        let labels = metadata.labels.unwrap_or_default();
         let misplaced = metadata.annotations.and_then(|annotations| annotations.mode);
         let of_cluster = metadata.name == Namespace::OF_CLUSTER;
         Ok(Namespace {
-            mode: ModeWish::read_beside(mode, misplaced),
+            mode: ModeWish::read_beside(labels.mode, misplaced),
+            is_opted_in: labels.validate.as_deref() == Some("true"),
             terminating: metadata.deletion_timestamp.is_some(),
             uid: if of_cluster {
                 metadata.uid.into()

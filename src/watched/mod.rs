@@ -83,7 +83,7 @@ impl Watches {
                 namespaces,
                 Arc::clone(&self.namespaces),
                 Arc::new,
-                |event| index.namespaces(change(event)),
+                |event| report(is_list(&event), index.namespaces(change(event))),
             ),
             follow_many(
                 client.clone(),

@@ -5,7 +5,7 @@ use super::review::Stored;
 use crate::index::Snapshot;
 use crate::policy::question::Governed;
 use crate::policy::workload::{Metadata, Selector, Workload};
-use crate::policy::{Names, Personas};
+use crate::policy::{Names, RuleSet};
 
 impl Webhook {
     /// The name by which a Deployment is governed, and its personas.
@@ -24,7 +24,7 @@ impl Webhook {
             selected_label: selected.name.as_str(),
             selected_app: selected.app.as_str(),
         };
-        first_governed(index, namespace, names)
+        self.found(index, namespace, names)
     }
 
     /// The same for the Deployment that is replaced. A selector cannot change, so that of the new object is valid for both.
@@ -57,19 +57,14 @@ impl Webhook {
                 ..Names::default()
             },
         };
-        first_governed(index, namespace, names)
+        self.found(index, namespace, names)
     }
-}
 
-/// The personas of the first name that finds any.
-fn first_governed<'s>(index: &'s Snapshot, namespace: &str, names: Names<'s>) -> Governed<'s> {
-    let mut found = names.in_order(index.matching()).map(|(_, app)| Governed {
-        app,
-        personas: index.find(namespace, app),
-    });
-    let governed = found.find(|governed| !governed.personas.is_empty());
-    governed.unwrap_or(Governed {
-        app: names.label,
-        personas: Personas::default(),
-    })
+    /// The personas for these names. Upstream knows no default personas.
+    fn found<'s>(&self, index: &'s Snapshot, namespace: &str, names: Names<'s>) -> Governed<'s> {
+        match self.rulebook.set {
+            RuleSet::Complete => index.governed(namespace, names),
+            RuleSet::Upstream => index.governed_by_name(namespace, names),
+        }
+    }
 }

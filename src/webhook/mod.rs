@@ -135,9 +135,11 @@ impl Webhook {
             },
             workload: &read_stored,
         });
-        let was_governed = old.as_ref().is_some_and(|old| !old.governed.personas.is_empty());
+        let was_governed = old
+            .as_ref()
+            .is_some_and(|old| !old.governed.is_empty() && !old.governed.by_default);
         let sticky = was_governed && self.rulebook.set == RuleSet::Complete;
-        if governed.personas.is_empty() && !sticky {
+        if governed.is_empty() && !sticky {
             return Ok(self.nobody_governs(outline, object, subject, known));
         }
         // Finalizers and other metadata of an object that is being deleted are ignored. A changed spec is not.

@@ -3,6 +3,7 @@
 //! This file defines the wire format of the request, v1 and v1beta1 alike (they differ in nothing that is read here). `answer`
 //! defines that of the answer.
 
+mod envelope;
 mod opening;
 mod target;
 
@@ -10,8 +11,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use envelope::{Body, Envelope};
 pub use opening::Opening;
-use target::Kind;
 pub use target::Target;
 
 use super::skim;
@@ -49,13 +50,14 @@ impl Version {
 }
 
 /// The operation on the object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A new object.
     Create,
     /// A changed one.
     Update,
     /// DELETE, CONNECT or an operation unknown today: always allowed (contract 2.3, step 1).
+    #[default]
     Other,
 }
 
@@ -82,7 +84,7 @@ impl Operation {
 }
 
 /// The part of a review that is understood even when its object is not.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outline<'a> {
     /// The version of the request.
     pub version: Version,
@@ -167,86 +169,8 @@ pub enum Malformed<'a> {
     Envelope(String),
 }
 
-/// The body. `New` and `Old` are the two objects, or a type that skips them.
-#[derive(Default, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    bound(deserialize = "'de: 'a, New: Default + Deserialize<'de>, Old: Default + Deserialize<'de>")
-)]
-struct Envelope<'a, New, Old> {
-    #[serde(borrow, default)]
-    api_version: Text<'a>,
-    #[serde(borrow, default)]
-    kind: Text<'a>,
-    #[serde(default)]
-    request: Option<Object<Request<'a, New, Old>>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    bound(deserialize = "'de: 'a, New: Default + Deserialize<'de>, Old: Default + Deserialize<'de>")
-)]
-struct Request<'a, New, Old> {
-    #[serde(borrow, default)]
-    uid: Text<'a>,
-    #[serde(borrow, default)]
-    kind: Object<Kind<'a>>,
-    #[serde(borrow, default)]
-    resource: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sub_resource: Text<'a>,
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    namespace: Text<'a>,
-    #[serde(borrow, default)]
-    operation: Text<'a>,
-    #[serde(default)]
-    object: Option<New>,
-    #[serde(default)]
-    old_object: Option<Old>,
-    #[serde(default)]
-    dry_run: Option<bool>,
-}
-
 /// A body of which everything that rules read is parsed.
-type Whole<'a> = Object<Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>>;
-
-impl<'a, New, Old> Envelope<'a, New, Old> {
-    fn open(self) -> Result<(Outline<'a>, Option<New>, Option<Old>), String> {
-        let Some(version) = Version::read(&self.api_version) else {
-            let reason = match self.api_version.is_empty() {
-                true => "apiVersion is missing; send an admission.k8s.io/v1 AdmissionReview",
-                false => "apiVersion is not admission.k8s.io/v1 or admission.k8s.io/v1beta1",
-            };
-            return Err(reason.to_owned());
-        };
-        if self.kind.as_str() != "AdmissionReview" {
-            return Err("kind is not AdmissionReview".to_owned());
-        }
-        let Some(Object(request)) = self.request else {
-            return Err("request is missing; an AdmissionReview without one asks nothing".to_owned());
-        };
-        if request.uid.is_empty() {
-            return Err("request.uid is missing; there is nothing to answer to".to_owned());
-        }
-        let outline = Outline {
-            version,
-            uid: request.uid,
-            operation: Operation::read(&request.operation),
-            namespace: request.namespace,
-            name: request.name,
-            target: Target {
-                kind: request.kind.0,
-                resource: request.resource,
-                sub_resource: request.sub_resource,
-            },
-            dry_run: request.dry_run.unwrap_or(false),
-        };
-        Ok((outline, request.object, request.old_object))
-    }
-}
+type Whole<'a> = Envelope<'a, Object<Workload<'a>>, Object<Stored<'a>>>;
 
 impl<'a> Review<'a> {
     /// Namespace and name of the object (contract 2.3): the object's own, and the request's where the object has none. Some
@@ -296,8 +220,9 @@ impl<'a> Review<'a> {
     /// As [`Review::read`].
     pub fn read_within(room: Room, body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
         let mut left = room;
-        match within(&mut left, || skim::from_slice::<Whole<'a>>(body)) {
-            Ok(whole) => Self::open(whole, left),
+        let mut whole = Whole::default();
+        match within(&mut left, || skim::from_slice_seed(body, Body(&mut whole))) {
+            Ok(()) => Self::open(whole, left),
             Err(_) => Self::by_serde_json(room, body),
         }
     }
@@ -323,7 +248,7 @@ impl<'a> Review<'a> {
     }
 
     #[inline]
-    fn open(Object(envelope): Whole<'a>, left: Room) -> Result<Review<'a>, Malformed<'a>> {
+    fn open(envelope: Whole<'a>, left: Room) -> Result<Review<'a>, Malformed<'a>> {
         let (outline, object, old) = envelope.open().map_err(Malformed::Envelope)?;
         Ok(Review {
             outline,
@@ -338,8 +263,8 @@ impl<'a> Review<'a> {
 
     /// The second, tolerant pass after a failed first one: objects are skipped whatever they contain.
     fn malformed(body: &'a [u8]) -> Malformed<'a> {
-        match serde_json::from_slice::<Object<Envelope<'a, IgnoredAny, IgnoredAny>>>(body) {
-            Ok(Object(envelope)) => match envelope.open() {
+        match serde_json::from_slice::<Envelope<'a, IgnoredAny, IgnoredAny>>(body) {
+            Ok(envelope) => match envelope.open() {
                 Ok((outline, _, _)) => Malformed::Object {
                     outline: Box::new(outline),
                     reason: object_reason(body),

@@ -38,6 +38,9 @@
 {{- if ne .rules "complete" }}
 {{- $args = append $args (printf "--rules=%s" .rules) }}
 {{- end }}
+{{- with .defaultPersonasNamespace }}
+{{- $args = append $args (printf "--default-personas-namespace=%s" .) }}
+{{- end }}
 {{- range $rule, $level := .ruleLevels }}
 {{- $args = append $args (printf "--rule-level=%s=%s" $rule $level) }}
 {{- end }}

@@ -25,7 +25,7 @@ pub struct Current {
 pub enum Outcome {
     /// The object does not exist any more.
     Gone,
-    /// Only timestamps differ, so nothing was sent.
+    /// Only timestamps differ, or the caller may not write any more, so nothing was sent.
     Unchanged,
     /// It was written.
     Written,

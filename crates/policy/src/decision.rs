@@ -1,7 +1,8 @@
 //! Decides one request: which personas govern the object, which findings deny, and which are reported.
 //!
 //! A finding denies if its level is deny, the strictest mode of process, namespace and persona is enforcing, and the ratchet
-//! does not excuse it. The mode is applied here, last, and nowhere else.
+//! does not excuse it. The mode is applied in this file and nowhere else (`Judge::attribute`). The ratchet is asked only about
+//! a finding that would deny otherwise.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::finding::{Finding, Rule, Severity};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
-use super::question::Question;
+use super::question::{Governed, Question};
 use super::ratchet::{Ratchet, Stored};
 use super::rules::{self, Context, RuleSet, Subject, Surface};
 use super::strictest::{Demands, Personas, as_of};
@@ -35,7 +36,7 @@ impl Question<'_> {
         }
         let base = self.namespace_mode.or_stricter(rulebook.mode);
         let governing = governing(rulebook.set, self);
-        let all = governing.now.demands().chain(governing.before.demands());
+        let all = governing.governors().map(|governor| governor.demands);
         all.map(|demands| demands.persona.mode.or_stricter(base))
             .fold(base, Mode::max)
     }
@@ -65,14 +66,15 @@ impl<'a> Decision<'a> {
 
     /// `metadata.name` of every persona that was applied, sorted.
     pub fn personas(&self) -> impl Iterator<Item = &'a str> + Clone {
-        let [mut now, mut before] = [self.governing.now, self.governing.before].map(|side| {
-            let names = side.list().iter().map(|persona| persona.name.as_str());
-            names.peekable()
-        });
-        std::iter::from_fn(move || match (now.peek(), before.peek()) {
-            (Some(one), Some(other)) if other < one => before.next(),
-            (Some(_), _) => now.next(),
-            (None, _) => before.next(),
+        let Governing {
+            now, binding, before, ..
+        } = self.governing;
+        let mut sides = [now, binding, before].map(Personas::list);
+        std::iter::from_fn(move || {
+            let rest = sides.iter_mut().filter_map(|side| Some((side.split_first()?, side)));
+            let ((first, others), side) = rest.min_by_key(|((first, _), _)| first.name.as_str())?;
+            *side = others;
+            Some(first.name.as_str())
         })
     }
 
@@ -264,8 +266,10 @@ impl<'q, 'a> Judge<'q, 'a> {
 #[derive(Clone, Copy, Debug)]
 struct Governing<'a> {
     now: Personas<'a>,
+    /// Default personas beside those of the app.
+    binding: Personas<'a>,
     before: Personas<'a>,
-    /// The app name under which the old object was governed, when no persona governs the new one.
+    /// The app name under which the old object was governed, when no persona of an app governs the new one.
     escaped_from: Option<&'a str>,
 }
 
@@ -276,9 +280,12 @@ struct Governor<'a> {
 }
 
 fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
-    let now = question.governed.personas;
+    let Governed {
+        personas: now, binding, ..
+    } = question.governed;
     let unchanged = Governing {
         now,
+        binding,
         before: Personas::default(),
         escaped_from: None,
     };
@@ -288,10 +295,16 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
             now: now.first(),
             ..unchanged
         },
-        Some(old) if question.subject == Subject::Deployment && old.governed.app != question.governed.app => {
+        // Default personas govern whatever the label is, so no label leads away from them.
+        Some(old)
+            if question.subject == Subject::Deployment
+                && old.governed.app != question.governed.app
+                && !old.governed.by_default =>
+        {
+            let is_escape = !old.governed.personas.is_empty() && (now.is_empty() || question.governed.by_default);
             Governing {
                 before: old.governed.personas,
-                escaped_from: now.is_empty().then_some(old.governed.app),
+                escaped_from: is_escape.then_some(old.governed.app),
                 ..unchanged
             }
         }
@@ -301,10 +314,14 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
 
 impl<'a> Governing<'a> {
     fn governors(&self) -> impl Iterator<Item = Governor<'a>> + use<'a> {
-        let now = self.now.demands().map(|demands| Governor {
-            demands,
-            escaped_from: None,
-        });
+        let now = self
+            .now
+            .demands()
+            .chain(self.binding.demands())
+            .map(|demands| Governor {
+                demands,
+                escaped_from: None,
+            });
         let escaped_from = self.escaped_from;
         let before = self
             .before
@@ -315,11 +332,16 @@ impl<'a> Governing<'a> {
 
     /// The personas with a note.
     fn noted(&self) -> impl Iterator<Item = &'a Persona> + use<'a> {
-        self.now.noted().chain(self.before.noted())
+        self.now.noted().chain(self.binding.noted()).chain(self.before.noted())
     }
 
     fn first(&self) -> Option<&'a Persona> {
-        let mut all = self.now.list().iter().chain(self.before.list());
+        let mut all = self
+            .now
+            .list()
+            .iter()
+            .chain(self.binding.list())
+            .chain(self.before.list());
         all.next().map(Arc::as_ref)
     }
 }

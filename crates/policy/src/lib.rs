@@ -42,7 +42,7 @@ pub use issue::{Issue, Issues, issues};
 pub use level::{Level, Levels, PlatformRules};
 pub use matching::{MatchStrength, Matching, Names};
 pub use mode::{Mode, ModeWish};
-pub use persona::Persona;
+pub use persona::{DEFAULT_APP, Persona};
 pub use question::{Governed, Old, Question};
 pub use rules::{RuleSet, Subject};
 pub use strictest::{Personas, Strictest};

@@ -37,7 +37,7 @@ pub(super) fn of_question<'a>(
     first: &'a Persona,
 ) -> impl Iterator<Item = AttributedFinding<'a>> + use<'a> {
     let old = question.old.as_ref().map(|old| old.governed);
-    let before = old.filter(|old| old.app != question.governed.app);
+    let before = old.filter(|old| old.app != question.governed.app && !old.by_default);
     let shared = [Some(question.governed), before].into_iter().flatten();
     let mode = mode(
         ModeHolder::Namespace(question.namespace),

@@ -23,6 +23,8 @@ pub struct Persona {
     pub app: String,
     /// Annotation `dorgu.io/mode`.
     pub mode: ModeWish,
+    /// `spec.policies.binding`. Of a default persona: it also governs apps that have a persona of their own.
+    pub is_binding: bool,
     /// `spec.tier`. No rule reads it; personas are counted by it.
     pub tier: Tier,
     /// Whether `spec.resources` is there at all, even empty (R3).
@@ -164,7 +166,24 @@ impl Flaw {
     }
 }
 
+/// The `spec.name` of a default persona, which governs the apps that have no persona of their own. No label has this value.
+pub const DEFAULT_APP: &str = "*";
+
 impl Persona {
+    /// Whether it governs the apps that have no persona of their own.
+    pub fn is_default(&self) -> bool {
+        self.app == DEFAULT_APP
+    }
+
+    /// The same persona as objects of other namespaces are judged by it: answers name its namespace, too.
+    #[must_use]
+    pub fn for_other_namespaces(&self) -> Persona {
+        Persona {
+            name: format!("{}/{}", self.namespace, self.name),
+            ..self.clone()
+        }
+    }
+
     /// Whether an answer carries a note about this persona itself.
     pub(super) fn has_notes(&self) -> bool {
         !self.problems.is_empty() || matches!(self.mode, ModeWish::Unknown(_) | ModeWish::Misplaced(_))
@@ -249,6 +268,7 @@ impl Persona {
             name: object.metadata.name.clone().unwrap_or_default(),
             app: spec.name.clone(),
             mode: ModeWish::read_beside(mode(annotations), mode(object.metadata.labels.as_ref())),
+            is_binding: policies.and_then(|policies| policies.binding) == Some(true),
             tier: spec.tier.unwrap_or_default(),
             has_resources: resources.is_some(),
             limits,

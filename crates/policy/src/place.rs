@@ -1,5 +1,5 @@
-//! Defines the place of a finding: a field of the object, of its pod, or of a container. A container is identified by its
-//! list and its name.
+//! Defines the place of a finding: a field of the object, of its pod template, or of one container. A container is identified
+//! by the list that it is in (`containers` or `initContainers`) and by its name, not by its position.
 
 use std::hash::{Hash, Hasher};
 

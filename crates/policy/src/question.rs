@@ -8,12 +8,23 @@ use super::strictest::Personas;
 use super::workload::Workload;
 
 /// An app name and the personas found under it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Governed<'a> {
     /// The name by which the personas were found.
     pub app: &'a str,
     /// They; empty when no persona governs the object.
     pub personas: Personas<'a>,
+    /// Whether they are default personas, since none is of this app.
+    pub by_default: bool,
+    /// The default personas that govern beside those of the app.
+    pub binding: Personas<'a>,
+}
+
+impl Governed<'_> {
+    /// Whether no persona governs the object.
+    pub fn is_empty(&self) -> bool {
+        self.personas.is_empty() && self.binding.is_empty()
+    }
 }
 
 /// One create or update to decide on.

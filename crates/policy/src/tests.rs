@@ -59,6 +59,7 @@ fn judged_by<R>(
     let governed = Governed {
         app: "orders",
         personas: personas[..].into(),
+        ..Governed::default()
     };
     let stored = || serde_json::from_str(before.as_deref()?).ok();
     let old = old.map(|_| Old {
@@ -271,7 +272,7 @@ proptest! {
         let personas = [Arc::new(persona())];
         let text = object.to_string();
         let new: Workload<'_> = serde_json::from_str(&text).expect("a Deployment");
-        let governed = Governed { app: "orders", personas: personas[..].into() };
+        let governed = Governed { app: "orders", personas: personas[..].into(), ..Governed::default() };
         let read = std::cell::Cell::new(false);
         let stored = || { read.set(true); None };
         let question = Question {

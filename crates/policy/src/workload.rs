@@ -1,7 +1,9 @@
-//! Defines the few fields of a Deployment, or of its Scale, that rules read. All readers use the same serde types.
+//! Defines the serde types for the fields of a Deployment, or of its Scale subresource, that rules read. The webhook, the
+//! controllers and `doctor` all use these types.
 //!
-//! The fields are read in one borrowing pass over JSON bytes. Everything not named here (managedFields, env, volumes,
-//! status) is skipped without being built. Null and absent mean the same, as they do to the API server.
+//! Parsing is one pass over the JSON bytes, and texts are borrowed from them. Fields without a type here are skipped without
+//! being built: managedFields, env, volumes, and all of `status` except the `selector` of a Scale. An explicit null means the
+//! same as an absent field, as it does to the API server.
 
 mod cost;
 

@@ -1,14 +1,17 @@
-//! Decides which connection of a listener is evicted. That is necessary in two cases: all places are taken and a new
-//! connection arrives, or the memory for request bodies is used up and another body needs some. In the second case only slow
-//! bodies are evicted.
+//! Decides which connection of a listener makes room (is evicted). This happens in two cases. In the first, the listener has
+//! `Limits::max_connections` connections and another one arrives. In the second, the memory for request bodies is used up and
+//! another body needs some; then only connections whose body arrives slowly are evicted. An evicted connection is closed. If
+//! its request's body is still being read, that request is answered 503 first.
 //!
-//! The smallest [`Rank`] is evicted first. Connections that are being closed precede all others. Unproven connections
-//! follow, those of a crowding address before the rest. Proven connections are last. Many connections have no rank and are
-//! never evicted, such as one whose request is being handled, or whose body arrives quickly.
+//! The connection with the smallest [`Rank`] is evicted first. The order is: connections that are being closed already (first
+//! case only); unproven connections of a crowding address; other unproven connections; proven connections. A connection without
+//! a rank is never evicted, for example while its request is being handled or its body arrives quickly. A new connection waits
+//! when no connection has a rank.
 //!
-//! A connection is proven (`shown`) once the application has accepted one of its requests as sensible. An address is
-//! crowding when its unproven connections hold more than half of the places, or of the memory, that proven connections
-//! leave. An address alone proves nothing, since some clouds bring every API server through one proxy.
+//! A connection is proven (field `shown`) once the application has answered one of its requests as sensible, or has upgraded
+//! it to another protocol. An address is crowding when its unproven connections hold more than half of what the proven
+//! connections leave: of the places in the first case, of the memory in the second. A proven connection never counts against
+//! its address, since some clouds bring every API server through one proxy, that is, from one address.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,10 +1,11 @@
-//! Listeners, TLS, probes and shutdown. This crate knows HTTP and certificates, and no persona.
+//! Listeners, TLS, probes and shutdown. This crate handles HTTP and certificates; it contains no policy.
 //!
-//! Ready-made servers close idle connections while the API server may be about to use them. kube-apiserver keeps idle
-//! connections for 90 s and does not retry a POST that fails on a closing one. With `failurePolicy: Ignore`, every connection
-//! that the server closes at the wrong moment admits an unchecked object.
+//! General-purpose HTTP servers may close an idle connection just when the API server sends on it. kube-apiserver keeps idle
+//! connections for 90 s, and it does not retry a POST that fails because the connection is closing. With `failurePolicy:
+//! Ignore`, such a failure admits an unchecked object. Therefore this server keeps idle connections longer than 90 s, and at
+//! shutdown announces the close with an answer (`Connection: close`).
 //!
-//! Start reading in [`listen`]. What one connection may do, and for how long, is in `track`.
+//! Start reading in [`listen`]. `track` says what a connection may do and for how long.
 
 pub mod address;
 pub mod admin;

@@ -29,9 +29,12 @@ pub type Conversation<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 type Start = Box<dyn for<'a> FnOnce(&'a mut Stream, Drain) -> Conversation<'a> + Send>;
 
-/// Answers a request for another protocol: 101, and then `start` has the connection. It is given the drain, and should
-/// say goodbye once that has begun. A request that did not ask for `protocol`, has a body, or is a CONNECT is answered 426
-/// instead; one that comes while a drain runs 503.
+/// Returns a handler's answer that moves the connection to `protocol`. When the server sends it (101), it runs `start` with
+/// the connection and the [`Drain`]. After the drain has begun, `start` should end its protocol in order; the server closes
+/// the connection after [`Limits::parting`](super::limits::Limits).
+///
+/// The server sends another answer instead in two cases. During a drain it answers 503. Otherwise it answers 426 if the
+/// request does not ask for `protocol` in `Upgrade`, has a body, or is a CONNECT.
 pub fn switch<B: From<&'static str>>(
     protocol: &'static str,
     start: impl for<'a> FnOnce(&'a mut Stream, Drain) -> Conversation<'a> + Send + 'static,

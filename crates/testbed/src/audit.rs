@@ -163,9 +163,10 @@ impl Request {
 }
 
 impl Grant {
-    /// Every single grant of the ClusterRoles and Roles in a list of objects, as `kubectl get -o json` prints it.
+    /// Returns each single grant of the ClusterRoles and Roles in a list: one verb on one resource of one API group, with one
+    /// resource name or none. A Role's grants carry its namespace. `list` has the form that `kubectl get -o json` prints.
     ///
-    /// Rules about paths (`/metrics`) are none of objects and are left out.
+    /// Rules with `nonResourceURLs`, such as `/metrics`, grant nothing on objects and are left out.
     pub fn of_roles(list: &Value) -> Result<BTreeSet<Self>> {
         let mut grants = BTreeSet::new();
         let is_role = |object: &&Value| object["kind"] == "ClusterRole" || object["kind"] == "Role";

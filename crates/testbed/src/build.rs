@@ -1,5 +1,6 @@
-//! Builds the control plane's programs with Go from its module proxy. Versions are pinned in `tests/bed/kubernetes/go.mod` and
-//! here. The caller decides where the programs go.
+//! Builds etcd, the Kubernetes programs and kwok with an installed Go. Go downloads their source as modules.
+//! `tests/bed/kubernetes/go.mod` pins the versions of etcd and Kubernetes; `KWOK_VERSION` pins kwok's. The caller chooses the
+//! folder for the programs.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -113,8 +113,9 @@ impl Dorgu {
         Self::launch(program, &arguments, &environment, folder)
     }
 
-    /// A command line that begins with `dorgu serve`, as in a document, run in this folder. Where it names no addresses, the
-    /// kernel chooses the ports.
+    /// Starts a command line in this folder through `sh`, just as a document prints it. It must begin with `dorgu serve`; the
+    /// built `dorgu` is first in `PATH`. Each listener whose address the command does not give listens on 127.0.0.1, on a port
+    /// that the kernel chooses.
     pub fn typed(folder: &Path, command: &str) -> Self {
         let ours = program().parent().unwrap_or(folder).display();
         let line = format!("cd '{}' && PATH='{ours}':$PATH exec {command}", folder.display());

@@ -1,7 +1,8 @@
-//! Lays out the image without a container engine: an empty folder gets what `image/Containerfile` puts into the image, and
-//! the few files that a kubelet adds.
+//! Lays out the image's root file system in an empty folder, without a container engine. It copies the files that
+//! `image/Containerfile` copies, and adds `/etc/hosts` and `/etc/resolv.conf` as a kubelet does.
 //!
-//! This file reads as much of a Containerfile as ours needs; it starts nothing.
+//! The program is not built here: `DORGU_IMAGE_PROGRAM` names it, and it stands for every file that comes from another stage.
+//! The parser understands the instructions of our Containerfile only. This file starts no process.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -76,6 +76,7 @@ pub(super) struct Assessment {
 /// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     match observed.deployments {
+        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all.len()),
         [] => absent(observed),
         [one] => match one.running.as_deref() {
             Some(running) => present(set, observed, &one.name, running),
@@ -109,6 +110,40 @@ fn absent(observed: &Observed<'_>) -> Assessment {
             (Some(false), "NoDeployment", missing.clone()),
             (Some(true), "Skipped", "No Deployment to validate".to_owned()),
             (Some(false), "NoDeployment", missing),
+        ),
+        compared: false,
+    }
+}
+
+/// A default persona governs any number of Deployments. They are counted; each is compared when it is applied.
+fn governs(observed: &Observed<'_>, count: usize) -> Assessment {
+    let beside = match observed.persona.is_binding {
+        true => "",
+        false => " without an ApplicationPersona of their own",
+    };
+    let message = match count {
+        0 => format!("Governs no Deployment: there is none{}", beside.replace("their", "its")),
+        1 => format!("Governs 1 Deployment{}", beside.replace("their", "its")),
+        count => format!("Governs {count} Deployments{beside}"),
+    };
+    let (governs, reason, phase) = match count {
+        0 => (false, "NoDeployment", Phase::Pending),
+        _ => (true, "Governs", Phase::Active),
+    };
+    let skipped = "The Deployments of a default persona are compared when they are applied".to_owned();
+    Assessment {
+        generation: observed.generation,
+        phase,
+        health: HealthState::Unknown,
+        health_message: message.clone(),
+        passed: true,
+        issues: Vec::new(),
+        deployments: None,
+        conditions: conditions(
+            observed,
+            (Some(governs), reason, message.clone()),
+            (None, "Skipped", skipped),
+            (Some(governs), reason, message),
         ),
         compared: false,
     }

@@ -18,15 +18,19 @@ impl FoundDeployments {
     pub(super) fn of_app(&self, snapshot: &Snapshot, persona: &Persona) -> Deployments {
         let (namespace, app) = (&*persona.namespace, &*persona.app);
         let find = || -> Deployments {
-            let all = snapshot.workloads(namespace, app).into_iter();
-            all.filter(|deployment| deployment.running.is_some()).cloned().collect()
+            let all = match persona.is_default() {
+                true => snapshot.governed_by(persona),
+                false => snapshot.workloads(namespace, app),
+            };
+            let readable = all.into_iter().filter(|deployment| deployment.running.is_some());
+            readable.cloned().collect()
         };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if snapshot.find(namespace, app).len() < 2 {
             *last = None;
             return find();
         }
-        let basis = snapshot.basis(namespace, app);
+        let basis = snapshot.basis(persona);
         match &*last {
             Some((key, before, found)) if (&*key.namespace, &*key.app) == (namespace, app) && *before == basis => {
                 Arc::clone(found)

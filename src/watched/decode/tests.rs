@@ -77,10 +77,16 @@ fn a_persona_that_cannot_be_read_is_told_by_its_field() {
 }
 
 #[test]
-fn of_a_namespace_the_mode_is_kept_and_whether_it_is_going() {
+fn of_a_namespace_the_mode_is_kept_and_whether_it_is_opted_in_or_going() {
     let decode = |json: &str| Namespace::decode(json).expect("readable");
     let with = decode(r#"{"metadata":{"name":"shop","labels":{"dorgu.io/mode":"enforcing","a":"b"}}}"#);
     assert_eq!((&*with.name, with.mode), ("shop", ModeWish::read(Some("enforcing"))));
+    assert!(!with.is_opted_in);
+    let opted_in = |value: &str| {
+        let labels = format!(r#"{{"metadata":{{"name":"shop","labels":{{"dorgu.io/validate":"{value}"}}}}}}"#);
+        decode(&labels).is_opted_in
+    };
+    assert_eq!(["true", "false", "yes"].map(opted_in), [true, false, false]);
     let beside = decode(r#"{"metadata":{"name":"shop","annotations":{"dorgu.io/mode":"enforcing"}}}"#);
     assert_eq!(beside.mode, ModeWish::Misplaced("enforcing".into()));
     let without = decode(r#"{"metadata":{"name":"shop","labels":null}}"#);

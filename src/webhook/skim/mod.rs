@@ -13,6 +13,7 @@ mod blocks;
 pub(super) use blocks::stop;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::from_utf8;
 
 use serde::Deserialize;
@@ -25,8 +26,16 @@ use serde::forward_to_deserialize_any;
 /// # Errors
 /// The bytes are no JSON, or unusual JSON, or not a `T`.
 pub(super) fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Unusual> {
+    from_slice_seed(text, PhantomData)
+}
+
+/// The same into a place that the seed knows.
+///
+/// # Errors
+/// As [`from_slice`].
+pub(super) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(text: &'de [u8], seed: S) -> Result<S::Value, Unusual> {
     let mut reader = Reader { text, at: 0 };
-    let value = T::deserialize(&mut reader)?;
+    let value = seed.deserialize(&mut reader)?;
     match reader.peek() {
         Err(Unusual) => Ok(value),
         Ok(_) => Err(Unusual),

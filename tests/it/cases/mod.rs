@@ -16,7 +16,7 @@ use dorgu::api::ApplicationPersona;
 use dorgu::api::levels::PlatformRule;
 use dorgu::index::Snapshot;
 use dorgu::policy::answer::Help;
-use dorgu::policy::{Mode, ModeWish, Persona, PlatformRules, RuleSet};
+use dorgu::policy::{Governed, Mode, ModeWish, Names, Persona, PlatformRules, RuleSet};
 
 /// One file of the corpus.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Case {
     /// `--match`, `label` when absent.
     #[serde(default)]
     pub matching: Option<String>,
+    /// `--default-personas-namespace`.
+    #[serde(default)]
+    pub default_personas_namespace: Option<String>,
     /// The Deployment to be stored.
     #[serde(default)]
     pub deployment: Option<Value>,
@@ -102,6 +105,18 @@ pub struct Answer {
     pub message: String,
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// The personas that govern an object with this label.
+pub fn governed<'s>(snapshot: &'s Snapshot, set: RuleSet, namespace: &str, label: &'s str) -> Governed<'s> {
+    let names = Names {
+        label,
+        ..Names::default()
+    };
+    match set {
+        RuleSet::Complete => snapshot.governed(namespace, names),
+        RuleSet::Upstream => snapshot.governed_by_name(namespace, names),
+    }
 }
 
 impl Case {

@@ -1,14 +1,14 @@
 //! Runs the corpus through the pure decision.
 
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
-use dorgu::policy::{Governed, Old, Question, RuleSet, Rulebook, Subject, Workload, decide};
+use dorgu::policy::{Old, Question, RuleSet, Rulebook, Subject, Workload, decide};
 
-use super::{Answer, Case};
+use super::{Answer, Case, governed};
 
 #[test]
 fn the_decision_is_what_each_case_says() {
     Case::check(1_100, |case, set, mode| {
-        if case.matching.is_some() || case.review.is_some() {
+        if case.matching.is_some() || case.default_personas_namespace.is_some() || case.review.is_some() {
             return None; // Finding the persona and reading odd reviews is the webhook's part.
         }
         let snapshot = case.snapshot();
@@ -32,25 +32,19 @@ fn the_decision_is_what_each_case_says() {
                 .to_owned(),
         };
         let now = app(&new);
-        let governed = Governed {
-            app: &now,
-            personas: snapshot.find(namespace, &now),
-        };
+        let now = governed(&snapshot, set, namespace, &now);
         let before = old
             .as_deref()
             .map(|text| app(&serde_json::from_str(text).expect("a stored object is readable")));
         let read = || serde_json::from_str(old.as_deref()?).ok();
         let old = before.as_deref().map(|before| match subject {
-            Subject::Deployment => Governed {
-                app: before,
-                personas: snapshot.find(namespace, before),
-            },
-            Subject::Scale => governed,
+            Subject::Deployment => governed(&snapshot, set, namespace, before),
+            Subject::Scale => now,
         });
         let upstream = set == RuleSet::Upstream;
         // Upstream forgets who governed the stored object.
-        let escaped = !upstream && old.is_some_and(|old| !old.personas.is_empty());
-        let nobody = governed.personas.is_empty() && !escaped;
+        let escaped = !upstream && old.is_some_and(|old| !old.is_empty() && !old.by_default);
+        let nobody = now.is_empty() && !escaped;
         let keeps_spec = match (&case.deployment, &case.old_deployment) {
             (Some(new), Some(old)) => new["spec"] == old["spec"],
             _ => false,
@@ -67,7 +61,7 @@ fn the_decision_is_what_each_case_says() {
         let question = Question {
             subject,
             new: &new,
-            governed,
+            governed: now,
             old,
             namespace,
             namespace_mode,

@@ -41,7 +41,8 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
         Some("chain") => Matching::Chain,
         Some(other) => panic!("{}: matching {other}?", case.name()),
     };
-    let index = Arc::new(Index::new(matching, PlatformRules::default()));
+    let index = Index::new(matching, PlatformRules::default());
+    let index = Arc::new(index.with_platform_defaults(case.default_personas_namespace.as_deref()));
     index.replace(case.snapshot());
     Webhook {
         help: case.help.to_help(),

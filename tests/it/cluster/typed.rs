@@ -189,6 +189,7 @@ fn found(deployment: &Value, persona: &Persona) -> BTreeSet<&'static str> {
         governed: Governed {
             app: "orders",
             personas: personas[..].into(),
+            ..Governed::default()
         },
         old: None,
         namespace: "",

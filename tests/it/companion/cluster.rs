@@ -160,6 +160,7 @@ fn index() -> Index {
         Arc::new(Namespace {
             name: name.into(),
             mode: ModeWish::Unset,
+            is_opted_in: false,
             terminating,
             uid: if name == Namespace::OF_CLUSTER {
                 "the-uid".into()

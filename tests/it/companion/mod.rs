@@ -2,6 +2,7 @@
 
 mod away;
 mod cluster;
+mod defaults;
 mod many;
 mod quiet;
 mod rollout;

@@ -2,6 +2,7 @@
 //! these three kinds and nothing else.
 
 mod cut;
+mod defaults;
 mod faults;
 mod many;
 mod memory;

@@ -53,7 +53,8 @@ pub use status::ApplicationPersonaStatus;
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationPersonaSpec {
     /// The application's name. A persona governs the Deployments of its namespace whose label app.kubernetes.io/name
-    /// says exactly this; ArgoCD Applications are joined by it too.
+    /// says exactly this; ArgoCD Applications are joined by it too. "*" makes it a default persona, which governs the apps of
+    /// its namespace that have no persona of their own.
     pub name: String,
     /// Version of the persona format, free text; the CLI writes "1". No check reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -292,6 +293,10 @@ pub struct Policies {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["rule"]))]
     pub rules: Vec<RuleLevel>,
+    /// Of a default persona (name "*"): it also governs apps that have a persona of their own, beside that persona. The strictest
+    /// of each limit counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<bool>,
 }
 
 /// How containers must be confined.

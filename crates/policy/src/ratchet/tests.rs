@@ -34,6 +34,7 @@ fn is_refused(update: &Update) -> bool {
     let governed = Governed {
         app: "orders",
         personas: personas[..].into(),
+        ..Governed::default()
     };
     let stored = || serde_json::from_str(&old).ok();
     let question = Question {

@@ -1,7 +1,9 @@
-//! The rules, one file for each family. A rule reports its findings about one workload and one persona, and knows no mode.
+//! The rules, one file for each family. A rule compares one workload with one persona and reports findings. It does not know
+//! the mode (advisory or enforcing), so it does not decide whether a finding denies.
 //!
-//! The rules judge an object part by part, first the object without its containers and then each container, so that no list
-//! of all findings is needed: a pod may have thousands of containers, each with ten findings.
+//! The object is judged in parts: first the object without its containers, then each container. The caller (`decision`) merges
+//! the findings of several personas after each part and keeps the first ones and the counts. So it never holds a list of all
+//! findings, which would be long for a pod with thousands of containers and ten findings each.
 
 mod images;
 mod labels;

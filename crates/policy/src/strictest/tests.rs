@@ -247,7 +247,11 @@ impl<'a> Asking<'a> {
     fn decide(&self, now: Personas<'a>, before: Personas<'a>) -> Decision<'a> {
         let asked = self.asked;
         let [governed, left] = [(asked.apps[0], now), (asked.apps[1], before)];
-        let governed_by = |(app, personas)| Governed { app, personas };
+        let governed_by = |(app, personas)| Governed {
+            app,
+            personas,
+            ..Governed::default()
+        };
         let question = Question {
             subject: asked.subject,
             new: self.new,

@@ -17,14 +17,14 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-/// TLS 1.3 and HTTP/1.1 only. Every supported API server and every tool that calls us speaks both; kube-apiserver offers
-/// webhooks nothing but `http/1.1`.
+/// Builds the settings with TLS 1.3 and, by ALPN, HTTP/1.1 only. Every supported API server, and every tool that calls us,
+/// speaks both. kube-apiserver offers nothing but `http/1.1` to webhooks.
 ///
-/// Sessions are never resumed. kube-apiserver does not request it, and a resumed session would not verify its client
-/// certificate again after the client CA has changed.
+/// Sessions are never resumed. kube-apiserver does not ask for resumption. A resumed session would also skip verifying the
+/// client certificate, even after the client CA has changed.
 ///
 /// # Errors
-/// The TLS library rejects the combination.
+/// The TLS library's cryptography provider does not support TLS 1.3.
 pub fn server_config(resolver: Arc<Resolver>, client_auth: Option<&ClientAuth>) -> Result<Arc<ServerConfig>, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
     let mut config = match client_auth {

@@ -1,5 +1,6 @@
-//! Generates a certificate that needs nothing from outside: a CA whose key never leaves memory, and short-lived leaves that
-//! it signs. Clients trust the CA once and do not notice when a leaf is replaced.
+//! Generates the serving certificate without anything from outside. The process makes a CA at start and signs short-lived leaf
+//! certificates with it. The CA's key never leaves memory, so a restarted process has another CA. Clients that trust the CA
+//! need not do anything when a leaf is replaced.
 
 use std::io::{self, Write};
 use std::path::Path;
