@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use dorgu::files::Folder;
-use dorgu::index::{Change, Index, StoredPersona};
+use dorgu::index::{Change, Deployment, Index, StoredPersona};
 use dorgu::k8s::Decode;
 use dorgu::manifest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::support::payloads;
+use super::support::payloads::{self, SHAPES, Variant};
 
 const PERSONAS: usize = 2_000;
 const PER_FILE: usize = 100;
@@ -145,4 +145,38 @@ fn a_persona_of_a_cluster_takes_few_bytes_and_listing_all_again_hardly_more() {
         more <= of_all / 50,
         "{more} bytes more are held after the same was listed again"
     );
+}
+
+/// Bytes for each Deployment of one container with all that rules read, names and what finds it included.
+const MAX_DEPLOYMENT: u64 = 1_000;
+
+#[test]
+fn a_deployment_takes_few_bytes_with_its_images() {
+    let stored = |number: usize| {
+        let review: Value =
+            serde_json::from_str(&payloads::review(SHAPES[0], Variant::Compliant, number)).expect("JSON");
+        let mut object = review["request"]["object"].clone();
+        object["metadata"]["name"] = json!(format!("orders-{number}"));
+        object.to_string()
+    };
+    let of = |count: usize| {
+        let texts: Vec<String> = (0..count).map(stored).collect();
+        let index = Index::default();
+        let (held, _) = bytes(|| {
+            let objects = texts
+                .iter()
+                .map(|text| Arc::new(Deployment::decode(text).expect("readable")));
+            let objects = objects.collect();
+            index.deployments(Change::Replace {
+                objects,
+                kept: Vec::new(),
+            });
+        });
+        (index, held)
+    };
+    let (_, of_one) = of(1);
+    let (_, of_all) = of(PERSONAS);
+    let deployment = each(of_one, of_all);
+    println!("a Deployment: {deployment} bytes");
+    assert!(deployment <= MAX_DEPLOYMENT, "{deployment} bytes");
 }

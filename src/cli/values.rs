@@ -5,6 +5,7 @@ use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;
 use crate::policy::Rule;
 use crate::policy::exception::MaxLength;
+use crate::policy::image::Reference;
 use crate::runtime::flags::duration;
 use crate::server::address::{BadAddress, BindAddress};
 
@@ -27,33 +28,7 @@ pub(super) fn own_namespace(text: &str) -> Result<String, String> {
 
 /// A reference to a container image, as a kubelet takes one.
 pub(super) fn image(text: &str) -> Result<String, String> {
-    let part = |text: &str, more: &[char]| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
-    };
-    let (named, digest) = text
-        .split_once('@')
-        .map_or((text, None), |(named, digest)| (named, Some(digest)));
-    let (path, tag) = match named.rsplit_once(':') {
-        // With a slash after it, this is a registry's port.
-        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
-        _ => (named, None),
-    };
-    let (registry, repository) = match path.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
-        _ => (None, path),
-    };
-    let digest_is_right = |digest: &str| {
-        digest
-            .strip_prefix("sha256:")
-            .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
-    };
-    let right = registry.is_none_or(|host| part(host, &['.', '-', ':', '[', ']']))
-        && repository
-            .split('/')
-            .all(|one| part(one, &['.', '_', '-']) && !one.contains(|c: char| c.is_ascii_uppercase()))
-        && tag.is_none_or(|tag| part(tag, &['.', '_', '-']) && !tag.starts_with(['.', '-']) && tag.len() <= 128)
-        && digest.is_none_or(digest_is_right);
-    if right {
+    if Reference::parse(text).is_some() {
         return Ok(text.to_owned());
     }
     let reason =

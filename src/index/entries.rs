@@ -6,6 +6,8 @@ use super::fingerprint::StatusFingerprint;
 use super::table::Keyed;
 use crate::api::levels::PlatformRule;
 use crate::policy::exception::Target;
+use crate::policy::text::Text;
+use crate::policy::workload::first_image;
 use crate::policy::{Exception, Matching, ModeWish, Names, Persona};
 
 /// A persona, with the data that shows whether the object behind it has changed.
@@ -163,8 +165,8 @@ pub struct Running {
     /// The fields of `spec` that rules read, as [`crate::policy::workload::Spec::to_json`] writes them; or why they cannot be
     /// read.
     pub spec: Result<Box<str>, Box<str>>,
-    /// Image of the first container; empty when it has none.
-    pub image: Box<str>,
+    /// Image of the first container where `spec` cannot be read, which has it otherwise; empty when it has none.
+    pub unread_image: Box<str>,
     /// `status.replicas`.
     pub replicas: i32,
     /// `status.readyReplicas`.
@@ -180,11 +182,21 @@ impl Default for Running {
     fn default() -> Running {
         Running {
             spec: Ok("{}".into()),
-            image: Box::default(),
+            unread_image: Box::default(),
             replicas: 0,
             ready: 0,
             available: false,
             progressing: false,
+        }
+    }
+}
+
+impl Running {
+    /// Image of the first container; empty when it has none.
+    pub fn image(&self) -> Text<'_> {
+        match &self.spec {
+            Ok(spec) => first_image(spec),
+            Err(_) => (&*self.unread_image).into(),
         }
     }
 }

@@ -268,7 +268,13 @@ impl Decode for Deployment {
             Ok(_) => Err(Unreadable::new(format!("template.spec: {}", left.reason()))),
             Err(reason) => Err(reason),
         };
-        let containers = slim.0.template.0.spec.0.containers.unwrap_or_default();
+        let judged = judged.map_err(|reason: Unreadable| in_spec(reason).as_str().into());
+        // Where the spec was read, it has the image.
+        let containers = slim.0.template.0.spec.0.containers.filter(|_| judged.is_err());
+        let image = containers
+            .as_deref()
+            .and_then(<[_]>::first)
+            .map(|first| first.0.image.as_str());
         let labels = |labels: &Labels<'_>| AppLabels {
             name: labels.name.as_str().into(),
             app: labels.app.as_str().into(),
@@ -285,8 +291,8 @@ impl Decode for Deployment {
             labels: labels(&metadata.labels),
             selected: labels(&slim.0.selector.0.match_labels),
             running: Some(Box::new(Running {
-                spec: judged.map_err(|reason| in_spec(reason).as_str().into()),
-                image: containers.first().map_or("", |first| first.0.image.as_str()).into(),
+                unread_image: image.unwrap_or_default().into(),
+                spec: judged,
                 replicas: status.replicas.unwrap_or(0),
                 ready: status.ready_replicas.unwrap_or(0),
                 available: holds("Available"),

@@ -38,9 +38,13 @@ mod generated;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod installed;
 #[cfg(test)]
 mod lease;
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod part;
 #[cfg(test)]

@@ -7,18 +7,18 @@ mod generate;
 
 use std::{
     cmp::Ordering,
-    env,
     fmt::Write as _,
-    io::{BufRead, BufReader, ErrorKind, Write},
-    path::{Path, PathBuf},
+    io::{BufRead, BufReader, Write},
+    path::Path,
     process::{Command, Stdio},
     thread,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use dorgu::policy::quantity::Quantity;
 
 use self::generate::{Case, Generator};
+use crate::oracle::{self, number_from};
 
 /// Enough to see every shape of text many times, in a few seconds.
 const CASES: usize = 50_000;
@@ -32,18 +32,8 @@ const SHOWN: usize = 20;
 fn quantities_are_those_of_go() {
     let cases = number_from("DORGU_QUANTITY_CASES", CASES as u64) as usize;
     let seed = number_from("DORGU_QUANTITY_SEED", SEED);
-    let oracle = match oracle() {
-        Ok(oracle) => oracle,
-        Err(reason) => {
-            let required = env::var_os("DORGU_TESTS_MUST_NOT_SKIP").is_some();
-            assert!(!required, "quantities were not compared with Go's: {reason}");
-            // Not by println: the output of a test that passes is not shown.
-            let line = format!("skipped: quantities were not compared with Go's: {reason}\n");
-            std::io::stderr()
-                .write_all(line.as_bytes())
-                .expect("stderr can be written to");
-            return;
-        }
+    let Some(oracle) = oracle::program("quantity") else {
+        return;
     };
     let start = Instant::now();
     let tally = compare(&oracle, &mut Generator::new(seed), cases);
@@ -174,56 +164,4 @@ fn answer(case: &Case, before: &mut Option<Quantity>, tally: &mut Tally) -> Stri
     let answer = format!("{order}{sign} {printed}");
     *before = Some(quantity).filter(|_| case.compared);
     answer
-}
-
-/// The Go program, built when it is missing or older than its sources; or why there is none.
-fn oracle() -> Result<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = root.join("tests/bed/quantity");
-    let folder = root.join(".testbed/bin");
-    let oracle = folder.join("quantity-oracle");
-    let newest = ["main.go", "go.mod", "go.sum"]
-        .map(|name| modified(&sources.join(name)).expect("a source"))
-        .into_iter()
-        .max();
-    if modified(&oracle) >= newest {
-        return Ok(oracle);
-    }
-    std::fs::create_dir_all(&folder).expect("the folder of the test bed can be made");
-    // Renamed when complete: another test process may be building or running it.
-    let unfinished = folder.join(format!("quantity-oracle.{}", std::process::id()));
-    let build = Command::new("go")
-        .args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o"])
-        .arg(&unfinished)
-        .arg(".")
-        .current_dir(&sources)
-        .output();
-    match build {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err("the program `go` is not installed or not in PATH".to_owned());
-        }
-        Err(error) => panic!("`go build` cannot be started: {error}"),
-        Ok(build) => assert!(
-            build.status.success(),
-            "`go build` in tests/bed/quantity: {}\n{}",
-            build.status,
-            String::from_utf8_lossy(&build.stderr)
-        ),
-    }
-    std::fs::rename(&unfinished, &oracle).expect("the helper can be put in its place");
-    Ok(oracle)
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    path.metadata().and_then(|metadata| metadata.modified()).ok()
-}
-
-fn number_from(variable: &str, default: u64) -> u64 {
-    match env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|error| panic!("{variable}={text:?} is not a number: {error}")),
-        Err(env::VarError::NotPresent) => default,
-        Err(error) => panic!("{variable}: {error}"),
-    }
 }

@@ -60,6 +60,9 @@ pub enum RuleName {
     PrivilegeEscalation,
     PrivilegeEscalationUnset,
     WritableRootFilesystem,
+    ImageRegistryNotAllowed,
+    ImageTagLatest,
+    ImageDigestMissing,
 }
 
 /// The level of one rule, in a persona.

@@ -116,7 +116,8 @@ fn closed_sets_of_an_application_are_those_of_the_contract() {
                 "cpu-limit-above-persona", "memory-limit-above-persona", "cpu-limit-missing", "memory-limit-missing",
                 "requests-missing", "replicas-below-minimum", "replicas-above-maximum", "liveness-probe-missing",
                 "liveness-path-differs", "readiness-probe-missing", "run-as-non-root", "privilege-escalation",
-                "privilege-escalation-unset", "writable-root-filesystem",
+                "privilege-escalation-unset", "writable-root-filesystem", "image-registry-not-allowed",
+                "image-tag-latest", "image-digest-missing",
             ],
         }))
     );

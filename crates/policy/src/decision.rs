@@ -267,7 +267,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         let is_complete = self.context.set == RuleSet::Complete;
         let may_deny = severity == Severity::Error && self.effective == Mode::Enforcing;
         let is_enforced = may_deny && !(is_complete && self.ratchet.excuses(&mut finding));
-        let owner = self.governor.demands.owner(finding.rule);
+        let owner = self.governor.demands.owner_of(&finding);
         let finding = as_of(owner, finding);
         Some(AttributedFinding::new(finding, owner, severity, is_enforced))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 pub use super::place::{ContainerKind, ContainerRef, Place};
 pub use super::rule::{Rule, Severity};
 
+use super::image::Registries;
 use super::persona::{Persona, Problem};
 use super::quantity::Quantity;
 
@@ -105,6 +106,23 @@ pub enum Fact<'a> {
         observed: &'a str,
         /// The persona's path.
         allowed: &'a str,
+    },
+    /// An image from where the persona allows none, or one that cannot be read.
+    ImageNotAllowed {
+        /// The image, as written.
+        image: &'a str,
+        /// Where images may come from.
+        allowed: &'a Registries,
+    },
+    /// An image whose tag is `latest`, or one that cannot be read.
+    ImageLatest {
+        /// The image, as written.
+        image: &'a str,
+    },
+    /// An image without a digest, or one that cannot be read.
+    DigestMissing {
+        /// The image, as written.
+        image: &'a str,
     },
     /// The label that named the app is gone or names another app, which no persona governs.
     Label {

@@ -358,8 +358,11 @@ impl Display for Suggestion<'_> {
             Fact::WritableRoot { .. } => f.write_str("Set readOnlyRootFilesystem: true"),
             Fact::ProbeMissing { path, .. } => write!(f, "Add a probe at {}", Shown(path)),
             Fact::PathDiffers { allowed, .. } => write!(f, "Set the path to {}", Shown(allowed)),
+            Fact::ImageNotAllowed { allowed, .. } => write!(f, "Use an image from {allowed}"),
+            Fact::ImageLatest { .. } => f.write_str("Set another tag than latest, or a digest"),
+            Fact::DigestMissing { .. } => f.write_str("Add the digest of the image: @sha256: and 64 digits"),
             Fact::Label { allowed, .. } => write!(f, "Set label app.kubernetes.io/name: {}", Shown(allowed)),
-            Fact::Unreadable { problem, .. } => write!(f, "Set {} to a quantity such as 500m or 1Gi", problem.field),
+            Fact::Unreadable { problem, .. } => write!(f, "Set {} to {}", problem.field, problem.flaw.example()),
             Fact::Duplicate { .. } => f.write_str("Give each ApplicationPersona a spec.name of its own"),
             Fact::ModeUnknown { .. } => f.write_str("Set dorgu.io/mode to advisory or enforcing"),
             Fact::ModeMisplaced { holder, .. } => f.write_str(match holder {

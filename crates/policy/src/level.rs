@@ -176,6 +176,9 @@ settable! {
     PrivilegeEscalation,
     PrivilegeEscalationUnset,
     WritableRootFilesystem,
+    ImageRegistryNotAllowed,
+    ImageTagLatest,
+    ImageDigestMissing,
 }
 
 impl Severity {

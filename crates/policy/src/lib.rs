@@ -12,6 +12,7 @@ pub mod exception;
 pub mod finding;
 mod first;
 pub mod fix;
+pub mod image;
 pub mod issue;
 pub mod json;
 pub mod level;

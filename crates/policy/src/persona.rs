@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::image::Registries;
 use super::level::Levels;
 use super::mode::ModeWish;
 use super::quantity::Quantity;
 use super::text::{Shown, cut};
 use dorgu_api::ApplicationPersona;
-use dorgu_api::application_persona::{Ownership, Tier};
+use dorgu_api::application_persona::{self as api, Ownership, Tier};
 
 /// What one ApplicationPersona demands. Absent means "not checked" (contract 1): the schema's defaults were applied
 /// before, by the API server or by file mode, and are not repeated here.
@@ -53,6 +54,8 @@ pub struct Persona {
     pub read_only_root_filesystem: bool,
     /// `spec.policies.security.allowPrivilegeEscalation` is false.
     pub forbids_privilege_escalation: bool,
+    /// `spec.policies.images`, where it demands anything.
+    pub images: Option<Box<Images>>,
     /// `spec.policies.rules`: the levels that it wishes for single rules.
     pub levels: Levels,
     /// `spec.ownership`, as a denial says it; empty where there is none.
@@ -68,6 +71,30 @@ pub struct PersonaResources {
     pub cpu: Option<Quantity>,
     /// Bytes of memory.
     pub memory: Option<Quantity>,
+}
+
+/// What a persona demands of images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// Where they may come from; absent for everywhere.
+    pub registries: Option<Registries>,
+    /// Whether the tag `latest` is forbidden.
+    pub deny_latest: bool,
+    /// Whether a digest is required.
+    pub require_digest: bool,
+}
+
+impl Images {
+    /// `None` where nothing is demanded. `unreadable` gets the entries that are no registries.
+    fn parse<'a>(images: &'a api::Images, unreadable: impl FnMut(&'a str)) -> Option<Box<Images>> {
+        let list = &images.registries;
+        let images = Images {
+            registries: (!list.is_empty()).then(|| Registries::parse(list, unreadable)),
+            deny_latest: images.deny_latest == Some(true),
+            require_digest: images.require_digest == Some(true),
+        };
+        (images != Images::default()).then(|| Box::new(images))
+    }
 }
 
 /// Limits in the persona's own words.
@@ -116,6 +143,8 @@ pub enum Flaw {
     Unreadable,
     /// It is no whole number of bytes, such as `512m`, which is half a byte where 512 MiB were meant. Its check is made.
     FractionOfAByte,
+    /// It is no registry: it allows no image.
+    NotARegistry,
 }
 
 impl Flaw {
@@ -124,6 +153,15 @@ impl Flaw {
         match self {
             Flaw::Unreadable => "is not a quantity; check skipped",
             Flaw::FractionOfAByte => "is no whole number of bytes; m is a thousandth, M and Mi are millions",
+            Flaw::NotARegistry => "is not a registry such as ghcr.io or ghcr.io/acme; it allows nothing",
+        }
+    }
+
+    /// What to write instead.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Flaw::Unreadable | Flaw::FractionOfAByte => "a quantity such as 500m or 1Gi",
+            Flaw::NotARegistry => "registries such as ghcr.io or ghcr.io/acme",
         }
     }
 }
@@ -213,6 +251,16 @@ impl Persona {
         let health = spec.health.as_ref();
         let policies = spec.policies.as_ref();
         let security = policies.and_then(|policies| policies.security.as_ref());
+        let images = policies.and_then(|policies| policies.images.as_ref());
+        let images = images.and_then(|images| {
+            Images::parse(images, |entry| {
+                problems.push(Problem {
+                    field: "spec.policies.images.registries",
+                    value: entry.to_owned(),
+                    flaw: Flaw::NotARegistry,
+                });
+            })
+        });
         let annotations = object.metadata.annotations.as_ref();
         let mode = |map: Option<&BTreeMap<String, String>>| map?.get(ModeWish::KEY).cloned();
         Persona {
@@ -243,6 +291,7 @@ impl Persona {
             read_only_root_filesystem: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
             forbids_privilege_escalation: security.and_then(|s| s.allow_privilege_escalation) == Some(false),
             contact: spec.ownership.as_ref().map(contact).unwrap_or_default(),
+            images,
             levels: Levels::from(policies.map_or(&[][..], |policies| &policies.rules)),
             problems,
         }

@@ -2,7 +2,7 @@
 //! finding does not deny. docs/rules.md has the order of each rule as a table.
 //!
 //! The ratchet does not compare fields. It compares replicas, what a container can do (`power`), and the limits, requests,
-//! probes and root filesystem that a container has (`stored`). So a setting may move to another field, to the pod, or to
+//! probes, root filesystem and image that a container has (`stored`). So a setting may move to another field, to the pod, or to
 //! another list, as long as the container can do no more than before.
 
 mod stored;
@@ -10,6 +10,7 @@ mod stored;
 use std::cell::OnceCell;
 
 use super::finding::{ContainerRef, Fact, Finding, Place, Rule};
+use super::image::{self, Reference};
 use super::power::Power;
 use super::question::Question;
 use super::security_context::{EffectiveSecurityContext, Silence};
@@ -106,6 +107,15 @@ impl<'q, 'a> Ratchet<'q, 'a> {
             (Place::Container(container, _), Fact::PathDiffers { observed, .. }) => {
                 before.had_liveness_path(container, observed)
             }
+            (Place::Container(container, _), Fact::ImageNotAllowed { image, .. }) => {
+                before.had_image(container, |before| image::is_from_the_same(before, image))
+            }
+            (Place::Container(container, _), Fact::ImageLatest { image }) => before.had_image(container, |before| {
+                before == *image || Reference::parse(before).is_some_and(|before| before.is_latest())
+            }),
+            (Place::Container(container, _), Fact::DigestMissing { image }) => before.had_image(container, |before| {
+                before == *image || Reference::parse(before).is_some_and(|before| before.digest().is_none())
+            }),
             // About the label that names the app, about personas and about modes.
             _ => false,
         }

@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use super::exception::Exception;
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
+use super::image::Reference;
 use super::privileged::capability;
 use super::text::{JsonText, Literal, Shown, cut};
 
@@ -92,6 +93,21 @@ impl Display for Message<'_> {
             (place, Fact::PathDiffers { observed, allowed }) => {
                 let (who, observed, allowed) = (Who(place), Shown(observed), Shown(allowed));
                 write!(f, "{who}liveness path {observed} differs from persona path {allowed}")
+            }
+            (place, Fact::ImageNotAllowed { image, allowed }) => {
+                let image = Image(image, "is not allowed");
+                write!(f, "{}{image}; persona allows {allowed}", Who(place))
+            }
+            (place, Fact::ImageLatest { image }) => {
+                let has = match Reference::parse(image).and_then(|image| image.tag()) {
+                    Some(_) => "has the tag latest",
+                    None => "has no tag, which means latest",
+                };
+                write!(f, "{}{}; persona forbids latest", Who(place), Image(image, has))
+            }
+            (place, Fact::DigestMissing { image }) => {
+                let image = Image(image, "has no digest");
+                write!(f, "{}{image}; persona requires a digest", Who(place))
             }
             (_, Fact::Label { observed, persona, .. }) => {
                 f.write_str("label app.kubernetes.io/name ")?;
@@ -183,6 +199,24 @@ impl Display for Uncovered<'_> {
         let Exception { name, until, .. } = self.0;
         let name = cut(Shown(name), EXCEPTION_NAME);
         write!(f, "; PersonaException '{name}' covered it until {until}")
+    }
+}
+
+/// An image, and what is wrong with it. A line has 256 bytes, of which an image takes at most [`MAX_IMAGE`].
+struct Image<'a>(&'a str, &'static str);
+
+/// Longest image in a line.
+const MAX_IMAGE: usize = 100;
+
+impl Display for Image<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Image(image, wrong) = self;
+        let is_readable = Reference::parse(image).is_some();
+        let image = cut(Shown(image), MAX_IMAGE);
+        match is_readable {
+            true => write!(f, "image {image} {wrong}"),
+            false => write!(f, "image '{image}' cannot be read"),
+        }
     }
 }
 

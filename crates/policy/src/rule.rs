@@ -23,6 +23,9 @@ pub enum Rule {
     PrivilegeEscalation,   // E3, R11
     PrivilegeEscalationUnset,
     WritableRootFilesystem, // R10
+    ImageRegistryNotAllowed,
+    ImageTagLatest,
+    ImageDigestMissing,
     AppLabelRemoved,
     AppLabelChanged,
     PersonaValueUnreadable,
@@ -58,7 +61,7 @@ impl Severity {
 
 impl Rule {
     /// All rules, in the order of the contract.
-    pub const ALL: [Rule; 20] = [
+    pub const ALL: [Rule; 23] = [
         Rule::CpuLimitAbovePersona,
         Rule::MemoryLimitAbovePersona,
         Rule::CpuLimitMissing,
@@ -73,6 +76,9 @@ impl Rule {
         Rule::PrivilegeEscalation,
         Rule::PrivilegeEscalationUnset,
         Rule::WritableRootFilesystem,
+        Rule::ImageRegistryNotAllowed,
+        Rule::ImageTagLatest,
+        Rule::ImageDigestMissing,
         Rule::AppLabelRemoved,
         Rule::AppLabelChanged,
         Rule::PersonaValueUnreadable,
@@ -98,6 +104,9 @@ impl Rule {
             Rule::PrivilegeEscalation => "privilege-escalation",
             Rule::PrivilegeEscalationUnset => "privilege-escalation-unset",
             Rule::WritableRootFilesystem => "writable-root-filesystem",
+            Rule::ImageRegistryNotAllowed => "image-registry-not-allowed",
+            Rule::ImageTagLatest => "image-tag-latest",
+            Rule::ImageDigestMissing => "image-digest-missing",
             Rule::AppLabelRemoved => "app-label-removed",
             Rule::AppLabelChanged => "app-label-changed",
             Rule::PersonaValueUnreadable => "persona-value-unreadable",
@@ -113,6 +122,7 @@ impl Rule {
             Rule::ReplicasBelowMinimum
             | Rule::RunAsNonRoot
             | Rule::PrivilegeEscalation
+            | Rule::ImageRegistryNotAllowed
             | Rule::AppLabelRemoved
             | Rule::AppLabelChanged => Severity::Error,
             Rule::LivenessPathDiffers => Severity::Info,
@@ -133,11 +143,12 @@ impl Rule {
             Rule::LivenessProbeMissing | Rule::LivenessPathDiffers | Rule::ReadinessProbeMissing => 2,
             Rule::RunAsNonRoot => 3,
             Rule::PrivilegeEscalation | Rule::PrivilegeEscalationUnset | Rule::WritableRootFilesystem => 4,
-            Rule::AppLabelRemoved | Rule::AppLabelChanged => 5,
-            Rule::PersonaValueUnreadable => 6,
-            Rule::PersonaDuplicate => 7,
-            Rule::ModeUnknown => 8,
-            Rule::ObjectUnreadable => 9,
+            Rule::ImageRegistryNotAllowed | Rule::ImageTagLatest | Rule::ImageDigestMissing => 5,
+            Rule::AppLabelRemoved | Rule::AppLabelChanged => 6,
+            Rule::PersonaValueUnreadable => 7,
+            Rule::PersonaDuplicate => 8,
+            Rule::ModeUnknown => 9,
+            Rule::ObjectUnreadable => 10,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::finding::{Fact, Finding};
+use super::image::{Reference, Registries};
 use super::level::Level;
 use super::mode::{Mode, ModeWish};
 use super::persona::Persona;
@@ -113,6 +114,17 @@ impl<'a> Demands<'a> {
             }
         }
     }
+
+    /// Whose limit this finding is about. Of several lists of registries, the first that does not allow the image.
+    pub(super) fn owner_of(&self, finding: &Finding<'_>) -> &'a Persona {
+        if let (Whose::Several(_, list), Fact::ImageNotAllowed { image, allowed }) = (self.whose, &finding.fact) {
+            let position = allowed.denied_by(Reference::parse(image).as_ref());
+            if let Some(persona) = position.and_then(|position| list.get(position as usize)) {
+                return persona;
+            }
+        }
+        self.owner(finding.rule)
+    }
 }
 
 /// The finding as its owner alone would have made it: the probes of two personas may have two ports, and what one requests
@@ -121,6 +133,10 @@ pub(super) fn as_of<'a>(owner: &'a Persona, mut finding: Finding<'a>) -> Finding
     match &mut finding.fact {
         Fact::ProbeMissing { port, .. } => *port = owner.probe_port,
         Fact::RequestsMissing { cpu, memory } => [*cpu, *memory] = owner.offered_requests(),
+        Fact::ImageNotAllowed { allowed, .. } => {
+            let own = owner.images.as_ref().and_then(|images| images.registries.as_ref());
+            *allowed = own.unwrap_or(*allowed);
+        }
         _ => {}
     }
     finding
@@ -194,6 +210,7 @@ impl Strictest {
     /// Compiles the personas of one app, in the order of their names: of equal limits the first is kept.
     pub fn compile(list: &[Arc<Persona>]) -> Strictest {
         let mut groups: Vec<Group> = Vec::new();
+        let mut registries: Vec<Vec<(u32, &Registries)>> = Vec::new();
         let mut places = HashMap::new();
         let mut noted = Vec::new();
         let are_levels_set = list.iter().any(|persona| !persona.levels.is_empty());
@@ -202,13 +219,23 @@ impl Strictest {
                 let place = *places.entry(apart).or_insert(groups.len());
                 if place == groups.len() {
                     groups.push(Group::led_by(position, apart));
+                    registries.push(Vec::new());
                 }
-                if let Some(group) = groups.get_mut(place) {
+                if let Some((group, registries)) = groups.get_mut(place).zip(registries.get_mut(place)) {
                     group.tighten(persona, position, apart.wish, rules);
+                    let list = persona.images.as_ref().and_then(|images| images.registries.as_ref());
+                    let list = list.filter(|_| rules.contains(Rule::ImageRegistryNotAllowed));
+                    registries.extend(list.map(|list| (position, list)));
                 }
             }
             if persona.has_notes() {
                 noted.push(position);
+            }
+        }
+        for (group, lists) in groups.iter_mut().zip(&registries) {
+            if !lists.is_empty() {
+                let images = group.persona.images.get_or_insert_default();
+                images.registries = Some(Registries::joint(lists));
             }
         }
         Strictest {
@@ -295,6 +322,14 @@ impl Group {
             !own.forbids_privilege_escalation && other.forbids_privilege_escalation,
             &[Rule::PrivilegeEscalation, Rule::PrivilegeEscalationUnset],
         );
+        if let Some(other) = &other.images {
+            let images = own.images.get_or_insert_default();
+            images.deny_latest |= takes(!images.deny_latest && other.deny_latest, &[Rule::ImageTagLatest]);
+            images.require_digest |= takes(
+                !images.require_digest && other.require_digest,
+                &[Rule::ImageDigestMissing],
+            );
+        }
     }
 }
 

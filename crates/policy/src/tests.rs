@@ -1,6 +1,7 @@
 //! What the corpus (`tests/cases`) cannot express: properties, and the JSON patches.
 
 mod fixes;
+mod images;
 mod large;
 mod levels;
 mod table;
@@ -84,6 +85,24 @@ fn judged_by<R>(
     ))
 }
 
+/// Images of every kind that matters to a rule.
+fn image() -> impl Strategy<Value = String> + Clone {
+    const NAMES: &[&str] = &[
+        "nginx",
+        "docker.io/acme/api",
+        "ghcr.io/acme",
+        "GHCR.io/acme/api",
+        "ghcr.io/acme/other",
+        "ghcr.io/acme-evil/api",
+        "quay.io/acme/api",
+        "Cannot/Be/Read",
+    ];
+    const ENDS: &[&str] = &["", ":1", ":latest"];
+    let digest = proptest::sample::select(vec![String::new(), format!("@sha256:{}", "0".repeat(64))]);
+    let parts = (proptest::sample::select(NAMES), proptest::sample::select(ENDS), digest);
+    parts.prop_map(|(name, tag, digest)| format!("{name}{tag}{digest}"))
+}
+
 /// Deployments of every shape that rules cover.
 pub(crate) fn deployment() -> impl Strategy<Value = Value> {
     let flag = || prop_oneof![Just(Value::Null), Just(json!(true)), Just(json!(false))];
@@ -112,15 +131,17 @@ pub(crate) fn deployment() -> impl Strategy<Value = Value> {
         added,
         flag(),
         any::<bool>(),
+        image(),
     )
         .prop_map(
-            |(lc, lm, rc, rm, (non_root, user, escalate, privileged, read_only), added, probed, sidecar)| {
+            |(lc, lm, rc, rm, (non_root, user, escalate, privileged, read_only), added, probed, sidecar, image)| {
                 let probe = if probed == json!(true) {
                     json!({"httpGet": {"path": "/x", "port": 1}})
                 } else {
                     Value::Null
                 };
                 json!({
+                    "image": image,
                     "resources": {"limits": {"cpu": lc, "memory": lm}, "requests": {"cpu": rc, "memory": rm}},
                     "securityContext": {
                         "runAsNonRoot": non_root, "runAsUser": user, "allowPrivilegeEscalation": escalate,

@@ -183,6 +183,9 @@ pub struct Container<'a> {
     /// Name, unique in the pod.
     #[serde(borrow, default, skip_serializing_if = "unset")]
     pub name: Text<'a>,
+    /// The reference to its image.
+    #[serde(borrow, default, skip_serializing_if = "unset")]
+    pub image: Text<'a>,
     /// Requests and limits.
     #[serde(default, deserialize_with = "json::object", skip_serializing_if = "unset")]
     pub resources: Resources,
@@ -336,6 +339,33 @@ impl Spec<'_> {
         // Writing these types cannot fail: no map in them has a key that is not a string.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// The image of the first container of a spec that [`Spec::to_json`] wrote; empty where there is none. Nothing else is built.
+pub fn first_image(spec: &str) -> Text<'_> {
+    #[derive(Default, Deserialize)]
+    struct OnlySpec<'a> {
+        #[serde(borrow, default)]
+        template: OnlyTemplate<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    struct OnlyTemplate<'a> {
+        #[serde(borrow, default)]
+        spec: OnlyPod<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    struct OnlyPod<'a> {
+        #[serde(borrow, default)]
+        containers: Vec<OnlyContainer<'a>>,
+    }
+    #[derive(Default, Deserialize)]
+    struct OnlyContainer<'a> {
+        #[serde(borrow, default)]
+        image: Text<'a>,
+    }
+    let spec: OnlySpec<'_> = serde_json::from_str(spec).unwrap_or_default();
+    let first = spec.template.spec.containers.into_iter().next();
+    first.map(|container| container.image).unwrap_or_default()
 }
 
 /// Whether to omit the field from that text, since it reads as the default again.

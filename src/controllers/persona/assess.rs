@@ -233,7 +233,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         health_message,
         passed: readable && errors == 0,
         issues: list,
-        deployments: Some(match &*running.image {
+        deployments: Some(match running.image().as_str() {
             "" => Value::Null,
             image => json!({"current": image}),
         }),
@@ -359,7 +359,10 @@ fn spec_valid(persona: &Persona) -> Parts {
         let value = Shown(&problem.value);
         format!("{} '{value}' {}", problem.field, problem.flaw.as_str())
     });
-    let unreadable = persona.problems.iter().any(|problem| problem.flaw == Flaw::Unreadable);
+    let unreadable = persona
+        .problems
+        .iter()
+        .any(|problem| problem.flaw != Flaw::FractionOfAByte);
     let reason = if unreadable {
         "UnreadableValue"
     } else {

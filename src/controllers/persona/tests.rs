@@ -24,8 +24,10 @@ fn persona() -> Persona {
 
 fn running(replicas: i32, ready: i32, available: bool, progressing: bool) -> Running {
     Running {
-        spec: Ok(r#"{"replicas":3}"#.into()),
-        image: "registry.example.com/orders:1".into(),
+        spec: Ok(
+            r#"{"replicas":3,"template":{"spec":{"containers":[{"image":"registry.example.com/orders:1"}]}}}"#.into(),
+        ),
+        unread_image: "".into(),
         replicas,
         ready,
         available,

@@ -47,8 +47,8 @@ fn of_a_deployment_what_rules_look_at_is_kept_and_what_runs() {
     )
     .expect("readable");
     let expected = Running {
-        spec: Ok(r#"{"replicas":2,"template":{"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"500m"}},"livenessProbe":{}},{"name":"d"}]}}}"#.into()),
-        image: "i:1".into(),
+        spec: Ok(r#"{"replicas":2,"template":{"spec":{"containers":[{"name":"c","image":"i:1","resources":{"limits":{"cpu":"500m"}},"livenessProbe":{}},{"name":"d","image":"i:2"}]}}}"#.into()),
+        unread_image: "".into(),
         replicas: 2,
         ready: 1,
         available: true,

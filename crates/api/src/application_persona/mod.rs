@@ -279,6 +279,9 @@ pub struct Policies {
     /// How containers must be confined. An empty object turns all three defaults on; leave it out to check nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<Security>,
+    /// Which images containers may run. An empty object checks nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
     /// How new versions should be rolled out. Generators read it; no check does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentPolicy>,
@@ -319,6 +322,22 @@ pub struct Security {
     /// reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as_user: Option<i64>,
+}
+
+/// Which images containers may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Images {
+    /// Registries, namespaces and repositories from which images may come, such as ghcr.io, ghcr.io/acme or docker.io/library. Each
+    /// allows everything below it. An image from elsewhere is an error; an empty list allows all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<String>,
+    /// When true, images should have another tag than latest, or a digest. A warning otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny_latest: Option<bool>,
+    /// When true, images should have a digest. A warning otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_digest: Option<bool>,
 }
 
 /// How new versions should be rolled out.

@@ -284,6 +284,8 @@ impl<'a> Planner<'a> {
                     self.set(level, probe(finding.rule), Setting::Unset, to);
                 }
             }
+            // Which other image does the same is not known.
+            Fact::ImageNotAllowed { .. } | Fact::ImageLatest { .. } | Fact::DigestMissing { .. } => {}
             // About the persona or the namespace.
             Fact::Unreadable { .. }
             | Fact::Duplicate { .. }

@@ -87,6 +87,11 @@ impl<'q> Before<'q> {
         let get = probe.and_then(|probe| probe.http_get.as_ref());
         get.is_some_and(|get| get.path.as_str() == path)
     }
+
+    /// Whether the container had an image of which this holds. Where it comes from matters as much for what runs once.
+    pub(super) fn had_image(&self, container: ContainerRef<'_>, holds: impl Fn(&str) -> bool) -> bool {
+        self.get(container).is_some_and(|(_, spec)| holds(&spec.image))
+    }
 }
 
 /// The limit that a rule of limits is about.

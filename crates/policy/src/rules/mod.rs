@@ -5,6 +5,7 @@
 //! the findings of several personas after each part and keeps the first ones and the counts. So it never holds a list of all
 //! findings, which would be long for a pod with thousands of containers and ten findings each.
 
+mod images;
 mod labels;
 mod probes;
 mod replicas;
@@ -140,4 +141,5 @@ pub(super) fn judge_container<'a>(
     resources::judge_container(context, container, spec, found);
     probes::judge_container(context, container, spec, found);
     security::judge_container(context, container, spec, found);
+    images::judge_container(context, container, spec, found);
 }

@@ -14,8 +14,9 @@ use super::*;
 use crate::answer::{Help, message, warnings};
 use crate::compare::FindingSubject;
 use crate::decision::{Decision, Rulebook, decide};
+use crate::image::Registries;
 use crate::level::{Levels, PlatformRules};
-use crate::persona::{Flaw, PersonaResources, Problem};
+use crate::persona::{Flaw, Images, PersonaResources, Problem};
 use crate::quantity::Quantity;
 use crate::question::{Governed, Old, Question};
 use crate::rule::Severity;
@@ -39,6 +40,35 @@ fn levels() -> impl Strategy<Value = Levels> {
         levels
     };
     prop_oneof![2 => Just(Levels::default()), 1 => some.prop_map(set)]
+}
+
+/// Demands on images, of registries that include one another or do not.
+fn images() -> impl Strategy<Value = Option<Box<Images>>> {
+    const ALL: &[&str] = &[
+        "docker.io",
+        "docker.io/library",
+        "ghcr.io",
+        "ghcr.io/acme",
+        "ghcr.io/acme/api",
+        "ghcr.io/acme-evil",
+    ];
+    let registries = proptest::sample::subsequence(ALL, 1..4).prop_map(|list| {
+        let list: Vec<String> = list.into_iter().map(str::to_owned).collect();
+        Registries::parse(&list, |entry| panic!("{entry}"))
+    });
+    let some = (
+        proptest::option::weighted(0.8, registries),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let images = some.prop_map(|(registries, deny_latest, require_digest)| {
+        Box::new(Images {
+            registries,
+            deny_latest,
+            require_digest,
+        })
+    });
+    proptest::option::of(images)
 }
 
 /// What differs between two personas of one app, in any mixture.
@@ -66,10 +96,10 @@ fn persona() -> impl Strategy<Value = Persona> {
     let user = proptest::option::of(1..3_i64);
     (
         (mode, list(), list(), flags, user, levels()),
-        (count(), count(), path(), path(), count()),
+        (count(), count(), path(), path(), count(), images()),
     )
         .prop_map(
-            |((mode, limits, requests, flags, user, levels), (min, max, liveness, readiness, port))| {
+            |((mode, limits, requests, flags, user, levels), (min, max, liveness, readiness, port, images))| {
                 let [has_resources, broken, non_root, read_only, escalation] = flags;
                 let problem = Problem {
                     field: "spec.resources.limits.cpu",
@@ -99,6 +129,7 @@ fn persona() -> impl Strategy<Value = Persona> {
                     run_as_user: user,
                     read_only_root_filesystem: read_only,
                     forbids_privilege_escalation: escalation,
+                    images,
                     levels,
                     problems: if broken { vec![problem] } else { Vec::new() },
                     ..Persona::default()

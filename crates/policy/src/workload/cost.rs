@@ -16,6 +16,7 @@ impl Item for Container<'_> {
         let paths = probes.flat_map(|probe| &probe.http_get).map(|get| get.path.heap());
         let texts = [
             &self.name,
+            &self.image,
             &self.restart_policy,
             &context.proc_mount,
             &windows.run_as_user_name,
@@ -27,9 +28,9 @@ impl Item for Container<'_> {
         Cost {
             heap,
             powers,
-            // Two limits, requests, two probes, the user, three ways to gain privileges besides capabilities, and the root
-            // filesystem.
-            findings: 10,
+            // Two limits, requests, two probes, the user, three ways to gain privileges besides capabilities, the root
+            // filesystem, and three about the image.
+            findings: 13,
             is_container: true,
         }
     }
