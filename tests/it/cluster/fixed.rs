@@ -4,7 +4,7 @@
 //! `DORGU_FIX_CASES` and `DORGU_FIX_SEED` choose how many denials and which.
 
 mod generate;
-mod lines;
+pub(super) mod lines;
 
 use std::env;
 use std::fs;

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_server;
 mod bypasses;
+mod charts;
 pub(crate) mod corpus;
 mod fixed;
 mod kubectl;

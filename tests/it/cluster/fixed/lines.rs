@@ -5,16 +5,16 @@ use serde_json::{Map, Value, json};
 
 /// What a denial says below its first line.
 #[derive(Default)]
-pub(super) struct Said<'a> {
-    pub(super) lines: Vec<Line<'a>>,
+pub(in crate::cluster) struct Said<'a> {
+    pub(in crate::cluster) lines: Vec<Line<'a>>,
     /// Commands that would pass.
-    pub(super) commands: Vec<&'a str>,
+    pub(in crate::cluster) commands: Vec<&'a str>,
     /// Something was left out.
-    pub(super) more: bool,
+    pub(in crate::cluster) more: bool,
 }
 
 /// `PATH: OLD -> NEW`.
-pub(super) struct Line<'a> {
+pub(in crate::cluster) struct Line<'a> {
     path: &'a str,
     old: Term,
     new: Term,
@@ -72,7 +72,7 @@ impl Term {
 }
 
 impl<'a> Said<'a> {
-    pub(super) fn read(denial: &'a str) -> Result<Said<'a>, String> {
+    pub(in crate::cluster) fn read(denial: &'a str) -> Result<Said<'a>, String> {
         let mut said = Said::default();
         for line in denial.lines().skip(1) {
             let line = line.strip_prefix("  ").ok_or_else(|| format!("not indented: {line}"))?;
@@ -106,7 +106,7 @@ impl<'a> Line<'a> {
         (rest.is_empty() || is_count(rest)).then_some(Line { path, old, new })
     }
 
-    pub(super) fn apply(&self, object: &mut Value) -> Result<(), String> {
+    pub(in crate::cluster) fn apply(&self, object: &mut Value) -> Result<(), String> {
         let steps = steps(self.path).ok_or_else(|| format!("no path: {}", self.path))?;
         let (last, parents) = steps.split_last().ok_or("an empty path")?;
         let mut here = object;
