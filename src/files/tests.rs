@@ -224,7 +224,7 @@ fn an_exception_needs_a_start_and_a_target_of_its_own() {
     assert_eq!(
         files.say(&loaded.problems),
         [
-            r#"./both.yaml:4: spec: Invalid value: {"app":"a","expires":"2026-03-01T00:00:00Z","owner":"jane","reason":"The second...: set either app or workload, and not both"#,
+            r#"./both.yaml:4: spec: Invalid value: {"app":"a","expires":"2026-03-01T00:00:00Z","owner":"jane","reason":"The second ...: set either app or workload, and not both"#,
             r#"./late.yaml:10: spec.starts: Invalid value: "2026-03-01T00:00:00Z": starts must be before expires"#,
             "./unstarted.yaml:4: spec.starts: Required value: an exception in a file has no time of creation to start from",
         ]

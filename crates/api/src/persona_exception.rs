@@ -80,9 +80,9 @@ pub struct PersonaExceptionSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadReference {
-    /// Its kind.
+    /// The kind of the workload.
     pub kind: WorkloadKind,
-    /// Its name.
+    /// The name of the workload.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
