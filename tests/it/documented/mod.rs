@@ -43,6 +43,7 @@ followed! {
     a_new_cluster_warns_refuses_and_goes_on_through_its_life by Cluster::start() => [
         "docs/quick-start.md#In a cluster",
         "docs/personas.md",
+        "docs/from-kyverno.md",
         "docs/enforce-safely.md",
         "docs/exceptions.md",
         "docs/high-availability.md",

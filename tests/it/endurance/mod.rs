@@ -15,6 +15,7 @@ mod ours;
 mod overload;
 mod peers;
 mod process;
+mod recipes;
 mod report;
 mod stalled;
 mod storm;

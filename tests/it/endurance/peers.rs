@@ -1,17 +1,17 @@
-//! Another project's webhook that denies everything, by its recipe in `loadtest/peers`: two processes behind the same Service,
+//! Another project's webhook that denies every canary, by its recipe in `loadtest/peers`: two processes behind the same Service,
 //! under the same registration, with certificates in a folder as a kubelet mounts a Secret.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::fleet::{ENDPOINT_DELAY, Fleet, OVERLAP, SHOP};
+use super::recipes::{Recipe, free_address};
 use crate::bed::{Bed, Options, Service, Supervised, may_play_node, wait_until};
 use crate::installed::storm;
 use crate::server::support::{Authority, Pair};
@@ -25,21 +25,12 @@ const HOME: &str = "peers";
 const WEBHOOK: &str = "deny.peers.example.com";
 const HOST: &str = "peer.peers.svc";
 
-/// Name, folder in `loadtest/peers`, and kind of the recipe.
-const KNOWN: [(&str, &str, &str); 4] = [
-    ("axum-server", "axum", "deny"),
-    ("axum-serve", "axum", "hyper-deny"),
-    ("controller-runtime", "controller-runtime", "deny"),
-    ("kubert", "kubert", "deny"),
-];
-
 /// Two replicas of one of them.
 pub(super) struct Peers {
     // Dropped in this order: who answers before who asks.
     replicas: Vec<Replica>,
     service: Service,
-    recipe: PathBuf,
-    kind: &'static str,
+    recipe: &'static Recipe,
     mounted: Mounted,
     authority: Authority,
     /// Every CA that was ever trusted, PEM.
@@ -57,18 +48,12 @@ impl Peers {
     /// `None` where this machine cannot play node.
     pub(super) fn start(name: &str, options: &Options) -> Option<Peers> {
         may_play_node()?;
-        let known = KNOWN.iter().find(|(known, ..)| *known == name);
-        let names = KNOWN.map(|(name, ..)| name).join(", ");
-        let (_, folder, kind) = known.unwrap_or_else(|| panic!("'{name}' is not one of {names}"));
+        let recipe = Recipe::named(name).unwrap_or_else(|error| panic!("{error:#}"));
         let bed = Bed::start(options)?;
-        let recipe = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("loadtest/peers")
-            .join(folder)
-            .join("recipe");
-        Some(Peers::on(bed, recipe, kind).unwrap_or_else(|error| panic!("{error:#}")))
+        Some(Peers::on(bed, recipe).unwrap_or_else(|error| panic!("{error:#}")))
     }
 
-    fn on(bed: Bed, recipe: PathBuf, kind: &'static str) -> Result<Peers> {
+    fn on(bed: Bed, recipe: &'static Recipe) -> Result<Peers> {
         let opted_in = json!({"dorgu.io/validate": "true"});
         let namespace = |name: &str, labels| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         let service = json!({
@@ -83,11 +68,11 @@ impl Peers {
         let bundle = authority.pem();
         let mounted = Mounted::new(&authority.issue(NAME, &[HOST], |_| {}))?;
         let service = Service::of(&bed, HOME, NAME);
+        recipe.install(&bed, mounted.folder.path())?;
         let mut peers = Peers {
             replicas: Vec::new(),
             service,
             recipe,
-            kind,
             mounted,
             authority,
             bundle,
@@ -95,32 +80,29 @@ impl Peers {
             started: 0,
         };
         peers.run()?;
+        peers.recipe.apply_policies(&peers.bed)?;
         peers.run()?;
         peers.trust()?;
         Ok(peers)
     }
 
-    /// One more, listening and behind the Service until it is removed.
+    /// One more, ready and behind the Service until it is removed.
     fn run(&mut self) -> Result<()> {
         self.started += 1;
         let name = format!("{NAME}-{}", self.started);
         let log = File::create(self.mounted.folder.path().join(format!("{name}.log")))?;
         let same_log = log.try_clone()?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut process = Supervised::start(&self.recipe, None, |command| {
-            command
-                .arg("serve")
-                .arg(self.kind)
-                .arg(address.port().to_string())
-                .arg(self.mounted.folder.path())
-                .stdout(same_log)
-                .stderr(log);
+        let (address, probed) = (free_address()?, free_address()?);
+        let began = Instant::now();
+        let mut process = Supervised::start(self.recipe.path("recipe"), None, |command| {
+            self.recipe.serve(command, address, probed, self.bed.kubeconfig());
+            command.arg(self.mounted.folder.path()).stdout(same_log).stderr(log);
         })?;
-        wait_until(TIMEOUT, "the peer listens", || {
+        wait_until(TIMEOUT, "the peer is ready", || {
             if let Some(status) = process.exit_status()? {
                 return Ok(Err(anyhow::anyhow!("{name} ended with {status}; {}", self.said())));
             }
-            Ok(Ok(listens(address)?))
+            Ok(Ok(self.recipe.ready(began, address, probed)?))
         })??;
         self.service.add(&name, address, || true);
         self.replicas.push(Replica { name, process });
@@ -138,7 +120,7 @@ impl Peers {
                 "failurePolicy": "Ignore", "timeoutSeconds": 3,
                 "clientConfig": {
                     "caBundle": bundle,
-                    "service": {"name": NAME, "namespace": HOME, "path": "/validate-deployment"},
+                    "service": {"name": NAME, "namespace": HOME, "path": self.recipe.reviews},
                 },
                 "rules": [{
                     "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"],
@@ -150,12 +132,6 @@ impl Peers {
         self.bed.apply(&configuration.to_string()).checked()?;
         Ok(())
     }
-}
-
-/// Whether a process accepts connections there.
-fn listens(address: SocketAddr) -> Result<()> {
-    drop(TcpStream::connect(address)?);
-    Ok(())
 }
 
 impl Fleet for Peers {
@@ -192,7 +168,9 @@ impl Fleet for Peers {
 
     fn rotate_leaf(&mut self) {
         let pair = self.authority.issue(NAME, &[HOST], |_| {});
-        self.mounted.swap(&pair).unwrap_or_else(|error| panic!("{error:#}"));
+        let swapped = self.mounted.swap(&pair);
+        let installed = swapped.and_then(|()| self.recipe.install_objects(&self.bed, self.mounted.folder.path()));
+        installed.unwrap_or_else(|error| panic!("{error:#}"));
     }
 
     fn rotate_ca(&mut self) {
@@ -204,7 +182,7 @@ impl Fleet for Peers {
     }
 
     fn cut_watches(&mut self) {
-        // They watch nothing.
+        // Their connections to the API server are their own; those that deny everything have none.
     }
 
     fn personas(&self) -> Vec<String> {
