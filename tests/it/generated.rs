@@ -90,7 +90,7 @@ fn manifests_are_current() {
     let objects = dorgu::install::Installation::of(dorgu::serve::parts::declared()).objects();
     let files = objects.folder().unwrap();
     let (crds, mut own): (BTreeMap<_, _>, BTreeMap<_, _>) = files.into_iter().partition(|(file, _)| file.contains('/'));
-    assert_eq!(crds.len(), 2, "held by the test above: {:?}", crds.keys());
+    assert_eq!(crds.len(), 3, "held by the test above: {:?}", crds.keys());
     own.insert("install.yaml".to_owned(), objects.single_file().unwrap());
     assert_current("manifests", own);
 }

@@ -227,5 +227,8 @@ fn references_are_those_of_container_runtimes() {
     // The generator is held to its promise, or this test would pass on noise.
     let accepted = theirs.iter().filter(|answer| *answer != "!").count() as u64;
     println!("{accepted} of {cases} texts are references");
-    assert!((cases / 5..cases * 4 / 5).contains(&accepted), "{accepted} of {cases}");
+    assert!(
+        (cases / 10..cases * 9 / 10).contains(&accepted),
+        "{accepted} of {cases}"
+    );
 }

@@ -66,9 +66,13 @@ impl<'a> Reference<'a> {
             is_official: host == DOCKER_HUB && !rest.contains('/'),
             path,
         };
-        let is_valid = is_valid_host(host)
+        // A first part that no domain name has, such as `a_b.c`, is asked for as a host all the same, and measured as a path.
+        let host_in_path = match is_valid_host(host) {
+            true => Some(0),
+            false => is_valid_path(host).then_some(host.len() + 1),
+        };
+        let is_valid = host_in_path.is_some_and(|length| length + name.repository_length() <= MAX_REPOSITORY)
             && is_valid_path(path)
-            && name.repository_length() <= MAX_REPOSITORY
             && tag.is_none_or(is_valid_tag)
             && digest.is_none_or(is_valid_digest);
         is_valid.then_some(Reference { name, tag, digest })

@@ -9,6 +9,9 @@ package main
 
 import (
 	"bufio"
+	// A digest is accepted where its algorithm is linked in, as it is in every runtime.
+	_ "crypto/sha256"
+	_ "crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"os"

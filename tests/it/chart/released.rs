@@ -182,7 +182,7 @@ fn a_second_release_in_another_namespace_takes_nothing_from_the_first() {
         left(&bed, "validatingwebhookconfigurations"),
         [format!("{RELEASE}-deployment")]
     );
-    assert_eq!(left(&bed, "clusterroles").len(), 2);
+    assert_eq!(left(&bed, "clusterroles").len(), 4);
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn names_follow_the_release_as_those_of_the_go_operators_chart() {
             );
             assert_eq!(
                 names("ClusterRole"),
-                ["exception-editor", "exception-viewer", "manager", "metrics-reader"]
+                ["manager", "exception-viewer", "exception-editor", "metrics-reader"]
                     .map(|role| format!("{fullname}-{role}"))
             );
             assert_eq!(

@@ -49,6 +49,7 @@ fn decided<R>(
     let governed = Governed {
         app: "orders",
         personas: personas[..].into(),
+        ..Governed::default()
     };
     let stored = || serde_json::from_str(old.as_deref()?).ok();
     let question = Question {
