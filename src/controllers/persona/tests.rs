@@ -147,7 +147,8 @@ fn health_and_phase_follow_the_tables_of_the_contract() {
 #[test]
 fn the_whole_status_of_a_deployment_in_breach() {
     let mut running = running(1, 1, true, true);
-    running.spec = Ok(r#"{"replicas":1}"#.into());
+    running.spec =
+        Ok(r#"{"replicas":1,"template":{"spec":{"containers":[{"image":"registry.example.com/orders:1"}]}}}"#.into());
     let status = assessed(vec![("web", &running)]).status(&Value::Null, at(1_700_000_000));
     let now = "2023-11-14T22:13:20Z";
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {

@@ -136,7 +136,11 @@ fn questions(left_out: &mut LeftOut) -> Vec<Question> {
         if case.review.is_some() {
             // An API server writes its reviews itself.
             left_out.add("they are whole reviews", case.name());
-        } else if !case.platform.is_empty() || !case.exceptions.is_empty() || case.help != Words::default() {
+        } else if !case.platform.is_empty()
+            || !case.exceptions.is_empty()
+            || case.default_personas_namespace.is_some()
+            || case.help != Words::default()
+        {
             left_out.add("their settings would hold for all cases", case.name());
         } else {
             questions.push(Question::of(number, case));

@@ -103,7 +103,7 @@ fn crds_that_come_late_are_waited_for_and_a_restarted_api_server_is_found_again(
     let (status, text) = wait_until(TIMEOUT, "the loss is told", || {
         let probe = format!("{}/readyz?verbose", dorgu.probes_url());
         let (status, text) = run(crate::https::get(&probe))?;
-        ensure!(text.matches("watch error").count() == 4, "{text}");
+        ensure!(text.matches("watch error").count() == 5, "{text}");
         Ok((status, text))
     })
     .expect("told");

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::levels::{CONTAINER, compliant, steps, with};
 use super::*;
 use crate::exception::{MaxLength, Moment};
+use crate::image::Registries;
+use crate::persona::Images;
 
 /// Now, in seconds and as an API server writes it.
 const NOW: i64 = 1_767_225_600;
@@ -173,6 +175,46 @@ impl Cell {
     }
 }
 
+/// The object with another image; those of registry.example.com are allowed.
+fn with_image(image: &str) -> Value {
+    with(&compliant(), &format!("{CONTAINER}/image"), json!(image))
+}
+
+/// What the rule demands of images, and an image that violates nothing else.
+fn images(rule: Rule) -> Option<(Images, &'static str)> {
+    let none = Images::default();
+    let of_registry = || {
+        let list = ["registry.example.com".to_owned()];
+        Registries::parse(&list, |entry| panic!("{entry}"))
+    };
+    match rule {
+        Rule::ImageRegistryNotAllowed => {
+            let registries = Some(of_registry());
+            Some((Images { registries, ..none }, "elsewhere.example.com/orders:1"))
+        }
+        Rule::ImageTagLatest => Some((
+            Images {
+                deny_latest: true,
+                ..none
+            },
+            "registry.example.com/orders:latest",
+        )),
+        Rule::ImageDigestMissing => Some((
+            Images {
+                require_digest: true,
+                ..none
+            },
+            "registry.example.com/orders:2",
+        )),
+        _ => None,
+    }
+}
+
+/// A Deployment without any finding of any rule.
+fn good() -> Value {
+    with_image(&format!("registry.example.com/orders:1@sha256:{}", "0".repeat(64)))
+}
+
 /// An object with a finding of each rule, and of no other.
 fn violations() -> BTreeMap<Rule, Value> {
     let fields = steps().into_iter().map(|(rule, field, mut values)| {
@@ -190,12 +232,16 @@ fn violations() -> BTreeMap<Rule, Value> {
         ),
         (Rule::PrivilegeEscalation, with(&compliant(), escalates, json!(true))),
     ];
-    fields.chain(others).collect()
+    let of_images = Rule::ALL
+        .into_iter()
+        .filter_map(|rule| Some((rule, with_image(images(rule)?.1))));
+    fields.chain(others).chain(of_images).collect()
 }
 
 fn asked<R>(rule: Rule, cell: Cell, object: &Value, read: impl FnOnce(&Decision<'_>, &Issues) -> R) -> R {
     let (name, _) = Rule::all_settable().find(|(_, known)| *known == rule).expect("a level");
     let mut persona = persona();
+    persona.images = images(rule).map(|(images, _)| Box::new(images));
     if let Some(wish) = cell.wish {
         persona.levels.set(name, wish);
     }
@@ -218,7 +264,7 @@ fn asked<R>(rule: Rule, cell: Cell, object: &Value, read: impl FnOnce(&Decision<
     let before = match cell.stored {
         Stored::None => None,
         Stored::Same => Some(text.clone()),
-        Stored::Compliant => Some(compliant().to_string()),
+        Stored::Compliant => Some(good().to_string()),
     };
     let stored = || serde_json::from_str(before.as_deref()?).ok();
     let governed = Governed {
