@@ -20,6 +20,8 @@ use super::backoff::Backoff;
 pub enum Reconciled {
     /// The object is as it should be.
     Settled,
+    /// As `Settled`, and it must be reconciled after this long at the latest.
+    SettledFor(Duration),
     /// The object does not exist any more.
     Gone,
     /// It must be retried.
@@ -140,11 +142,15 @@ impl<K: Hash + Eq + Clone + Send + 'static, D: Fn(usize)> Queue<K, D> {
     fn reconciled(&mut self, key: K, outcome: Reconciled) {
         self.busy.remove(&key);
         match outcome {
-            Reconciled::Settled => {
+            Reconciled::Settled | Reconciled::SettledFor(_) => {
                 self.failures.remove(&key);
                 let share = self.draw();
                 // 90 to 110 percent, so that objects that started together do not stay together.
-                self.request_periodic(key, self.interval.mul_f64(0.9 + share / 5.0));
+                let periodic = self.interval.mul_f64(0.9 + share / 5.0);
+                match outcome {
+                    Reconciled::SettledFor(left) if left < periodic => self.request(key, left),
+                    _ => self.request_periodic(key, periodic),
+                }
             }
             Reconciled::Gone => drop(self.failures.remove(&key)),
             Reconciled::Failed => {

@@ -7,6 +7,7 @@
 mod assess;
 mod events;
 mod found;
+mod promotion;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,17 +21,18 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
+use self::promotion::READY_AFTER;
 use super::metrics::{self, Metrics, ReconcileResult};
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::fingerprint::CLOCKS;
-use crate::index::{AppKey, Index, Kind, Snapshot};
+use crate::index::{AppKey, Index, Kind, Snapshot, StatusFingerprint};
 use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
-use crate::policy::RuleSet;
+use crate::policy::{Mode, RuleSet};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
@@ -51,12 +53,21 @@ pub struct PersonaFlags {
     /// How often every status is reconciled without a change; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = interval)]
     requeue_interval: Option<Duration>,
+    /// How long nothing must have stood in the status of a persona that would be denied, until its condition ReadyToEnforce is True
+    /// [default: 336h]
+    #[arg(long, value_name = "DURATION", env = "DORGU_READY_AFTER", value_parser = duration)]
+    ready_after: Option<Duration>,
 }
 
 impl PersonaFlags {
     /// How often every persona is reconciled without a change.
     pub fn interval(self) -> Duration {
         self.requeue_interval.unwrap_or(REQUEUE_INTERVAL)
+    }
+
+    /// How long nothing must have been denied before a persona is ready to be enforced.
+    pub fn ready_after(self) -> Duration {
+        self.ready_after.unwrap_or(READY_AFTER)
     }
 }
 
@@ -96,6 +107,10 @@ pub fn part(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
+    /// The process's own mode (flag `--webhook-mode`).
+    pub mode: Mode,
+    /// How long nothing must have been denied before a persona is ready to be enforced (flag `--ready-after`).
+    pub ready_after: Duration,
     /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
@@ -250,9 +265,10 @@ impl Term<'_> {
 
     /// Reconciles one persona: observe, derive, write.
     async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
-        let assessment = match catch_panic(|| self.assess(name))? {
+        let now = Timestamp::now();
+        let assessment = match catch_panic(|| self.assess(name, now))? {
             Assessed::Gone => return Ok(Reconciled::Gone),
-            Assessed::UpToDate => return Ok(Reconciled::Settled),
+            Assessed::UpToDate(reconciled) => return Ok(reconciled),
             Assessed::Changed(assessment) => *assessment,
         };
         if !self.leadership.held() {
@@ -260,13 +276,15 @@ impl Term<'_> {
             return Ok(Reconciled::Failed);
         }
         let now = Timestamp::now();
-        let mut changed = None;
+        let (mut changed, mut reconciled) = (None, Reconciled::Settled);
         let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
             // Check again: reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
             let status = assessment.status(&current.status, now);
+            let since = assessment.clean_since(&current.status, now);
+            reconciled = until(assessment.changes_in(since, now));
             changed = notice(&current.status, &status, &assessment).map(|notice| (current.uid.clone(), notice));
             status
         })
@@ -276,7 +294,7 @@ impl Term<'_> {
         self.succeeded(name);
         match written {
             Outcome::Gone => return Ok(Reconciled::Gone),
-            Outcome::Unchanged => return Ok(Reconciled::Settled),
+            Outcome::Unchanged => return Ok(reconciled),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -297,21 +315,22 @@ impl Term<'_> {
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
-        Ok(Reconciled::Settled)
+        Ok(reconciled)
     }
 
     /// Observes and derives.
-    fn assess(&self, name: &Name) -> Assessed {
+    fn assess(&self, name: &Name, now: Timestamp) -> Assessed {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
         let Some(stored) = snapshot.persona(namespace, name) else {
             return Assessed::Gone;
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments);
+        let observed = Observed::of(&snapshot, stored, &deployments, self.settings);
         let assessment = assess(self.settings.set, &observed);
-        if assessment.says(stored.status) {
-            Assessed::UpToDate
+        if assessment.says(stored.status, now) {
+            let since = stored.status.and_then(StatusFingerprint::clean_since);
+            Assessed::UpToDate(until(assessment.changes_in(since, now)))
         } else {
             Assessed::Changed(Box::new(assessment))
         }
@@ -345,10 +364,15 @@ impl Term<'_> {
 enum Assessed {
     /// There is no such persona.
     Gone,
-    /// The stored status is equal.
-    UpToDate,
+    /// The stored status is equal, perhaps for a while.
+    UpToDate(Reconciled),
     /// This must be written.
     Changed(Box<Assessment>),
+}
+
+/// A status that is up to date, for so long.
+fn until(changes_in: Option<Duration>) -> Reconciled {
+    changes_in.map_or(Reconciled::Settled, Reconciled::SettledFor)
 }
 
 /// The personas of these apps.
