@@ -2,9 +2,12 @@
 
 mod certificates;
 mod installation;
+mod promotion;
 mod registration;
 mod setup;
 mod written;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -150,6 +153,7 @@ impl Clinic {
                     namespace("shop", &[("dorgu.io/validate", "true")]),
                 ]),
                 personas: Fetched::Here(vec![persona("shop", demands)]),
+                readiness: BTreeMap::new(),
                 missing_rights: Fetched::Here(Vec::new()),
             },
         }

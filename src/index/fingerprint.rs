@@ -2,9 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::api::application_persona::status::Phase;
+use crate::api::names::READY_TO_ENFORCE;
 
 /// Keys whose change alone is no reason to write, at whatever depth.
 pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
@@ -13,7 +15,14 @@ pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTr
 pub const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
 
 /// The types of its conditions, in the order in which they are written.
-pub const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
+pub const CONDITIONS: [&str; 6] = [
+    "Ready",
+    "Validated",
+    "WorkloadFound",
+    "SpecValid",
+    "NameUnique",
+    READY_TO_ENFORCE,
+];
 
 /// A status, reduced to hashes that differ when it differs. Small, since there may be 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +33,8 @@ pub struct StatusFingerprint {
     pub deployments: u64,
     /// `phase`, which `verdict` also covers; `None` where it is not a known phase.
     pub phase: Option<Phase>,
+    /// `validation.cleanSince`, which `verdict` also covers, in seconds since 1970; 0 where there is none.
+    pub clean_since: u32,
 }
 
 impl StatusFingerprint {
@@ -33,8 +44,22 @@ impl StatusFingerprint {
             verdict: verdict(status),
             deployments: hashed(&status["deployments"]),
             phase: status["phase"].as_str().and_then(Phase::read),
+            clean_since: clean_since(status)
+                .and_then(|since| u32::try_from(since.as_second()).ok())
+                .unwrap_or_default(),
         })
     }
+
+    /// `validation.cleanSince`.
+    pub fn clean_since(self) -> Option<Timestamp> {
+        let seconds = Some(self.clean_since).filter(|seconds| *seconds > 0)?;
+        Timestamp::from_second(seconds.into()).ok()
+    }
+}
+
+/// `validation.cleanSince` of a status; `None` for one that is no time.
+pub fn clean_since(status: &Value) -> Option<Timestamp> {
+    status["validation"]["cleanSince"].as_str()?.parse().ok()
 }
 
 /// The fields of an exception's status, all of which its controller decides.

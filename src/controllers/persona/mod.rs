@@ -7,6 +7,7 @@
 mod assess;
 mod events;
 mod found;
+mod promotion;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use kube::Client;
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
+use self::promotion::READY_AFTER;
 use super::metrics::{self, Metrics, ReconcileResult};
 use super::trigger::Changes;
 pub use super::trigger::Trigger;
@@ -26,12 +28,12 @@ use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::fingerprint::CLOCKS;
-use crate::index::{AppKey, Index, Kind, Snapshot};
+use crate::index::{AppKey, Index, Kind, Snapshot, StatusFingerprint};
 use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
-use crate::policy::{Exceptions, RuleSet};
+use crate::policy::{Exceptions, Mode, RuleSet};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
@@ -52,12 +54,21 @@ pub struct PersonaFlags {
     /// How often every status is reconciled without a change; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = interval)]
     requeue_interval: Option<Duration>,
+    /// How long nothing must have stood in the status of a persona that would be denied, until its condition ReadyToEnforce is True
+    /// [default: 336h]
+    #[arg(long, value_name = "DURATION", env = "DORGU_READY_AFTER", value_parser = duration)]
+    ready_after: Option<Duration>,
 }
 
 impl PersonaFlags {
     /// How often every persona is reconciled without a change.
     pub fn interval(self) -> Duration {
         self.requeue_interval.unwrap_or(REQUEUE_INTERVAL)
+    }
+
+    /// How long nothing must have been denied before a persona is ready to be enforced.
+    pub fn ready_after(self) -> Duration {
+        self.ready_after.unwrap_or(READY_AFTER)
     }
 }
 
@@ -97,6 +108,10 @@ pub fn part(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
+    /// The process's own mode (flag `--webhook-mode`).
+    pub mode: Mode,
+    /// How long nothing must have been denied before a persona is ready to be enforced (flag `--ready-after`).
+    pub ready_after: Duration,
     /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
@@ -240,10 +255,10 @@ impl Term<'_> {
 
     /// Reconciles one persona: observe, derive, write.
     async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
-        let (assessed, settled) = catch_panic(|| self.assess(name))?;
+        let (assessed, holds) = catch_panic(|| self.assess(name, Timestamp::now()))?;
         let assessment = match assessed {
             Assessed::Gone => return Ok(Reconciled::Gone),
-            Assessed::UpToDate => return Ok(settled),
+            Assessed::UpToDate(changes_in) => return Ok(until(changes_in, holds)),
             Assessed::Changed(assessment) => *assessment,
         };
         if !self.leadership.held() {
@@ -251,13 +266,15 @@ impl Term<'_> {
             return Ok(Reconciled::Failed);
         }
         let now = Timestamp::now();
-        let mut changed = None;
+        let (mut changed, mut reconciled) = (None, Reconciled::Settled);
         let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
             // Check again: reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
             let status = assessment.status(&current.status, now);
+            let since = assessment.clean_since(&current.status, now);
+            reconciled = until(assessment.changes_in(since, now), holds);
             changed = notice(&current.status, &status, &assessment).map(|notice| (current.uid.clone(), notice));
             status
         })
@@ -267,7 +284,7 @@ impl Term<'_> {
         self.succeeded(name);
         match written {
             Outcome::Gone => return Ok(Reconciled::Gone),
-            Outcome::Unchanged => return Ok(settled),
+            Outcome::Unchanged => return Ok(reconciled),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -288,26 +305,27 @@ impl Term<'_> {
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
-        Ok(settled)
+        Ok(reconciled)
     }
 
-    /// Observes and derives; and until when that holds, since an exception may begin or end.
-    fn assess(&self, name: &Name) -> (Assessed, Reconciled) {
+    /// Observes and derives; and how long that holds, since an exception may begin or end.
+    fn assess(&self, name: &Name, now: Timestamp) -> (Assessed, Option<Duration>) {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
         let Some(stored) = snapshot.persona(namespace, name) else {
-            return (Assessed::Gone, Reconciled::Gone);
+            return (Assessed::Gone, None);
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments, || self.index.now());
-        let settled = settled(&observed.exceptions);
+        let observed = Observed::of(&snapshot, stored, &deployments, self.settings, || self.index.now());
+        let holds = holds_for(&observed.exceptions);
         let assessment = assess(self.settings.set, &observed);
-        let assessed = if assessment.says(stored.status) {
-            Assessed::UpToDate
+        let assessed = if assessment.says(stored.status, now) {
+            let since = stored.status.and_then(StatusFingerprint::clean_since);
+            Assessed::UpToDate(assessment.changes_in(since, now))
         } else {
             Assessed::Changed(Box::new(assessment))
         };
-        (assessed, settled)
+        (assessed, holds)
     }
 
     /// Warns once for each new reason, however many personas have it.
@@ -338,18 +356,24 @@ impl Term<'_> {
 enum Assessed {
     /// There is no such persona.
     Gone,
-    /// The stored status is equal.
-    UpToDate,
+    /// The stored status is equal, for so long.
+    UpToDate(Option<Duration>),
     /// This must be written.
     Changed(Box<Assessment>),
 }
 
-/// How long a status holds that was derived with these exceptions.
-fn settled(exceptions: &Exceptions<'_>) -> Reconciled {
-    exceptions.next_change().map_or(Reconciled::Settled, |next| {
+/// How long a status holds that was derived with these exceptions; `None` where they change nothing any more.
+fn holds_for(exceptions: &Exceptions<'_>) -> Option<Duration> {
+    exceptions.next_change().map(|next| {
         let seconds = next.0.saturating_sub(exceptions.now.0);
-        Reconciled::SettledFor(Duration::from_secs(seconds.unsigned_abs()))
+        Duration::from_secs(seconds.unsigned_abs())
     })
+}
+
+/// A status that holds until the earlier of two changes.
+fn until(one: Option<Duration>, other: Option<Duration>) -> Reconciled {
+    let first = one.into_iter().chain(other).min();
+    first.map_or(Reconciled::Settled, Reconciled::SettledFor)
 }
 
 /// The personas of these apps.

@@ -1,5 +1,7 @@
 //! Tables of derived statuses; and an equal status is not written.
 
+mod promotion;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
+use super::promotion::READY_AFTER;
 use crate::index::{Deployment, Running, StatusFingerprint};
-use crate::policy::{Exceptions, Matching, Persona, PlatformRules, RuleSet};
+use crate::policy::{Exceptions, Matching, Mode, Persona, PlatformRules, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -53,6 +56,8 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         matching: Matching::Label,
         platform: &PlatformRules::NONE,
         exceptions: Exceptions::default(),
+        mode: Mode::Advisory,
+        ready_after: READY_AFTER,
     }
 }
 
@@ -332,8 +337,8 @@ fn what_others_contribute_is_restated_and_what_is_ours_is_not_left_stale() {
         json!({"current": "registry.example.com/orders:1"})
     );
     assert!(status["health"].get("podFailures").is_none());
-    assert_eq!(status["conditions"][5], before["conditions"][1]);
-    assert_eq!(status["conditions"].as_array().map(Vec::len), Some(6));
+    assert_eq!(status["conditions"][6], before["conditions"][1]);
+    assert_eq!(status["conditions"].as_array().map(Vec::len), Some(7));
 }
 
 #[test]
@@ -345,10 +350,10 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         vec![("a", &running), ("b", &running)],
     ] {
         let assessment = assessed(deployments);
-        let stored = assessment.status(&Value::Null, at(0));
-        assert!(assessment.says(StatusFingerprint::of(&stored)));
+        let stored = assessment.status(&Value::Null, at(1));
+        assert!(assessment.says(StatusFingerprint::of(&stored), at(1)));
         assert!(
-            !assessment.says(StatusFingerprint::of(&Value::Null)),
+            !assessment.says(StatusFingerprint::of(&Value::Null), at(1)),
             "no status says nothing"
         );
         // An API server stores keys and conditions in its own order, other writers contribute, timestamps change.
@@ -356,7 +361,7 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         later["learned"] = json!({"incidentCount": 1});
         later["argoCD"] = json!({"syncStatus": "Synced"});
         later["conditions"].as_array_mut().expect("conditions").reverse();
-        assert!(assessment.says(StatusFingerprint::of(&later)));
+        assert!(assessment.says(StatusFingerprint::of(&later), at(5_000)));
         for (key, value) in [
             ("phase", json!("Failed")),
             ("observedGeneration", json!(6)),
@@ -366,13 +371,13 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         ] {
             let mut other = stored.clone();
             other[key] = value;
-            assert!(!assessment.says(StatusFingerprint::of(&other)), "{key} differs");
+            assert!(!assessment.says(StatusFingerprint::of(&other), at(1)), "{key} differs");
         }
     }
-    let mut other = assessed(vec![("web", &running)]).status(&Value::Null, at(0));
+    let mut other = assessed(vec![("web", &running)]).status(&Value::Null, at(1));
     other["deployments"] = json!({"current": "other:2"});
     assert!(
-        !assessed(vec![("web", &running)]).says(StatusFingerprint::of(&other)),
+        !assessed(vec![("web", &running)]).says(StatusFingerprint::of(&other), at(1)),
         "another image runs"
     );
 }
