@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 
 use super::{Stage, text};
 use crate::https::Connection;
@@ -30,7 +31,8 @@ pub(super) struct Load {
 
 #[derive(Default)]
 struct Shared {
-    targets: Mutex<Vec<String>>,
+    /// A caller holds it for reading while it waits for an answer.
+    targets: RwLock<Vec<String>>,
     bundle: Mutex<String>,
     review: String,
     refused: AtomicUsize,
@@ -47,7 +49,7 @@ impl Load {
             }},
         });
         let shared = Arc::new(Shared {
-            targets: Mutex::new(targets),
+            targets: RwLock::new(targets),
             bundle: Mutex::new(stage.ca_bundle().expect("a caBundle")),
             review: review.to_string(),
             ..Shared::default()
@@ -74,8 +76,9 @@ impl Load {
 
     /// From now on only these targets are called. Returns when no other is called any more.
     pub(super) fn only(&self, targets: Vec<String>) {
-        *self.shared.targets.lock().expect("no panic") = targets;
-        std::thread::sleep(PACE * 5);
+        if let Some(runtime) = &self.runtime {
+            runtime.block_on(async { *self.shared.targets.write().await = targets });
+        }
     }
 
     /// So far every answer was a denial.
@@ -130,15 +133,13 @@ async fn call(shared: Arc<Shared>, number: usize) {
     let mut kept: Option<(String, Connection)> = None;
     for turn in 0_usize.. {
         pace.tick().await;
-        let target = {
-            let targets = shared.targets.lock().expect("no panic");
-            targets[(turn + number) % targets.len()].clone()
-        };
+        let targets = shared.targets.read().await;
+        let target = targets[(turn + number) % targets.len()].clone();
         if number < CALLERS / 2 || turn % KEPT == 0 {
             kept = None;
         }
         let target = match &kept {
-            Some((address, _)) if shared.targets.lock().expect("no panic").contains(address) => address.clone(),
+            Some((address, _)) if targets.contains(address) => address.clone(),
             _ => {
                 kept = None;
                 target
