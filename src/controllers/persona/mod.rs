@@ -20,8 +20,8 @@ use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
 use super::metrics::{self, Metrics, ReconcileResult};
-use super::trigger::Changes;
 pub use super::trigger::Trigger;
+use super::trigger::{Changes, settled, until_held};
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
@@ -31,7 +31,7 @@ use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
-use crate::policy::{Exceptions, RuleSet};
+use crate::policy::RuleSet;
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
@@ -134,16 +134,7 @@ impl Controller {
         };
         let events = EventRecorder::new(client.clone(), reporter);
         loop {
-            {
-                let mut held = std::pin::pin!(leadership.until_held());
-                loop {
-                    tokio::select! {
-                        () = held.as_mut() => break,
-                        // The holder of the Lease gets the same changes. The next holder reconciles everything.
-                        Some(_) = self.changes.recv() => {}
-                    }
-                }
-            }
+            until_held(&mut leadership, &mut self.changes).await;
             let term = Term {
                 index: &self.index,
                 settings: &self.settings,
@@ -300,7 +291,7 @@ impl Term<'_> {
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
         let observed = Observed::of(&snapshot, stored, &deployments, || self.index.now());
-        let settled = settled(&observed.exceptions);
+        let settled = settled(observed.exceptions.now, observed.exceptions.next_change());
         let assessment = assess(self.settings.set, &observed);
         let assessed = if assessment.says(stored.status) {
             Assessed::UpToDate
@@ -342,14 +333,6 @@ enum Assessed {
     UpToDate,
     /// This must be written.
     Changed(Box<Assessment>),
-}
-
-/// How long a status holds that was derived with these exceptions.
-fn settled(exceptions: &Exceptions<'_>) -> Reconciled {
-    exceptions.next_change().map_or(Reconciled::Settled, |next| {
-        let seconds = next.0.saturating_sub(exceptions.now.0);
-        Reconciled::SettledFor(Duration::from_secs(seconds.unsigned_abs()))
-    })
 }
 
 /// The personas of these apps.
