@@ -58,7 +58,7 @@ pub(super) fn days(text: &str) -> Result<MaxLength, String> {
     seconds
         .filter(|seconds| *seconds > 0)
         .map(MaxLength)
-        .ok_or_else(|| "it is no time such as 90d or 12h".to_owned())
+        .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
 }
 
 /// A rule whose level can be set.

@@ -332,12 +332,15 @@ impl Decode for Namespace {
     }
 }
 
-/// What a status says of `ReadyToEnforce`.
-fn readiness(status: &Value) -> Option<Readiness> {
+/// What the status of a persona of this generation says of `ReadyToEnforce`.
+fn readiness(status: &Value, generation: Option<i64>) -> Option<Readiness> {
     let conditions = status["conditions"].as_array()?;
     let condition = conditions
         .iter()
         .find(|condition| condition["type"] == READY_TO_ENFORCE)?;
+    if generation.is_some_and(|generation| condition["observedGeneration"] != generation) {
+        return Some(Readiness::Waiting);
+    }
     Some(match (condition["status"].as_str(), condition["reason"].as_str()) {
         (Some("True"), _) => Readiness::Ready,
         (Some("Unknown"), Some("NoDeployment")) => Readiness::Idle,
@@ -346,7 +349,7 @@ fn readiness(status: &Value) -> Option<Readiness> {
 }
 
 /// A persona as the process decodes it, with what its condition says.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Read(Persona, Option<Readiness>);
 
 impl Decode for Read {
@@ -362,6 +365,7 @@ impl Decode for Read {
         let object: Object = from_json(json)?;
         let mut persona = ApplicationPersona::new("", object.spec);
         persona.metadata = object.metadata;
-        Ok(Read(Persona::parse(&persona), readiness(&object.status)))
+        let readiness = readiness(&object.status, persona.metadata.generation);
+        Ok(Read(Persona::parse(&persona), readiness))
     }
 }

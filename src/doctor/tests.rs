@@ -104,6 +104,7 @@ fn parts() -> Vec<&'static About> {
 struct Clinic {
     wanted: Wanted,
     facts: Facts,
+    commands: Commands,
 }
 
 impl Clinic {
@@ -125,6 +126,7 @@ impl Clinic {
         });
         let demands = json!({"name": "orders", "type": "api", "policies": {"security": {"runAsNonRoot": true}}});
         Clinic {
+            commands: Commands::default(),
             wanted: Wanted {
                 namespace: NAMESPACE.to_owned(),
                 name: "dorgu-operator".to_owned(),
@@ -185,7 +187,7 @@ impl Clinic {
         look(&View {
             facts: &self.facts,
             setup: &self.setup(),
-            commands: &Commands::default(),
+            commands: &self.commands,
         })
     }
 

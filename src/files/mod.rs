@@ -1,5 +1,5 @@
-//! File mode: reads personas, ClusterPersonas and the modes of namespaces from folders of YAML and JSON instead of a cluster.
-//! The objects are validated and defaulted like those that an API server stores.
+//! File mode: reads personas, ClusterPersonas, exceptions and the modes of namespaces from folders of YAML and JSON instead of
+//! a cluster. The objects are validated and defaulted like those that an API server stores.
 //!
 //! This module decides which files are read, and when they are read again. It also decides what is used while a file is
 //! invalid. If a file was valid before, its last valid version stays in use, and the error is reported with its line. The last

@@ -34,14 +34,12 @@ impl Joint {
 /// The default personas for the apps of one namespace.
 #[derive(Debug, Default)]
 struct OfNamespace {
-    /// They govern apps that have no persona of their own.
+    /// They govern apps that have no persona of their own: the namespace's, where it has any.
     without: Joint,
     /// They govern beside the personas of an app.
     beside: Joint,
     /// They govern beside `without`: those of the platform that are binding.
     beside_defaults: Joint,
-    /// The namespace's own, by name.
-    own: Joint,
 }
 
 /// The default personas of all namespaces. Compiled again whenever one of them changes: there are few, at most some for each
@@ -121,7 +119,6 @@ impl Defaults {
                 without: Joint::of(own()),
                 beside: Joint::of(own().filter(is_binding).chain(from_platform())),
                 beside_defaults: Joint::of(from_platform()),
-                own: Joint::of(own()),
             };
             (namespace.to_owned(), of_namespace)
         });
@@ -144,7 +141,7 @@ impl Defaults {
     /// The namespace's own default personas, by name.
     pub(super) fn own(&self, namespace: &str) -> Personas<'_> {
         let found = self.namespaces.get(namespace);
-        found.map(|found| found.own.personas()).unwrap_or_default()
+        found.map(|found| found.without.personas()).unwrap_or_default()
     }
 
     /// Those that govern an app of this namespace that has no persona of its own, and those that govern beside them.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::api::application_persona::status::Phase;
 use crate::api::names::READY_TO_ENFORCE;
+use crate::policy::Moment;
 
 /// Keys whose change alone is no reason to write, at whatever depth.
 pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
@@ -45,21 +46,23 @@ impl StatusFingerprint {
             deployments: hashed(&status["deployments"]),
             phase: status["phase"].as_str().and_then(Phase::read),
             clean_since: clean_since(status)
-                .and_then(|since| u32::try_from(since.as_second()).ok())
+                .and_then(|since| u32::try_from(since.0).ok())
                 .unwrap_or_default(),
         })
     }
 
     /// `validation.cleanSince`.
-    pub fn clean_since(self) -> Option<Timestamp> {
-        let seconds = Some(self.clean_since).filter(|seconds| *seconds > 0)?;
-        Timestamp::from_second(seconds.into()).ok()
+    pub fn clean_since(self) -> Option<Moment> {
+        (self.clean_since > 0).then_some(Moment(self.clean_since.into()))
     }
 }
 
-/// `validation.cleanSince` of a status; `None` for one that is no time.
-pub fn clean_since(status: &Value) -> Option<Timestamp> {
-    status["validation"]["cleanSince"].as_str()?.parse().ok()
+/// `validation.cleanSince` of a status; `None` for one that is no time, or is out of the reach of a fingerprint.
+pub fn clean_since(status: &Value) -> Option<Moment> {
+    let time: Timestamp = status["validation"]["cleanSince"].as_str()?.parse().ok()?;
+    let second = time.as_second();
+    u32::try_from(second).ok().filter(|second| *second > 0)?;
+    Some(Moment(second))
 }
 
 /// The fields of an exception's status, all of which its controller decides.

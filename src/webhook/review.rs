@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use envelope::{Body, Envelope};
+use envelope::{Body, Envelope, InPlace};
 pub use opening::Opening;
 pub use target::Target;
 
@@ -221,7 +221,7 @@ impl<'a> Review<'a> {
     pub fn read_within(room: Room, body: &'a [u8]) -> Result<Review<'a>, Malformed<'a>> {
         let mut left = room;
         let mut whole = Whole::default();
-        match within(&mut left, || skim::from_slice_seed(body, Body(&mut whole))) {
+        match within(&mut left, || skim::from_slice_seed(body, InPlace(Body(&mut whole)))) {
             Ok(()) => Self::open(whole, left),
             Err(_) => Self::by_serde_json(room, body),
         }

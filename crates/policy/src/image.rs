@@ -1,7 +1,7 @@
 //! Reads references to container images as a kubelet and a container runtime read them, and the registries that a persona allows.
 //!
 //! The grammar and the defaults are those of `github.com/distribution/reference`, with which kubelets and container runtimes read
-//! them; `tests/it/images.rs` compares the two. ARCHITECTURE.md says why this is no crate.
+//! them; `tests/it/images.rs` compares the two. ARCHITECTURE.md says why no public crate is used.
 
 mod registries;
 
@@ -127,7 +127,7 @@ fn is_host(first: &str) -> bool {
             .any(|byte| matches!(byte, b'.' | b':') || byte.is_ascii_uppercase())
 }
 
-/// Whether the text could be the ID of an image, which is no reference.
+/// Whether the text has the form of an image ID. Such a text is rejected as a reference.
 fn is_identifier(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(is_lower_hex)
 }

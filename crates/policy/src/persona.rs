@@ -143,7 +143,7 @@ pub enum Flaw {
     Unreadable,
     /// It is no whole number of bytes, such as `512m`, which is half a byte where 512 MiB were meant. Its check is made.
     FractionOfAByte,
-    /// It is no registry: it allows no image.
+    /// It does not name a registry, so it allows no image.
     NotARegistry,
 }
 

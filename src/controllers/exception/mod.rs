@@ -19,7 +19,7 @@ use kube::Client;
 use self::assess::Assessment;
 use self::events::notice;
 use super::metrics::{self, Metrics, ReconcileResult};
-use super::trigger::{Changes, Trigger};
+use super::trigger::{Changes, Trigger, settled, until_held};
 use crate::api::PersonaException;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
@@ -88,16 +88,7 @@ impl Controller {
         };
         let events = EventRecorder::new(client.clone(), reporter);
         loop {
-            {
-                let mut held = std::pin::pin!(leadership.until_held());
-                loop {
-                    tokio::select! {
-                        () = held.as_mut() => break,
-                        // The holder of the Lease gets the same changes. The next holder reconciles everything.
-                        Some(_) = self.changes.recv() => {}
-                    }
-                }
-            }
+            until_held(&mut leadership, &mut self.changes).await;
             let term = Term {
                 index: &self.index,
                 settings: &self.settings,
@@ -190,10 +181,7 @@ impl Term<'_> {
             let is_up_to_date = assessment.says(stored.status);
             (assessment, is_up_to_date)
         };
-        let settled = assessment.next.map_or(Reconciled::Settled, |next| {
-            let seconds = next.0.saturating_sub(moment.0);
-            Reconciled::SettledFor(Duration::from_secs(seconds.unsigned_abs()))
-        });
+        let settled = settled(moment, assessment.next);
         if is_up_to_date {
             return Ok(settled);
         }

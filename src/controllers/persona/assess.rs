@@ -41,12 +41,13 @@ pub(super) struct Observed<'a> {
     pub(super) matching: Matching,
     /// The levels that the platform requires.
     pub(super) platform: &'a PlatformRules,
-    /// The exceptions for the app and its Deployment, and the time.
+    /// The exceptions for the app and its Deployment.
     pub(super) exceptions: Exceptions<'a>,
     /// The strictest mode of process, namespace and persona.
     pub(super) mode: Mode,
     /// How long nothing must have been denied before the persona is ready to be enforced.
     pub(super) ready_after: Duration,
+    pub(super) now: Moment,
 }
 
 impl<'a> Observed<'a> {
@@ -56,7 +57,7 @@ impl<'a> Observed<'a> {
         stored: &'a StoredPersona,
         deployments: &'a [Arc<Deployment>],
         settings: &Settings,
-        now: impl FnOnce() -> Moment,
+        now: Moment,
     ) -> Observed<'a> {
         let persona = &*stored.persona;
         let deployment = deployments.first().map_or("", |deployment| &deployment.name);
@@ -68,9 +69,10 @@ impl<'a> Observed<'a> {
             deployments,
             matching: snapshot.matching(),
             platform: snapshot.platform(),
-            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, now),
+            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
             mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
             ready_after: settings.ready_after,
+            now,
         }
     }
 }
@@ -158,7 +160,10 @@ fn governs(observed: &Observed<'_>, count: usize) -> (Assessment, Found) {
         _ => (true, "Governs", Phase::Active),
     };
     let skipped = "The Deployments of a default persona are compared when they are applied".to_owned();
-    let found = Found::Uncompared("DefaultPersona", skipped.clone());
+    let found = match count {
+        0 => Found::Uncompared(reason, message.clone()),
+        _ => Found::Uncompared("DefaultPersona", skipped.clone()),
+    };
     let assessment = Assessment {
         generation: observed.generation,
         phase,

@@ -22,8 +22,8 @@ use self::events::notice;
 use self::found::FoundDeployments;
 use self::promotion::READY_AFTER;
 use super::metrics::{self, Metrics, ReconcileResult};
-use super::trigger::Changes;
 pub use super::trigger::Trigger;
+use super::trigger::{Changes, settled, until_held};
 use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
@@ -33,7 +33,7 @@ use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
-use crate::policy::{Exceptions, Mode, RuleSet};
+use crate::policy::{Mode, Moment, RuleSet};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
@@ -149,16 +149,7 @@ impl Controller {
         };
         let events = EventRecorder::new(client.clone(), reporter);
         loop {
-            {
-                let mut held = std::pin::pin!(leadership.until_held());
-                loop {
-                    tokio::select! {
-                        () = held.as_mut() => break,
-                        // The holder of the Lease gets the same changes. The next holder reconciles everything.
-                        Some(_) = self.changes.recv() => {}
-                    }
-                }
-            }
+            until_held(&mut leadership, &mut self.changes).await;
             let term = Term {
                 index: &self.index,
                 settings: &self.settings,
@@ -255,26 +246,25 @@ impl Term<'_> {
 
     /// Reconciles one persona: observe, derive, write.
     async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
-        let (assessed, holds) = catch_panic(|| self.assess(name, Timestamp::now()))?;
-        let assessment = match assessed {
+        let moment = self.index.now();
+        let (assessment, edge) = match catch_panic(|| self.assess(name, moment))? {
             Assessed::Gone => return Ok(Reconciled::Gone),
-            Assessed::UpToDate(changes_in) => return Ok(until(changes_in, holds)),
-            Assessed::Changed(assessment) => *assessment,
+            Assessed::UpToDate(edge) => return Ok(settled(moment, edge)),
+            Assessed::Changed(assessment, edge) => (*assessment, edge),
         };
         if !self.leadership.held() {
             // The next holder of the Lease reconciles it.
             return Ok(Reconciled::Failed);
         }
         let now = Timestamp::now();
-        let (mut changed, mut reconciled) = (None, Reconciled::Settled);
+        let (mut changed, mut next) = (None, edge);
         let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
             // Check again: reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
             let status = assessment.status(&current.status, now);
-            let since = assessment.clean_since(&current.status, now);
-            reconciled = until(assessment.changes_in(since, now), holds);
+            next = earlier(edge, assessment.changes_at(assessment.clean_since(&current.status)));
             changed = notice(&current.status, &status, &assessment).map(|notice| (current.uid.clone(), notice));
             status
         })
@@ -284,7 +274,7 @@ impl Term<'_> {
         self.succeeded(name);
         match written {
             Outcome::Gone => return Ok(Reconciled::Gone),
-            Outcome::Unchanged => return Ok(reconciled),
+            Outcome::Unchanged => return Ok(settled(moment, next)),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -305,27 +295,26 @@ impl Term<'_> {
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
-        Ok(reconciled)
+        Ok(settled(moment, next))
     }
 
-    /// Observes and derives; and how long that holds, since an exception may begin or end.
-    fn assess(&self, name: &Name, now: Timestamp) -> (Assessed, Option<Duration>) {
+    /// Observes and derives.
+    fn assess(&self, name: &Name, now: Moment) -> Assessed {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
         let Some(stored) = snapshot.persona(namespace, name) else {
-            return (Assessed::Gone, None);
+            return Assessed::Gone;
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments, self.settings, || self.index.now());
-        let holds = holds_for(&observed.exceptions);
+        let observed = Observed::of(&snapshot, stored, &deployments, self.settings, now);
+        let edge = observed.exceptions.next_change();
         let assessment = assess(self.settings.set, &observed);
-        let assessed = if assessment.says(stored.status, now) {
+        if assessment.says(stored.status) {
             let since = stored.status.and_then(StatusFingerprint::clean_since);
-            Assessed::UpToDate(assessment.changes_in(since, now))
+            Assessed::UpToDate(earlier(edge, assessment.changes_at(since)))
         } else {
-            Assessed::Changed(Box::new(assessment))
-        };
-        (assessed, holds)
+            Assessed::Changed(Box::new(assessment), edge)
+        }
     }
 
     /// Warns once for each new reason, however many personas have it.
@@ -356,24 +345,15 @@ impl Term<'_> {
 enum Assessed {
     /// There is no such persona.
     Gone,
-    /// The stored status is equal, for so long.
-    UpToDate(Option<Duration>),
-    /// This must be written.
-    Changed(Box<Assessment>),
+    /// The stored status is equal, until then.
+    UpToDate(Option<Moment>),
+    /// This must be written; and when an exception begins or ends next.
+    Changed(Box<Assessment>, Option<Moment>),
 }
 
-/// How long a status holds that was derived with these exceptions; `None` where they change nothing any more.
-fn holds_for(exceptions: &Exceptions<'_>) -> Option<Duration> {
-    exceptions.next_change().map(|next| {
-        let seconds = next.0.saturating_sub(exceptions.now.0);
-        Duration::from_secs(seconds.unsigned_abs())
-    })
-}
-
-/// A status that holds until the earlier of two changes.
-fn until(one: Option<Duration>, other: Option<Duration>) -> Reconciled {
-    let first = one.into_iter().chain(other).min();
-    first.map_or(Reconciled::Settled, Reconciled::SettledFor)
+/// The earlier of two changes.
+fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    one.into_iter().chain(other).min()
 }
 
 /// The personas of these apps.

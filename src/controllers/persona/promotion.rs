@@ -1,16 +1,14 @@
 //! Derives whether a persona could be enforced: the condition `ReadyToEnforce`, and since when nothing in its status would be
-//! denied. Pure; the time is an argument.
+//! denied. Pure; the time is a part of what was observed.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
+use super::super::trigger::text;
 use super::assess::Observed;
 use crate::api::names::READY_TO_ENFORCE;
 use crate::k8s::conditions::Draft;
-use crate::k8s::time;
 use crate::policy::text::{Shown, cut};
-use crate::policy::{Issue, Mode, Severity};
+use crate::policy::{Issue, Mode, Moment, Severity};
 
 /// The default of `--ready-after`.
 pub(super) const READY_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -19,13 +17,15 @@ const MAX_NAMED: usize = 3;
 /// Longest text of one of them.
 const MAX_FINDING: usize = 512;
 
-/// What decides about enforcing a persona, besides the time.
+/// What decides about enforcing a persona.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Promotion {
     found: Found,
     /// Whether it is enforced already, so that there is no condition.
     is_enforced: bool,
-    ready_after: SignedDuration,
+    now: Moment,
+    /// In seconds.
+    ready_after: i64,
     /// The command that enforces it.
     command: String,
 }
@@ -51,7 +51,15 @@ impl Found {
         // The line that counts the rest names no field.
         let named = errors_of.filter(|issue| !issue.field.is_empty()).take(MAX_NAMED);
         let named: Vec<String> = named
-            .map(|issue| cut(format_args!("{}: {}", issue.message, issue.suggestion), MAX_FINDING))
+            .map(|issue| {
+                let Issue {
+                    field,
+                    message,
+                    suggestion,
+                    ..
+                } = issue;
+                cut(format_args!("{field}: {message}. {suggestion}"), MAX_FINDING)
+            })
             .collect();
         let more = match errors - named.len().min(errors) {
             0 => String::new(),
@@ -67,7 +75,8 @@ impl Promotion {
         Promotion {
             found,
             is_enforced: observed.mode == Mode::Enforcing,
-            ready_after: SignedDuration::try_from(observed.ready_after).unwrap_or(SignedDuration::MAX),
+            now: observed.now,
+            ready_after: i64::try_from(observed.ready_after.as_secs()).unwrap_or(i64::MAX),
             command: format!(
                 "kubectl annotate applicationpersona {name} --namespace {namespace} dorgu.io/mode=enforcing --overwrite"
             ),
@@ -75,26 +84,26 @@ impl Promotion {
     }
 
     /// Since when nothing would be denied. What cannot be compared neither begins nor ends that time.
-    pub(super) fn clean_since(&self, before: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn clean_since(&self, before: Option<Moment>) -> Option<Moment> {
         match self.found {
-            Found::Clean => Some(before.unwrap_or_else(|| time::in_seconds(now).0)),
+            Found::Clean => Some(before.unwrap_or(self.now)),
             Found::Denied(_) => None,
             Found::Uncompared(..) => before,
         }
     }
 
-    /// The condition; `None` where the persona is enforced.
-    pub(super) fn condition(&self, since: Option<Timestamp>, now: Timestamp) -> Option<Draft> {
+    /// The condition of a status with this `cleanSince`; `None` where the persona is enforced.
+    pub(super) fn condition(&self, since: Option<Moment>) -> Option<Draft> {
         if self.is_enforced {
             return None;
         }
-        let (status, reason, message) = match (&self.found, since) {
-            (Found::Uncompared(reason, message), _) => (None, *reason, message.clone()),
-            (Found::Denied(message), _) => (Some(false), "WouldDeny", message.clone()),
-            (Found::Clean, since) => {
-                let since = since.unwrap_or(now);
-                let (from, due) = (time::seconds(since), self.due(since));
-                match due.is_some_and(|due| due <= now) {
+        let (status, reason, message) = match &self.found {
+            Found::Uncompared(reason, message) => (None, *reason, message.clone()),
+            Found::Denied(message) => (Some(false), "WouldDeny", message.clone()),
+            Found::Clean => {
+                let since = since.unwrap_or(self.now);
+                let (from, due) = (text(since), self.due(since));
+                match due <= self.now {
                     true => (
                         Some(true),
                         "NothingToDeny",
@@ -103,10 +112,7 @@ impl Promotion {
                     false => (
                         Some(false),
                         "TooRecent",
-                        format!(
-                            "Nothing would be denied since {from}; ready at {}",
-                            due.map_or_else(|| "no time".to_owned(), time::seconds)
-                        ),
+                        format!("Nothing would be denied since {from}; ready at {}", text(due)),
                     ),
                 }
             }
@@ -119,16 +125,14 @@ impl Promotion {
         })
     }
 
-    /// How long until the condition changes by itself; `None` where it does not.
-    pub(super) fn changes_in(&self, since: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
-        if self.is_enforced || self.found != Found::Clean {
-            return None;
-        }
-        let left = self.due(since?)?.duration_since(now);
-        Duration::try_from(left).ok().filter(|left| !left.is_zero())
+    /// When the condition of a status with this `cleanSince` changes by itself; `None` where it does not.
+    pub(super) fn changes_at(&self, since: Option<Moment>) -> Option<Moment> {
+        let is_open = !self.is_enforced && self.found == Found::Clean;
+        let due = self.due(since.filter(|_| is_open)?);
+        Some(due).filter(|due| *due > self.now)
     }
 
-    fn due(&self, since: Timestamp) -> Option<Timestamp> {
-        since.checked_add(self.ready_after).ok()
+    fn due(&self, since: Moment) -> Moment {
+        Moment(since.0.saturating_add(self.ready_after))
     }
 }

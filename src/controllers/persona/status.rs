@@ -1,12 +1,11 @@
 //! Builds the JSON of a status from an [`Assessment`], and decides whether the stored status is up to date already: `says`
 //! compares the fingerprint in the index, without a call to the API server.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::super::trigger::text;
 use super::assess::{Assessment, severity};
 use crate::api::Condition;
 use crate::api::application_persona::status::{HealthState, Phase};
@@ -14,7 +13,7 @@ use crate::index::StatusFingerprint;
 use crate::index::fingerprint::{CONDITIONS, DECIDED, clean_since, hashed, verdict};
 use crate::k8s::conditions::merge;
 use crate::k8s::time;
-use crate::policy::Severity;
+use crate::policy::{Moment, Severity};
 
 impl Assessment {
     /// The whole status: the decided fields, and the other fields of `previous`. `lastTransitionTime` changes only with the
@@ -22,7 +21,7 @@ impl Assessment {
     pub(super) fn status(&self, previous: &Value, now: Timestamp) -> Value {
         let clock = json!(time::seconds(now));
         let mut status = previous.as_object().cloned().unwrap_or_default();
-        let since = self.clean_since(previous, now);
+        let since = self.clean_since(previous);
         let decided = self.decided(since);
         status.extend(decided);
         match &self.deployments {
@@ -44,26 +43,27 @@ impl Assessment {
     }
 
     /// Since when nothing would be denied, after a status. A generation of the persona begins without.
-    pub(super) fn clean_since(&self, previous: &Value, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn clean_since(&self, previous: &Value) -> Option<Moment> {
         let is_same = previous["observedGeneration"] == self.generation;
         let before = clean_since(previous).filter(|_| is_same);
-        self.promotion.as_ref()?.clean_since(before, now)
+        self.promotion.as_ref()?.clean_since(before)
     }
 
-    /// How long until the status with this `cleanSince` changes by itself, if it does.
-    pub(super) fn changes_in(&self, since: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
-        self.promotion.as_ref()?.changes_in(since, now)
+    /// When the status with this `cleanSince` changes by itself, if it does.
+    pub(super) fn changes_at(&self, since: Option<Moment>) -> Option<Moment> {
+        self.promotion.as_ref()?.changes_at(since)
     }
 
-    /// Whether the status with this fingerprint is equal at this time.
-    pub(super) fn says(&self, stored: Option<StatusFingerprint>, now: Timestamp) -> bool {
+    /// Whether the status with this fingerprint is equal.
+    pub(super) fn says(&self, stored: Option<StatusFingerprint>) -> bool {
         // Of another generation it differs anyway.
         let before = stored.and_then(StatusFingerprint::clean_since);
         let promotion = self.promotion.as_ref();
-        let since = promotion.and_then(|promotion| promotion.clean_since(before, now));
+        let since = promotion.and_then(|promotion| promotion.clean_since(before));
         let mut status = self.decided(since);
         // Times of conditions are not compared.
-        status.insert("conditions".to_owned(), self.conditions(&[], since, now).into());
+        let conditions = self.conditions(&[], since, Timestamp::UNIX_EPOCH);
+        status.insert("conditions".to_owned(), conditions.into());
         let deployments = self.deployments.as_ref().map(hashed);
         stored.is_some_and(|stored| {
             stored.verdict == verdict(&Value::Object(status))
@@ -71,7 +71,7 @@ impl Assessment {
         })
     }
 
-    fn decided(&self, since: Option<Timestamp>) -> Map<String, Value> {
+    fn decided(&self, since: Option<Moment>) -> Map<String, Value> {
         let issues = self.issues.iter().map(|issue| {
             let mut entry = json!({"severity": severity(issue.severity), "message": issue.message});
             for (key, text) in [("field", &issue.field), ("suggestion", &issue.suggestion)] {
@@ -86,7 +86,7 @@ impl Assessment {
             validation["issues"] = issues.collect();
         }
         if let Some(since) = since {
-            validation["cleanSince"] = json!(time::seconds(since));
+            validation["cleanSince"] = json!(text(since));
         }
         let health = json!({"status": self.health, "message": self.health_message});
         let values = [json!(self.generation), json!(self.phase), health, validation];
@@ -94,15 +94,13 @@ impl Assessment {
     }
 
     /// Our conditions. An invalid one in `before` is ignored.
-    fn conditions(&self, before: &[Value], since: Option<Timestamp>, now: Timestamp) -> Vec<Value> {
+    fn conditions(&self, before: &[Value], since: Option<Moment>, now: Timestamp) -> Vec<Value> {
         let before: Vec<Condition> = before
             .iter()
             .filter_map(|old| Condition::deserialize(old).ok())
             .collect();
-        let promotion = self
-            .promotion
-            .as_ref()
-            .and_then(|promotion| promotion.condition(since, now));
+        let promotion = self.promotion.as_ref();
+        let promotion = promotion.and_then(|promotion| promotion.condition(since));
         let drafts = self.conditions.iter().cloned().chain(promotion);
         let merged = merge(&before, drafts, self.generation, now);
         merged.iter().map(|condition| json!(condition)).collect()

@@ -11,7 +11,7 @@ use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
 use super::promotion::READY_AFTER;
 use crate::index::{Deployment, Running, StatusFingerprint};
-use crate::policy::{Exceptions, Matching, Mode, Persona, PlatformRules, RuleSet};
+use crate::policy::{Exceptions, Matching, Mode, Moment, Persona, PlatformRules, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -58,6 +58,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         exceptions: Exceptions::default(),
         mode: Mode::Advisory,
         ready_after: READY_AFTER,
+        now: Moment(1),
     }
 }
 
@@ -154,7 +155,8 @@ fn the_whole_status_of_a_deployment_in_breach() {
     let mut running = running(1, 1, true, true);
     running.spec =
         Ok(r#"{"replicas":1,"template":{"spec":{"containers":[{"image":"registry.example.com/orders:1"}]}}}"#.into());
-    let status = assessed(vec![("web", &running)]).status(&Value::Null, at(1_700_000_000));
+    let (persona, deployments) = (persona(), deployments(vec![("web", &running)]));
+    let status = |set| assess(set, &observed(&persona, &deployments)).status(&Value::Null, at(1_700_000_000));
     let now = "2023-11-14T22:13:20Z";
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         json!({
@@ -162,7 +164,7 @@ fn the_whole_status_of_a_deployment_in_breach() {
             "observedGeneration": 7, "lastTransitionTime": now,
         })
     };
-    let expected = json!({
+    let mut expected = json!({
         "observedGeneration": 7, "phase": "Degraded", "lastUpdated": now,
         "deployments": {"current": "registry.example.com/orders:1"},
         "health": {"status": "Healthy", "message": "1/1 replicas ready", "lastCheck": now},
@@ -179,6 +181,11 @@ fn the_whole_status_of_a_deployment_in_breach() {
             condition("NameUnique", "True", "Unique", "No other ApplicationPersona has spec.name 'orders'"),
         ],
     });
+    assert_eq!(status(RuleSet::Upstream), expected);
+    let could_be = "1 would be denied: spec.replicas: Deployment replicas (1) below persona minimum (2). Set replicas to at least 2";
+    let conditions = expected["conditions"].as_array_mut().expect("conditions");
+    conditions.push(condition("ReadyToEnforce", "False", "WouldDeny", could_be));
+    let status = status(RuleSet::Complete);
     assert_eq!(status, expected);
     let typed: Result<crate::api::ApplicationPersonaStatus, _> = serde_json::from_value(status);
     typed.expect("a status as the API declares it");
@@ -351,9 +358,9 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
     ] {
         let assessment = assessed(deployments);
         let stored = assessment.status(&Value::Null, at(1));
-        assert!(assessment.says(StatusFingerprint::of(&stored), at(1)));
+        assert!(assessment.says(StatusFingerprint::of(&stored)));
         assert!(
-            !assessment.says(StatusFingerprint::of(&Value::Null), at(1)),
+            !assessment.says(StatusFingerprint::of(&Value::Null)),
             "no status says nothing"
         );
         // An API server stores keys and conditions in its own order, other writers contribute, timestamps change.
@@ -361,7 +368,7 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         later["learned"] = json!({"incidentCount": 1});
         later["argoCD"] = json!({"syncStatus": "Synced"});
         later["conditions"].as_array_mut().expect("conditions").reverse();
-        assert!(assessment.says(StatusFingerprint::of(&later), at(5_000)));
+        assert!(assessment.says(StatusFingerprint::of(&later)));
         for (key, value) in [
             ("phase", json!("Failed")),
             ("observedGeneration", json!(6)),
@@ -371,13 +378,13 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         ] {
             let mut other = stored.clone();
             other[key] = value;
-            assert!(!assessment.says(StatusFingerprint::of(&other), at(1)), "{key} differs");
+            assert!(!assessment.says(StatusFingerprint::of(&other)), "{key} differs");
         }
     }
     let mut other = assessed(vec![("web", &running)]).status(&Value::Null, at(1));
     other["deployments"] = json!({"current": "other:2"});
     assert!(
-        !assessed(vec![("web", &running)]).says(StatusFingerprint::of(&other), at(1)),
+        !assessed(vec![("web", &running)]).says(StatusFingerprint::of(&other)),
         "another image runs"
     );
 }

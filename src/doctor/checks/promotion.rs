@@ -38,9 +38,10 @@ pub(super) fn enforceable(view: &View<'_>) -> Outcome {
         .take(MAX_NAMED)
         .map(|namespace| word(&namespace.name))
         .collect();
-    let command = view
-        .commands
-        .kubectl(format_args!("label namespace {} {MODE}=enforcing", named.join(" ")));
+    let command = view.commands.kubectl(format_args!(
+        "label namespace {} {MODE}=enforcing --overwrite",
+        named.join(" ")
+    ));
     let who = match ready.len() {
         1 => first.name.clone(),
         count => format!("{count} namespaces"),

@@ -40,7 +40,7 @@ const WHY: &str = "kubectl get persona --all-namespaces --output wide says which
 #[test]
 fn a_namespace_could_enforce_when_each_of_its_personas_could() {
     use Readiness::{Idle, Ready, Waiting};
-    let one = "shop could enforce today: kubectl label namespace shop dorgu.io/mode=enforcing";
+    let one = "shop could enforce today: kubectl label namespace shop dorgu.io/mode=enforcing --overwrite";
     let none = format!("no namespace could enforce yet; {WHY}");
     for (personas, words) in [
         (&[("shop", "a", Some(Ready))][..], one),
@@ -56,7 +56,7 @@ fn a_namespace_could_enforce_when_each_of_its_personas_could() {
                 ("till", "c", Some(Waiting)),
             ],
             &format!(
-                "2 namespaces could enforce today: kubectl label namespace cart shop dorgu.io/mode=enforcing   # 1 more could \
+                "2 namespaces could enforce today: kubectl label namespace cart shop dorgu.io/mode=enforcing --overwrite   # 1 more could \
                  not yet; {WHY}"
             ),
         ),
@@ -82,7 +82,7 @@ fn what_enforces_already_is_not_counted() {
     personas[1].mode = crate::policy::ModeWish::read(Some("enforcing"));
     says(
         &clinic,
-        "shop could enforce today: kubectl label namespace shop dorgu.io/mode=enforcing",
+        "shop could enforce today: kubectl label namespace shop dorgu.io/mode=enforcing --overwrite",
     );
     let everywhere = Clinic::with(|clinic| argument(clinic, "--webhook-mode=enforcing"));
     says(&everywhere, "every namespace that opted in enforces");
@@ -91,4 +91,14 @@ fn what_enforces_already_is_not_counted() {
 #[test]
 fn with_upstream_rules_it_is_not_checked() {
     Clinic::with(|clinic| argument(clinic, "--rules=upstream")).skips(Check::Enforceable, "--rules upstream");
+}
+
+#[test]
+fn its_command_is_for_the_cluster_that_was_examined() {
+    let mut clinic = clinic(&[("shop", "a", Some(Readiness::Ready))]);
+    clinic.commands.context = Some("prod eu".to_owned());
+    says(
+        &clinic,
+        "shop could enforce today: kubectl --context 'prod eu' label namespace shop dorgu.io/mode=enforcing --overwrite",
+    );
 }

@@ -62,15 +62,15 @@ where
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut envelope = Envelope::default();
-        Body(&mut envelope).deserialize(deserializer)?;
+        InPlace(Body(&mut envelope)).deserialize(deserializer)?;
         Ok(envelope)
     }
 }
 
-/// Reads the body into its place; null leaves it empty.
+/// The members of the body.
 pub(super) struct Body<'s, 'a, New, Old>(pub(super) &'s mut Envelope<'a, New, Old>);
 
-/// Reads `request` into its place; null leaves it empty.
+/// The members of `request`.
 struct Request<'s, 'a, New, Old>(&'s mut Envelope<'a, New, Old>);
 
 #[derive(Clone, Copy, Deserialize)]
@@ -117,11 +117,15 @@ impl Seen {
     }
 }
 
-impl<'de: 'a, 'a, New, Old> DeserializeSeed<'de> for Body<'_, 'a, New, Old>
-where
-    New: Default + Deserialize<'de>,
-    Old: Default + Deserialize<'de>,
-{
+/// The members of an object, read into a place that the value knows.
+trait Members<'de>: Sized {
+    fn read<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error>;
+}
+
+/// Reads an object into its place; null leaves that as it is.
+pub(super) struct InPlace<T>(pub(super) T);
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for InPlace<T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -129,11 +133,7 @@ where
     }
 }
 
-impl<'de: 'a, 'a, New, Old> Visitor<'de> for Body<'_, 'a, New, Old>
-where
-    New: Default + Deserialize<'de>,
-    Old: Default + Deserialize<'de>,
-{
+impl<'de, T: Members<'de>> Visitor<'de> for InPlace<T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,7 +144,17 @@ where
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.read(map)
+    }
+}
+
+impl<'de: 'a, 'a, New, Old> Members<'de> for Body<'_, 'a, New, Old>
+where
+    New: Default + Deserialize<'de>,
+    Old: Default + Deserialize<'de>,
+{
+    fn read<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = Seen::default();
         while let Some(member) = map.next_key()? {
             let mut once = |name| seen.once(member as u32, name);
@@ -159,7 +169,7 @@ where
                 }
                 OfBody::Request => {
                     once("request")?;
-                    map.next_value_seed(Request(&mut *self.0))?;
+                    map.next_value_seed(InPlace(Request(&mut *self.0)))?;
                 }
                 OfBody::Another => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -168,34 +178,12 @@ where
     }
 }
 
-impl<'de: 'a, 'a, New, Old> DeserializeSeed<'de> for Request<'_, 'a, New, Old>
+impl<'de: 'a, 'a, New, Old> Members<'de> for Request<'_, 'a, New, Old>
 where
     New: Default + Deserialize<'de>,
     Old: Default + Deserialize<'de>,
 {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de: 'a, 'a, New, Old> Visitor<'de> for Request<'_, 'a, New, Old>
-where
-    New: Default + Deserialize<'de>,
-    Old: Default + Deserialize<'de>,
-{
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn read<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let envelope = self.0;
         envelope.is_asked = true;
         let outline = &mut envelope.outline;

@@ -50,7 +50,7 @@ fn a_persona_is_ready_when_nothing_was_denied_for_long_enough_and_names_what_wou
     let persona = until(&stage, "False", "WouldDeny");
     assert_eq!(
         condition(&persona).expect("it")["message"],
-        "1 would be denied: Deployment replicas (1) below persona minimum (2): Set replicas to at least 2"
+        "1 would be denied: spec.replicas: Deployment replicas (1) below persona minimum (2). Set replicas to at least 2"
     );
 
     stage

@@ -58,41 +58,40 @@ struct Cell {
 }
 
 fn cells() -> Vec<Cell> {
-    let levels = [
+    const LEVELS: [Option<Level>; 5] = [
         None,
         Some(Level::Off),
         Some(Level::Audit),
         Some(Level::Warn),
         Some(Level::Deny),
     ];
-    let mut cells = Vec::new();
-    for wish in levels {
-        for floor in levels {
-            for locked in [false, true] {
-                for mode in [Mode::Advisory, Mode::Enforcing] {
-                    for excepted in [
-                        Excepted::No,
-                        Excepted::Pending,
-                        Excepted::Active,
-                        Excepted::Expired,
-                        Excepted::TooLong,
-                    ] {
-                        for stored in [Stored::None, Stored::Same, Stored::Compliant] {
-                            cells.push(Cell {
-                                wish,
-                                floor,
-                                locked,
-                                mode,
-                                excepted,
-                                stored,
-                            });
-                        }
-                    }
-                }
-            }
+    const EXCEPTED: [Excepted; 5] = [
+        Excepted::No,
+        Excepted::Pending,
+        Excepted::Active,
+        Excepted::Expired,
+        Excepted::TooLong,
+    ];
+    const STORED: [Stored; 3] = [Stored::None, Stored::Same, Stored::Compliant];
+    let count = LEVELS.len() * LEVELS.len() * 2 * 2 * EXCEPTED.len() * STORED.len();
+    let cell = |number: usize| {
+        let mut rest = number;
+        // The digits of the number, each to the base of its choices.
+        let mut digit = |choices: usize| {
+            let chosen = rest % choices;
+            rest /= choices;
+            chosen
+        };
+        Cell {
+            wish: LEVELS[digit(LEVELS.len())],
+            floor: LEVELS[digit(LEVELS.len())],
+            locked: digit(2) == 1,
+            mode: [Mode::Advisory, Mode::Enforcing][digit(2)],
+            excepted: EXCEPTED[digit(EXCEPTED.len())],
+            stored: STORED[digit(STORED.len())],
         }
-    }
-    cells
+    };
+    (0..count).map(cell).collect()
 }
 
 impl Cell {

@@ -36,11 +36,12 @@ impl Story {
         }
     }
 
-    fn assessment(&self, deployments: Vec<(&str, &Running)>) -> Assessment {
+    fn assessment(&self, deployments: Vec<(&str, &Running)>, second: i64) -> Assessment {
         let (persona, deployments) = (persona(), self::deployments(deployments));
         let observed = Observed {
             generation: self.generation,
             mode: self.mode,
+            now: Moment(second),
             ..observed(&persona, &deployments)
         };
         assess(RuleSet::Complete, &observed)
@@ -48,8 +49,8 @@ impl Story {
 
     /// Reconciles at this second. Returns whether the status was written.
     fn reconcile(&mut self, deployments: Vec<(&str, &Running)>, second: i64) -> bool {
-        let assessment = self.assessment(deployments);
-        let is_known = assessment.says(StatusFingerprint::of(&self.status), at(second));
+        let assessment = self.assessment(deployments, second);
+        let is_known = assessment.says(StatusFingerprint::of(&self.status));
         let status = assessment.status(&self.status, at(second));
         assert_eq!(
             is_known,
@@ -62,11 +63,11 @@ impl Story {
         !is_known
     }
 
-    /// In how many seconds the status changes by itself.
-    fn changes_in(&self, deployments: Vec<(&str, &Running)>, second: i64) -> Option<u64> {
-        let assessment = self.assessment(deployments);
-        let since = assessment.clean_since(&self.status, at(second));
-        assessment.changes_in(since, at(second)).map(|left| left.as_secs())
+    /// In which second the status changes by itself.
+    fn changes_at(&self, deployments: Vec<(&str, &Running)>, second: i64) -> Option<i64> {
+        let assessment = self.assessment(deployments, second);
+        let since = assessment.clean_since(&self.status);
+        assessment.changes_at(since).map(|edge| edge.0)
     }
 
     fn condition(&self) -> Option<String> {
@@ -103,28 +104,28 @@ fn what_would_be_denied_stands_in_the_way_and_its_end_begins_the_time() {
     assert!(story.reconcile(vec![("web", &ill)], 100));
     story.says(&[
         "False/WouldDeny/1 would be denied: ",
-        "Deployment replicas (1) below persona minimum (2): Set replicas to at least 2",
+        "spec.replicas: Deployment replicas (1) below persona minimum (2). Set replicas to at least 2",
     ]);
     assert_eq!(
-        (story.since(), story.changes_in(vec![("web", &ill)], 100)),
+        (story.since(), story.changes_at(vec![("web", &ill)], 100)),
         (None, None)
     );
     // The last of it goes.
     assert!(story.reconcile(vec![("web", &well)], 200));
     assert_eq!(story.since(), Some("1970-01-01T00:03:20Z"));
     story.says(&["False/TooRecent/Nothing would be denied since 1970-01-01T00:03:20Z; ready at 1970-01-15T00:03:20Z"]);
-    assert_eq!(story.changes_in(vec![("web", &well)], 200), Some(READY as u64));
+    assert_eq!(story.changes_at(vec![("web", &well)], 200), Some(200 + READY));
     // Nothing is written until the time has come, to the second.
     for second in [201, DAY, 199 + READY] {
         assert!(!story.reconcile(vec![("web", &well)], second), "at {second}");
     }
-    assert_eq!(story.changes_in(vec![("web", &well)], 199 + READY), Some(1));
+    assert_eq!(story.changes_at(vec![("web", &well)], 199 + READY), Some(200 + READY));
     assert!(story.reconcile(vec![("web", &well)], 200 + READY));
     story.says(&[
         "True/NothingToDeny/Nothing would be denied since 1970-01-01T00:03:20Z; to enforce: ",
         "kubectl annotate applicationpersona orders --namespace shop dorgu.io/mode=enforcing",
     ]);
-    assert_eq!(story.changes_in(vec![("web", &well)], 200 + READY), None);
+    assert_eq!(story.changes_at(vec![("web", &well)], 200 + READY), None);
     assert!(!story.reconcile(vec![("web", &well)], 900 * DAY));
     // It comes back.
     assert!(story.reconcile(vec![("web", &ill)], 901 * DAY));
@@ -157,7 +158,7 @@ fn without_a_deployment_it_is_unknown_and_the_time_goes_on() {
         "it was deleted to be created again"
     );
     story.says(&["Unknown/NoDeployment"]);
-    assert_eq!(story.changes_in(Vec::new(), 200), None);
+    assert_eq!(story.changes_at(Vec::new(), 200), None);
     story.reconcile(vec![("a", &well), ("b", &well)], 300);
     story.says(&["Unknown/AmbiguousDeployment/Deployments 'a', 'b'"]);
     let unreadable = Running {
@@ -178,7 +179,7 @@ fn a_persona_that_is_enforced_has_no_such_condition() {
     story.mode = Mode::Enforcing;
     assert!(story.reconcile(vec![("web", &well)], 200));
     assert_eq!((story.condition(), story.since()), (None, Some("1970-01-01T00:01:40Z")));
-    assert_eq!(story.changes_in(vec![("web", &well)], 200), None);
+    assert_eq!(story.changes_at(vec![("web", &well)], 200), None);
     story.mode = Mode::Advisory;
     assert!(story.reconcile(vec![("web", &well)], 100 + READY));
     story.says(&["True/NothingToDeny"]);
@@ -224,5 +225,31 @@ fn many_findings_are_counted_behind_the_first() {
         status: assess(RuleSet::Complete, &observed).status(&Value::Null, at(100)),
         ..Story::begin()
     };
-    story.says(&["10 would be denied: ", "; [c0]", "; and 7 more"]);
+    story.says(&[
+        "10 would be denied: spec.replicas: ",
+        "; containers[c0].securityContext.allowPrivilegeEscalation: Persona forbids privilege escalation but container allows it. \
+         Set allowPrivilegeEscalation: false; containers[c1]",
+        "; and 7 more",
+    ]);
+}
+
+#[test]
+fn a_default_persona_is_unknown_whether_it_governs_something_or_not() {
+    let everyone = Persona {
+        app: "*".to_owned(),
+        ..persona()
+    };
+    let well = well();
+    for (list, reason) in [
+        (Vec::new(), "Unknown/NoDeployment/Governs no Deployment"),
+        (vec![("a", &well), ("b", &well)], "Unknown/DefaultPersona/"),
+    ] {
+        let deployments = deployments(list);
+        let story = Story {
+            status: assess(RuleSet::Complete, &observed(&everyone, &deployments)).status(&Value::Null, at(100)),
+            ..Story::begin()
+        };
+        story.says(&[reason]);
+        assert_eq!(story.since(), None);
+    }
 }
