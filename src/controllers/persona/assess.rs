@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -45,8 +44,8 @@ pub(super) struct Observed<'a> {
     pub(super) exceptions: Exceptions<'a>,
     /// The strictest mode of process, namespace and persona.
     pub(super) mode: Mode,
-    /// How long nothing must have been denied before the persona is ready to be enforced.
-    pub(super) ready_after: Duration,
+    /// How many seconds nothing must have been denied before the persona is ready to be enforced.
+    pub(super) ready_after: i64,
     pub(super) now: Moment,
 }
 
@@ -71,7 +70,7 @@ impl<'a> Observed<'a> {
             platform: snapshot.platform(),
             exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
             mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
-            ready_after: settings.ready_after,
+            ready_after: i64::try_from(settings.ready_after.as_secs()).unwrap_or(i64::MAX),
             now,
         }
     }

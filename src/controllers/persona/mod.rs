@@ -20,7 +20,6 @@ use kube::Client;
 use self::assess::{Assessment, Observed, assess};
 use self::events::notice;
 use self::found::FoundDeployments;
-use self::promotion::READY_AFTER;
 use super::metrics::{self, Metrics, ReconcileResult};
 pub use super::trigger::Trigger;
 use super::trigger::{Changes, settled, until_held};
@@ -43,6 +42,8 @@ fn personas() -> Resource {
 
 /// The default of `--requeue-interval` (contract 3.1).
 const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
+/// The default of `--ready-after`.
+const READY_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Less would be a busy loop.
 const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 

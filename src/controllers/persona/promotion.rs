@@ -1,8 +1,6 @@
 //! Derives whether a persona could be enforced: the condition `ReadyToEnforce`, and since when nothing in its status would be
 //! denied. Pure; the time is a part of what was observed.
 
-use std::time::Duration;
-
 use super::super::trigger::text;
 use super::assess::Observed;
 use crate::api::names::READY_TO_ENFORCE;
@@ -10,8 +8,6 @@ use crate::k8s::conditions::Draft;
 use crate::policy::text::{Shown, cut};
 use crate::policy::{Issue, Mode, Moment, Severity};
 
-/// The default of `--ready-after`.
-pub(super) const READY_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// How many findings stand in the message; the rest is counted.
 const MAX_NAMED: usize = 3;
 /// Longest text of one of them.
@@ -76,7 +72,7 @@ impl Promotion {
             found,
             is_enforced: observed.mode == Mode::Enforcing,
             now: observed.now,
-            ready_after: i64::try_from(observed.ready_after.as_secs()).unwrap_or(i64::MAX),
+            ready_after: observed.ready_after,
             command: format!(
                 "kubectl annotate applicationpersona {name} --namespace {namespace} dorgu.io/mode=enforcing --overwrite"
             ),

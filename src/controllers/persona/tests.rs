@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
-use super::promotion::READY_AFTER;
 use crate::index::{Deployment, Running, StatusFingerprint};
 use crate::policy::{Exceptions, Matching, Mode, Moment, Persona, PlatformRules, RuleSet};
 
@@ -57,7 +56,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         platform: &PlatformRules::NONE,
         exceptions: Exceptions::default(),
         mode: Mode::Advisory,
-        ready_after: READY_AFTER,
+        ready_after: 14 * 24 * 60 * 60,
         now: Moment(1),
     }
 }

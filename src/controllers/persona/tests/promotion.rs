@@ -1,7 +1,5 @@
 //! Whether a persona could be enforced, and since when, on a clock that is moved.
 
-use std::time::Duration;
-
 use super::*;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -218,7 +216,7 @@ fn many_findings_are_counted_behind_the_first() {
     };
     let deployments = deployments(vec![("web", &ill)]);
     let observed = Observed {
-        ready_after: Duration::ZERO,
+        ready_after: 0,
         ..observed(&persona, &deployments)
     };
     let story = Story {
