@@ -244,7 +244,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         phase => (Some(false), "Issues", format!("Phase: {phase:?}")),
     };
     let promotable = match &uncompared {
-        Some((reason, message)) => Found::Uncompared(*reason, (*message).to_owned()),
+        Some((reason, message)) => Found::Uncompared(reason, (*message).to_owned()),
         None => Found::of(&list, errors),
     };
     let validated = match (uncompared, errors) {
