@@ -3,9 +3,9 @@
 
 use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;
-use crate::policy::Rule;
 use crate::policy::exception::MaxLength;
 use crate::policy::image::Reference;
+use crate::policy::{Matching, Rule};
 use crate::runtime::flags::duration;
 use crate::server::address::{BadAddress, BindAddress};
 
@@ -59,6 +59,17 @@ pub(super) fn days(text: &str) -> Result<MaxLength, String> {
         .filter(|seconds| *seconds > 0)
         .map(MaxLength)
         .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
+}
+
+/// The names of Deployments for which a label can be required.
+pub(super) fn require_label(matching: Matching) -> Result<(), String> {
+    match matching {
+        Matching::Label => Ok(()),
+        Matching::Chain => Err(
+            "--require-label needs --match label: with --match chain personas also govern Deployments without the label"
+                .to_owned(),
+        ),
+    }
 }
 
 /// A rule whose level can be set.

@@ -133,6 +133,11 @@ pub enum Fact<'a> {
         /// The persona that governed the workload.
         persona: &'a str,
     },
+    /// No label names an app.
+    LabelMissing {
+        /// The name of the app, as far as the object suggests one.
+        wanted: Option<&'a str>,
+    },
     /// A value of the persona cannot be read.
     Unreadable {
         /// `metadata.name` of the persona.

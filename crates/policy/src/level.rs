@@ -130,7 +130,7 @@ impl Rule {
         self.severity().level()
     }
 
-    /// The rule with a level that can be set; `None` for rules about the app label, about personas and about modes.
+    /// The rule with a level that can be set; `None` for rules about leaving an app, about personas and about modes.
     pub fn settable(self) -> Option<RuleName> {
         RULES.iter().find_map(|(name, rule)| (*rule == self).then_some(*name))
     }
@@ -179,6 +179,7 @@ settable! {
     ImageRegistryNotAllowed,
     ImageTagLatest,
     ImageDigestMissing,
+    AppLabelMissing,
 }
 
 impl Severity {

@@ -34,6 +34,7 @@ mod rules;
 mod security_context;
 mod strictest;
 pub mod text;
+pub mod unlabelled;
 pub mod workload;
 
 pub use attributed::AttributedFinding;
@@ -48,6 +49,7 @@ pub use persona::{DEFAULT_APP, Persona};
 pub use question::{Governed, Old, Question};
 pub use rules::{RuleSet, Subject};
 pub use strictest::{Personas, Strictest};
+pub use unlabelled::judge_unlabelled;
 pub use workload::Workload;
 
 #[cfg(test)]

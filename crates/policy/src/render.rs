@@ -122,6 +122,7 @@ impl Display for Message<'_> {
                 }
                 write!(f, "; ApplicationPersona '{}' governs this Deployment", Shown(persona))
             }
+            (_, Fact::LabelMissing { .. }) => f.write_str("Deployment has no app.kubernetes.io/name label"),
             (_, Fact::Unreadable { persona, problem }) => {
                 let (persona, value) = (Shown(persona), Shown(&problem.value));
                 write!(f, "ApplicationPersona '{persona}': ")?;

@@ -41,6 +41,8 @@ fn an_installation_is_put_back_by_what_it_was_installed_with() {
         "dorgu manifests --namespace guards --replicas 3 --image registry.example.com/dorgu:7 --webhook-mode enforcing \
          --match chain | kubectl apply -f -"
     );
+    let required = Clinic::with(|clinic| super::installation::argument(clinic, "--require-label"));
+    assert_eq!(again(&required), "dorgu manifests --require-label | kubectl apply -f -");
     let helm = Clinic::with(|clinic| {
         edit(&mut clinic.facts.deployment, |object| {
             object["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "guard"});

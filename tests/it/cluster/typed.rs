@@ -103,7 +103,7 @@ impl Row {
             Rule::WritableRootFilesystem => {
                 pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = json!(false);
             }
-            Rule::AppLabelRemoved => {}
+            Rule::AppLabelRemoved | Rule::AppLabelMissing => {}
             Rule::AppLabelChanged => object["metadata"]["labels"]["app.kubernetes.io/name"] = json!("other"),
             rule => panic!("{}: what has it?", rule.name()),
         }
@@ -208,6 +208,7 @@ fn found(deployment: &Value, persona: &Persona) -> BTreeSet<&'static str> {
     let probe = &deployment["spec"]["template"]["spec"]["containers"][0]["livenessProbe"];
     let others = [
         (label.is_none(), Rule::AppLabelRemoved),
+        (label.is_none(), Rule::AppLabelMissing),
         (label.is_some_and(|label| label != "orders"), Rule::AppLabelChanged),
         (
             probe["httpGet"]["path"].as_str().is_some_and(|path| path != "/healthz"),
@@ -253,7 +254,7 @@ fn every_command_of_the_rules_takes_its_finding_away() {
         let mut object = row.deployment(&namespace);
         let labels = object["metadata"]["labels"].take();
         bed.apply(&object.to_string()).expect_success();
-        if row.rule != Rule::AppLabelRemoved {
+        if !matches!(row.rule, Rule::AppLabelRemoved | Rule::AppLabelMissing) {
             let label = format!(
                 "app.kubernetes.io/name={}",
                 labels["app.kubernetes.io/name"].as_str().expect("a label")
