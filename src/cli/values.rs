@@ -74,17 +74,7 @@ pub(super) fn require_label(matching: Matching) -> Result<(), String> {
 
 /// A rule whose level can be set.
 pub(super) fn rule_name(text: &str) -> Result<RuleName, String> {
-    Rule::settable_by_name(text).ok_or_else(|| {
-        let names = || Rule::all_settable().map(|(_, rule)| rule.name());
-        let nearest = names().max_by(|a, b| strsim::jaro(a, text).total_cmp(&strsim::jaro(b, text)));
-        match Rule::ALL.into_iter().find(|rule| rule.name() == text) {
-            Some(_) => "this rule has no level".to_owned(),
-            None => format!(
-                "there is no such rule; did you mean {}? docs/rules.md lists all",
-                nearest.unwrap_or_default()
-            ),
-        }
-    })
+    Rule::parse_settable(text).map_err(|error| error.to_string())
 }
 
 /// A rule and its level: `RULE=LEVEL`.
