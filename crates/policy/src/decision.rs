@@ -239,6 +239,8 @@ struct Judge<'q, 'a> {
     ratchet: &'q Ratchet<'q, 'a>,
     /// The app label of the new object.
     label: &'a str,
+    /// The default personas of the new object, where no other governs it.
+    defaults: &'a [Arc<Persona>],
 }
 
 impl<'q, 'a> Judge<'q, 'a> {
@@ -262,6 +264,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             governor,
             ratchet,
             label: &question.new.metadata.labels.name,
+            defaults: question.governed.defaults(),
         }
     }
 
@@ -272,7 +275,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         });
         if let Some(before) = self.governor.escaped_from {
             let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
-            let finding = rules::escaped(owner, before, self.label);
+            let finding = rules::escaped(owner, before, self.label, self.defaults);
             let is_enforced = self.effective == Mode::Enforcing;
             found(AttributedFinding::new(finding, owner, Severity::Error, is_enforced));
         }

@@ -132,6 +132,8 @@ pub enum Fact<'a> {
         allowed: &'a str,
         /// The persona that governed the workload.
         persona: &'a str,
+        /// The default personas that govern it under the new value, since no other does.
+        defaults: &'a [Arc<Persona>],
     },
     /// No label names an app.
     LabelMissing {
