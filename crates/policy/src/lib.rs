@@ -41,7 +41,7 @@ pub use attributed::AttributedFinding;
 pub use decision::{Decision, Rulebook, decide};
 pub use exception::{Exception, Exceptions, Moment};
 pub use finding::{Finding, Rule, Severity};
-pub use issue::{Issue, Issues, issues};
+pub use issue::{Issue, Issues, issues, issues_of_workload};
 pub use level::{Level, Levels, PlatformRules};
 pub use matching::{MatchStrength, Matching, Names};
 pub use mode::{Mode, ModeWish};
