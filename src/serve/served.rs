@@ -67,6 +67,7 @@ impl Served {
             limits,
             deployments_come,
             help: config.help.clone(),
+            requires_label: config.requires_label,
             ..Webhook::new(config.rulebook, Arc::clone(index), metrics, budget.clone())
         };
         let listener = Bound::bind(&serving.address).await?;

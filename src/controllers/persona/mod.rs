@@ -7,6 +7,7 @@
 mod assess;
 mod events;
 mod found;
+mod governs;
 mod promotion;
 mod status;
 
@@ -308,7 +309,7 @@ impl Term<'_> {
         };
         let deployments = self.found.of_app(&snapshot, &stored.persona);
         let observed = Observed::of(&snapshot, stored, &deployments, self.settings, now);
-        let edge = observed.exceptions.next_change();
+        let edge = observed.next_change();
         let assessment = assess(self.settings.set, &observed);
         if assessment.says(stored.status) {
             let since = stored.status.and_then(StatusFingerprint::clean_since);
