@@ -60,7 +60,7 @@ fn observed(finding: &Finding<'_>) -> Option<Value> {
         Fact::ImageNotAllowed { image, .. } | Fact::ImageLatest { image } | Fact::DigestMissing { image } => {
             json!(image)
         }
-        Fact::Label { observed: "", .. } => Value::Null,
+        Fact::Label { observed: "", .. } | Fact::LabelMissing { .. } => Value::Null,
         Fact::Label { observed, .. } => json!(observed),
         Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } | Fact::ModeMisplaced { .. } => {
             return None;
@@ -184,8 +184,8 @@ fn every_rule_has_a_field() {
         flaw: Flaw::Unreadable,
     };
     let personas = [Arc::new(demanding())];
-    let removed = crate::rules::escaped(&personas[0], "orders", "");
-    let changed = crate::rules::escaped(&personas[0], "orders", "other");
+    let removed = crate::rules::escaped(&personas[0], "orders", "", &[]);
+    let changed = crate::rules::escaped(&personas[0], "orders", "other", &[]);
     let about = |rule, fact| Finding {
         rule,
         place: Place::Object(""),
@@ -208,9 +208,15 @@ fn every_rule_has_a_field() {
         "/metadata/annotations/dorgu.io~1mode",
     );
     let (of_persona, of_namespace) = (Holder::Persona("orders"), Holder::Namespace("shop"));
+    let missing = Finding {
+        rule: Rule::AppLabelMissing,
+        place: Place::Object("metadata.labels[app.kubernetes.io/name]"),
+        fact: Fact::LabelMissing { wanted: None },
+    };
     for (finding, holder, field) in [
         (removed, Holder::Workload, name),
         (changed, Holder::Workload, name),
+        (missing, Holder::Workload, name),
         (
             about(Rule::PersonaValueUnreadable, unreadable),
             of_persona,
