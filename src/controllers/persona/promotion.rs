@@ -1,7 +1,7 @@
 //! Derives whether a persona could be enforced: the condition `ReadyToEnforce`, and since when nothing in its status would be
 //! denied. Pure; the time is a part of what was observed.
 
-use super::super::trigger::text;
+use super::super::reconciler::text;
 use super::assess::Observed;
 use crate::api::names::READY_TO_ENFORCE;
 use crate::k8s::conditions::Draft;
