@@ -1,8 +1,10 @@
 //! Keeps the status of every ApplicationPersona up to date (contract 3): what is derived, and when. `reconciler` does the rest.
 
 mod assess;
+mod compare;
 mod events;
 mod found;
+mod observed;
 mod promotion;
 mod status;
 
@@ -13,8 +15,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::assess::{Assessment, Observed, assess};
+use self::assess::{Assessment, assess};
 use self::found::FoundDeployments;
+use self::observed::Observed;
 use super::metrics::{self, Metrics};
 use super::reconciler::{self, Derived, Key, Statuses, Step, key};
 pub use super::trigger::Trigger;
