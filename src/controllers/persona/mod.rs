@@ -44,7 +44,7 @@ pub struct PersonaFlags {
     /// How often every status is reconciled without a change; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = interval)]
     requeue_interval: Option<Duration>,
-    /// How long nothing must have stood in the status of a persona that would be denied, until its condition ReadyToEnforce is True
+    /// How long a persona's status must name nothing that would be denied, until its condition ReadyToEnforce is True
     /// [default: 336h]
     #[arg(long, value_name = "DURATION", env = "DORGU_READY_AFTER", value_parser = duration)]
     ready_after: Option<Duration>,
