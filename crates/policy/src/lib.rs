@@ -34,13 +34,14 @@ mod rules;
 mod security_context;
 mod strictest;
 pub mod text;
+pub mod unlabelled;
 pub mod workload;
 
 pub use attributed::AttributedFinding;
 pub use decision::{Decision, Rulebook, decide};
 pub use exception::{Exception, Exceptions, Moment};
 pub use finding::{Finding, Rule, Severity};
-pub use issue::{Issue, Issues, issues};
+pub use issue::{Issue, Issues, issues, issues_of_workload};
 pub use level::{Level, Levels, PlatformRules};
 pub use matching::{MatchStrength, Matching, Names};
 pub use mode::{Mode, ModeWish};
@@ -48,6 +49,7 @@ pub use persona::{DEFAULT_APP, Persona};
 pub use question::{Governed, Old, Question};
 pub use rules::{RuleSet, Subject};
 pub use strictest::{Personas, Strictest};
+pub use unlabelled::judge_unlabelled;
 pub use workload::Workload;
 
 #[cfg(test)]

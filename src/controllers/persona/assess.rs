@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::compare::{MAX_MESSAGE, compare};
+use super::governs::governs;
 use super::observed::Observed;
 use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
@@ -40,7 +41,7 @@ pub(super) struct Assessment {
 /// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     let (assessment, found) = match observed.deployments {
-        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all.len()),
+        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all),
         [] => absent(observed),
         [one] => match one.running.as_deref() {
             Some(running) => present(set, observed, &one.name, running),
@@ -86,46 +87,6 @@ fn absent(observed: &Observed<'_>) -> (Assessment, Found) {
     (assessment, found)
 }
 
-/// A default persona governs any number of Deployments. They are counted; each is compared when it is applied.
-fn governs(observed: &Observed<'_>, count: usize) -> (Assessment, Found) {
-    let beside = match observed.persona.is_binding {
-        true => "",
-        false => " without an ApplicationPersona of their own",
-    };
-    let message = match count {
-        0 => format!("Governs no Deployment: there is none{}", beside.replace("their", "its")),
-        1 => format!("Governs 1 Deployment{}", beside.replace("their", "its")),
-        count => format!("Governs {count} Deployments{beside}"),
-    };
-    let (governs, reason, phase) = match count {
-        0 => (false, "NoDeployment", Phase::Pending),
-        _ => (true, "Governs", Phase::Active),
-    };
-    let skipped = "The Deployments of a default persona are compared when they are applied".to_owned();
-    let found = match count {
-        0 => Found::Uncompared(reason, message.clone()),
-        _ => Found::Uncompared("DefaultPersona", skipped.clone()),
-    };
-    let assessment = Assessment {
-        generation: observed.generation,
-        phase,
-        health: HealthState::Unknown,
-        health_message: message.clone(),
-        passed: true,
-        issues: Vec::new(),
-        deployments: None,
-        conditions: conditions(
-            observed,
-            (Some(governs), reason, message.clone()),
-            (None, "Skipped", skipped),
-            (Some(governs), reason, message),
-        ),
-        promotion: None,
-        compared: false,
-    };
-    (assessment, found)
-}
-
 /// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
 fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Assessment, Found) {
     let names = deployments.iter().map(|deployment| &*deployment.name);
@@ -163,7 +124,12 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Asses
 fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> (Assessment, Found) {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
-    let (uncompared, Issues { list, errors, excepted }) = match compared {
+    let (
+        uncompared,
+        Issues {
+            list, errors, excepted, ..
+        },
+    ) = match compared {
         Ok(issues) => (None, issues),
         Err(uncompared) => {
             let list = vec![uncompared.issue];
@@ -245,9 +211,9 @@ fn phase(health: HealthState, violated: bool) -> Phase {
 }
 
 /// Status, reason and message of a condition.
-type Parts = (Option<bool>, &'static str, String);
+pub(super) type Parts = (Option<bool>, &'static str, String);
 
-fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
+pub(super) fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
     let [a, b, c, d, e, _] = CONDITIONS;
     let draft = |kind, (status, reason, message): Parts| Draft {
         kind,

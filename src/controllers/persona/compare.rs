@@ -8,7 +8,7 @@ use crate::policy::{Issue, Issues, RuleSet, Severity, issues};
 
 /// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
 /// Deployment, or eight of the largest that an API server stores.
-const MAX_COMPARED: usize = 12 << 20;
+pub(super) const MAX_COMPARED: usize = 12 << 20;
 /// Longest message of a condition, and of the issue that says why nothing was compared.
 pub(super) const MAX_MESSAGE: usize = 2_048;
 
@@ -30,7 +30,7 @@ impl Uncompared {
         Uncompared { reason, message, issue }
     }
 
-    fn unreadable(reason: &str) -> Uncompared {
+    pub(super) fn unreadable(reason: &str) -> Uncompared {
         let reason = Shown(reason);
         Uncompared::new(
             "Unreadable",
@@ -65,17 +65,21 @@ pub(super) fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) 
     if sharing > 1 && spec.len().saturating_mul(sharing) > MAX_COMPARED {
         return Err(Uncompared::too_many(observed));
     }
-    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
-    let workload = Workload {
-        spec,
-        ..Workload::default()
-    };
     Ok(issues(
         set,
-        &workload,
+        &workload(spec)?,
         observed.persona,
         observed.sharing,
         observed.platform,
         observed.exceptions,
     ))
+}
+
+/// What rules read of a stored Deployment.
+pub(super) fn workload(spec: &str) -> Result<Workload<'_>, Uncompared> {
+    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
+    Ok(Workload {
+        spec,
+        ..Workload::default()
+    })
 }

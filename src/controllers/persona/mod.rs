@@ -4,6 +4,7 @@ mod assess;
 mod compare;
 mod events;
 mod found;
+mod governs;
 mod observed;
 mod promotion;
 mod status;
@@ -139,7 +140,7 @@ impl Statuses for Personas {
         };
         let deployments = self.found.of_app(snapshot, &stored.persona);
         let observed = Observed::of(snapshot, stored, &deployments, &self.settings, now);
-        let edge = observed.exceptions.next_change();
+        let edge = observed.next_change();
         let assessment = assess(self.settings.set, &observed);
         if assessment.says(stored.status) {
             let since = stored.status.and_then(StatusFingerprint::clean_since);

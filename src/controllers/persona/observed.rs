@@ -23,6 +23,8 @@ pub(super) struct Observed<'a> {
     pub(super) platform: &'a PlatformRules,
     /// The exceptions for the app and its Deployment.
     pub(super) exceptions: Exceptions<'a>,
+    /// Those for each Deployment, where the persona is a default one.
+    pub(super) exceptions_of_each: Vec<Exceptions<'a>>,
     pub(super) terms: Terms,
 }
 
@@ -38,6 +40,11 @@ impl<'a> Observed<'a> {
         let persona = &*stored.persona;
         let deployment = deployments.first().map_or("", |deployment| &deployment.name);
         let of_namespace = snapshot.namespace_mode(&persona.namespace);
+        let of_each = |deployment: &'a Arc<Deployment>| {
+            let (namespace, name) = (&*deployment.namespace, &*deployment.name);
+            let app = snapshot.governed(namespace, deployment.names()).app;
+            snapshot.exceptions(namespace, app, name, || now)
+        };
         Observed {
             persona,
             generation: stored.generation,
@@ -46,11 +53,23 @@ impl<'a> Observed<'a> {
             matching: snapshot.matching(),
             platform: snapshot.platform(),
             exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
+            exceptions_of_each: match persona.is_default() {
+                true => deployments.iter().map(of_each).collect(),
+                false => Vec::new(),
+            },
             terms: Terms {
                 mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
                 ready_after: i64::try_from(settings.ready_after.as_secs()).unwrap_or(i64::MAX),
                 now,
             },
         }
+    }
+}
+
+impl Observed<'_> {
+    /// When an exception begins or ends next.
+    pub(super) fn next_change(&self) -> Option<Moment> {
+        let all = self.exceptions_of_each.iter().chain([&self.exceptions]);
+        all.filter_map(|exceptions| exceptions.next_change()).min()
     }
 }
