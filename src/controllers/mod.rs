@@ -8,4 +8,5 @@ pub mod cluster;
 pub mod exception;
 pub mod metrics;
 pub mod persona;
+pub mod reconciler;
 mod trigger;

@@ -344,7 +344,7 @@ impl Decode for Namespace {
 }
 
 /// What the status of a persona of this generation says of `ReadyToEnforce`.
-fn readiness(status: &Value, generation: Option<i64>) -> Option<Readiness> {
+pub(super) fn readiness(status: &Value, generation: Option<i64>) -> Option<Readiness> {
     let conditions = status["conditions"].as_array()?;
     let condition = conditions
         .iter()

@@ -14,7 +14,7 @@ use crate::api::names::PROGRAM;
 use crate::config::{Config, Source};
 use crate::controllers::metrics::Metrics;
 use crate::controllers::persona::Trigger;
-use crate::controllers::{cluster, exception, persona};
+use crate::controllers::{cluster, exception, persona, reconciler};
 use crate::index::Index;
 use crate::k8s::pod_name;
 use crate::policy::RuleSet;
@@ -139,10 +139,14 @@ fn personas(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartErr
         set: rulebook.set,
         mode: rulebook.mode,
         ready_after: flags.ready_after(),
-        interval: flags.interval(),
-        instance: pod_name(PROGRAM),
     };
-    let (trigger, part) = persona::part(Arc::clone(surroundings.index), settings, surroundings.counted());
+    let reconciling = reconciling(flags);
+    let (trigger, part) = persona::part(
+        Arc::clone(surroundings.index),
+        settings,
+        reconciling,
+        surroundings.counted(),
+    );
     surroundings.triggers.push(trigger);
     Ok(Some(part))
 }
@@ -152,13 +156,18 @@ fn exceptions(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartE
     if !surroundings.has_cluster() || surroundings.config.rulebook.set == RuleSet::Upstream {
         return Ok(None);
     }
-    let settings = exception::Settings {
-        interval: surroundings.flags::<persona::PersonaFlags>()?.interval(),
-        instance: pod_name(PROGRAM),
-    };
+    let settings = reconciling(surroundings.flags::<persona::PersonaFlags>()?);
     let (trigger, part) = exception::part(Arc::clone(surroundings.index), settings, surroundings.counted());
     surroundings.triggers.push(trigger);
     Ok(Some(part))
+}
+
+/// What every controller of statuses needs.
+fn reconciling(flags: persona::PersonaFlags) -> reconciler::Settings {
+    reconciler::Settings {
+        interval: flags.interval(),
+        instance: pod_name(PROGRAM),
+    }
 }
 
 fn clusters(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {

@@ -272,9 +272,9 @@ const CONTROLLERS_IO: &[&str] = &[
     "cluster/mod.rs",
     "cluster/observe.rs",
     "cluster/pace.rs",
-    "exception/mod.rs",
     "metrics.rs",
     "persona/mod.rs",
+    "reconciler.rs",
     "trigger.rs",
 ];
 

@@ -133,14 +133,21 @@ impl Pod {
 
     /// As [`Self::of`], but it reaches the API server at another address.
     pub fn through(bed: &Bed, server: &str, namespace: &str, deployment: &str, addresses: Addresses) -> Self {
-        let started = Self::start(bed, server, namespace, deployment, addresses, None);
+        let started = Self::start(bed, server, namespace, deployment, addresses, built(), None);
         started.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// A pod that runs another program, such as one of an earlier version.
+    pub fn of_program(bed: &Bed, namespace: &str, deployment: &str, program: &Path) -> Self {
+        let own = Addresses::OfItsOwn;
+        let pod = Self::start(bed, &bed.api_url(), namespace, deployment, own, program, None);
+        pod.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     /// A pod that has only the image's files, in place of the machine's files and the program under test.
     pub fn of_image(bed: &Bed, namespace: &str, deployment: &str, root: Root) -> Self {
         let own = Addresses::OfItsOwn;
-        let pod = Self::start(bed, &bed.api_url(), namespace, deployment, own, Some(root));
+        let pod = Self::start(bed, &bed.api_url(), namespace, deployment, own, built(), Some(root));
         pod.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
@@ -150,6 +157,7 @@ impl Pod {
         namespace: &str,
         deployment: &str,
         addresses: Addresses,
+        program: &Path,
         image: Option<Root>,
     ) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -173,9 +181,9 @@ impl Pod {
         let account = folder.path().display().to_string();
         let user = user(spec, container)?.to_string();
         let root = image.as_ref().map(|image| image.folder.path().display().to_string());
-        let built = built().display().to_string();
+        let program = program.display().to_string();
         let (enter, over) = match &root {
-            None => (ENTER, built.as_str()),
+            None => (ENTER, program.as_str()),
             Some(root) => (ENTER_IMAGE, root.as_str()),
         };
         let mut argv = [&OF_ITS_OWN[..], &["sh", "-c", enter, "sh"]].concat();

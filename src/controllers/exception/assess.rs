@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::trigger::text;
+use super::super::reconciler::text;
 use super::count::findings;
 use crate::api::Condition;
 use crate::index::fingerprint::{CONDITIONS_OF_EXCEPTION, OF_EXCEPTION, of_exception};

@@ -263,7 +263,7 @@ fn a_change_of_an_app_wakes_the_exceptions_of_its_namespace() {
             namespace: namespace.into(),
             app: Box::default(),
         };
-        affected(&index.load(), &[app]).len()
+        Exceptions::keys(&index.load(), Some(&[app])).len()
     };
     assert_eq!((of("shop"), of("bank")), (1, 0));
 }

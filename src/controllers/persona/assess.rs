@@ -5,96 +5,20 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Settings;
+use super::compare::{MAX_MESSAGE, compare};
 use super::governs::governs;
+use super::observed::Observed;
 use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::fingerprint::CONDITIONS;
-use crate::index::{Deployment, Running, Snapshot, StoredPersona};
+use crate::index::{Deployment, Running};
 use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
-use crate::policy::workload::{Spec, Workload};
-use crate::policy::{
-    Exceptions, Issue, Issues, Matching, Mode, Moment, Persona, PlatformRules, RuleSet, Severity, issues,
-};
+use crate::policy::{Issue, Issues, Matching, Persona, RuleSet, Severity};
 
 /// How many names one message lists; the rest is counted.
 const MAX_NAMES: usize = 5;
-/// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
-/// Deployment, or eight of the largest that an API server stores.
-pub(super) const MAX_COMPARED: usize = 12 << 20;
-/// Longest message of a condition.
-const MAX_MESSAGE: usize = 2_048;
-
-/// What is known of one app.
-#[derive(Debug)]
-pub(super) struct Observed<'a> {
-    pub(super) persona: &'a Persona,
-    /// `metadata.generation` of the persona.
-    pub(super) generation: i64,
-    /// All personas of the app, this one too, by name.
-    pub(super) sharing: &'a [Arc<Persona>],
-    /// The Deployments that belong to it, by name.
-    pub(super) deployments: &'a [Arc<Deployment>],
-    /// The names by which they were matched.
-    pub(super) matching: Matching,
-    /// The levels that the platform requires.
-    pub(super) platform: &'a PlatformRules,
-    /// The exceptions for the app and its Deployment.
-    pub(super) exceptions: Exceptions<'a>,
-    /// Those for each Deployment, where the persona is a default one.
-    pub(super) exceptions_of_each: Vec<Exceptions<'a>>,
-    /// The strictest mode of process, namespace and persona.
-    pub(super) mode: Mode,
-    /// How many seconds nothing must have been denied before the persona is ready to be enforced.
-    pub(super) ready_after: i64,
-    pub(super) now: Moment,
-}
-
-impl<'a> Observed<'a> {
-    /// Observes: reads one snapshot of the index, with the Deployments that were found in it.
-    pub(super) fn of(
-        snapshot: &'a Snapshot,
-        stored: &'a StoredPersona,
-        deployments: &'a [Arc<Deployment>],
-        settings: &Settings,
-        now: Moment,
-    ) -> Observed<'a> {
-        let persona = &*stored.persona;
-        let deployment = deployments.first().map_or("", |deployment| &deployment.name);
-        let of_namespace = snapshot.namespace_mode(&persona.namespace);
-        let of_each = |deployment: &'a Arc<Deployment>| {
-            let (namespace, name) = (&*deployment.namespace, &*deployment.name);
-            let app = snapshot.governed(namespace, deployment.names()).app;
-            snapshot.exceptions(namespace, app, name, || now)
-        };
-        Observed {
-            persona,
-            generation: stored.generation,
-            sharing: snapshot.find(&persona.namespace, &persona.app).list(),
-            deployments,
-            matching: snapshot.matching(),
-            platform: snapshot.platform(),
-            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
-            exceptions_of_each: match persona.is_default() {
-                true => deployments.iter().map(of_each).collect(),
-                false => Vec::new(),
-            },
-            mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
-            ready_after: i64::try_from(settings.ready_after.as_secs()).unwrap_or(i64::MAX),
-            now,
-        }
-    }
-}
-
-impl Observed<'_> {
-    /// When an exception begins or ends next.
-    pub(super) fn next_change(&self) -> Option<Moment> {
-        let all = self.exceptions_of_each.iter().chain([&self.exceptions]);
-        all.filter_map(|exceptions| exceptions.next_change()).min()
-    }
-}
 
 /// The decided part of a status, without timestamps and without the fields of other writers.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +50,7 @@ pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
         several => ambiguous(observed, several),
     };
     Assessment {
-        promotion: (set == RuleSet::Complete).then(|| Promotion::new(observed, found)),
+        promotion: (set == RuleSet::Complete).then(|| Promotion::new(observed.persona, observed.terms, found)),
         ..assessment
     }
 }
@@ -263,78 +187,6 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         compared: readable,
     };
     (assessment, promotable)
-}
-
-/// Why nothing was compared: for a condition, and as the only issue.
-pub(super) struct Uncompared {
-    reason: &'static str,
-    message: &'static str,
-    pub(super) issue: Issue,
-}
-
-impl Uncompared {
-    fn new(reason: &'static str, message: &'static str, issue: String, suggestion: &str) -> Uncompared {
-        let issue = Issue {
-            severity: Severity::Warning,
-            field: String::new(),
-            message: cut(issue, MAX_MESSAGE),
-            suggestion: suggestion.to_owned(),
-        };
-        Uncompared { reason, message, issue }
-    }
-
-    pub(super) fn unreadable(reason: &str) -> Uncompared {
-        let reason = Shown(reason);
-        Uncompared::new(
-            "Unreadable",
-            "The Deployment could not be read; see validation.issues",
-            format!("dorgu could not read this object ({reason}); it was not checked"),
-            "Look at the Deployment with kubectl get -o yaml",
-        )
-    }
-
-    fn too_many(observed: &Observed<'_>) -> Uncompared {
-        let (count, app) = (observed.sharing.len(), Shown(&observed.persona.app));
-        Uncompared::new(
-            "TooManyPersonas",
-            "Too many ApplicationPersonas share this Deployment; see validation.issues",
-            format!(
-                "{count} ApplicationPersonas share spec.name '{app}', too many to hold each against a Deployment of this \
-                 size; it was not checked"
-            ),
-            "Give each ApplicationPersona a spec.name of its own",
-        )
-    }
-}
-
-/// The issues, or why there are none. Each persona of an app is compared on its own. Above [`MAX_COMPARED`] none is, so that
-/// the work of one change is bounded.
-fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<Issues, Uncompared> {
-    let spec = match &running.spec {
-        Ok(spec) => spec,
-        Err(reason) => return Err(Uncompared::unreadable(reason)),
-    };
-    let sharing = observed.sharing.len();
-    if sharing > 1 && spec.len().saturating_mul(sharing) > MAX_COMPARED {
-        return Err(Uncompared::too_many(observed));
-    }
-    Ok(issues(
-        set,
-        &workload(spec)?,
-        observed.persona,
-        observed.sharing,
-        observed.platform,
-        observed.exceptions,
-    ))
-}
-
-/// What rules read of a stored Deployment.
-pub(super) fn workload(spec: &str) -> Result<Workload<'_>, Uncompared> {
-    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
-    Ok(Workload {
-        spec,
-        ..Workload::default()
-    })
 }
 
 /// Contract 3.5.

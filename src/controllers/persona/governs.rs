@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::assess::{Assessment, MAX_COMPARED, Observed, Uncompared, conditions, workload};
+use super::assess::{Assessment, conditions};
+use super::compare::{MAX_COMPARED, Uncompared, workload};
+use super::observed::Observed;
 use super::promotion::Found;
 use crate::api::application_persona::status::{HealthState, Phase};
 use crate::index::Deployment;

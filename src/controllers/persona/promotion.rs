@@ -1,27 +1,32 @@
 //! Derives whether a persona could be enforced: the condition `ReadyToEnforce`, and since when nothing in its status would be
 //! denied. Pure; the time is a part of what was observed.
 
-use super::super::trigger::text;
-use super::assess::Observed;
+use super::super::reconciler::text;
 use crate::api::names::READY_TO_ENFORCE;
 use crate::k8s::conditions::Draft;
 use crate::policy::text::{Shown, cut};
-use crate::policy::{Issue, Mode, Moment, Severity};
+use crate::policy::{Issue, Mode, Moment, Persona, Severity};
 
 /// How many findings stand in the message; the rest is counted.
 const MAX_NAMED: usize = 3;
 /// Longest text of one of them.
 const MAX_FINDING: usize = 512;
 
-/// What decides about enforcing a persona.
+/// By what it is decided whether a persona could be enforced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Terms {
+    /// The strictest mode of process, namespace and persona. A persona that is enforced already has no condition.
+    pub(super) mode: Mode,
+    /// How many seconds nothing must have been denied.
+    pub(super) ready_after: i64,
+    pub(super) now: Moment,
+}
+
+/// What is decided about enforcing a persona.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Promotion {
     found: Found,
-    /// Whether it is enforced already, so that there is no condition.
-    is_enforced: bool,
-    now: Moment,
-    /// In seconds.
-    ready_after: i64,
+    terms: Terms,
     /// The command that enforces it.
     command: String,
 }
@@ -66,13 +71,11 @@ impl Found {
 }
 
 impl Promotion {
-    pub(super) fn new(observed: &Observed<'_>, found: Found) -> Promotion {
-        let (namespace, name) = (Shown(&observed.persona.namespace), Shown(&observed.persona.name));
+    pub(super) fn new(persona: &Persona, terms: Terms, found: Found) -> Promotion {
+        let (namespace, name) = (Shown(&persona.namespace), Shown(&persona.name));
         Promotion {
             found,
-            is_enforced: observed.mode == Mode::Enforcing,
-            now: observed.now,
-            ready_after: observed.ready_after,
+            terms,
             command: format!(
                 "kubectl annotate applicationpersona {name} --namespace {namespace} dorgu.io/mode=enforcing --overwrite"
             ),
@@ -82,7 +85,7 @@ impl Promotion {
     /// Since when nothing would be denied. What cannot be compared neither begins nor ends that time.
     pub(super) fn clean_since(&self, before: Option<Moment>) -> Option<Moment> {
         match self.found {
-            Found::Clean => Some(before.unwrap_or(self.now)),
+            Found::Clean => Some(before.unwrap_or(self.terms.now)),
             Found::Denied(_) => None,
             Found::Uncompared(..) => before,
         }
@@ -90,16 +93,16 @@ impl Promotion {
 
     /// The condition of a status with this `cleanSince`; `None` where the persona is enforced.
     pub(super) fn condition(&self, since: Option<Moment>) -> Option<Draft> {
-        if self.is_enforced {
+        if self.is_enforced() {
             return None;
         }
         let (status, reason, message) = match &self.found {
             Found::Uncompared(reason, message) => (None, *reason, message.clone()),
             Found::Denied(message) => (Some(false), "WouldDeny", message.clone()),
             Found::Clean => {
-                let since = since.unwrap_or(self.now);
+                let since = since.unwrap_or(self.terms.now);
                 let (from, due) = (text(since), self.due(since));
-                match due <= self.now {
+                match due <= self.terms.now {
                     true => (
                         Some(true),
                         "NothingToDeny",
@@ -123,12 +126,16 @@ impl Promotion {
 
     /// When the condition of a status with this `cleanSince` changes by itself; `None` where it does not.
     pub(super) fn changes_at(&self, since: Option<Moment>) -> Option<Moment> {
-        let is_open = !self.is_enforced && self.found == Found::Clean;
+        let is_open = !self.is_enforced() && self.found == Found::Clean;
         let due = self.due(since.filter(|_| is_open)?);
-        Some(due).filter(|due| *due > self.now)
+        Some(due).filter(|due| *due > self.terms.now)
+    }
+
+    fn is_enforced(&self) -> bool {
+        self.terms.mode == Mode::Enforcing
     }
 
     fn due(&self, since: Moment) -> Moment {
-        Moment(since.0.saturating_add(self.ready_after))
+        Moment(since.0.saturating_add(self.terms.ready_after))
     }
 }

@@ -5,10 +5,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::trigger::text;
+use super::super::reconciler::text;
 use super::assess::{Assessment, severity};
 use crate::api::Condition;
-use crate::api::application_persona::status::{HealthState, Phase};
 use crate::index::StatusFingerprint;
 use crate::index::fingerprint::{CONDITIONS, DECIDED, clean_since, hashed, verdict};
 use crate::k8s::conditions::merge;
@@ -113,16 +112,6 @@ impl Assessment {
             .find(|issue| issue.severity == Severity::Error)
             .or_else(|| told().next())?;
         Some((&worst.message, told().count()))
-    }
-
-    /// For a metric.
-    pub(super) fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    /// For the log.
-    pub(super) fn health(&self) -> HealthState {
-        self.health
     }
 }
 

@@ -8,12 +8,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::assess::{Assessment, Observed, assess};
+use super::assess::{Assessment, assess};
 use super::events::notice;
+use super::observed::Observed;
+use super::promotion::Terms;
 use crate::index::{Deployment, Running, StatusFingerprint};
 use crate::policy::{Exceptions, Matching, Mode, Moment, Persona, PlatformRules, RuleSet};
 
 const MINIMUM: i32 = 2;
+
+const TERMS: Terms = Terms {
+    mode: Mode::Advisory,
+    ready_after: 14 * 24 * 60 * 60,
+    now: Moment(1),
+};
 
 fn persona() -> Persona {
     Persona {
@@ -57,9 +65,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         platform: &PlatformRules::NONE,
         exceptions: Exceptions::default(),
         exceptions_of_each: Vec::new(),
-        mode: Mode::Advisory,
-        ready_after: 14 * 24 * 60 * 60,
-        now: Moment(1),
+        terms: TERMS,
     }
 }
 

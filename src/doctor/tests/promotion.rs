@@ -3,6 +3,7 @@
 use super::installation::argument;
 use super::*;
 use crate::doctor::facts::Readiness;
+use crate::doctor::observe::readiness;
 
 /// A healthy installation in which these personas of these namespaces say this of themselves.
 fn clinic(personas: &[(&str, &str, Option<Readiness>)]) -> Clinic {
@@ -101,4 +102,28 @@ fn its_command_is_for_the_cluster_that_was_examined() {
         &clinic,
         "shop could enforce today: kubectl --context 'prod eu' label namespace shop dorgu.io/mode=enforcing --overwrite",
     );
+}
+
+#[test]
+fn a_condition_counts_for_the_generation_that_it_is_about() {
+    use Readiness::{Idle, Ready, Waiting};
+    let status = |status: &str, reason: &str| {
+        json!({"conditions": [
+            {"type": "Ready", "status": "True", "reason": "Active", "observedGeneration": 3},
+            {"type": "ReadyToEnforce", "status": status, "reason": reason, "observedGeneration": 3},
+        ]})
+    };
+    for (status, expected) in [
+        (status("True", "NothingToDeny"), Some(Ready)),
+        (status("False", "TooRecent"), Some(Waiting)),
+        (status("False", "WouldDeny"), Some(Waiting)),
+        (status("Unknown", "NoDeployment"), Some(Idle)),
+        (status("Unknown", "DefaultPersona"), Some(Waiting)),
+        (json!({"conditions": []}), None),
+        (json!({"conditions": "none"}), None),
+        (Value::Null, None),
+    ] {
+        assert_eq!(readiness(&status, Some(3)), expected, "{status}");
+    }
+    assert_eq!(readiness(&status("True", "NothingToDeny"), Some(4)), Some(Waiting));
 }

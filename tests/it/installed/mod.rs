@@ -68,6 +68,17 @@ impl Installed {
     /// One more pod of the Deployment, ready, behind the Service.
     fn run_pod(&mut self, addresses: Addresses) -> &Pod {
         let pod = Pod::of(&self.bed, NAMESPACE, DEPLOYMENT, addresses);
+        self.serve(pod)
+    }
+
+    /// The same with another program.
+    fn run_program(&mut self, program: &Path) -> &Pod {
+        let pod = Pod::of_program(&self.bed, NAMESPACE, DEPLOYMENT, program);
+        self.serve(pod)
+    }
+
+    /// Puts it behind the Service, and waits until it is ready.
+    fn serve(&mut self, pod: Pod) -> &Pod {
         self.webhook.send_to(&pod);
         self.pods.push(pod);
         let pod = &self.pods[self.pods.len() - 1];

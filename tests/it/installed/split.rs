@@ -1,5 +1,6 @@
 //! The registration goes from one entry to two, as docs/install.md says, while requests that must be denied arrive all the time.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,15 +36,50 @@ fn calm() -> Duration {
     Duration::from_secs(if long { 30 } else { 3 })
 }
 
-/// A stand-in for a process of before that holds the Lease: it keeps the caBundle of the first entry and knows no other. Server-side
-/// apply gets that entry alone, so what this manager owned of another is dropped.
-struct Before {
+/// Names a program of before, which then runs in place of the stand-in, as one of the pods (CONTRIBUTING says how to build it).
+const PROGRAM: &str = "DORGU_BEFORE";
+
+/// The process of before that holds the Lease.
+enum Before {
+    /// The first of the pods. It also answers.
+    Pod,
+    StandIn(StandIn),
+}
+
+impl Before {
+    /// After a first pod has made the Secret and the caBundle.
+    fn holding(installed: &mut Installed, program: Option<&OsStr>) -> Before {
+        if program.is_some() {
+            return Before::Pod;
+        }
+        stop_first(installed);
+        Before::StandIn(StandIn::holding(&installed.bed))
+    }
+
+    /// It gives the Lease back.
+    fn end(self, installed: &mut Installed) {
+        match self {
+            Before::Pod => stop_first(installed),
+            Before::StandIn(stand_in) => stand_in.end(),
+        }
+    }
+}
+
+fn stop_first(installed: &mut Installed) {
+    let mut first = installed.pods.remove(0);
+    installed.webhook.forget(&first);
+    assert!(first.stop().success(), "{}", installed.said());
+}
+
+/// It keeps the caBundle of the first entry and knows no other. Server-side apply gets that entry alone, so what this manager owned
+/// of another is dropped.
+struct StandIn {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Before {
-    fn holding(bed: &Bed) -> Before {
+impl StandIn {
+    fn holding(bed: &Bed) -> StandIn {
         let over = Arc::new(AtomicBool::new(false));
         let (proxy, until) = (bed.proxy_url(), Arc::clone(&over));
         let thread = std::thread::spawn(move || {
@@ -58,13 +94,12 @@ impl Before {
                 hold(&mut api, "").await;
             });
         });
-        Before {
+        StandIn {
             over,
             thread: Some(thread),
         }
     }
 
-    /// Gives the Lease back.
     fn end(mut self) {
         self.over.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
@@ -196,8 +231,11 @@ fn from_one_entry_to_two_no_violation_is_admitted() {
         return;
     };
     installed.bed.apply(ONE_ENTRY).expect_success();
-    // A first pod makes the Secret and the caBundle.
-    installed.run_pod(Addresses::OfItsOwn);
+    let program = std::env::var_os(PROGRAM);
+    match &program {
+        Some(program) => installed.run_program(Path::new(program)),
+        None => installed.run_pod(Addresses::OfItsOwn),
+    };
     enforce(&installed.bed);
     let mut plain = named(compliant(), "plain");
     plain["metadata"]["labels"] = json!({});
@@ -205,11 +243,7 @@ fn from_one_entry_to_two_no_violation_is_admitted() {
         installed.bed.apply(&object.to_string()).expect_success();
     }
     let requests = requests();
-    let mut first = installed.pods.remove(0);
-    installed.webhook.forget(&first);
-    assert!(first.stop().success(), "{}", installed.said());
-    drop(first);
-    let before = Before::holding(&installed.bed);
+    let before = Before::holding(&mut installed, program.as_deref());
     installed.run_pod(Addresses::OfItsOwn);
     installed.run_pod(Addresses::OfItsOwn);
     until_all_are_denied(&installed, &requests);
@@ -247,7 +281,7 @@ fn from_one_entry_to_two_no_violation_is_admitted() {
     assert_eq!(names, ENTRIES);
     clean("two entries, and a process of before holds the Lease");
 
-    before.end();
+    before.end(&mut installed);
     let (_, took) = installed.until_held();
     clean(&format!("a process of today holds it, after {took:?}"));
     let served = installed.served();

@@ -38,8 +38,11 @@ impl Story {
         let (persona, deployments) = (persona(), self::deployments(deployments));
         let observed = Observed {
             generation: self.generation,
-            mode: self.mode,
-            now: Moment(second),
+            terms: Terms {
+                mode: self.mode,
+                now: Moment(second),
+                ..TERMS
+            },
             ..observed(&persona, &deployments)
         };
         assess(RuleSet::Complete, &observed)
@@ -216,7 +219,10 @@ fn many_findings_are_counted_behind_the_first() {
     };
     let deployments = deployments(vec![("web", &ill)]);
     let observed = Observed {
-        ready_after: 0,
+        terms: Terms {
+            ready_after: 0,
+            ..TERMS
+        },
         ..observed(&persona, &deployments)
     };
     let story = Story {
