@@ -61,18 +61,29 @@ pub(super) fn days(text: &str) -> Result<MaxLength, String> {
         .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
 }
 
+/// The name that is most like a text.
+fn nearest(text: &str, names: impl Iterator<Item = &'static str>) -> &'static str {
+    let nearest = names.max_by(|a, b| strsim::jaro(a, text).total_cmp(&strsim::jaro(b, text)));
+    nearest.unwrap_or_default()
+}
+
+/// A rule.
+pub(super) fn rule(text: &str) -> Result<Rule, String> {
+    let found = Rule::ALL.into_iter().find(|rule| rule.name() == text);
+    found.ok_or_else(|| {
+        let nearest = nearest(text, Rule::ALL.into_iter().map(Rule::name));
+        format!("there is no such rule; did you mean {nearest}? `dorgu explain` lists all")
+    })
+}
+
 /// A rule whose level can be set.
 pub(super) fn rule_name(text: &str) -> Result<RuleName, String> {
-    Rule::settable_by_name(text).ok_or_else(|| {
-        let names = || Rule::all_settable().map(|(_, rule)| rule.name());
-        let nearest = names().max_by(|a, b| strsim::jaro(a, text).total_cmp(&strsim::jaro(b, text)));
-        match Rule::ALL.into_iter().find(|rule| rule.name() == text) {
-            Some(_) => "this rule has no level".to_owned(),
-            None => format!(
-                "there is no such rule; did you mean {}? docs/rules.md lists all",
-                nearest.unwrap_or_default()
-            ),
-        }
+    Rule::settable_by_name(text).ok_or_else(|| match Rule::ALL.into_iter().find(|rule| rule.name() == text) {
+        Some(_) => "this rule has no level".to_owned(),
+        None => format!(
+            "there is no such rule; did you mean {}? docs/rules.md lists all",
+            nearest(text, Rule::all_settable().map(|(_, rule)| rule.name()))
+        ),
     })
 }
 
