@@ -16,14 +16,15 @@ use serde_json::Value;
 
 use super::canary::Canary;
 use super::checks::{Call, View, shipped};
-use super::facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavailable};
+use super::facts::{Facts, Fetched, LeaseSample, Namespace, Readiness, SecretFacts, Unavailable};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
-use crate::api::names::LEASE;
-use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta};
+use crate::api::levels::PlatformRule;
+use crate::api::names::{LEASE, READY_TO_ENFORCE};
+use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ClusterPersona, ObjectMeta};
 use crate::certificates::Inspected;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
-use crate::policy::Persona;
+use crate::policy::{Persona, PlatformRules};
 
 /// cert-manager's annotation on the Secrets that it writes.
 const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
@@ -71,7 +72,7 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
     };
     let clock = Clock { ahead: server.ahead };
     let service_of = format!("kubernetes.io/service-name={}", setup.service);
-    let (lease, service, slices, policies, configuration, secret, namespaces, personas, definitions) = tokio::join!(
+    let (lease, service, slices, policies, configuration, secret, namespaces, personas, required, definitions) = tokio::join!(
         lease(client, at_home(LEASE), &clock),
         one(client, Resource::of::<core::Service>(), at_home(&setup.service)),
         many(client, Resource::of::<EndpointSlice>(), &setup.namespace, &service_of),
@@ -84,12 +85,23 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         secret(client, setup.secret.as_deref().map(at_home)),
         all(client, Resource::of::<core::Namespace>()),
         all::<Read>(client, Resource::of::<ApplicationPersona>()),
+        all::<Required>(client, Resource::of::<ClusterPersona>()),
         definitions(client, setup),
     );
     let ours = secret.here().is_none_or(|held| held.inspected.ours);
     let missing_rights = match deployment {
         Fetched::Here(_) => missing_rights(client, setup, ours).await,
         _ => Fetched::Absent,
+    };
+    let mut readiness = BTreeMap::new();
+    let personas = match personas {
+        Fetched::Here(personas) => Fetched::Here(Vec::from_iter(personas.into_iter().map(|Read(persona, ready)| {
+            let key = (persona.namespace.clone(), persona.name.clone());
+            readiness.extend(ready.map(|ready| (key, ready)));
+            persona
+        }))),
+        Fetched::Absent => Fetched::Absent,
+        Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
     };
     Facts {
         version: server.info.version,
@@ -104,11 +116,16 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         secret,
         lease,
         namespaces,
-        personas: match personas {
-            Fetched::Here(personas) => Fetched::Here(personas.into_iter().map(|Read(persona)| persona).collect()),
+        personas,
+        platform: match required {
+            Fetched::Here(required) => {
+                let lists = required.iter().map(|Required(rules)| &**rules);
+                Fetched::Here(PlatformRules::of_cluster(lists))
+            }
             Fetched::Absent => Fetched::Absent,
             Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
         },
+        readiness,
         missing_rights,
     }
 }
@@ -119,9 +136,10 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
 /// There was no answer.
 pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallError> {
     let Some(canary) = Canary::find(view) else {
-        let unavailable = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
-        let why = if unavailable {
-            "namespaces and personas could not both be listed, so it is unknown what to try it with"
+        let facts = view.facts;
+        let unavailable = facts.namespaces.here().is_none() || facts.personas.here().is_none();
+        let why = if unavailable || matches!(facts.platform, Fetched::Unavailable(_)) {
+            "namespaces, personas and ClusterPersonas could not all be listed, so it is unknown what to try it with"
         } else {
             "no namespace that opted in has a persona that a Deployment could break, so there is nothing to try it with"
         };
@@ -325,21 +343,64 @@ impl Decode for Namespace {
     }
 }
 
-/// A persona as the process decodes it.
-#[derive(Clone)]
-struct Read(Persona);
+/// What the status of a persona of this generation says of `ReadyToEnforce`.
+fn readiness(status: &Value, generation: Option<i64>) -> Option<Readiness> {
+    let conditions = status["conditions"].as_array()?;
+    let condition = conditions
+        .iter()
+        .find(|condition| condition["type"] == READY_TO_ENFORCE)?;
+    if generation.is_some_and(|generation| condition["observedGeneration"] != generation) {
+        return Some(Readiness::Waiting);
+    }
+    Some(match (condition["status"].as_str(), condition["reason"].as_str()) {
+        (Some("True"), _) => Readiness::Ready,
+        (Some("Unknown"), Some("NoDeployment")) => Readiness::Idle,
+        _ => Readiness::Waiting,
+    })
+}
+
+/// A persona as the process decodes it, with what its condition says.
+#[derive(Clone, Debug)]
+struct Read(Persona, Option<Readiness>);
 
 impl Decode for Read {
     fn decode(json: &str) -> Result<Read, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: ObjectMeta,
-            // Without the status, so that an unusual status does not cost the persona.
             spec: ApplicationPersonaSpec,
+            // Any JSON, so that an unusual status does not cost the persona.
+            #[serde(default)]
+            status: Value,
         }
         let object: Object = from_json(json)?;
         let mut persona = ApplicationPersona::new("", object.spec);
         persona.metadata = object.metadata;
-        Ok(Read(Persona::parse(&persona)))
+        let readiness = readiness(&object.status, persona.metadata.generation);
+        Ok(Read(Persona::parse(&persona), readiness))
+    }
+}
+
+/// What one ClusterPersona requires of rules, read as the process reads it.
+#[derive(Clone)]
+struct Required(Vec<PlatformRule>);
+
+impl Decode for Required {
+    fn decode(json: &str) -> Result<Required, Unreadable> {
+        #[derive(serde::Deserialize)]
+        struct Object {
+            spec: Spec,
+        }
+        #[derive(serde::Deserialize)]
+        struct Spec {
+            policies: Option<Policies>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Policies {
+            #[serde(default)]
+            rules: Vec<PlatformRule>,
+        }
+        let policies = from_json::<Object>(json)?.spec.policies;
+        Ok(Required(policies.map(|policies| policies.rules).unwrap_or_default()))
     }
 }

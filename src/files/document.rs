@@ -10,9 +10,10 @@ use std::sync::Arc;
 use super::serving::{Object, Served, Thing};
 use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP, PersonaException};
-use crate::manifest::{self, Content, Node};
-use crate::policy::{Exception, ModeWish};
-use crate::schema::{self, FieldError, Kinds};
+use crate::manifest::{self, Content, Found, Node};
+use crate::policy::level::NotSettable;
+use crate::policy::{Exception, ModeWish, Rule};
+use crate::schema::{self, FieldError, Kinds, Step};
 
 /// The objects of one version of a file.
 #[derive(Debug, Default)]
@@ -163,7 +164,9 @@ impl Loading<'_> {
 
     fn refuse(&mut self, node: &Node, errors: &[FieldError]) {
         for error in errors {
-            self.problem(node.nearest(&error.path.pointer()).line(), error.to_string());
+            let found = node.nearest(&error.path.pointer());
+            let hint = rule_hint(&found, error.path.steps()).unwrap_or_default();
+            self.problem(found.line(), format!("{error}{hint}"));
         }
     }
 
@@ -174,5 +177,23 @@ impl Loading<'_> {
     fn skip(&mut self, node: &Node, why: &str) {
         tracing::debug!(file = %self.file.display(), line = node.place.line(), why, "document skipped");
         self.contents.skipped += 1;
+    }
+}
+
+/// What to write instead of the rule that a path leads to, where its name is wrong.
+fn rule_hint(found: &Found<'_>, steps: &[Step]) -> Option<String> {
+    let key = |step: &Step, name: &str| matches!(step, Step::Key(key) if key == name);
+    let is_rule = match steps {
+        [.., list, Step::Index(_)] => key(list, "rules"),
+        [.., list, Step::Index(_), field] => key(list, "rules") && key(field, "rule"),
+        _ => false,
+    };
+    if !is_rule || found.missing > 0 {
+        return None;
+    }
+    let value = found.node.to_value();
+    match Rule::parse_settable(value.as_str()?).err()? {
+        NotSettable::WithoutLevel => Some("; this rule has no level".to_owned()),
+        NotSettable::Unknown { nearest } => Some(format!("; did you mean {nearest}?")),
     }
 }

@@ -35,6 +35,7 @@ mod rules;
 mod security_context;
 mod strictest;
 pub mod text;
+pub mod unlabelled;
 pub mod workload;
 
 pub use attributed::AttributedFinding;
@@ -42,7 +43,7 @@ pub use decision::{Decision, Rulebook, decide};
 pub use exception::{Exception, Exceptions, Moment};
 pub use field::Field;
 pub use finding::{Finding, Rule, Severity};
-pub use issue::{Issue, Issues, issues};
+pub use issue::{Issue, Issues, issues, issues_of_workload};
 pub use level::{Level, Levels, PlatformRules};
 pub use matching::{MatchStrength, Matching, Names};
 pub use mode::{Mode, ModeWish};
@@ -50,6 +51,7 @@ pub use persona::{DEFAULT_APP, Persona};
 pub use question::{Governed, Old, Question};
 pub use rules::{RuleSet, Subject};
 pub use strictest::{Personas, Strictest};
+pub use unlabelled::judge_unlabelled;
 pub use workload::Workload;
 
 #[cfg(test)]

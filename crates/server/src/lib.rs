@@ -18,6 +18,7 @@ pub mod descriptors;
 pub mod drain;
 mod eviction;
 pub mod guard;
+mod lanes;
 pub mod limits;
 pub mod listen;
 mod pace;

@@ -17,6 +17,7 @@ pub use super::address::{BadAddress, BindAddress};
 use super::app::App;
 use super::connection::Host;
 use super::drain::{Drain, State};
+use super::lanes::{Given, Lanes};
 use super::limits::Limits;
 use super::registry::Registry;
 use super::service::Application;
@@ -72,6 +73,7 @@ pub struct Bound {
     listener: TcpListener,
     local: SocketAddr,
     stats: Arc<Stats>,
+    lanes: Lanes,
 }
 
 impl Bound {
@@ -116,6 +118,7 @@ impl Bound {
                         listener,
                         local,
                         stats: Arc::default(),
+                        lanes: Lanes::default(),
                     });
                 }
                 // Trying another address would hide that a process already answers on this one.
@@ -138,13 +141,31 @@ impl Bound {
         Arc::clone(&self.stats)
     }
 
+    /// Serves its connections on runtimes of their own, one a core, each with one worker. Nothing but connections runs there,
+    /// and no connection changes its worker. That takes less processor time than sharing workers, for a listener of which
+    /// much is asked.
+    ///
+    /// # Errors
+    /// The system denies a thread or a descriptor.
+    pub fn on_own_workers(self) -> io::Result<Bound> {
+        Ok(Bound {
+            lanes: Lanes::start()?,
+            ..self
+        })
+    }
+
     /// Accepts and serves HTTP/1.1 until `drain` has run: through its refusing phase until no request is in flight (at most
     /// [`Limits::drain`]). Then the listener closes, connections opened a moment ago get their 503, idle ones are closed, and
     /// this returns. Dropping the future drops every connection.
     ///
     /// No failed accept and no panic ends it. It uses TLS when `tls` is given, plain HTTP otherwise.
     pub async fn serve<A: App>(self, tls: Option<Arc<rustls::ServerConfig>>, app: A, limits: Limits, drain: Drain) {
-        let Bound { listener, local, stats } = self;
+        let Bound {
+            listener,
+            local,
+            stats,
+            lanes,
+        } = self;
         let application = Application {
             app,
             drain: drain.clone(),
@@ -158,6 +179,7 @@ impl Bound {
             stats,
             pending: None,
             connections: JoinSet::new(),
+            lanes,
         };
 
         let registry = Arc::clone(&acceptor.registry);
@@ -201,6 +223,7 @@ struct Acceptor<A> {
     /// Accepted, and waiting for a place. Kept here so that a drain that begins in the meantime does not drop it.
     pending: Option<Arrival>,
     connections: JoinSet<()>,
+    lanes: Lanes,
 }
 
 struct Arrival {
@@ -258,6 +281,14 @@ impl<A: App> Acceptor<A> {
         if let Err(error) = set_options(&tcp) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
+        let Given { tcp, runtime, counted } = match self.lanes.give(tcp) {
+            Ok(given) => given,
+            Err(error) => {
+                Stats::count(&self.stats.accept_errors);
+                tracing::warn!(%peer, %error, "a connection was closed, since it cannot be served");
+                return;
+            }
+        };
         let others = Arc::downgrade(&self.registry);
         // Its time starts with its place, since the wait for one is not the peer's fault.
         let connection = Arc::new(Connection::new(
@@ -270,11 +301,13 @@ impl<A: App> Acceptor<A> {
             .registry
             .enter(Arc::clone(&connection), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
-        self.connections.spawn(async move {
+        let served = async move {
+            let _counted = counted;
             let reason = host.serve(tcp, peer, connection).await;
             tracing::trace!(%peer, reason = reason.name(), "connection closed");
             place.ended(reason);
-        });
+        };
+        self.connections.spawn_on(served, &runtime);
     }
 
     /// Waits for one connection to end; false when there is none.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Settings;
+use super::governs::governs;
+use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running, Snapshot, StoredPersona};
@@ -12,13 +15,15 @@ use crate::k8s::conditions::Draft;
 use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
-use crate::policy::{Exceptions, Issue, Issues, Matching, Moment, Persona, PlatformRules, RuleSet, Severity, issues};
+use crate::policy::{
+    Exceptions, Issue, Issues, Matching, Mode, Moment, Persona, PlatformRules, RuleSet, Severity, issues,
+};
 
 /// How many names one message lists; the rest is counted.
 const MAX_NAMES: usize = 5;
 /// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
 /// Deployment, or eight of the largest that an API server stores.
-const MAX_COMPARED: usize = 12 << 20;
+pub(super) const MAX_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
 const MAX_MESSAGE: usize = 2_048;
 
@@ -36,8 +41,15 @@ pub(super) struct Observed<'a> {
     pub(super) matching: Matching,
     /// The levels that the platform requires.
     pub(super) platform: &'a PlatformRules,
-    /// The exceptions for the app and its Deployment, and the time.
+    /// The exceptions for the app and its Deployment.
     pub(super) exceptions: Exceptions<'a>,
+    /// Those for each Deployment, where the persona is a default one.
+    pub(super) exceptions_of_each: Vec<Exceptions<'a>>,
+    /// The strictest mode of process, namespace and persona.
+    pub(super) mode: Mode,
+    /// How many seconds nothing must have been denied before the persona is ready to be enforced.
+    pub(super) ready_after: i64,
+    pub(super) now: Moment,
 }
 
 impl<'a> Observed<'a> {
@@ -46,10 +58,17 @@ impl<'a> Observed<'a> {
         snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
         deployments: &'a [Arc<Deployment>],
-        now: impl FnOnce() -> Moment,
+        settings: &Settings,
+        now: Moment,
     ) -> Observed<'a> {
         let persona = &*stored.persona;
         let deployment = deployments.first().map_or("", |deployment| &deployment.name);
+        let of_namespace = snapshot.namespace_mode(&persona.namespace);
+        let of_each = |deployment: &'a Arc<Deployment>| {
+            let (namespace, name) = (&*deployment.namespace, &*deployment.name);
+            let app = snapshot.governed(namespace, deployment.names()).app;
+            snapshot.exceptions(namespace, app, name, || now)
+        };
         Observed {
             persona,
             generation: stored.generation,
@@ -57,8 +76,23 @@ impl<'a> Observed<'a> {
             deployments,
             matching: snapshot.matching(),
             platform: snapshot.platform(),
-            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, now),
+            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
+            exceptions_of_each: match persona.is_default() {
+                true => deployments.iter().map(of_each).collect(),
+                false => Vec::new(),
+            },
+            mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
+            ready_after: i64::try_from(settings.ready_after.as_secs()).unwrap_or(i64::MAX),
+            now,
         }
+    }
+}
+
+impl Observed<'_> {
+    /// When an exception begins or ends next.
+    pub(super) fn next_change(&self) -> Option<Moment> {
+        let all = self.exceptions_of_each.iter().chain([&self.exceptions]);
+        all.filter_map(|exceptions| exceptions.next_change()).min()
     }
 }
 
@@ -74,25 +108,31 @@ pub(super) struct Assessment {
     /// `deployments`; `None` keeps the stored value.
     pub(super) deployments: Option<Value>,
     pub(super) conditions: [Draft; 5],
+    /// Whether it could be enforced; `None` with `--rules upstream`, where no persona asks for that.
+    pub(super) promotion: Option<Promotion>,
     /// Whether a Deployment was compared at all.
     pub(super) compared: bool,
 }
 
 /// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
-    match observed.deployments {
-        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all.len()),
+    let (assessment, found) = match observed.deployments {
+        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all),
         [] => absent(observed),
         [one] => match one.running.as_deref() {
             Some(running) => present(set, observed, &one.name, running),
             None => absent(observed),
         },
         several => ambiguous(observed, several),
+    };
+    Assessment {
+        promotion: (set == RuleSet::Complete).then(|| Promotion::new(observed, found)),
+        ..assessment
     }
 }
 
 /// Contract 3.3.
-fn absent(observed: &Observed<'_>) -> Assessment {
+fn absent(observed: &Observed<'_>) -> (Assessment, Found) {
     let app = Shown(&observed.persona.app);
     let mut missing = format!("No Deployment with label app.kubernetes.io/name={app}");
     if observed.matching == Matching::Chain {
@@ -102,7 +142,8 @@ fn absent(observed: &Observed<'_>) -> Assessment {
             ", label app={app}, name {app}, or either label in its selector"
         );
     }
-    Assessment {
+    let found = Found::Uncompared("NoDeployment", missing.clone());
+    let assessment = Assessment {
         generation: observed.generation,
         phase: Phase::Pending,
         health: HealthState::Unknown,
@@ -116,53 +157,22 @@ fn absent(observed: &Observed<'_>) -> Assessment {
             (Some(true), "Skipped", "No Deployment to validate".to_owned()),
             (Some(false), "NoDeployment", missing),
         ),
+        promotion: None,
         compared: false,
-    }
-}
-
-/// A default persona governs any number of Deployments. They are counted; each is compared when it is applied.
-fn governs(observed: &Observed<'_>, count: usize) -> Assessment {
-    let beside = match observed.persona.is_binding {
-        true => "",
-        false => " without an ApplicationPersona of their own",
     };
-    let message = match count {
-        0 => format!("Governs no Deployment: there is none{}", beside.replace("their", "its")),
-        1 => format!("Governs 1 Deployment{}", beside.replace("their", "its")),
-        count => format!("Governs {count} Deployments{beside}"),
-    };
-    let (governs, reason, phase) = match count {
-        0 => (false, "NoDeployment", Phase::Pending),
-        _ => (true, "Governs", Phase::Active),
-    };
-    let skipped = "The Deployments of a default persona are compared when they are applied".to_owned();
-    Assessment {
-        generation: observed.generation,
-        phase,
-        health: HealthState::Unknown,
-        health_message: message.clone(),
-        passed: true,
-        issues: Vec::new(),
-        deployments: None,
-        conditions: conditions(
-            observed,
-            (Some(governs), reason, message.clone()),
-            (None, "Skipped", skipped),
-            (Some(governs), reason, message),
-        ),
-        compared: false,
-    }
+    (assessment, found)
 }
 
 /// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
-fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assessment {
+fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Assessment, Found) {
     let names = deployments.iter().map(|deployment| &*deployment.name);
     let names = quoted(names, deployments.len());
     let message = format!(
         "Deployments {names} all belong to '{}'; expected one",
         Shown(&observed.persona.app)
     );
-    Assessment {
+    let found = Found::Uncompared("AmbiguousDeployment", message.clone());
+    let assessment = Assessment {
         generation: observed.generation,
         phase: Phase::Pending,
         health: HealthState::Unknown,
@@ -181,14 +191,21 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assess
             ),
             (Some(false), "AmbiguousDeployment", message),
         ),
+        promotion: None,
         compared: false,
-    }
+    };
+    (assessment, found)
 }
 
-fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> Assessment {
+fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> (Assessment, Found) {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
-    let (uncompared, Issues { list, errors, excepted }) = match compared {
+    let (
+        uncompared,
+        Issues {
+            list, errors, excepted, ..
+        },
+    ) = match compared {
         Ok(issues) => (None, issues),
         Err(uncompared) => {
             let list = vec![uncompared.issue];
@@ -211,6 +228,10 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         ),
         phase => (Some(false), "Issues", format!("Phase: {phase:?}")),
     };
+    let promotable = match &uncompared {
+        Some((reason, message)) => Found::Uncompared(reason, (*message).to_owned()),
+        None => Found::of(&list, errors),
+    };
     let validated = match (uncompared, errors) {
         (Some((reason, message)), _) => (None, reason, message.to_owned()),
         (None, 0) if excepted > 0 => (
@@ -226,7 +247,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         ),
     };
     let found = (Some(true), "Found", format!("Deployment '{}'", Shown(name)));
-    Assessment {
+    let assessment = Assessment {
         generation: observed.generation,
         phase,
         health,
@@ -238,15 +259,17 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
             image => json!({"current": image}),
         }),
         conditions: conditions(observed, ready, validated, found),
+        promotion: None,
         compared: readable,
-    }
+    };
+    (assessment, promotable)
 }
 
 /// Why nothing was compared: for a condition, and as the only issue.
-struct Uncompared {
+pub(super) struct Uncompared {
     reason: &'static str,
     message: &'static str,
-    issue: Issue,
+    pub(super) issue: Issue,
 }
 
 impl Uncompared {
@@ -260,7 +283,7 @@ impl Uncompared {
         Uncompared { reason, message, issue }
     }
 
-    fn unreadable(reason: &str) -> Uncompared {
+    pub(super) fn unreadable(reason: &str) -> Uncompared {
         let reason = Shown(reason);
         Uncompared::new(
             "Unreadable",
@@ -295,19 +318,23 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
     if sharing > 1 && spec.len().saturating_mul(sharing) > MAX_COMPARED {
         return Err(Uncompared::too_many(observed));
     }
-    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
-    let workload = Workload {
-        spec,
-        ..Workload::default()
-    };
     Ok(issues(
         set,
-        &workload,
+        &workload(spec)?,
         observed.persona,
         observed.sharing,
         observed.platform,
         observed.exceptions,
     ))
+}
+
+/// What rules read of a stored Deployment.
+pub(super) fn workload(spec: &str) -> Result<Workload<'_>, Uncompared> {
+    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
+    Ok(Workload {
+        spec,
+        ..Workload::default()
+    })
 }
 
 /// Contract 3.5.
@@ -332,10 +359,10 @@ fn phase(health: HealthState, violated: bool) -> Phase {
 }
 
 /// Status, reason and message of a condition.
-type Parts = (Option<bool>, &'static str, String);
+pub(super) type Parts = (Option<bool>, &'static str, String);
 
-fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
-    let [a, b, c, d, e] = CONDITIONS;
+pub(super) fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
+    let [a, b, c, d, e, _] = CONDITIONS;
     let draft = |kind, (status, reason, message): Parts| Draft {
         kind,
         status,

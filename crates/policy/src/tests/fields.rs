@@ -48,6 +48,7 @@ fn observed(finding: &Finding<'_>) -> Option<Value> {
         Fact::LimitMissing { .. }
         | Fact::RequestsMissing { .. }
         | Fact::EscalationUnset
+        | Fact::LabelMissing { .. }
         | Fact::ProbeMissing { .. } => Value::Null,
         Fact::Replicas { observed, .. } => json!(observed),
         Fact::NonRootNotDemanded { observed, .. } | Fact::WritableRoot { observed } => json!(observed),
@@ -184,13 +185,12 @@ fn every_rule_has_a_field() {
         flaw: Flaw::Unreadable,
     };
     let personas = [Arc::new(demanding())];
-    let removed = crate::rules::escaped(&personas[0], "orders", "");
-    let changed = crate::rules::escaped(&personas[0], "orders", "other");
-    let about = |rule, fact| Finding {
-        rule,
-        place: Place::Object(""),
-        fact,
-    };
+    let removed = crate::rules::escaped(&personas[0], "orders", "", &[]);
+    let changed = crate::rules::escaped(&personas[0], "orders", "other", &[]);
+    let missing = Fact::LabelMissing { wanted: None };
+    let label = Place::Object("metadata.labels[app.kubernetes.io/name]");
+    let found = |rule, place, fact| Finding { rule, place, fact };
+    let about = |rule, fact| found(rule, Place::Object(""), fact);
     let unreadable = Fact::Unreadable {
         persona: "orders",
         problem: &problem,
@@ -209,6 +209,7 @@ fn every_rule_has_a_field() {
     );
     let (of_persona, of_namespace) = (Holder::Persona("orders"), Holder::Namespace("shop"));
     for (finding, holder, field) in [
+        (found(Rule::AppLabelMissing, label, missing), Holder::Workload, name),
         (removed, Holder::Workload, name),
         (changed, Holder::Workload, name),
         (
