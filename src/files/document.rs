@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::serving::{Object, Served, Thing};
 use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP, PersonaException};
-use crate::manifest::{self, Content, Found, Node};
+use crate::manifest::{self, Content, Node};
 use crate::policy::level::NotSettable;
 use crate::policy::{Exception, ModeWish, Rule};
 use crate::schema::{self, FieldError, Kinds, Step};
@@ -164,9 +164,8 @@ impl Loading<'_> {
 
     fn refuse(&mut self, node: &Node, errors: &[FieldError]) {
         for error in errors {
-            let found = node.nearest(&error.path.pointer());
-            let hint = rule_hint(&found, error.path.steps()).unwrap_or_default();
-            self.problem(found.line(), format!("{error}{hint}"));
+            let hint = rule_hint(node, error).unwrap_or_default();
+            self.problem(node.nearest(&error.path.pointer()).line(), format!("{error}{hint}"));
         }
     }
 
@@ -180,18 +179,19 @@ impl Loading<'_> {
     }
 }
 
-/// What to write instead of the rule that a path leads to, where its name is wrong.
-fn rule_hint(found: &Found<'_>, steps: &[Step]) -> Option<String> {
+/// What to write instead of the rule at the place of an error, where its name is wrong.
+fn rule_hint(node: &Node, error: &FieldError) -> Option<String> {
     let key = |step: &Step, name: &str| matches!(step, Step::Key(key) if key == name);
-    let is_rule = match steps {
+    let is_rule = match error.path.steps() {
         [.., list, Step::Index(_)] => key(list, "rules"),
         [.., list, Step::Index(_), field] => key(list, "rules") && key(field, "rule"),
         _ => false,
     };
-    if !is_rule || found.missing > 0 {
+    if !is_rule {
         return None;
     }
-    let value = found.node.to_value();
+    let found = node.nearest(&error.path.pointer());
+    let value = (found.missing == 0).then(|| found.node.to_value())?;
     match Rule::parse_settable(value.as_str()?).err()? {
         NotSettable::WithoutLevel => Some("; this rule has no level".to_owned()),
         NotSettable::Unknown { nearest } => Some(format!("; did you mean {nearest}?")),

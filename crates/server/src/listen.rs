@@ -17,12 +17,12 @@ pub use super::address::{BadAddress, BindAddress};
 use super::app::App;
 use super::connection::Host;
 use super::drain::{Drain, State};
-use super::lanes::{Given, Lanes};
 use super::limits::Limits;
 use super::registry::Registry;
 use super::service::Application;
 use super::stats::Stats;
 use super::track::{Connection, FAREWELL};
+use super::workers::{Given, Workers};
 
 /// Connections that the kernel may hold between their TCP handshake and our accept.
 const BACKLOG: u32 = 1024;
@@ -73,7 +73,7 @@ pub struct Bound {
     listener: TcpListener,
     local: SocketAddr,
     stats: Arc<Stats>,
-    lanes: Lanes,
+    workers: Workers,
 }
 
 impl Bound {
@@ -118,7 +118,7 @@ impl Bound {
                         listener,
                         local,
                         stats: Arc::default(),
-                        lanes: Lanes::default(),
+                        workers: Workers::default(),
                     });
                 }
                 // Trying another address would hide that a process already answers on this one.
@@ -149,7 +149,7 @@ impl Bound {
     /// The system denies a thread or a descriptor.
     pub fn on_own_workers(self) -> io::Result<Bound> {
         Ok(Bound {
-            lanes: Lanes::start()?,
+            workers: Workers::start()?,
             ..self
         })
     }
@@ -164,7 +164,7 @@ impl Bound {
             listener,
             local,
             stats,
-            lanes,
+            workers,
         } = self;
         let application = Application {
             app,
@@ -179,7 +179,7 @@ impl Bound {
             stats,
             pending: None,
             connections: JoinSet::new(),
-            lanes,
+            workers,
         };
 
         let registry = Arc::clone(&acceptor.registry);
@@ -223,7 +223,7 @@ struct Acceptor<A> {
     /// Accepted, and waiting for a place. Kept here so that a drain that begins in the meantime does not drop it.
     pending: Option<Arrival>,
     connections: JoinSet<()>,
-    lanes: Lanes,
+    workers: Workers,
 }
 
 struct Arrival {
@@ -281,7 +281,7 @@ impl<A: App> Acceptor<A> {
         if let Err(error) = set_options(&tcp) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
-        let Given { tcp, runtime, counted } = match self.lanes.give(tcp) {
+        let Given { tcp, runtime, counted } = match self.workers.give(tcp) {
             Ok(given) => given,
             Err(error) => {
                 Stats::count(&self.stats.accept_errors);

@@ -13,15 +13,15 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// More runtimes than this would answer no faster than API servers ask. Each takes four file descriptors.
-const MAX_LANES: usize = 16;
+const MAX_WORKERS: usize = 16;
 
 /// The runtimes of one listener. Dropping this drops every connection on them. Without any, connections are served by the
 /// runtime that accepts them.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(Vec<Lane>);
+pub(super) struct Workers(Vec<Worker>);
 
 #[derive(Debug)]
-struct Lane {
+struct Worker {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     /// How many connections it serves.
@@ -37,7 +37,7 @@ pub(super) struct Given {
     pub(super) counted: Option<Counted>,
 }
 
-/// Counts a connection on its lane until dropped.
+/// Counts a connection on its worker until dropped.
 #[derive(Debug)]
 pub(super) struct Counted(Arc<AtomicUsize>);
 
@@ -47,17 +47,17 @@ impl Drop for Counted {
     }
 }
 
-impl Lanes {
-    /// Starts one runtime for each core that this process may use, up to [`MAX_LANES`].
+impl Workers {
+    /// Starts one runtime for each core that this process may use, up to [`MAX_WORKERS`].
     ///
     /// # Errors
     /// The system denies a thread or a descriptor.
-    pub(super) fn start() -> io::Result<Lanes> {
-        let cores = thread::available_parallelism().map_or(1, usize::from).min(MAX_LANES);
-        (0..cores).map(Lane::start).collect::<io::Result<_>>().map(Lanes)
+    pub(super) fn start() -> io::Result<Workers> {
+        let cores = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+        (0..cores).map(Worker::start).collect::<io::Result<_>>().map(Workers)
     }
 
-    /// Gives a connection to the lane that has the fewest.
+    /// Gives a connection to the worker that has the fewest.
     ///
     /// # Errors
     /// The system denies watching the connection. It is closed.
@@ -65,8 +65,9 @@ impl Lanes {
         let fewest = self
             .0
             .iter()
-            .min_by_key(|lane| lane.connections.load(Ordering::Relaxed));
-        let Some((lane, runtime)) = fewest.and_then(|lane| Some((lane, lane.runtime.as_ref()?.handle()))) else {
+            .min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        let Some((worker, runtime)) = fewest.and_then(|worker| Some((worker, worker.runtime.as_ref()?.handle())))
+        else {
             return Ok(Given {
                 tcp,
                 runtime: Handle::current(),
@@ -77,31 +78,31 @@ impl Lanes {
         let tcp = tcp.into_std()?;
         let _entered = runtime.enter();
         let tcp = TcpStream::from_std(tcp)?;
-        lane.connections.fetch_add(1, Ordering::Relaxed);
+        worker.connections.fetch_add(1, Ordering::Relaxed);
         Ok(Given {
             tcp,
             runtime: runtime.clone(),
-            counted: Some(Counted(Arc::clone(&lane.connections))),
+            counted: Some(Counted(Arc::clone(&worker.connections))),
         })
     }
 }
 
-impl Lane {
-    fn start(number: usize) -> io::Result<Lane> {
+impl Worker {
+    fn start(number: usize) -> io::Result<Worker> {
         // Of the multi-threaded flavor: only there can another thread take the worker's place during a long review.
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name(format!("connections-{number}"))
             .enable_all()
             .build()?;
-        Ok(Lane {
+        Ok(Worker {
             runtime: Some(runtime),
             connections: Arc::default(),
         })
     }
 }
 
-impl Drop for Lane {
+impl Drop for Worker {
     fn drop(&mut self) {
         // Waiting for its threads would panic on a worker of another runtime.
         if let Some(runtime) = self.runtime.take() {
@@ -125,30 +126,30 @@ mod tests {
     #[tokio::test]
     async fn connections_are_spread_evenly_and_a_place_that_becomes_free_is_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let lanes = Lanes((0..3).map(|number| Lane::start(number).expect("starts")).collect());
+        let workers = Workers((0..3).map(|number| Worker::start(number).expect("starts")).collect());
         let counts = || {
-            let count = |lane: &Lane| lane.connections.load(Ordering::Relaxed);
-            lanes.0.iter().map(count).collect::<Vec<_>>()
+            let count = |worker: &Worker| worker.connections.load(Ordering::Relaxed);
+            workers.0.iter().map(count).collect::<Vec<_>>()
         };
         let mut given = Vec::new();
         for _ in 0..6 {
             let (ours, _theirs) = connection(&listener).await;
-            given.push(lanes.give(ours).expect("given"));
+            given.push(workers.give(ours).expect("given"));
         }
         assert_eq!(counts(), [2, 2, 2]);
         drop(given.remove(1));
         assert_eq!(counts(), [2, 1, 2]);
         let (ours, _theirs) = connection(&listener).await;
-        given.push(lanes.give(ours).expect("given"));
+        given.push(workers.give(ours).expect("given"));
         assert_eq!(counts(), [2, 2, 2]);
     }
 
     #[tokio::test]
     async fn a_connection_is_served_by_the_worker_of_its_lane_alone() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let lanes = Lanes(vec![Lane::start(7).expect("starts")]);
+        let workers = Workers(vec![Worker::start(7).expect("starts")]);
         let (ours, theirs) = connection(&listener).await;
-        let Given { tcp, runtime, counted } = lanes.give(ours).expect("given");
+        let Given { tcp, runtime, counted } = workers.give(ours).expect("given");
         let served = runtime.spawn(async move {
             let _counted = counted;
             tcp.readable().await.expect("readable");
@@ -160,10 +161,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_lanes_the_runtime_that_accepts_serves() {
+    async fn without_workers_the_runtime_that_accepts_serves() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let (ours, _theirs) = connection(&listener).await;
-        let given = Lanes::default().give(ours).expect("given");
+        let given = Workers::default().give(ours).expect("given");
         assert_eq!(given.runtime.id(), Handle::current().id());
         assert!(given.counted.is_none());
     }
