@@ -75,7 +75,7 @@ fn made(target: &str) -> Vec<Vec<u8>> {
         ]
         .map(|text| text.as_bytes().to_vec())
         .to_vec(),
-        "persona_file" => {
+        "persona_file" | "places" => {
             let mut files = personas();
             files.extend(texts(&root().join("manifests")).into_iter().map(String::into_bytes));
             files

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod explain;
 pub mod serve;
 
 pub mod certificates;

@@ -9,12 +9,14 @@
 
 mod invent;
 mod objects;
+mod places;
 mod quantities;
 mod remedies;
 mod replies;
 mod reviews;
 
 pub use objects::{certificate, persona_file, watched};
+pub use places::places;
 pub use quantities::quantity;
 pub use remedies::remedy;
 pub use replies::{answered, invented, reply};

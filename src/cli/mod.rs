@@ -1,10 +1,11 @@
 //! The command line: one variant a command, one file a command.
 //!
 //! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests` and `version` otherwise 0 or 1.
+//! `manifests`, `explain` and `version` otherwise 0 or 1.
 
 mod crd;
 mod doctor;
+mod explain;
 mod go_flags;
 mod manifests;
 mod serve;
@@ -54,6 +55,9 @@ enum Command {
                             be checked."
     )]
     Doctor(Box<doctor::Flags>),
+    /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
+    #[command(after_help = WRITES)]
+    Explain(explain::Flags),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -120,6 +124,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Crd(flags) => crd::run(&flags),
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
+        Command::Explain(flags) => explain::run(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {

@@ -61,6 +61,15 @@ pub(super) fn days(text: &str) -> Result<MaxLength, String> {
         .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
 }
 
+/// A rule.
+pub(super) fn rule(text: &str) -> Result<Rule, String> {
+    let found = Rule::ALL.into_iter().find(|rule| rule.name() == text);
+    found.ok_or_else(|| {
+        let nearest = Rule::most_like(text, Rule::ALL);
+        format!("there is no such rule; did you mean {nearest}? `dorgu explain` lists all")
+    })
+}
+
 /// The names of Deployments for which a label can be required.
 pub(super) fn require_label(matching: Matching) -> Result<(), String> {
     match matching {

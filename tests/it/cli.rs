@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use dorgu::policy::Rule;
 use tempfile::TempDir;
 
 fn dorgu(args: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -346,7 +347,7 @@ fn a_cluster_that_the_doctor_cannot_ask_is_one_line_and_exit_code_2() {
 
 #[test]
 fn what_cannot_be_written_is_a_failure() {
-    for args in [&["version"][..], &["crd"], &["manifests"]] {
+    for args in [&["version"][..], &["crd"], &["manifests"], &["explain"]] {
         // Every write to it fails, as on a full disk.
         let full = std::fs::File::options()
             .write(true)
@@ -364,7 +365,15 @@ fn what_cannot_be_written_is_a_failure() {
 
 #[test]
 fn every_command_says_its_exit_codes() {
-    for command in [&[][..], &["serve"], &["crd"], &["manifests"], &["doctor"], &["version"]] {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["crd"],
+        &["manifests"],
+        &["doctor"],
+        &["explain"],
+        &["version"],
+    ] {
         let output = dorgu(&[command, &["--help"]].concat(), &[]);
         let help = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(help.contains("Exit codes: 0 "), "{command:?}: {help}");
@@ -394,4 +403,86 @@ fn a_log_in_text_stays_text_on_a_pipe() {
     let said = stderr(&dorgu(&args, &[]));
     assert!(said.lines().count() > 1, "{said}");
     assert!(!said.contains('{') && !said.contains('\u{1b}'), "{said}");
+}
+
+/// The standard output of a command that succeeds and complains of nothing.
+fn printed(args: &[&str]) -> String {
+    let output = dorgu(args, &[]);
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(0), ""),
+        "{args:?}"
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn explain_without_a_rule_lists_all_in_a_line_each() {
+    let list = printed(&["explain"]);
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
+    let rules: Vec<&str> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+    assert_eq!(names, rules);
+    let line = list.lines().find(|line| line.starts_with("replicas-below-minimum"));
+    assert_eq!(
+        line,
+        Some("replicas-below-minimum      error    Fewer replicas than the persona demands.")
+    );
+}
+
+#[test]
+fn explain_says_what_the_page_says() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")).expect("read");
+    for rule in Rule::ALL {
+        let name = rule.name();
+        let text = printed(&["explain", name]);
+        assert!(
+            text.starts_with(&format!("{name} ({})\n\n", rule.severity().as_str())),
+            "{text}"
+        );
+        let (_, section) = page.split_once(&format!("\n## {name}\n")).expect("a section");
+        let section = section.split("\n## ").next().expect("its text");
+        for code in section
+            .split("\n```yaml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("\n```").next())
+        {
+            let indented: Vec<String> = code.lines().map(|line| format!("    {line}")).collect();
+            assert!(text.contains(&indented.join("\n")), "{name}: no example in\n{text}");
+        }
+        for command in section
+            .lines()
+            .filter_map(|line| line.strip_suffix("` |")?.rsplit_once("| `kubectl "))
+        {
+            assert!(
+                text.contains(&format!("\n    kubectl {}\n", command.1)),
+                "{name}: {}",
+                command.1
+            );
+        }
+        let read: serde_json::Value = serde_json::from_str(&printed(&["explain", name, "-o", "json"])).expect("JSON");
+        assert_eq!(
+            (&read["rule"], read["markdown"].as_str()),
+            (&name.into(), Some(section.trim()))
+        );
+    }
+    let all: serde_json::Value = serde_json::from_str(&printed(&["explain", "--output=json"])).expect("JSON");
+    assert_eq!(all.as_array().map(Vec::len), Some(Rule::ALL.len()));
+}
+
+#[test]
+fn explain_names_the_rule_nearest_to_a_mistyped_one() {
+    let words = [
+        "'cpu-limits-missing'",
+        "did you mean cpu-limit-missing?",
+        "`dorgu explain` lists all",
+    ];
+    assert_refused(&["explain", "cpu-limits-missing"], &[], 2, &words);
+    assert_refused(
+        &["explain", "persona-duplicates"],
+        &[],
+        2,
+        &["did you mean persona-duplicate?"],
+    );
+    assert_refused(&["explain", "a", "b"], &[], 2, &["'b'"]);
+    assert_refused(&["explain", "-o", "xml"], &[], 2, &["valid values are text, json"]);
 }

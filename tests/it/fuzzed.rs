@@ -107,6 +107,7 @@ proptest! {
         bodies::opening(&bytes);
         bodies::quantity(&bytes);
         bodies::persona_file(&bytes);
+        bodies::places(&bytes);
         bodies::watched(&bytes);
         bodies::certificate(&bytes);
     }
@@ -128,7 +129,14 @@ proptest! {
 
     #[test]
     fn a_damaged_persona_file_is_read_or_refused_on_one_line(number in 0..100_usize, damage in damage()) {
-        bodies::persona_file(&damaged(payloads::persona(number).into_bytes(), damage));
+        let text = damaged(payloads::persona(number).into_bytes(), damage);
+        bodies::persona_file(&text);
+        bodies::places(&text);
+    }
+
+    #[test]
+    fn the_places_of_any_yaml_are_there(text in "\u{feff}?([a-c:#&*!<>{}\\[\\],?|\"' \t\n\r%+-]|- |: |\n  |é){0,60}") {
+        bodies::places(text.as_bytes());
     }
 
     #[test]
@@ -145,7 +153,7 @@ type Body = fn(&[u8]);
 /// The corpus, the manifests, and whatever the fuzzer has found: the floor says that they were read at all.
 #[test]
 fn what_the_fuzzer_starts_from_holds() {
-    let targets: [(&str, Body, usize); 10] = [
+    let targets: [(&str, Body, usize); 11] = [
         ("review", bodies::review, 300),
         ("reply", bodies::reply, 300),
         ("invented", bodies::invented, 2),
@@ -154,6 +162,7 @@ fn what_the_fuzzer_starts_from_holds() {
         ("quantity", bodies::quantity, 8),
         ("remedy", bodies::remedy, 2),
         ("persona_file", bodies::persona_file, 5),
+        ("places", bodies::places, 5),
         ("watched", bodies::watched, 300),
         ("certificate", bodies::certificate, 2),
     ];

@@ -50,6 +50,8 @@ mod part;
 #[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
+mod placed;
+#[cfg(test)]
 mod quantity;
 #[cfg(test)]
 mod recorded;

@@ -146,12 +146,8 @@ impl Rule {
         if Rule::ALL.into_iter().any(|rule| rule.name() == name) {
             return Err(NotSettable::WithoutLevel);
         }
-        let likeness = |rule: &Rule| strsim::jaro(rule.name(), name);
-        let rules = Rule::all_settable().map(|(_, rule)| rule);
-        let nearest = rules.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Err(NotSettable::Unknown {
-            nearest: nearest.map_or("", Rule::name),
-        })
+        let nearest = Rule::most_like(name, Rule::all_settable().map(|(_, rule)| rule));
+        Err(NotSettable::Unknown { nearest })
     }
 
     /// The rule of that name, if its level can be set.

@@ -119,6 +119,13 @@ impl Rule {
         }
     }
 
+    /// The name that is most like a mistyped one.
+    pub fn most_like(name: &str, rules: impl IntoIterator<Item = Rule>) -> &'static str {
+        let likeness = |rule: &Rule| strsim::jaro(rule.name(), name);
+        let nearest = rules.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        nearest.map_or("", Rule::name)
+    }
+
     /// The severity of this rule's findings.
     pub fn severity(self) -> Severity {
         match self {

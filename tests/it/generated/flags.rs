@@ -74,6 +74,7 @@ fn row(arg: &Arg) -> String {
     let name = arg.get_long().unwrap_or_else(|| arg.get_id().as_str());
     let value = arg.get_value_names().map(|names| names.join(" ")).unwrap_or_default();
     let flag = match arg.get_num_args() {
+        _ if arg.is_positional() => format!("[{value}]"),
         _ if matches!(arg.get_action(), ArgAction::SetTrue) => format!("--{name}"),
         Some(count) if count.min_values() == 0 => format!("--{name}[={value}]"),
         _ => format!("--{name} {value}"),

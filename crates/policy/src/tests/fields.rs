@@ -48,6 +48,7 @@ fn observed(finding: &Finding<'_>) -> Option<Value> {
         Fact::LimitMissing { .. }
         | Fact::RequestsMissing { .. }
         | Fact::EscalationUnset
+        | Fact::LabelMissing { .. }
         | Fact::ProbeMissing { .. } => Value::Null,
         Fact::Replicas { observed, .. } => json!(observed),
         Fact::NonRootNotDemanded { observed, .. } | Fact::WritableRoot { observed } => json!(observed),
@@ -60,7 +61,7 @@ fn observed(finding: &Finding<'_>) -> Option<Value> {
         Fact::ImageNotAllowed { image, .. } | Fact::ImageLatest { image } | Fact::DigestMissing { image } => {
             json!(image)
         }
-        Fact::Label { observed: "", .. } | Fact::LabelMissing { .. } => Value::Null,
+        Fact::Label { observed: "", .. } => Value::Null,
         Fact::Label { observed, .. } => json!(observed),
         Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } | Fact::ModeMisplaced { .. } => {
             return None;
@@ -186,11 +187,10 @@ fn every_rule_has_a_field() {
     let personas = [Arc::new(demanding())];
     let removed = crate::rules::escaped(&personas[0], "orders", "", &[]);
     let changed = crate::rules::escaped(&personas[0], "orders", "other", &[]);
-    let about = |rule, fact| Finding {
-        rule,
-        place: Place::Object(""),
-        fact,
-    };
+    let missing = Fact::LabelMissing { wanted: None };
+    let label = Place::Object("metadata.labels[app.kubernetes.io/name]");
+    let found = |rule, place, fact| Finding { rule, place, fact };
+    let about = |rule, fact| found(rule, Place::Object(""), fact);
     let unreadable = Fact::Unreadable {
         persona: "orders",
         problem: &problem,
@@ -208,15 +208,10 @@ fn every_rule_has_a_field() {
         "/metadata/annotations/dorgu.io~1mode",
     );
     let (of_persona, of_namespace) = (Holder::Persona("orders"), Holder::Namespace("shop"));
-    let missing = Finding {
-        rule: Rule::AppLabelMissing,
-        place: Place::Object("metadata.labels[app.kubernetes.io/name]"),
-        fact: Fact::LabelMissing { wanted: None },
-    };
     for (finding, holder, field) in [
+        (found(Rule::AppLabelMissing, label, missing), Holder::Workload, name),
         (removed, Holder::Workload, name),
         (changed, Holder::Workload, name),
-        (missing, Holder::Workload, name),
         (
             about(Rule::PersonaValueUnreadable, unreadable),
             of_persona,

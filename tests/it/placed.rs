@@ -1,0 +1,125 @@
+//! From a finding to a place in a text: `policy` says which field, `manifest` where it stands. Tried on every Deployment of the
+//! corpus, by a persona that demands all that can be demanded.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dorgu::api::ApplicationPersona;
+use dorgu::manifest::{self, Node};
+use dorgu::policy::{
+    Field, Governed, Mode, ModeWish, Persona, PlatformRules, Question, RuleSet, Rulebook, Subject, Workload, decide,
+};
+use serde_json::{Value, json};
+
+fn persona() -> Persona {
+    let object = json!({
+        "apiVersion": "dorgu.io/v1", "kind": "ApplicationPersona", "metadata": {"name": "strict", "namespace": "shop"},
+        "spec": {
+            "name": "strict", "type": "api",
+            "resources": {"limits": {"cpu": "1m", "memory": "1Mi"}, "requests": {"cpu": "1m", "memory": "1Mi"}},
+            "scaling": {"minReplicas": 100, "maxReplicas": 200},
+            "health": {"livenessPath": "/only/this", "readinessPath": "/only/this", "port": 1},
+            "policies": {
+                "security": {"runAsNonRoot": true, "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false},
+                "images": {"registries": ["registry.example.com/only/this"], "denyLatest": true, "requireDigest": true},
+            },
+        },
+    });
+    let persona: ApplicationPersona = serde_json::from_value(object).expect("a persona");
+    Persona::parse(&persona)
+}
+
+/// The pointers of the findings on a Deployment.
+fn fields(deployment: &Value) -> Vec<String> {
+    let text = deployment.to_string();
+    let Ok(workload) = serde_json::from_str::<Workload<'_>>(&text) else {
+        return Vec::new();
+    };
+    let personas = [Arc::new(persona())];
+    let question = Question {
+        subject: Subject::Deployment,
+        new: &workload,
+        governed: Governed {
+            app: "strict",
+            personas: personas[..].into(),
+            ..Governed::default()
+        },
+        old: None,
+        namespace: "shop",
+        namespace_mode: &ModeWish::Unset,
+        platform: &PlatformRules::NONE,
+    };
+    let (set, mode) = (RuleSet::Complete, Mode::Enforcing);
+    let decision = decide(Rulebook { set, mode }, &question);
+    let found = decision
+        .findings()
+        .map(|found| Field::of(found.finding()).pointer.to_string());
+    found.collect()
+}
+
+/// What is wrong with the place of a field of an object that stands at `base` in a document.
+fn misplaced(text: &str, document: &Node, base: &str, object: &Value, field: &str) -> Option<String> {
+    let found = document.nearest(&format!("{base}{field}"));
+    let tokens: Vec<&str> = field.split('/').collect();
+    let is_there = |left_out: usize| object.pointer(&tokens[..tokens.len() - left_out].join("/"));
+    let place = found.node.place;
+    let words = |what: &str| Some(format!("{field} at {}:{}: {what}", place.line(), place.column()));
+    let Some(value) = is_there(found.missing) else {
+        return words("there is no such field");
+    };
+    if found.missing > 0 && is_there(found.missing - 1).is_some() {
+        return words("a nearer parent is there");
+    }
+    let alone = format!("{}{}", " ".repeat(place.column() - 1), place.text(text));
+    let read = manifest::read(&alone);
+    let stands = read.documents.first().map_or(Value::Null, Node::to_value);
+    if read.error.is_some() || stands != *value {
+        return words(&format!("{stands} instead of {value}"));
+    }
+    None
+}
+
+fn yaml(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of ours") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            yaml(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_finding_of_the_corpus_stands_at_its_field_or_the_nearest_parent() {
+    let mut files = Vec::new();
+    yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), &mut files);
+    let (mut findings, mut wrong) = (0, Vec::new());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("read");
+        let read = manifest::read(&text);
+        let document = read.documents.first();
+        let document = document.unwrap_or_else(|| panic!("{}: {:?}", file.display(), read.error));
+        let whole = document.to_value();
+        let object = &whole["deployment"];
+        if !object.is_object() {
+            continue;
+        }
+        let fields = fields(object);
+        findings += fields.len();
+        // As it is, as JSON, and behind an anchor in a List. YAML takes fewer characters than JSON.
+        let json = |value: &Value| value.to_string().replace('\u{7f}', "\\u007f");
+        let list = format!("kind: List\nitems:\n- &a {}\n- *a\n", json(object));
+        for (text, base) in [(text, "/deployment"), (json(&whole), "/deployment"), (list, "/items/1")] {
+            let read = manifest::read(&text);
+            let document = read.documents.first();
+            let document = document.unwrap_or_else(|| panic!("{}: {:?}", file.display(), read.error));
+            let misplaced = fields
+                .iter()
+                .filter_map(|field| misplaced(&text, document, base, object, field));
+            wrong.extend(misplaced.map(|what| format!("{}: {what}", file.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(findings > 1_000, "{findings}");
+}
