@@ -52,6 +52,7 @@ impl Editor {
     fn change(&mut self, change: &Change<'_>) {
         let base = self.base(change.level);
         let target = match change.field.split_once('[') {
+            _ if change.field.is_empty() => base,
             Some((map, key)) => join(&base, map.split('.').chain([key.trim_end_matches(']')])),
             None => join(&base, change.field.split('.')),
         };
@@ -82,6 +83,7 @@ impl Editor {
         let pod = ["spec", "template", "spec"];
         match level {
             Level::Object => path(&[]),
+            Level::Label(key) => path(&["metadata", "labels", key]),
             Level::Pod => path(&pod),
             Level::Container(ContainerRef { kind, index, name }) => {
                 let base = join(&path(&pod), [kind.list(), &index.to_string()]);

@@ -122,6 +122,23 @@ impl Display for Message<'_> {
                 }
                 write!(f, "; ApplicationPersona '{}' governs this Deployment", Shown(persona))
             }
+            (
+                _,
+                Fact::SelectorLabel {
+                    key, observed, persona, ..
+                },
+            ) => {
+                write!(f, "label {} ", cut(Shown(key), MAX_KEY))?;
+                match observed {
+                    None => f.write_str("removed")?,
+                    Some(observed) => write!(f, "changed to '{}'", Shown(observed))?,
+                }
+                let persona = Shown(persona);
+                write!(
+                    f,
+                    "; ApplicationPersona '{persona}' governs this Deployment by its selector"
+                )
+            }
             (_, Fact::Unreadable { persona, problem }) => {
                 let (persona, value) = (Shown(persona), Shown(&problem.value));
                 write!(f, "ApplicationPersona '{persona}': ")?;
@@ -205,6 +222,9 @@ impl Display for Uncovered<'_> {
 /// An image, and what is wrong with it. A line has 256 bytes, of which an image takes at most [`MAX_IMAGE`].
 struct Image<'a>(&'a str, &'static str);
 
+/// Longest key of a label in a line, in which others follow.
+const MAX_KEY: usize = 80;
+
 /// Longest image in a line.
 const MAX_IMAGE: usize = 100;
 
@@ -281,6 +301,7 @@ impl Display for FieldPath<'_> {
                     Level(place, *from_pod)
                 )
             }
+            (Place::Object(path), Fact::SelectorLabel { key, .. }) => write!(f, "{path}[{}]", Shown(key)),
             (Place::Object(path), _) => f.write_str(path),
             (Place::Pod(path), _) => write!(f, "spec.template.spec.{path}"),
             (Place::Container(c, path), _) => {
@@ -311,6 +332,7 @@ impl Display for FixLine<'_> {
         let Change { level, field, from, to } = self.0;
         match level {
             fix::Level::Object => {}
+            fix::Level::Label(key) => write!(f, "metadata.labels[{}]", Shown(key))?,
             fix::Level::Pod => f.write_str("spec.template.spec.")?,
             fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name))?,
         }
@@ -330,6 +352,7 @@ impl FixLine<'_> {
         let Change { level, field, from, to } = self.0;
         let name = match level {
             fix::Level::Container(container) => container.name.len(),
+            fix::Level::Label(key) => key.len(),
             fix::Level::Object | fix::Level::Pod => 0,
         };
         let texts = [from, to].map(|setting| match setting {

@@ -9,7 +9,7 @@ use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase}
 use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running, Snapshot, StoredPersona};
 use crate::k8s::conditions::Draft;
-use crate::policy::persona::Flaw;
+use crate::policy::persona::{Flaw, Problem};
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
 use crate::policy::{Exceptions, Issue, Issues, Matching, Moment, Persona, PlatformRules, RuleSet, Severity, issues};
@@ -28,8 +28,12 @@ pub(super) struct Observed<'a> {
     pub(super) persona: &'a Persona,
     /// `metadata.generation` of the persona.
     pub(super) generation: i64,
-    /// All personas of the app, this one too, by name.
+    /// All personas of the app that share a Deployment with it, this one too, by name.
     pub(super) sharing: &'a [Arc<Persona>],
+    /// Whether `sharing` lacks personas of the app, since a selector keeps them apart.
+    pub(super) are_apart: bool,
+    /// The rules, which decide whether a selector counts.
+    pub(super) set: RuleSet,
     /// The Deployments that belong to it, by name.
     pub(super) deployments: &'a [Arc<Deployment>],
     /// The names by which they were matched.
@@ -43,8 +47,9 @@ pub(super) struct Observed<'a> {
 impl<'a> Observed<'a> {
     /// Observes: reads one snapshot of the index, with the Deployments that were found in it.
     pub(super) fn of(
-        snapshot: &'a Snapshot,
+        (snapshot, set): (&'a Snapshot, RuleSet),
         stored: &'a StoredPersona,
+        sharing: &'a [Arc<Persona>],
         deployments: &'a [Arc<Deployment>],
         now: impl FnOnce() -> Moment,
     ) -> Observed<'a> {
@@ -53,7 +58,9 @@ impl<'a> Observed<'a> {
         Observed {
             persona,
             generation: stored.generation,
-            sharing: snapshot.find(&persona.namespace, &persona.app).list(),
+            sharing,
+            are_apart: sharing.len() < snapshot.find(&persona.namespace, &persona.app).len(),
+            set,
             deployments,
             matching: snapshot.matching(),
             platform: snapshot.platform(),
@@ -101,6 +108,9 @@ fn absent(observed: &Observed<'_>) -> Assessment {
             missing,
             ", label app={app}, name {app}, or either label in its selector"
         );
+    }
+    if observed.set == RuleSet::Complete && observed.persona.selector.is_some() {
+        missing.push_str(" whose labels its selector matches");
     }
     Assessment {
         generation: observed.generation,
@@ -346,23 +356,22 @@ fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Pa
         draft(a, ready),
         draft(b, validated),
         draft(c, found),
-        draft(d, spec_valid(observed.persona)),
+        draft(d, spec_valid(observed)),
         draft(e, name_unique(observed)),
     ]
 }
 
-fn spec_valid(persona: &Persona) -> Parts {
-    if persona.problems.is_empty() {
+fn spec_valid(observed: &Observed<'_>) -> Parts {
+    let is_read = |problem: &&Problem| observed.set == RuleSet::Complete || !problem.flaw.is_of_a_selector();
+    let problems = || observed.persona.problems.iter().filter(is_read);
+    if problems().next().is_none() {
         return (Some(true), "Valid", "Every value can be read".to_owned());
     }
-    let told = persona.problems.iter().map(|problem| {
+    let told = problems().map(|problem| {
         let value = Shown(&problem.value);
         format!("{} '{value}' {}", problem.field, problem.flaw.as_str())
     });
-    let unreadable = persona
-        .problems
-        .iter()
-        .any(|problem| problem.flaw != Flaw::FractionOfAByte);
+    let unreadable = problems().any(|problem| problem.flaw != Flaw::FractionOfAByte);
     let reason = if unreadable {
         "UnreadableValue"
     } else {
@@ -377,11 +386,11 @@ fn name_unique(observed: &Observed<'_>) -> Parts {
     let count = observed.sharing.len().saturating_sub(1);
     let app = Shown(&observed.persona.app);
     if count == 0 {
-        return (
-            Some(true),
-            "Unique",
-            format!("No other ApplicationPersona has spec.name '{app}'"),
-        );
+        let message = match observed.are_apart {
+            true => format!("No other ApplicationPersona with spec.name '{app}' governs the same Deployment"),
+            false => format!("No other ApplicationPersona has spec.name '{app}'"),
+        };
+        return (Some(true), "Unique", message);
     }
     let names = quoted(others, count);
     (

@@ -289,10 +289,12 @@ impl Term<'_> {
         let Some(stored) = snapshot.persona(namespace, name) else {
             return (Assessed::Gone, Reconciled::Gone);
         };
-        let deployments = self.found.of_app(&snapshot, &stored.persona);
-        let observed = Observed::of(&snapshot, stored, &deployments, || self.index.now());
+        let set = self.settings.set;
+        let deployments = self.found.of(&snapshot, &stored.persona, set);
+        let sharing = snapshot.sharing(&stored.persona, &deployments, set);
+        let observed = Observed::of((&snapshot, set), stored, &sharing, &deployments, || self.index.now());
         let settled = settled(observed.exceptions.now, observed.exceptions.next_change());
-        let assessment = assess(self.settings.set, &observed);
+        let assessment = assess(set, &observed);
         let assessed = if assessment.says(stored.status) {
             Assessed::UpToDate
         } else {

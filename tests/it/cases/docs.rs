@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use dorgu::policy::{Mode, ModeWish, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide};
+use dorgu::policy::{
+    Mode, ModeWish, ObjectLabels, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide,
+};
 
 use super::{Answer, Case, Expect, Words, governed};
 
@@ -207,13 +209,21 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
     let new: Workload<'_> = serde_json::from_str(&new).expect("the example is a Deployment");
     let read = || serde_json::from_str::<Workload<'_>>(stored.as_deref()?).ok();
     let before = read();
-    let governed = |label| governed(&snapshot, set, "shop", label);
+    let (mut narrowed, mut narrowed_before) = (None, None);
+    let no_labels = ObjectLabels::Json("");
+    let snapshot_of = (&snapshot, set);
     let question = Question {
         subject: Subject::Deployment,
         new: &new,
-        governed: governed(&new.metadata.labels.name),
+        governed: governed(snapshot_of, "shop", &new.metadata.labels.name, no_labels, &mut narrowed),
         old: before.as_ref().map(|before| Old {
-            governed: governed(&before.metadata.labels.name),
+            governed: governed(
+                snapshot_of,
+                "shop",
+                &before.metadata.labels.name,
+                no_labels,
+                &mut narrowed_before,
+            ),
             workload: &read,
         }),
         namespace: "shop",

@@ -277,6 +277,13 @@ impl<'a> Planner<'a> {
                 let to = Setting::Text((*allowed).into());
                 self.set(level, "metadata.labels[app.kubernetes.io/name]", from, to);
             }
+            Fact::SelectorLabel {
+                key, observed, allowed, ..
+            } => {
+                let from = observed.map_or(Setting::Removed, |observed| Setting::Text(observed.into()));
+                let to = allowed.map_or(Setting::Unset, |allowed| Setting::Text(allowed.into()));
+                self.set(Level::Label(key), "", from, to);
+            }
             // A probe without a port is none.
             Fact::ProbeMissing { path, port } => {
                 if let Some(port) = *port {
