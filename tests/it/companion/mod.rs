@@ -7,6 +7,7 @@ mod excepted;
 mod many;
 mod quiet;
 mod rollout;
+mod selectors;
 mod taken_over;
 
 use std::path::{Path, PathBuf};
