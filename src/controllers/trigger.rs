@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::index::AppKey;
-use crate::k8s::{Leadership, Reconciled};
+use crate::k8s::{Leadership, Reconciled, time};
 use crate::policy::Moment;
 
 /// Triggers a controller with changes of the index. Without a controller it does nothing.
@@ -50,4 +51,9 @@ pub(super) fn settled(now: Moment, next: Option<Moment>) -> Reconciled {
         let seconds = next.0.saturating_sub(now.0);
         Reconciled::SettledFor(Duration::from_secs(seconds.unsigned_abs()))
     })
+}
+
+/// The text of a moment. One that is out of reach is the last that there is.
+pub(super) fn text(moment: Moment) -> String {
+    time::seconds(Timestamp::from_second(moment.0).unwrap_or(Timestamp::MAX))
 }

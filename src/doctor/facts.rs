@@ -75,8 +75,21 @@ pub struct Facts {
     pub namespaces: Fetched<Vec<Namespace>>,
     /// All personas.
     pub personas: Fetched<Vec<Persona>>,
+    /// The condition `ReadyToEnforce` of personas by namespace and name, where they have it.
+    pub readiness: BTreeMap<(String, String), Readiness>,
     /// The rights that the process needs and its account lacks.
     pub missing_rights: Fetched<Vec<Right>>,
+}
+
+/// What a persona's condition `ReadyToEnforce` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It could be enforced.
+    Ready,
+    /// It has no Deployment.
+    Idle,
+    /// It could not, or it is unknown.
+    Waiting,
 }
 
 /// A Secret without its private parts.

@@ -19,7 +19,7 @@ mod setup;
 
 pub use checks::Check;
 pub use commands::Commands;
-pub use facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavailable};
+pub use facts::{Facts, Fetched, LeaseSample, Namespace, Readiness, SecretFacts, Unavailable};
 pub use finding::{Finding, Severity};
 pub use report::{Line, Report, Status};
 pub use rights::Right;

@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use super::canary::Canary;
 use super::checks::{Call, View, shipped};
-use super::facts::{Facts, Fetched, LeaseSample, Namespace, SecretFacts, Unavailable};
+use super::facts::{Facts, Fetched, LeaseSample, Namespace, Readiness, SecretFacts, Unavailable};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
-use crate::api::names::LEASE;
+use crate::api::names::{LEASE, READY_TO_ENFORCE};
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta};
 use crate::certificates::Inspected;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
@@ -91,6 +91,16 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         Fetched::Here(_) => missing_rights(client, setup, ours).await,
         _ => Fetched::Absent,
     };
+    let mut readiness = BTreeMap::new();
+    let personas = match personas {
+        Fetched::Here(personas) => Fetched::Here(Vec::from_iter(personas.into_iter().map(|Read(persona, ready)| {
+            let key = (persona.namespace.clone(), persona.name.clone());
+            readiness.extend(ready.map(|ready| (key, ready)));
+            persona
+        }))),
+        Fetched::Absent => Fetched::Absent,
+        Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
+    };
     Facts {
         version: server.info.version,
         now: clock.now(),
@@ -104,11 +114,8 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         secret,
         lease,
         namespaces,
-        personas: match personas {
-            Fetched::Here(personas) => Fetched::Here(personas.into_iter().map(|Read(persona)| persona).collect()),
-            Fetched::Absent => Fetched::Absent,
-            Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
-        },
+        personas,
+        readiness,
         missing_rights,
     }
 }
@@ -325,21 +332,40 @@ impl Decode for Namespace {
     }
 }
 
-/// A persona as the process decodes it.
-#[derive(Clone)]
-struct Read(Persona);
+/// What the status of a persona of this generation says of `ReadyToEnforce`.
+fn readiness(status: &Value, generation: Option<i64>) -> Option<Readiness> {
+    let conditions = status["conditions"].as_array()?;
+    let condition = conditions
+        .iter()
+        .find(|condition| condition["type"] == READY_TO_ENFORCE)?;
+    if generation.is_some_and(|generation| condition["observedGeneration"] != generation) {
+        return Some(Readiness::Waiting);
+    }
+    Some(match (condition["status"].as_str(), condition["reason"].as_str()) {
+        (Some("True"), _) => Readiness::Ready,
+        (Some("Unknown"), Some("NoDeployment")) => Readiness::Idle,
+        _ => Readiness::Waiting,
+    })
+}
+
+/// A persona as the process decodes it, with what its condition says.
+#[derive(Clone, Debug)]
+struct Read(Persona, Option<Readiness>);
 
 impl Decode for Read {
     fn decode(json: &str) -> Result<Read, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
             metadata: ObjectMeta,
-            // Without the status, so that an unusual status does not cost the persona.
             spec: ApplicationPersonaSpec,
+            // Any JSON, so that an unusual status does not cost the persona.
+            #[serde(default)]
+            status: Value,
         }
         let object: Object = from_json(json)?;
         let mut persona = ApplicationPersona::new("", object.spec);
         persona.metadata = object.metadata;
-        Ok(Read(Persona::parse(&persona)))
+        let readiness = readiness(&object.status, persona.metadata.generation);
+        Ok(Read(Persona::parse(&persona), readiness))
     }
 }

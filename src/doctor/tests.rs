@@ -2,9 +2,12 @@
 
 mod certificates;
 mod installation;
+mod promotion;
 mod registration;
 mod setup;
 mod written;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -101,6 +104,7 @@ fn parts() -> Vec<&'static About> {
 struct Clinic {
     wanted: Wanted,
     facts: Facts,
+    commands: Commands,
 }
 
 impl Clinic {
@@ -122,6 +126,7 @@ impl Clinic {
         });
         let demands = json!({"name": "orders", "type": "api", "policies": {"security": {"runAsNonRoot": true}}});
         Clinic {
+            commands: Commands::default(),
             wanted: Wanted {
                 namespace: NAMESPACE.to_owned(),
                 name: "dorgu-operator".to_owned(),
@@ -150,6 +155,7 @@ impl Clinic {
                     namespace("shop", &[("dorgu.io/validate", "true")]),
                 ]),
                 personas: Fetched::Here(vec![persona("shop", demands)]),
+                readiness: BTreeMap::new(),
                 missing_rights: Fetched::Here(Vec::new()),
             },
         }
@@ -181,7 +187,7 @@ impl Clinic {
         look(&View {
             facts: &self.facts,
             setup: &self.setup(),
-            commands: &Commands::default(),
+            commands: &self.commands,
         })
     }
 

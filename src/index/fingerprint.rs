@@ -2,9 +2,12 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::api::application_persona::status::Phase;
+use crate::api::names::READY_TO_ENFORCE;
+use crate::policy::Moment;
 
 /// Keys whose change alone is no reason to write, at whatever depth.
 pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
@@ -13,7 +16,14 @@ pub const CLOCKS: &[&str] = &["lastUpdated", "lastCheck", "lastChecked", "lastTr
 pub const DECIDED: [&str; 4] = ["observedGeneration", "phase", "health", "validation"];
 
 /// The types of its conditions, in the order in which they are written.
-pub const CONDITIONS: [&str; 5] = ["Ready", "Validated", "WorkloadFound", "SpecValid", "NameUnique"];
+pub const CONDITIONS: [&str; 6] = [
+    "Ready",
+    "Validated",
+    "WorkloadFound",
+    "SpecValid",
+    "NameUnique",
+    READY_TO_ENFORCE,
+];
 
 /// A status, reduced to hashes that differ when it differs. Small, since there may be 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +34,8 @@ pub struct StatusFingerprint {
     pub deployments: u64,
     /// `phase`, which `verdict` also covers; `None` where it is not a known phase.
     pub phase: Option<Phase>,
+    /// `validation.cleanSince`, which `verdict` also covers, in seconds since 1970; 0 where there is none.
+    pub clean_since: u32,
 }
 
 impl StatusFingerprint {
@@ -33,8 +45,24 @@ impl StatusFingerprint {
             verdict: verdict(status),
             deployments: hashed(&status["deployments"]),
             phase: status["phase"].as_str().and_then(Phase::read),
+            clean_since: clean_since(status)
+                .and_then(|since| u32::try_from(since.0).ok())
+                .unwrap_or_default(),
         })
     }
+
+    /// `validation.cleanSince`.
+    pub fn clean_since(self) -> Option<Moment> {
+        (self.clean_since > 0).then_some(Moment(self.clean_since.into()))
+    }
+}
+
+/// `validation.cleanSince` of a status; `None` for one that is no time, or is out of the reach of a fingerprint.
+pub fn clean_since(status: &Value) -> Option<Moment> {
+    let time: Timestamp = status["validation"]["cleanSince"].as_str()?.parse().ok()?;
+    let second = time.as_second();
+    u32::try_from(second).ok().filter(|second| *second > 0)?;
+    Some(Moment(second))
 }
 
 /// The fields of an exception's status, all of which its controller decides.

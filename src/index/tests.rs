@@ -91,6 +91,7 @@ fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPers
         verdict: u64::from(phase),
         deployments: 0,
         phase: Some(Phase::ALL[usize::from(phase)]),
+        clean_since: 0,
     });
     new
 }
@@ -382,6 +383,7 @@ fn a_status_that_was_written_wakes_nobody_and_keeps_the_persona() {
             verdict: status,
             deployments: 0,
             phase: None,
+            clean_since: 0,
         }),
         ..stored("shop", "a", "orders", "1")
     };
@@ -492,6 +494,7 @@ fn an_object_that_is_known_is_listed_as_what_is_there() {
         verdict: 1,
         deployments: 1,
         phase: None,
+        clean_since: 0,
     });
     let told = index.reuse_persona(StoredPersona { status, ..again() });
     assert_eq!(told.status, status);

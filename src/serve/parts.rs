@@ -133,9 +133,13 @@ fn personas(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartErr
     if !surroundings.has_cluster() {
         return Ok(None);
     }
+    let flags = surroundings.flags::<persona::PersonaFlags>()?;
+    let rulebook = surroundings.config.rulebook;
     let settings = persona::Settings {
-        set: surroundings.config.rulebook.set,
-        interval: surroundings.flags::<persona::PersonaFlags>()?.interval(),
+        set: rulebook.set,
+        mode: rulebook.mode,
+        ready_after: flags.ready_after(),
+        interval: flags.interval(),
         instance: pod_name(PROGRAM),
     };
     let (trigger, part) = persona::part(Arc::clone(surroundings.index), settings, surroundings.counted());

@@ -63,6 +63,9 @@
 {{- if ne .Values.validation.requeueInterval "60s" }}
 {{- $args = append $args (printf "--requeue-interval=%s" .Values.validation.requeueInterval) }}
 {{- end }}
+{{- if ne .Values.validation.readyAfter "336h" }}
+{{- $args = append $args (printf "--ready-after=%s" .Values.validation.readyAfter) }}
+{{- end }}
 {{- if .Values.clusterPersona.autoCreate }}
 {{- $args = append $args "--auto-create-cluster-persona" }}
 {{- end }}

@@ -1,6 +1,9 @@
 //! Defines the names by which other processes know this one, and checks names by the grammars of Kubernetes. A check returns
 //! what is wrong as one clause.
 
+/// The condition of a persona that is not enforced: whether it could be.
+pub const READY_TO_ENFORCE: &str = "ReadyToEnforce";
+
 /// The entry of the webhook configuration for workloads.
 pub const WEBHOOK: &str = "validate-deployment.dorgu.io";
 /// The entry for their Scale.

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::super::trigger::text;
 use super::count::findings;
 use crate::api::Condition;
 use crate::index::fingerprint::{CONDITIONS_OF_EXCEPTION, OF_EXCEPTION, of_exception};
 use crate::index::{Snapshot, StoredException};
 use crate::k8s::conditions::{Draft, merge};
-use crate::k8s::time;
 use crate::policy::exception::{ExceptionPhase, MaxLength};
 use crate::policy::{Exception, Moment};
 
@@ -138,10 +138,6 @@ pub(super) fn counted(findings: u64, one: &str, several: &str) -> String {
         1 => format!("1 finding {one}"),
         count => format!("{count} findings {several}"),
     }
-}
-
-fn text(moment: Moment) -> String {
-    time::seconds(Timestamp::from_second(moment.0).unwrap_or_default())
 }
 
 /// A length in days, where it is more than two, otherwise in hours or seconds.

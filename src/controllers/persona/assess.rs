@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Settings;
+use super::itself::{name_unique, quoted, spec_valid};
+use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running, Snapshot, StoredPersona};
 use crate::k8s::conditions::Draft;
-use crate::policy::persona::{Flaw, Problem};
 use crate::policy::text::{Shown, cut};
 use crate::policy::workload::{Spec, Workload};
-use crate::policy::{Exceptions, Issue, Issues, Matching, Moment, Persona, PlatformRules, RuleSet, Severity, issues};
+use crate::policy::{
+    Exceptions, Issue, Issues, Matching, Mode, Moment, Persona, PlatformRules, RuleSet, Severity, issues,
+};
 
-/// How many names one message lists; the rest is counted.
-const MAX_NAMES: usize = 5;
 /// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
 /// Deployment, or eight of the largest that an API server stores.
 const MAX_COMPARED: usize = 12 << 20;
@@ -40,31 +42,41 @@ pub(super) struct Observed<'a> {
     pub(super) matching: Matching,
     /// The levels that the platform requires.
     pub(super) platform: &'a PlatformRules,
-    /// The exceptions for the app and its Deployment, and the time.
+    /// The exceptions for the app and its Deployment.
     pub(super) exceptions: Exceptions<'a>,
+    /// The strictest mode of process, namespace and persona.
+    pub(super) mode: Mode,
+    /// How many seconds nothing must have been denied before the persona is ready to be enforced.
+    pub(super) ready_after: i64,
+    pub(super) now: Moment,
 }
 
 impl<'a> Observed<'a> {
     /// Observes: reads one snapshot of the index, with the Deployments that were found in it.
     pub(super) fn of(
-        (snapshot, set): (&'a Snapshot, RuleSet),
+        snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
         sharing: &'a [Arc<Persona>],
         deployments: &'a [Arc<Deployment>],
-        now: impl FnOnce() -> Moment,
+        settings: &Settings,
+        now: Moment,
     ) -> Observed<'a> {
         let persona = &*stored.persona;
         let deployment = deployments.first().map_or("", |deployment| &deployment.name);
+        let of_namespace = snapshot.namespace_mode(&persona.namespace);
         Observed {
             persona,
             generation: stored.generation,
             sharing,
             are_apart: sharing.len() < snapshot.find(&persona.namespace, &persona.app).len(),
-            set,
+            set: settings.set,
             deployments,
             matching: snapshot.matching(),
             platform: snapshot.platform(),
-            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, now),
+            exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
+            mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
+            ready_after: i64::try_from(settings.ready_after.as_secs()).unwrap_or(i64::MAX),
+            now,
         }
     }
 }
@@ -81,13 +93,15 @@ pub(super) struct Assessment {
     /// `deployments`; `None` keeps the stored value.
     pub(super) deployments: Option<Value>,
     pub(super) conditions: [Draft; 5],
+    /// Whether it could be enforced; `None` with `--rules upstream`, where no persona asks for that.
+    pub(super) promotion: Option<Promotion>,
     /// Whether a Deployment was compared at all.
     pub(super) compared: bool,
 }
 
 /// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
-    match observed.deployments {
+    let (assessment, found) = match observed.deployments {
         all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all.len()),
         [] => absent(observed),
         [one] => match one.running.as_deref() {
@@ -95,11 +109,15 @@ pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
             None => absent(observed),
         },
         several => ambiguous(observed, several),
+    };
+    Assessment {
+        promotion: (set == RuleSet::Complete).then(|| Promotion::new(observed, found)),
+        ..assessment
     }
 }
 
 /// Contract 3.3.
-fn absent(observed: &Observed<'_>) -> Assessment {
+fn absent(observed: &Observed<'_>) -> (Assessment, Found) {
     let app = Shown(&observed.persona.app);
     let mut missing = format!("No Deployment with label app.kubernetes.io/name={app}");
     if observed.matching == Matching::Chain {
@@ -112,7 +130,8 @@ fn absent(observed: &Observed<'_>) -> Assessment {
     if observed.set == RuleSet::Complete && observed.persona.selector.is_some() {
         missing.push_str(" whose labels its selector matches");
     }
-    Assessment {
+    let found = Found::Uncompared("NoDeployment", missing.clone());
+    let assessment = Assessment {
         generation: observed.generation,
         phase: Phase::Pending,
         health: HealthState::Unknown,
@@ -126,12 +145,14 @@ fn absent(observed: &Observed<'_>) -> Assessment {
             (Some(true), "Skipped", "No Deployment to validate".to_owned()),
             (Some(false), "NoDeployment", missing),
         ),
+        promotion: None,
         compared: false,
-    }
+    };
+    (assessment, found)
 }
 
 /// A default persona governs any number of Deployments. They are counted; each is compared when it is applied.
-fn governs(observed: &Observed<'_>, count: usize) -> Assessment {
+fn governs(observed: &Observed<'_>, count: usize) -> (Assessment, Found) {
     let beside = match observed.persona.is_binding {
         true => "",
         false => " without an ApplicationPersona of their own",
@@ -146,7 +167,11 @@ fn governs(observed: &Observed<'_>, count: usize) -> Assessment {
         _ => (true, "Governs", Phase::Active),
     };
     let skipped = "The Deployments of a default persona are compared when they are applied".to_owned();
-    Assessment {
+    let found = match count {
+        0 => Found::Uncompared(reason, message.clone()),
+        _ => Found::Uncompared("DefaultPersona", skipped.clone()),
+    };
+    let assessment = Assessment {
         generation: observed.generation,
         phase,
         health: HealthState::Unknown,
@@ -160,19 +185,22 @@ fn governs(observed: &Observed<'_>, count: usize) -> Assessment {
             (None, "Skipped", skipped),
             (Some(governs), reason, message),
         ),
+        promotion: None,
         compared: false,
-    }
+    };
+    (assessment, found)
 }
 
 /// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
-fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assessment {
+fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Assessment, Found) {
     let names = deployments.iter().map(|deployment| &*deployment.name);
     let names = quoted(names, deployments.len());
     let message = format!(
         "Deployments {names} all belong to '{}'; expected one",
         Shown(&observed.persona.app)
     );
-    Assessment {
+    let found = Found::Uncompared("AmbiguousDeployment", message.clone());
+    let assessment = Assessment {
         generation: observed.generation,
         phase: Phase::Pending,
         health: HealthState::Unknown,
@@ -191,11 +219,13 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> Assess
             ),
             (Some(false), "AmbiguousDeployment", message),
         ),
+        promotion: None,
         compared: false,
-    }
+    };
+    (assessment, found)
 }
 
-fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> Assessment {
+fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> (Assessment, Found) {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
     let (uncompared, Issues { list, errors, excepted }) = match compared {
@@ -221,6 +251,10 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         ),
         phase => (Some(false), "Issues", format!("Phase: {phase:?}")),
     };
+    let promotable = match &uncompared {
+        Some((reason, message)) => Found::Uncompared(reason, (*message).to_owned()),
+        None => Found::of(&list, errors),
+    };
     let validated = match (uncompared, errors) {
         (Some((reason, message)), _) => (None, reason, message.to_owned()),
         (None, 0) if excepted > 0 => (
@@ -236,7 +270,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         ),
     };
     let found = (Some(true), "Found", format!("Deployment '{}'", Shown(name)));
-    Assessment {
+    let assessment = Assessment {
         generation: observed.generation,
         phase,
         health,
@@ -248,8 +282,10 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
             image => json!({"current": image}),
         }),
         conditions: conditions(observed, ready, validated, found),
+        promotion: None,
         compared: readable,
-    }
+    };
+    (assessment, promotable)
 }
 
 /// Why nothing was compared: for a condition, and as the only issue.
@@ -342,10 +378,10 @@ fn phase(health: HealthState, violated: bool) -> Phase {
 }
 
 /// Status, reason and message of a condition.
-type Parts = (Option<bool>, &'static str, String);
+pub(super) type Parts = (Option<bool>, &'static str, String);
 
 fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
-    let [a, b, c, d, e] = CONDITIONS;
+    let [a, b, c, d, e, _] = CONDITIONS;
     let draft = |kind, (status, reason, message): Parts| Draft {
         kind,
         status,
@@ -359,55 +395,6 @@ fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Pa
         draft(d, spec_valid(observed)),
         draft(e, name_unique(observed)),
     ]
-}
-
-fn spec_valid(observed: &Observed<'_>) -> Parts {
-    let is_read = |problem: &&Problem| observed.set == RuleSet::Complete || !problem.flaw.is_of_a_selector();
-    let problems = || observed.persona.problems.iter().filter(is_read);
-    if problems().next().is_none() {
-        return (Some(true), "Valid", "Every value can be read".to_owned());
-    }
-    let told = problems().map(|problem| {
-        let value = Shown(&problem.value);
-        format!("{} '{value}' {}", problem.field, problem.flaw.as_str())
-    });
-    let unreadable = problems().any(|problem| problem.flaw != Flaw::FractionOfAByte);
-    let reason = if unreadable {
-        "UnreadableValue"
-    } else {
-        "FractionOfAByte"
-    };
-    (Some(false), reason, told.collect::<Vec<_>>().join("; "))
-}
-
-fn name_unique(observed: &Observed<'_>) -> Parts {
-    let names = observed.sharing.iter().map(|persona| persona.name.as_str());
-    let others = names.filter(|name| *name != observed.persona.name);
-    let count = observed.sharing.len().saturating_sub(1);
-    let app = Shown(&observed.persona.app);
-    if count == 0 {
-        let message = match observed.are_apart {
-            true => format!("No other ApplicationPersona with spec.name '{app}' governs the same Deployment"),
-            false => format!("No other ApplicationPersona has spec.name '{app}'"),
-        };
-        return (Some(true), "Unique", message);
-    }
-    let names = quoted(others, count);
-    (
-        Some(false),
-        "NameShared",
-        format!("spec.name '{app}' is also that of {names}; all apply"),
-    )
-}
-
-/// Such as `'a', 'b' and 3 more` for `count` names.
-fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
-    let told: Vec<String> = names.take(MAX_NAMES).map(|name| format!("'{}'", Shown(name))).collect();
-    let mut text = told.join(", ");
-    if count > MAX_NAMES {
-        let _ = write!(text, " and {} more", count - MAX_NAMES);
-    }
-    text
 }
 
 /// The word of the API.

@@ -7,6 +7,8 @@
 mod assess;
 mod events;
 mod found;
+mod itself;
+mod promotion;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,12 +28,12 @@ use crate::api::ApplicationPersona;
 use crate::api::crd::definition;
 use crate::api::names::{REPORTER, STATUS_MANAGER};
 use crate::index::fingerprint::CLOCKS;
-use crate::index::{AppKey, Index, Kind, Snapshot};
+use crate::index::{AppKey, Index, Kind, Snapshot, StatusFingerprint};
 use crate::k8s::{
     CallError, EventRecorder, Leadership, Name, Outcome, Queue, Reconciled, Regarding, Reporter, Resource, Trouble,
     catch_panic, write_if_changed,
 };
-use crate::policy::RuleSet;
+use crate::policy::{Mode, Moment, RuleSet};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::runtime::{About, Grant, Part};
 
@@ -41,6 +43,8 @@ fn personas() -> Resource {
 
 /// The default of `--requeue-interval` (contract 3.1).
 const REQUEUE_INTERVAL: Duration = Duration::from_secs(60);
+/// The default of `--ready-after`.
+const READY_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Less would be a busy loop.
 const MIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -52,12 +56,21 @@ pub struct PersonaFlags {
     /// How often every status is reconciled without a change; at least 1s [default: 60s]
     #[arg(long, value_name = "DURATION", env = "DORGU_REQUEUE_INTERVAL", value_parser = interval)]
     requeue_interval: Option<Duration>,
+    /// How long nothing must have stood in the status of a persona that would be denied, until its condition ReadyToEnforce is True
+    /// [default: 336h]
+    #[arg(long, value_name = "DURATION", env = "DORGU_READY_AFTER", value_parser = duration)]
+    ready_after: Option<Duration>,
 }
 
 impl PersonaFlags {
     /// How often every persona is reconciled without a change.
     pub fn interval(self) -> Duration {
         self.requeue_interval.unwrap_or(REQUEUE_INTERVAL)
+    }
+
+    /// How long nothing must have been denied before a persona is ready to be enforced.
+    pub fn ready_after(self) -> Duration {
+        self.ready_after.unwrap_or(READY_AFTER)
     }
 }
 
@@ -97,6 +110,10 @@ pub fn part(index: Arc<Index>, settings: Settings, metrics: Metrics) -> (Trigger
 pub struct Settings {
     /// Which rules (flag `--rules`).
     pub set: RuleSet,
+    /// The process's own mode (flag `--webhook-mode`).
+    pub mode: Mode,
+    /// How long nothing must have been denied before a persona is ready to be enforced (flag `--ready-after`).
+    pub ready_after: Duration,
     /// How often every persona is reconciled without a change (flag `--requeue-interval`).
     pub interval: Duration,
     /// `reportingInstance` of events: the pod's name.
@@ -231,24 +248,25 @@ impl Term<'_> {
 
     /// Reconciles one persona: observe, derive, write.
     async fn reconcile(&self, name: &Name) -> Result<Reconciled, CallError> {
-        let (assessed, settled) = catch_panic(|| self.assess(name))?;
-        let assessment = match assessed {
+        let moment = self.index.now();
+        let (assessment, edge) = match catch_panic(|| self.assess(name, moment))? {
             Assessed::Gone => return Ok(Reconciled::Gone),
-            Assessed::UpToDate => return Ok(settled),
-            Assessed::Changed(assessment) => *assessment,
+            Assessed::UpToDate(edge) => return Ok(settled(moment, edge)),
+            Assessed::Changed(assessment, edge) => (*assessment, edge),
         };
         if !self.leadership.held() {
             // The next holder of the Lease reconciles it.
             return Ok(Reconciled::Failed);
         }
         let now = Timestamp::now();
-        let mut changed = None;
+        let (mut changed, mut next) = (None, edge);
         let written = write_if_changed(self.client, &personas(), name, STATUS_MANAGER, CLOCKS, |current| {
             // Check again: reading the object took time.
             if !self.leadership.held() {
                 return current.status.clone();
             }
             let status = assessment.status(&current.status, now);
+            next = earlier(edge, assessment.changes_at(assessment.clean_since(&current.status)));
             changed = notice(&current.status, &status, &assessment).map(|notice| (current.uid.clone(), notice));
             status
         })
@@ -258,7 +276,7 @@ impl Term<'_> {
         self.succeeded(name);
         match written {
             Outcome::Gone => return Ok(Reconciled::Gone),
-            Outcome::Unchanged => return Ok(settled),
+            Outcome::Unchanged => return Ok(settled(moment, next)),
             Outcome::Written => {}
         }
         tracing::debug!(
@@ -279,28 +297,28 @@ impl Term<'_> {
                 tracing::debug!(namespace = name.namespace, persona = name.name, %error, "Could not send an event");
             }
         }
-        Ok(settled)
+        Ok(settled(moment, next))
     }
 
-    /// Observes and derives; and until when that holds, since an exception may begin or end.
-    fn assess(&self, name: &Name) -> (Assessed, Reconciled) {
+    /// Observes and derives.
+    fn assess(&self, name: &Name, now: Moment) -> Assessed {
         let snapshot = self.index.load();
         let (namespace, name) = (&name.namespace, &name.name);
         let Some(stored) = snapshot.persona(namespace, name) else {
-            return (Assessed::Gone, Reconciled::Gone);
+            return Assessed::Gone;
         };
         let set = self.settings.set;
         let deployments = self.found.of(&snapshot, &stored.persona, set);
         let sharing = snapshot.sharing(&stored.persona, &deployments, set);
-        let observed = Observed::of((&snapshot, set), stored, &sharing, &deployments, || self.index.now());
-        let settled = settled(observed.exceptions.now, observed.exceptions.next_change());
+        let observed = Observed::of(&snapshot, stored, &sharing, &deployments, self.settings, now);
+        let edge = observed.exceptions.next_change();
         let assessment = assess(set, &observed);
-        let assessed = if assessment.says(stored.status) {
-            Assessed::UpToDate
+        if assessment.says(stored.status) {
+            let since = stored.status.and_then(StatusFingerprint::clean_since);
+            Assessed::UpToDate(earlier(edge, assessment.changes_at(since)))
         } else {
-            Assessed::Changed(Box::new(assessment))
-        };
-        (assessed, settled)
+            Assessed::Changed(Box::new(assessment), edge)
+        }
     }
 
     /// Warns once for each new reason, however many personas have it.
@@ -331,10 +349,15 @@ impl Term<'_> {
 enum Assessed {
     /// There is no such persona.
     Gone,
-    /// The stored status is equal.
-    UpToDate,
-    /// This must be written.
-    Changed(Box<Assessment>),
+    /// The stored status is equal, until then.
+    UpToDate(Option<Moment>),
+    /// This must be written; and when an exception begins or ends next.
+    Changed(Box<Assessment>, Option<Moment>),
+}
+
+/// The earlier of two changes.
+fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    one.into_iter().chain(other).min()
 }
 
 /// The personas of these apps.

@@ -1,5 +1,7 @@
 //! Tables of derived statuses; and an equal status is not written.
 
+mod promotion;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use super::assess::{Assessment, Observed, assess};
 use super::events::notice;
 use crate::index::{Deployment, Running, StatusFingerprint};
-use crate::policy::{Exceptions, Matching, Persona, PlatformRules, RuleSet};
+use crate::policy::{Exceptions, Matching, Mode, Moment, Persona, PlatformRules, RuleSet};
 
 const MINIMUM: i32 = 2;
 
@@ -55,6 +57,9 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         matching: Matching::Label,
         platform: &PlatformRules::NONE,
         exceptions: Exceptions::default(),
+        mode: Mode::Advisory,
+        ready_after: 14 * 24 * 60 * 60,
+        now: Moment(1),
     }
 }
 
@@ -151,7 +156,8 @@ fn the_whole_status_of_a_deployment_in_breach() {
     let mut running = running(1, 1, true, true);
     running.spec =
         Ok(r#"{"replicas":1,"template":{"spec":{"containers":[{"image":"registry.example.com/orders:1"}]}}}"#.into());
-    let status = assessed(vec![("web", &running)]).status(&Value::Null, at(1_700_000_000));
+    let (persona, deployments) = (persona(), deployments(vec![("web", &running)]));
+    let status = |set| assess(set, &observed(&persona, &deployments)).status(&Value::Null, at(1_700_000_000));
     let now = "2023-11-14T22:13:20Z";
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         json!({
@@ -159,7 +165,7 @@ fn the_whole_status_of_a_deployment_in_breach() {
             "observedGeneration": 7, "lastTransitionTime": now,
         })
     };
-    let expected = json!({
+    let mut expected = json!({
         "observedGeneration": 7, "phase": "Degraded", "lastUpdated": now,
         "deployments": {"current": "registry.example.com/orders:1"},
         "health": {"status": "Healthy", "message": "1/1 replicas ready", "lastCheck": now},
@@ -176,6 +182,11 @@ fn the_whole_status_of_a_deployment_in_breach() {
             condition("NameUnique", "True", "Unique", "No other ApplicationPersona has spec.name 'orders'"),
         ],
     });
+    assert_eq!(status(RuleSet::Upstream), expected);
+    let could_be = "1 would be denied: spec.replicas: Deployment replicas (1) below persona minimum (2). Set replicas to at least 2";
+    let conditions = expected["conditions"].as_array_mut().expect("conditions");
+    conditions.push(condition("ReadyToEnforce", "False", "WouldDeny", could_be));
+    let status = status(RuleSet::Complete);
     assert_eq!(status, expected);
     let typed: Result<crate::api::ApplicationPersonaStatus, _> = serde_json::from_value(status);
     typed.expect("a status as the API declares it");
@@ -334,8 +345,8 @@ fn what_others_contribute_is_restated_and_what_is_ours_is_not_left_stale() {
         json!({"current": "registry.example.com/orders:1"})
     );
     assert!(status["health"].get("podFailures").is_none());
-    assert_eq!(status["conditions"][5], before["conditions"][1]);
-    assert_eq!(status["conditions"].as_array().map(Vec::len), Some(6));
+    assert_eq!(status["conditions"][6], before["conditions"][1]);
+    assert_eq!(status["conditions"].as_array().map(Vec::len), Some(7));
 }
 
 #[test]
@@ -347,7 +358,7 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
         vec![("a", &running), ("b", &running)],
     ] {
         let assessment = assessed(deployments);
-        let stored = assessment.status(&Value::Null, at(0));
+        let stored = assessment.status(&Value::Null, at(1));
         assert!(assessment.says(StatusFingerprint::of(&stored)));
         assert!(
             !assessment.says(StatusFingerprint::of(&Value::Null)),
@@ -371,7 +382,7 @@ fn a_status_that_says_the_same_is_known_by_its_number() {
             assert!(!assessment.says(StatusFingerprint::of(&other)), "{key} differs");
         }
     }
-    let mut other = assessed(vec![("web", &running)]).status(&Value::Null, at(0));
+    let mut other = assessed(vec![("web", &running)]).status(&Value::Null, at(1));
     other["deployments"] = json!({"current": "other:2"});
     assert!(
         !assessed(vec![("web", &running)]).says(StatusFingerprint::of(&other)),

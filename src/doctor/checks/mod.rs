@@ -10,6 +10,7 @@ mod configuration;
 mod definitions;
 mod namespaces;
 mod process;
+mod promotion;
 mod registration;
 mod serving;
 
@@ -112,6 +113,8 @@ checks! {
     Modes => "modes", namespaces::modes;
     /// Namespaces that opted in have personas.
     Personas => "personas", namespaces::personas;
+    /// Which namespaces could enforce today.
+    Enforceable => "enforceable", promotion::enforceable;
 }
 
 impl Check {

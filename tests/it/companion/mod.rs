@@ -5,6 +5,7 @@ mod cluster;
 mod defaults;
 mod excepted;
 mod many;
+mod promotion;
 mod quiet;
 mod rollout;
 mod selectors;
@@ -297,15 +298,24 @@ impl Expected {
     }
 }
 
-/// Without what moves with the clock.
+/// Without what moves with the clock. The condition that names a time is the matter of `promotion`.
 pub(crate) fn timeless(value: &Value) -> Value {
-    const CLOCKS: [&str; 4] = ["lastUpdated", "lastCheck", "lastChecked", "lastTransitionTime"];
+    const CLOCKS: [&str; 5] = [
+        "lastUpdated",
+        "lastCheck",
+        "lastChecked",
+        "lastTransitionTime",
+        "cleanSince",
+    ];
     match value {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(key, _)| !CLOCKS.contains(&key.as_str()));
             kept.map(|(key, value)| (key.clone(), timeless(value))).collect()
         }
-        Value::Array(items) => items.iter().map(timeless).collect(),
+        Value::Array(items) => {
+            let kept = items.iter().filter(|item| item["type"] != "ReadyToEnforce");
+            kept.map(timeless).collect()
+        }
         other => other.clone(),
     }
 }

@@ -50,6 +50,12 @@ pub use status::ApplicationPersonaStatus;
         json_path = ".status.validation.passed",
         priority = 1
     ),
+    printcolumn(
+        name = "Enforceable",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="ReadyToEnforce")].status"#,
+        priority = 1
+    ),
     printcolumn(name = "Team", type_ = "string", json_path = ".spec.ownership.team", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]

@@ -175,6 +175,9 @@ pub struct Validation {
     /// When the Deployment was last compared, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked: Option<Time>,
+    /// Since when no issue is an error, in UTC; absent while one is. A change of the persona's spec resets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_since: Option<Time>,
     /// What differs, in a fixed order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issues: Vec<Issue>,

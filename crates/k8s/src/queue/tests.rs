@@ -56,6 +56,23 @@ async fn a_settled_object_comes_round_again_after_the_interval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_is_settled_for_a_while_comes_round_when_that_ends() {
+    let mut queue = every(60);
+    queue.fill([key("a")].into_iter());
+    // Longer than the interval, and shorter.
+    let answer = |count| match count {
+        1 => Reconciled::SettledFor(Duration::from_secs(90)),
+        2 => Reconciled::SettledFor(Duration::from_millis(7_300)),
+        _ => Reconciled::Gone,
+    };
+    let seen = reconciles(&mut queue, Duration::from_secs(200), answer).await;
+    let apart: Vec<u128> = seen.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!((54_000..=66_300).contains(&apart[0]), "{seen:?}");
+    assert!((7_310..=7_320).contains(&apart[1]), "{seen:?}");
+    assert_eq!(apart.len(), 2, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_wakes_are_one_reconcile_and_a_gone_object_is_forgotten() {
     let mut queue = every(60);
     for _ in 0..100 {
