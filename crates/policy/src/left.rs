@@ -12,7 +12,7 @@ use super::joint::Joint;
 use super::mode::{Mode, ModeWish};
 use super::persona::Persona;
 use super::question::Governed;
-use super::selector::{ObjectLabels, ReadLabels, Selector};
+use super::selector::{ObjectLabels, ReadLabels};
 use super::strictest::Personas;
 
 /// The personas that governed the stored object, and whose selectors the new one does not match.
@@ -57,9 +57,7 @@ impl Left {
             return None;
         }
         let before = stored.personas.list();
-        let selectors = || -> Box<dyn Iterator<Item = &Selector>> {
-            Box::new(before.iter().filter_map(|persona| persona.selector.as_deref()))
-        };
+        let selectors = || before.iter().filter_map(|persona| persona.selector.as_deref());
         let now = ReadLabels::of(selectors(), labels_now);
         let left: Vec<&Arc<Persona>> = before.iter().filter(|persona| !persona.selects(&now)).collect();
         if left.is_empty() {
