@@ -24,6 +24,8 @@ pub struct Config {
     pub help: Help,
     /// How Deployments are matched to personas.
     pub matching: Matching,
+    /// Whether a Deployment without the app label is a finding where no persona governs it.
+    pub requires_label: bool,
     /// The namespace whose default personas also govern others.
     pub default_personas_namespace: Option<String>,
     /// The levels that flags require of single rules.

@@ -45,6 +45,9 @@ pub(super) struct Flags {
     /// How personas are meant to be found: label or chain [default: what the Deployment says]
     #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", value_parser = values::matching)]
     matching: Option<Matching>,
+    /// Whether Deployments without the label app.kubernetes.io/name are findings [default: what the Deployment says]
+    #[arg(long, value_name = "BOOL", env = "DORGU_REQUIRE_LABEL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    require_label: Option<bool>,
     /// Leave this check out, by its name in the report. Repeatable.
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
     exclude: Vec<Check>,
@@ -72,6 +75,7 @@ impl Flags {
                 service: given(&self.webhook_service),
                 secret: given(&self.webhook_secret),
                 matching: self.matching,
+                requires_label: self.require_label,
             },
             parts: usual.parts,
             commands: Commands {

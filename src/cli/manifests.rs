@@ -31,6 +31,9 @@ pub(super) struct Flags {
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
     #[arg(long = "match", value_name = "HOW", default_value = "label", value_parser = values::matching)]
     matching: Matching,
+    /// Report Deployments without the label app.kubernetes.io/name, and send them; needs --match label.
+    #[arg(long)]
+    require_label: bool,
 }
 
 impl Flags {
@@ -42,12 +45,16 @@ impl Flags {
             replicas: self.replicas.unwrap_or(usual.replicas),
             mode: self.webhook_mode,
             matching: self.matching,
+            requires_label: self.require_label,
             ..usual
         }
     }
 }
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
+    if flags.require_label {
+        values::require_label(flags.matching).map_err(anyhow::Error::msg)?;
+    }
     let objects = flags.installation().objects();
     let Some(folder) = &flags.output else {
         return super::print(&objects.single_file()?);

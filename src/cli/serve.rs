@@ -38,6 +38,10 @@ pub(super) struct Flags {
     /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
     #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", default_value = "label", value_parser = values::matching)]
     matching: Matching,
+    /// A Deployment without the label app.kubernetes.io/name is a finding, app-label-missing; needs --match label. The webhook
+    /// configuration has to send such Deployments.
+    #[arg(long, value_name = "BOOL", env = "DORGU_REQUIRE_LABEL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    require_label: bool,
     /// The namespace whose default personas (spec.name "*") also govern every other namespace that is opted in and has none of
     /// its own; empty: none
     #[arg(
@@ -270,6 +274,9 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
     if flags.client_ca_file.is_none() && !flags.client_allowed_names.is_empty() {
         return Err("--client-allowed-names needs --client-ca-file: a name proves nothing by itself".to_owned());
     }
+    if flags.require_label {
+        values::require_label(flags.matching)?;
+    }
     let certificates = match flags.webhook_cert_path.as_str() {
         "" if PathBuf::from(UPSTREAM_CERTIFICATES)
             .join(&flags.webhook_cert_name)
@@ -315,6 +322,9 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
     if flags.rules == RuleSet::Upstream && flags.exception_max != MaxLength::DEFAULT {
         ignored.push("--exception-max (with --rules upstream)".to_owned());
     }
+    if flags.rules == RuleSet::Upstream && flags.require_label {
+        ignored.push("--require-label (with --rules upstream)".to_owned());
+    }
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
     let address = |flag: &str, given: Option<String>, otherwise: &str| match given.as_deref() {
         Some("0" | "") => Ok(None),
@@ -354,6 +364,7 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
             docs_url: flags.docs_url,
         },
         matching: flags.matching,
+        requires_label: flags.require_label && flags.rules == RuleSet::Complete,
         default_personas_namespace: Some(flags.default_personas_namespace).filter(|name| !name.is_empty()),
         platform,
         exception_max: flags.exception_max,

@@ -3,9 +3,9 @@
 
 use crate::api::levels::{Level, RuleName};
 use crate::api::names::dns_label;
-use crate::policy::Rule;
 use crate::policy::exception::MaxLength;
 use crate::policy::image::Reference;
+use crate::policy::{Matching, Rule};
 use crate::runtime::flags::duration;
 use crate::server::address::{BadAddress, BindAddress};
 
@@ -61,19 +61,20 @@ pub(super) fn days(text: &str) -> Result<MaxLength, String> {
         .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
 }
 
+/// The names of Deployments for which a label can be required.
+pub(super) fn require_label(matching: Matching) -> Result<(), String> {
+    match matching {
+        Matching::Label => Ok(()),
+        Matching::Chain => Err(
+            "--require-label needs --match label: with --match chain personas also govern Deployments without the label"
+                .to_owned(),
+        ),
+    }
+}
+
 /// A rule whose level can be set.
 pub(super) fn rule_name(text: &str) -> Result<RuleName, String> {
-    Rule::settable_by_name(text).ok_or_else(|| {
-        let names = || Rule::all_settable().map(|(_, rule)| rule.name());
-        let nearest = names().max_by(|a, b| strsim::jaro(a, text).total_cmp(&strsim::jaro(b, text)));
-        match Rule::ALL.into_iter().find(|rule| rule.name() == text) {
-            Some(_) => "this rule has no level".to_owned(),
-            None => format!(
-                "there is no such rule; did you mean {}? docs/rules.md lists all",
-                nearest.unwrap_or_default()
-            ),
-        }
-    })
+    Rule::parse_settable(text).map_err(|error| error.to_string())
 }
 
 /// A rule and its level: `RULE=LEVEL`.

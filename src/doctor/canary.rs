@@ -7,9 +7,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::checks::View;
+use super::facts::Fetched;
 use crate::api::labels::{APP_NAME, MODE};
 use crate::policy::answer::warnings;
-use crate::policy::{Governed, ModeWish, Persona, Question, Subject, Workload, decide};
+use crate::policy::{DEFAULT_APP, Governed, ModeWish, Persona, PlatformRules, Question, Subject, Workload, decide};
+
+/// An app that has no persona of its own.
+const UNGOVERNED: &str = "dorgu-doctor-canary";
 
 /// The object to send, and the expected answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,10 +30,18 @@ pub(super) struct Canary {
 
 impl Canary {
     /// A canary for the first persona, by namespace and name, with a finding about a nearly empty Deployment. `None` where no
-    /// namespace whose Deployments are sent has such a persona, or where that is unknown.
+    /// namespace whose Deployments are sent has such a persona, or where that is unknown. Of default personas those count that
+    /// are of the namespace itself.
     pub(super) fn find(view: &View<'_>) -> Option<Canary> {
         let sent = super::checks::sent(view)?;
         let personas = view.facts.personas.here()?;
+        let flags = &view.setup.platform;
+        let platform = match &view.facts.platform {
+            Fetched::Here(required) => flags.or(required),
+            // Without the definition there are none.
+            Fetched::Absent => flags.clone(),
+            Fetched::Unavailable(_) => return None,
+        };
         let mut by_app: BTreeMap<(&str, &str), Vec<Arc<Persona>>> = BTreeMap::new();
         for persona in personas {
             let app = (persona.namespace.as_str(), persona.app.as_str());
@@ -39,7 +51,7 @@ impl Canary {
             let place = sent.iter().find(|one| one.name == namespace && !one.terminating)?;
             personas.sort_by(|a, b| a.name.cmp(&b.name));
             let mode = ModeWish::read(place.labels.get(MODE).map(String::as_str));
-            Canary::for_app(view, namespace, app, &personas, &mode)
+            Canary::for_app(view, namespace, app, &personas, &mode, &platform)
         })
     }
 
@@ -49,7 +61,11 @@ impl Canary {
         app: &str,
         personas: &[Arc<Persona>],
         mode: &ModeWish,
+        platform: &PlatformRules,
     ) -> Option<Canary> {
+        // A default persona governs what no other does.
+        let by_default = app == DEFAULT_APP;
+        let app = if by_default { UNGOVERNED } else { app };
         let object = object(namespace, app);
         let text = object.to_string();
         let new: Workload<'_> = serde_json::from_str(&text).ok()?;
@@ -61,12 +77,13 @@ impl Canary {
                 governed: Governed {
                     app,
                     personas: personas.into(),
+                    by_default,
                     ..Governed::default()
                 },
                 old: None,
                 namespace,
                 namespace_mode: mode,
-                platform: &view.setup.platform,
+                platform,
             },
         );
         let (refused, warnings) = (!decision.allows(), warnings(&decision));

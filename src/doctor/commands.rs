@@ -91,6 +91,9 @@ impl Commands {
         if setup.matching == Matching::Chain {
             option("--match", "chain".to_owned());
         }
+        if setup.requires_label {
+            manifests.push_str(" --require-label");
+        }
         format!("{manifests} | {apply}")
     }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::rights::Right;
 use crate::certificates::Inspected;
-use crate::policy::Persona;
+use crate::policy::{Persona, PlatformRules};
 
 /// The outcome of a request.
 #[derive(Clone, Debug)]
@@ -75,6 +75,8 @@ pub struct Facts {
     pub namespaces: Fetched<Vec<Namespace>>,
     /// All personas.
     pub personas: Fetched<Vec<Persona>>,
+    /// What all ClusterPersonas require together.
+    pub platform: Fetched<PlatformRules>,
     /// The condition `ReadyToEnforce` of personas by namespace and name, where they have it.
     pub readiness: BTreeMap<(String, String), Readiness>,
     /// The rights that the process needs and its account lacks.

@@ -19,11 +19,12 @@ use super::checks::{Call, View, shipped};
 use super::facts::{Facts, Fetched, LeaseSample, Namespace, Readiness, SecretFacts, Unavailable};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
+use crate::api::levels::PlatformRule;
 use crate::api::names::{LEASE, READY_TO_ENFORCE};
-use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ObjectMeta};
+use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ClusterPersona, ObjectMeta};
 use crate::certificates::Inspected;
 use crate::k8s::{self, CallError, Client, Decode, Name, Resource, ServerInfo, Unreadable, from_json};
-use crate::policy::Persona;
+use crate::policy::{Persona, PlatformRules};
 
 /// cert-manager's annotation on the Secrets that it writes.
 const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
@@ -71,7 +72,7 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
     };
     let clock = Clock { ahead: server.ahead };
     let service_of = format!("kubernetes.io/service-name={}", setup.service);
-    let (lease, service, slices, policies, configuration, secret, namespaces, personas, definitions) = tokio::join!(
+    let (lease, service, slices, policies, configuration, secret, namespaces, personas, required, definitions) = tokio::join!(
         lease(client, at_home(LEASE), &clock),
         one(client, Resource::of::<core::Service>(), at_home(&setup.service)),
         many(client, Resource::of::<EndpointSlice>(), &setup.namespace, &service_of),
@@ -84,6 +85,7 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         secret(client, setup.secret.as_deref().map(at_home)),
         all(client, Resource::of::<core::Namespace>()),
         all::<Read>(client, Resource::of::<ApplicationPersona>()),
+        all::<Required>(client, Resource::of::<ClusterPersona>()),
         definitions(client, setup),
     );
     let ours = secret.here().is_none_or(|held| held.inspected.ours);
@@ -115,6 +117,14 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
         lease,
         namespaces,
         personas,
+        platform: match required {
+            Fetched::Here(required) => {
+                let lists = required.iter().map(|Required(rules)| &**rules);
+                Fetched::Here(PlatformRules::of_cluster(lists))
+            }
+            Fetched::Absent => Fetched::Absent,
+            Fetched::Unavailable(unavailable) => Fetched::Unavailable(unavailable),
+        },
         readiness,
         missing_rights,
     }
@@ -126,9 +136,10 @@ pub(super) async fn facts(client: &Client, server: Server, setup: &Setup, deploy
 /// There was no answer.
 pub(super) async fn call(client: &Client, view: &View<'_>) -> Result<Call, CallError> {
     let Some(canary) = Canary::find(view) else {
-        let unavailable = view.facts.namespaces.here().is_none() || view.facts.personas.here().is_none();
-        let why = if unavailable {
-            "namespaces and personas could not both be listed, so it is unknown what to try it with"
+        let facts = view.facts;
+        let unavailable = facts.namespaces.here().is_none() || facts.personas.here().is_none();
+        let why = if unavailable || matches!(facts.platform, Fetched::Unavailable(_)) {
+            "namespaces, personas and ClusterPersonas could not all be listed, so it is unknown what to try it with"
         } else {
             "no namespace that opted in has a persona that a Deployment could break, so there is nothing to try it with"
         };
@@ -367,5 +378,29 @@ impl Decode for Read {
         persona.metadata = object.metadata;
         let readiness = readiness(&object.status, persona.metadata.generation);
         Ok(Read(Persona::parse(&persona), readiness))
+    }
+}
+
+/// What one ClusterPersona requires of rules, read as the process reads it.
+#[derive(Clone)]
+struct Required(Vec<PlatformRule>);
+
+impl Decode for Required {
+    fn decode(json: &str) -> Result<Required, Unreadable> {
+        #[derive(serde::Deserialize)]
+        struct Object {
+            spec: Spec,
+        }
+        #[derive(serde::Deserialize)]
+        struct Spec {
+            policies: Option<Policies>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Policies {
+            #[serde(default)]
+            rules: Vec<PlatformRule>,
+        }
+        let policies = from_json::<Object>(json)?.spec.policies;
+        Ok(Required(policies.map(|policies| policies.rules).unwrap_or_default()))
     }
 }

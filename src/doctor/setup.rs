@@ -23,6 +23,8 @@ pub struct Wanted {
     pub secret: Option<String>,
     /// `--match`.
     pub matching: Option<Matching>,
+    /// `--require-label`.
+    pub requires_label: Option<bool>,
 }
 
 /// The intended setup.
@@ -42,6 +44,8 @@ pub struct Setup {
     pub secret: Option<String>,
     /// How Deployments are matched to personas.
     pub matching: Matching,
+    /// Whether a Deployment without the app label is a finding.
+    pub requires_label: bool,
     /// The levels that its flags require.
     pub platform: PlatformRules,
     /// Whether the webhook is served.
@@ -81,6 +85,10 @@ impl Setup {
             Some(address) => address != "0",
             None => !seen,
         };
+        let set = match told("rules").as_deref() {
+            Some("upstream") => RuleSet::Upstream,
+            _ => RuleSet::Complete,
+        };
         Setup {
             account: pod.and_then(|pod| pod.service_account_name.clone()).unwrap_or_else(|| {
                 if seen {
@@ -96,16 +104,19 @@ impl Setup {
                 Some("chain") => Matching::Chain,
                 _ => Matching::Label,
             }),
+            // Upstream's rules ignore the flag.
+            requires_label: set == RuleSet::Complete
+                && wanted
+                    .requires_label
+                    .or_else(|| arguments.switch("require-label"))
+                    .unwrap_or(false),
             platform: platform(&arguments),
             webhook: arguments.switch("enable-webhook").unwrap_or(!seen),
             elects: arguments.switch("leader-elect").unwrap_or(!seen),
             reviews_tokens: metrics && arguments.switch("metrics-secure").unwrap_or(true),
             makes_cluster_persona: arguments.switch("auto-create-cluster-persona").unwrap_or(false),
             rulebook: Rulebook {
-                set: match told("rules").as_deref() {
-                    Some("upstream") => RuleSet::Upstream,
-                    _ => RuleSet::Complete,
-                },
+                set,
                 mode: match told("webhook-mode").as_deref() {
                     Some("enforcing") => Mode::Enforcing,
                     _ => Mode::Advisory,
@@ -123,6 +134,7 @@ impl Setup {
             namespace: self.namespace.clone(),
             fullname: self.name.clone(),
             matching: self.matching,
+            requires_label: self.requires_label,
             metrics: self.reviews_tokens,
             ..Installation::of(self.parts.iter().copied())
         }

@@ -22,7 +22,7 @@ use super::setup::{Setup, Wanted};
 use crate::api::{ApplicationPersona, crds};
 use crate::certificates::Inspected;
 use crate::install::Installation;
-use crate::policy::Persona;
+use crate::policy::{Persona, PlatformRules};
 use crate::runtime::About;
 use crate::server::tls::Authority;
 
@@ -155,6 +155,7 @@ impl Clinic {
                     namespace("shop", &[("dorgu.io/validate", "true")]),
                 ]),
                 personas: Fetched::Here(vec![persona("shop", demands)]),
+                platform: Fetched::Here(PlatformRules::NONE),
                 readiness: BTreeMap::new(),
                 missing_rights: Fetched::Here(Vec::new()),
             },

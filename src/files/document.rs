@@ -11,7 +11,8 @@ use super::serving::{Object, Served, Thing};
 use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP, PersonaException};
 use crate::manifest::{self, Content, Node};
-use crate::policy::{Exception, ModeWish};
+use crate::policy::level::NotSettable;
+use crate::policy::{Exception, ModeWish, Rule};
 use crate::schema::{self, FieldError, Kinds, Step};
 
 /// The objects of one version of a file.
@@ -166,7 +167,8 @@ impl Loading<'_> {
 
     fn refuse(&mut self, node: &Node, errors: &[FieldError]) {
         for error in errors {
-            self.problem(line_of(node, error.path.steps()), error.to_string());
+            let hint = rule_hint(node, error.path.steps()).unwrap_or_default();
+            self.problem(line_of(node, error.path.steps()), format!("{error}{hint}"));
         }
     }
 
@@ -178,6 +180,32 @@ impl Loading<'_> {
         tracing::debug!(file = %self.file.display(), line = node.line, why, "document skipped");
         self.contents.skipped += 1;
     }
+}
+
+/// What to write instead of the rule that a path leads to, where its name is wrong.
+fn rule_hint(node: &Node, steps: &[Step]) -> Option<String> {
+    let key = |step: &Step, name: &str| matches!(step, Step::Key(key) if key == name);
+    let is_rule = match steps {
+        [.., list, Step::Index(_)] => key(list, "rules"),
+        [.., list, Step::Index(_), field] => key(list, "rules") && key(field, "rule"),
+        _ => false,
+    };
+    if !is_rule {
+        return None;
+    }
+    let value = node_at(node, steps)?.to_value();
+    match Rule::parse_settable(value.as_str()?).err()? {
+        NotSettable::WithoutLevel => Some("; this rule has no level".to_owned()),
+        NotSettable::Unknown { nearest } => Some(format!("; did you mean {nearest}?")),
+    }
+}
+
+/// The value that a path leads to.
+fn node_at<'n>(node: &'n Node, steps: &[Step]) -> Option<&'n Node> {
+    steps.iter().try_fold(node, |here, step| match step {
+        Step::Key(key) => here.entry(key).map(|entry| &entry.value),
+        Step::Index(index) => here.items().get(*index),
+    })
 }
 
 /// The line of the field that a path leads to, or of its nearest ancestor that exists.

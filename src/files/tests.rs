@@ -200,6 +200,27 @@ fn every_mistake_is_named_with_file_line_and_reason() {
 }
 
 #[test]
+fn a_mistyped_rule_is_answered_with_the_nearest_one() {
+    let files = Files::new();
+    let rules =
+        "policies:\n  rules:\n  - {rule: cpu-limits-missing, level: deny}\n  - {rule: app-label-removed, level: deny}";
+    files.write("a.yaml", &persona("a", rules));
+    let exception = "apiVersion: dorgu.io/v1\nkind: PersonaException\nmetadata: {name: e}\nspec:\n  app: a\n  rules:\n  \
+                     - run-as-nonroot\n  reason: The second zone comes in spring\n  owner: jane\n  \
+                     starts: 2026-01-01T00:00:00Z\n  expires: 2026-03-01T00:00:00Z\n";
+    files.write("e.yaml", exception);
+    let said = files.say(&files.load().problems);
+    let ends = |end: &str| said.iter().any(|said| said.ends_with(end));
+    assert!(
+        said[0].starts_with(r#"./a.yaml:10: spec.policies.rules[0].rule: Unsupported value: "cpu-limits-missing""#),
+        "{said:?}"
+    );
+    assert!(ends("; did you mean cpu-limit-missing?"), "{said:?}");
+    assert!(ends("; this rule has no level"), "{said:?}");
+    assert!(ends("; did you mean run-as-non-root?"), "{said:?}");
+}
+
+#[test]
 fn an_exception_needs_a_start_and_a_target_of_its_own() {
     let files = Files::new();
     let exception = |spec: &str| {

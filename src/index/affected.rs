@@ -70,7 +70,10 @@ impl AffectedApps {
     pub(super) fn exception(&mut self, snapshot: &Snapshot, exception: &Exception) {
         let namespace = &exception.namespace;
         match &exception.target {
-            Target::App(app) => self.app(namespace, app),
+            Target::App(app) => {
+                self.app(namespace, app);
+                self.defaults(snapshot, namespace);
+            }
             Target::Deployment(name) => {
                 self.deployment(snapshot, snapshot.deployment(namespace, name));
                 // Its own status follows, whether or not there is such a Deployment and an app.

@@ -40,6 +40,8 @@ pub struct Installation {
     pub mode: Mode,
     /// `--match`; the registration sends what it needs.
     pub matching: Matching,
+    /// `--require-label`; the registration sends what it needs.
+    pub requires_label: bool,
     /// Serve `/metrics`, to clients that the API server authorizes.
     pub metrics: bool,
     /// The parts of the process, with the kinds, rights and webhook entries that they need.
@@ -56,6 +58,7 @@ impl Installation {
             image: concat!("dorgu:", env!("CARGO_PKG_VERSION")).to_owned(),
             mode: Mode::default(),
             matching: Matching::default(),
+            requires_label: false,
             metrics: true,
             parts: parts.into_iter().collect(),
         }
@@ -63,6 +66,11 @@ impl Installation {
 }
 
 impl Installation {
+    /// Whether Deployments without the app label are judged, so that API servers have to send them.
+    pub fn judges_unlabelled(&self) -> bool {
+        self.requires_label || self.matching == Matching::Chain
+    }
+
     /// Every object of it.
     pub fn objects(&self) -> Objects {
         Objects {

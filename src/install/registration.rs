@@ -13,7 +13,6 @@ use super::metadata::cluster_wide;
 use super::network::WEBHOOK_SERVICE_PORT;
 use crate::api::labels::{APP_NAME, VALIDATE};
 use crate::api::names::{SCALE_WEBHOOK, WEBHOOK, WEBHOOK_PATH};
-use crate::policy::Matching;
 
 /// Our own Deployment must not wait for ourselves, and these two namespaces keep the cluster running.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
@@ -51,7 +50,7 @@ fn client_config(installation: &Installation, path: &str) -> WebhookClientConfig
     }
 }
 
-/// Deployments that may name an app. API servers ask when either the old or the new object matches the selector, so a label that
+/// Deployments that name an app, or all where those without a label are judged, too. API servers ask when either the old or the new object matches the selector, so a label that
 /// is removed is still seen. A selector is matched without work; a condition in CEL has the API server convert both objects.
 fn workloads(installation: &Installation) -> ValidatingWebhook {
     let labelled = || LabelSelectorRequirement {
@@ -59,13 +58,10 @@ fn workloads(installation: &Installation) -> ValidatingWebhook {
         operator: "Exists".to_owned(),
         values: None,
     };
-    let object_selector = match installation.matching {
-        Matching::Label => Some(LabelSelector {
-            match_expressions: Some(vec![labelled()]),
-            ..LabelSelector::default()
-        }),
-        Matching::Chain => None,
-    };
+    let object_selector = (!installation.judges_unlabelled()).then(|| LabelSelector {
+        match_expressions: Some(vec![labelled()]),
+        ..LabelSelector::default()
+    });
     ValidatingWebhook {
         object_selector,
         ..entry(installation, WEBHOOK, "deployments", &["CREATE", "UPDATE"])

@@ -39,7 +39,7 @@ fn a_single_replica_has_no_budget_that_would_keep_its_node_from_being_drained() 
 }
 
 #[test]
-fn the_chain_is_asked_for_by_flag_and_is_sent_unlabelled_objects() {
+fn the_chain_and_a_required_label_are_flags_and_are_sent_unlabelled_objects() {
     let chain = Installation {
         matching: Matching::Chain,
         ..Installation::of(crate::serve::parts::declared())
@@ -50,7 +50,13 @@ fn the_chain_is_asked_for_by_flag_and_is_sent_unlabelled_objects() {
     );
     assert!(label.contains("objectSelector:") && !label.contains("--match"));
     assert!(!chain.contains("objectSelector:") && chain.contains("--match=chain"));
-    for text in [label, chain] {
+    let required = Installation {
+        requires_label: true,
+        ..Installation::of(crate::serve::parts::declared())
+    };
+    let required = text_of(&required);
+    assert!(!required.contains("objectSelector:") && required.contains("--require-label"));
+    for text in [label, chain, required] {
         assert!(
             !text.contains("matchConditions"),
             "API servers would pay for it at every Deployment: {text}"

@@ -139,6 +139,9 @@ fn args(installation: &Installation) -> Vec<String> {
     if installation.matching == Matching::Chain {
         args.push("--match=chain".to_owned());
     }
+    if installation.requires_label {
+        args.push("--require-label".to_owned());
+    }
     args
 }
 

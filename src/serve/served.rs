@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use anyhow::Context;
+
 use super::certificate::Certificate;
 use super::routed::Routed;
 use super::{Tasks, gauges};
@@ -65,9 +67,13 @@ impl Served {
             limits,
             deployments_come,
             help: config.help.clone(),
+            requires_label: config.requires_label,
             ..Webhook::new(config.rulebook, Arc::clone(index), metrics, budget.clone())
         };
         let listener = Bound::bind(&serving.address).await?;
+        let listener = listener
+            .on_own_workers()
+            .context("cannot start the workers of the webhook")?;
         certificate.hand_out(serving)?;
         announce(&format!("webhook listening on https://{}{PATH}", listener.local_addr()));
         let facts = gauges::Listener {

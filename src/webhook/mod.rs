@@ -30,11 +30,13 @@ use record::Record;
 use review::{Labels, Malformed, Operation, Outline, Review, Stored};
 
 use crate::index::Index;
-use crate::policy::answer::{Help, ScaleTarget, message, warnings};
+use crate::policy::answer::{Help, ScaleTarget, UNLABELLED, message, warnings};
 use crate::policy::question::{Governed, Old, Question};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
-use crate::policy::{Decision, Left, Matching, Mode, ObjectLabels, RuleSet, Rulebook, Subject, decide};
+use crate::policy::{
+    Decision, Left, Matching, Mode, ObjectLabels, RuleSet, Rulebook, Subject, decide, judge_unlabelled,
+};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 
@@ -62,6 +64,8 @@ pub struct Webhook {
     pub limits: Limits,
     /// Bytes of bodies in memory at once.
     pub budget: Budget,
+    /// Whether a Deployment without the app label is a finding where no persona governs it.
+    pub requires_label: bool,
     /// What a denial says besides its findings.
     pub help: Help,
     /// The decision; replaced only by a test that makes it fail.
@@ -78,6 +82,7 @@ impl Webhook {
             metrics,
             limits: Limits::default(),
             budget,
+            requires_label: false,
             help: Help::default(),
             decide,
         }
@@ -159,7 +164,9 @@ impl Webhook {
             .as_ref()
             .is_some_and(|old| !old.governed.is_empty() && !old.governed.by_default);
         let sticky = was_governed && self.rulebook.set == RuleSet::Complete;
-        if governed.is_empty() && !sticky {
+        let is_ungoverned = governed.is_empty() && !sticky;
+        let lacks_label = self.requires_label && subject == Subject::Deployment && governed.app.is_empty();
+        if is_ungoverned && !lacks_label {
             return Ok(self.nobody_governs(outline, object, subject, known));
         }
         // Finalizers and other metadata of an object that is being deleted are ignored. A changed spec is not.
@@ -192,6 +199,12 @@ impl Webhook {
             namespace_mode: index.namespace_mode(namespace),
             platform: index.platform(),
         };
+        if is_ungoverned {
+            return Ok(match judge_unlabelled(self.rulebook, &question) {
+                Some(decision) => self.answered(outline, &question, name, &decision),
+                None => self.nobody_governs(outline, object, subject, known),
+            });
+        }
         let overlong = self.rulebook.set == RuleSet::Complete && object.spec.template.spec.has_overlong_name();
         let overlong = || overlong.then(|| "a container's name is longer than any that is stored".to_owned());
         if let Some(reason) = review.excess().or_else(overlong) {
@@ -234,16 +247,27 @@ impl Webhook {
         }
     }
 
-    /// Runs the policy, and puts its decision into an answer.
+    /// Runs the policy, and answers with its decision.
     fn decided(&self, outline: &Outline<'_>, question: &Question<'_>, name: &str) -> Answered {
         let decision = (self.decide)(self.rulebook, question);
-        self.metrics.found(&decision);
+        self.answered(outline, question, name, &decision)
+    }
+
+    /// Puts a decision into an answer.
+    fn answered(
+        &self,
+        outline: &Outline<'_>,
+        question: &Question<'_>,
+        name: &str,
+        decision: &Decision<'_>,
+    ) -> Answered {
+        self.metrics.found(decision);
         let target = ScaleTarget {
             namespace: question.namespace,
             name,
         };
         let scale = (question.subject == Subject::Scale).then_some(target);
-        let answer = Answer::decided(&decision, message(&decision, scale, &self.help), warnings(&decision));
+        let answer = Answer::decided(decision, message(decision, scale, &self.help), warnings(decision));
         let verdict = match (answer.allowed, answer.warnings.is_empty()) {
             (false, _) => Verdict::Denied,
             (true, false) => Verdict::Warned,
@@ -255,9 +279,7 @@ impl Webhook {
     fn nobody_governs(&self, outline: &Outline<'_>, object: &Workload<'_>, subject: Subject, known: bool) -> Answered {
         let unlabelled = object.metadata.labels.name.is_empty();
         let message = match (subject, self.index.load().matching()) {
-            (Subject::Deployment, Matching::Label) if unlabelled => {
-                "no app.kubernetes.io/name label; skipping persona validation"
-            }
+            (Subject::Deployment, Matching::Label) if unlabelled => UNLABELLED,
             _ => "no matching ApplicationPersona found",
         };
         // A Scale whose Deployment is known and names no governed app was checked like any other.

@@ -34,7 +34,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("manifest", &["k8s-openapi", "serde-saphyr", "serde_json", "thiserror"]),
     (
         "policy",
-        &["json-patch", "serde", "serde_json", "smallvec", "thiserror"],
+        &["json-patch", "serde", "serde_json", "smallvec", "strsim", "thiserror"],
     ),
 ];
 

@@ -249,6 +249,26 @@ fn manifests_for_the_chain_start_the_process_so_and_send_it_what_it_needs() {
 }
 
 #[test]
+fn a_label_is_required_with_the_matching_by_label_only() {
+    let required = String::from_utf8(dorgu(&["manifests", "--require-label"], &[]).stdout).expect("YAML");
+    assert!(
+        !required.contains("objectSelector") && required.contains("- --require-label"),
+        "{required}"
+    );
+    let why = ["--require-label needs --match label"];
+    assert_refused(&["manifests", "--require-label", "--match=chain"], &[], 1, &why);
+    let personas = TempDir::new().expect("a folder");
+    let personas = format!("--personas={}", personas.path().display());
+    assert_refused(&["serve", &personas, "--match=chain", "--require-label"], &[], 2, &why);
+    assert_refused(
+        &["serve", &personas, "--match=chain"],
+        &[("DORGU_REQUIRE_LABEL", "true")],
+        2,
+        &why,
+    );
+}
+
+#[test]
 fn version_and_help_are_data_and_succeed() {
     for args in [&["version"][..], &["--version"], &["--help"], &["serve", "--help"]] {
         let output = dorgu(args, &[]);

@@ -59,6 +59,9 @@
 {{- if ne .match "label" }}
 {{- $args = append $args (printf "--match=%s" .match) }}
 {{- end }}
+{{- if .requireLabel }}
+{{- $args = append $args "--require-label" }}
+{{- end }}
 {{- end }}
 {{- if ne .Values.validation.requeueInterval "60s" }}
 {{- $args = append $args (printf "--requeue-interval=%s" .Values.validation.requeueInterval) }}

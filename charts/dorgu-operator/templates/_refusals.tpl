@@ -43,6 +43,9 @@ What the schema cannot express: values that are valid one by one and conflict. A
 {{- if and .Values.webhook.caBundle (include "dorgu.makesCertificate" .) }}
 {{- $wrong = append $wrong "webhook.caBundle: the process keeps it itself; set it only beside webhook.existingSecret or webhook.certManager" }}
 {{- end }}
+{{- if and .Values.webhook.requireLabel (eq .Values.webhook.match "chain") }}
+{{- $wrong = append $wrong "webhook.requireLabel: with webhook.match chain personas also govern Deployments without the label; set match to label, or this to false" }}
+{{- end }}
 {{- with include "dorgu.seconds" .Values.webhook.shutdownDelay }}
 {{- $grace := int $.Values.terminationGracePeriodSeconds }}
 {{- if and $.Values.webhook.enabled (ge (int .) $grace) }}

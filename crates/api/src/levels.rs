@@ -63,6 +63,7 @@ pub enum RuleName {
     ImageRegistryNotAllowed,
     ImageTagLatest,
     ImageDigestMissing,
+    AppLabelMissing,
 }
 
 /// The level of one rule, in a persona.

@@ -117,7 +117,7 @@ fn closed_sets_of_an_application_are_those_of_the_contract() {
                 "requests-missing", "replicas-below-minimum", "replicas-above-maximum", "liveness-probe-missing",
                 "liveness-path-differs", "readiness-probe-missing", "run-as-non-root", "privilege-escalation",
                 "privilege-escalation-unset", "writable-root-filesystem", "image-registry-not-allowed",
-                "image-tag-latest", "image-digest-missing",
+                "image-tag-latest", "image-digest-missing", "app-label-missing",
             ],
         }))
     );

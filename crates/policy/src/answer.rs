@@ -55,6 +55,9 @@ impl Help {
     };
 }
 
+/// The message about an object without the app label that is not judged.
+pub const UNLABELLED: &str = "no app.kubernetes.io/name label; skipping persona validation";
+
 /// `status.message`: the first line of contract 2.5. With the complete rules, a line follows for each denying finding that says
 /// what to change; for a Scale the command that would pass; then whom to talk to, how to ask for an exception, and where to read
 /// about the rules.
@@ -63,6 +66,7 @@ pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>, help: &H
         return denial(decision, persona, scale, help).into();
     }
     let text = match (decision.warnings().is_empty(), decision.mode) {
+        (true, _) if decision.is_ungoverned() => UNLABELLED,
         (true, _) => "all persona checks passed",
         (false, Mode::Enforcing) => "passed with warnings",
         (false, Mode::Advisory) => "advisory mode",
@@ -73,10 +77,12 @@ pub fn message(decision: &Decision<'_>, scale: Option<ScaleTarget<'_>>, help: &H
 fn denial(decision: &Decision<'_>, persona: &str, scale: Option<ScaleTarget<'_>>, help: &Help) -> String {
     let refusals = decision.refusals();
     let mut text = String::with_capacity(128 + refusals.len().min(FINDINGS) * LINE);
-    say(
-        &mut text,
-        format_args!("Deployment violates ApplicationPersona '{}': ", Shown(persona)),
-    );
+    if !decision.is_ungoverned() {
+        say(
+            &mut text,
+            format_args!("Deployment violates ApplicationPersona '{}': ", Shown(persona)),
+        );
+    }
     if decision.set == RuleSet::Upstream {
         for (position, attributed) in refusals.iter().enumerate() {
             let semicolon = if position == 0 { "" } else { "; " };

@@ -17,7 +17,8 @@ use super::rules::RuleSet;
 #[derive(Clone, Debug)]
 pub struct AttributedFinding<'a> {
     finding: Finding<'a>,
-    persona: &'a Persona,
+    /// `None` for a finding about an object that no persona governs.
+    persona: Option<&'a Persona>,
     severity: Severity,
     refuses: bool,
     exception: Option<&'a Exception>,
@@ -29,14 +30,14 @@ impl<'a> AttributedFinding<'a> {
         &self.finding
     }
 
-    /// `metadata.name` of the persona whose limit it is.
+    /// `metadata.name` of the persona whose limit it is; empty where no persona governs the object.
     pub fn persona(&self) -> &'a str {
-        &self.persona.name
+        self.persona.map_or("", |persona| &persona.name)
     }
 
     /// Whom to talk to about it.
     pub(super) fn contact(&self) -> &'a str {
-        &self.persona.contact
+        self.persona.map_or("", |persona| &persona.contact)
     }
 
     /// The owner to print behind the finding in a denial whose first line names the persona `leading`: the finding's persona,
@@ -76,13 +77,13 @@ impl<'a> AttributedFinding<'a> {
     /// A finding with its severity. It denies only where it is enforced, and only as an error.
     pub(super) fn new(
         finding: Finding<'a>,
-        persona: &'a Persona,
+        persona: impl Into<Option<&'a Persona>>,
         severity: Severity,
         is_enforced: bool,
     ) -> AttributedFinding<'a> {
         AttributedFinding {
             finding,
-            persona,
+            persona: persona.into(),
             severity,
             refuses: is_enforced && severity == Severity::Error,
             exception: None,
@@ -92,7 +93,7 @@ impl<'a> AttributedFinding<'a> {
     /// A finding that an exception covers: a warning at most, which denies in no mode.
     pub(super) fn excepted(
         finding: Finding<'a>,
-        persona: &'a Persona,
+        persona: impl Into<Option<&'a Persona>>,
         severity: Severity,
         exception: &'a Exception,
     ) -> AttributedFinding<'a> {

@@ -61,6 +61,26 @@ pub struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
+    /// A decision about an object that no persona governs, with its only finding.
+    pub(super) fn ungoverned(rulebook: Rulebook, workload: &'a Workload<'a>, found: AttributedFinding<'a>) -> Self {
+        let mut collected = Findings::new(rulebook.set);
+        collected.add(found);
+        let Reported {
+            refusals,
+            others,
+            counts,
+        } = collected.reported();
+        Decision {
+            refusals,
+            others,
+            counts,
+            mode: rulebook.mode,
+            set: rulebook.set,
+            governing: Governing::default(),
+            workload,
+        }
+    }
+
     /// True when the request is allowed.
     pub fn allows(&self) -> bool {
         self.counts.refusing == 0
@@ -125,7 +145,13 @@ impl<'a> Decision<'a> {
         counts.map(|(exception, rule, count)| (*exception, *rule, u64::from(*count)))
     }
 
-    /// The persona that a denial's first line names: the one of the first violation. Those of others name their own.
+    /// Whether no persona was applied.
+    pub(super) fn is_ungoverned(&self) -> bool {
+        self.governing.first().is_none()
+    }
+
+    /// The persona that a denial's first line names: the one of the first violation; empty where no persona governs. Those of
+    /// others name their own.
     pub fn refusing_persona(&self) -> Option<&'a str> {
         self.refusals().first().map(AttributedFinding::persona)
     }
@@ -204,7 +230,7 @@ fn judge_part<'q, 'a>(
 
 impl Rulebook {
     /// The mode here, or the stricter one that a namespace or a persona requests. Upstream knows no such requests.
-    fn or_stricter(self, wish: &ModeWish) -> Mode {
+    pub(super) fn or_stricter(self, wish: &ModeWish) -> Mode {
         match self.set {
             RuleSet::Complete => wish.or_stricter(self.mode),
             RuleSet::Upstream => self.mode,
@@ -220,6 +246,8 @@ struct Judge<'q, 'a> {
     ratchet: &'q Ratchet<'q, 'a>,
     /// The app label of the new object.
     label: &'a str,
+    /// The default personas of the new object, where no other governs it.
+    defaults: &'a [Arc<Persona>],
 }
 
 impl<'q, 'a> Judge<'q, 'a> {
@@ -243,6 +271,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             governor,
             ratchet,
             label: &question.new.metadata.labels.name,
+            defaults: question.governed.defaults(),
         }
     }
 
@@ -253,7 +282,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         });
         if let Some(before) = self.governor.escaped_from {
             let owner = self.governor.demands.owner(Rule::AppLabelRemoved);
-            let finding = rules::escaped(owner, before, self.label);
+            let finding = rules::escaped(owner, before, self.label, self.defaults);
             let is_enforced = self.effective == Mode::Enforcing;
             found(AttributedFinding::new(finding, owner, Severity::Error, is_enforced));
         }
@@ -290,7 +319,7 @@ impl<'q, 'a> Judge<'q, 'a> {
 
 /// The personas that apply to the object: those of its app and, since changing a label must not be a way out, those of its
 /// previous app.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Governing<'a> {
     now: Personas<'a>,
     /// Default personas beside those of the app.

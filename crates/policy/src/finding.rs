@@ -132,6 +132,13 @@ pub enum Fact<'a> {
         allowed: &'a str,
         /// The persona that governed the workload.
         persona: &'a str,
+        /// The default personas that govern it under the new value, since no other does.
+        defaults: &'a [Arc<Persona>],
+    },
+    /// No label names an app.
+    LabelMissing {
+        /// The name of the app, as far as the object suggests one.
+        wanted: Option<&'a str>,
     },
     /// A label that the selector of a persona reads has changed, so that the persona no longer governs the workload.
     SelectorLabel {

@@ -47,6 +47,8 @@ pub struct Issues {
     pub errors: usize,
     /// Those that an exception covers, listed or not. None of them is an error.
     pub excepted: usize,
+    /// Those that are not listed, which the last line of the list counts.
+    pub unlisted: usize,
 }
 
 /// Compares one workload with one persona, for a status. R1 to R11 in the order of contract 3.4; then, with `complete` rules,
@@ -57,6 +59,28 @@ pub fn issues<'f>(
     workload: &'f Workload<'f>,
     persona: &'f Persona,
     sharing: &'f [Arc<Persona>],
+    platform: &'f PlatformRules,
+    exceptions: Exceptions<'f>,
+) -> Issues {
+    collect(set, workload, persona, Some(sharing), platform, exceptions)
+}
+
+/// The same without what concerns the persona and not the workload, for one of the workloads of a default persona.
+pub fn issues_of_workload<'f>(
+    set: RuleSet,
+    workload: &'f Workload<'f>,
+    persona: &'f Persona,
+    platform: &'f PlatformRules,
+    exceptions: Exceptions<'f>,
+) -> Issues {
+    collect(set, workload, persona, None, platform, exceptions)
+}
+
+fn collect<'f>(
+    set: RuleSet,
+    workload: &'f Workload<'f>,
+    persona: &'f Persona,
+    sharing: Option<&'f [Arc<Persona>]>,
     platform: &'f PlatformRules,
     exceptions: Exceptions<'f>,
 ) -> Issues {
@@ -97,7 +121,9 @@ pub fn issues<'f>(
         }
     };
     rules::judge(&context, &mut add);
-    if set == RuleSet::Complete {
+    if set == RuleSet::Complete
+        && let Some(sharing) = sharing
+    {
         let notes = notes::of_persona(persona, set, Subject::Deployment);
         notes.for_each(|note: AttributedFinding<'f>| add(note.finding().clone()));
         if sharing.len() > 1 {
@@ -121,15 +147,21 @@ pub fn issues<'f>(
     let worst = Severity::ALL
         .into_iter()
         .rfind(|severity| counts[*severity as usize] > 0);
+    let unlisted = counts.iter().sum::<usize>();
     if let Some(severity) = worst {
         list.push(Issue {
             severity,
             field: String::new(),
-            message: format!("and {} more", counts.iter().sum::<usize>()),
+            message: format!("and {unlisted} more"),
             suggestion: "Fix the issues above; the rest is listed then".to_owned(),
         });
     }
-    Issues { list, errors, excepted }
+    Issues {
+        list,
+        errors,
+        excepted,
+        unlisted,
+    }
 }
 
 /// A finding as a status has it.
@@ -368,6 +400,7 @@ impl Display for Suggestion<'_> {
                 ..
             } => write!(f, "Set label {}: {}", Shown(key), Shown(allowed)),
             Fact::SelectorLabel { key, .. } => write!(f, "Remove label {}", Shown(key)),
+            Fact::LabelMissing { .. } => f.write_str("Set label app.kubernetes.io/name"),
             Fact::Unreadable { problem, .. } => write!(f, "Set {} to {}", problem.field, problem.flaw.example()),
             Fact::Duplicate { .. } => f.write_str("Give each ApplicationPersona a spec.name of its own"),
             Fact::ModeUnknown { .. } => f.write_str("Set dorgu.io/mode to advisory or enforcing"),

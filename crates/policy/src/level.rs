@@ -130,9 +130,28 @@ impl Rule {
         self.severity().level()
     }
 
-    /// The rule with a level that can be set; `None` for rules about the app label, about personas and about modes.
+    /// The rule with a level that can be set; `None` for rules about leaving an app, about personas and about modes.
     pub fn settable(self) -> Option<RuleName> {
         RULES.iter().find_map(|(name, rule)| (*rule == self).then_some(*name))
+    }
+
+    /// The rule of that name, if its level can be set.
+    ///
+    /// # Errors
+    /// What is wrong with the name, for the user who wrote it.
+    pub fn parse_settable(name: &str) -> Result<RuleName, NotSettable> {
+        if let Some(settable) = Rule::settable_by_name(name) {
+            return Ok(settable);
+        }
+        if Rule::ALL.into_iter().any(|rule| rule.name() == name) {
+            return Err(NotSettable::WithoutLevel);
+        }
+        let likeness = |rule: &Rule| strsim::jaro(rule.name(), name);
+        let rules = Rule::all_settable().map(|(_, rule)| rule);
+        let nearest = rules.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Err(NotSettable::Unknown {
+            nearest: nearest.map_or("", Rule::name),
+        })
     }
 
     /// The rule of that name, if its level can be set.
@@ -144,6 +163,20 @@ impl Rule {
     pub fn all_settable() -> impl Iterator<Item = (RuleName, Rule)> {
         RULES.iter().copied()
     }
+}
+
+/// Why the level of a rule cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSettable {
+    /// The rule has none.
+    #[error("this rule has no level")]
+    WithoutLevel,
+    /// No rule has this name.
+    #[error("there is no such rule; did you mean {nearest}? docs/rules.md lists all")]
+    Unknown {
+        /// The rule whose name is most like it.
+        nearest: &'static str,
+    },
 }
 
 macro_rules! settable {
@@ -179,6 +212,7 @@ settable! {
     ImageRegistryNotAllowed,
     ImageTagLatest,
     ImageDigestMissing,
+    AppLabelMissing,
 }
 
 impl Severity {

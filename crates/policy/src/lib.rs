@@ -37,13 +37,14 @@ mod security_context;
 pub mod selector;
 mod strictest;
 pub mod text;
+pub mod unlabelled;
 pub mod workload;
 
 pub use attributed::AttributedFinding;
 pub use decision::{Decision, Rulebook, decide};
 pub use exception::{Exception, Exceptions, Moment};
 pub use finding::{Finding, Rule, Severity};
-pub use issue::{Issue, Issues, issues};
+pub use issue::{Issue, Issues, issues, issues_of_workload};
 pub use joint::Joint;
 pub use left::Left;
 pub use level::{Level, Levels, PlatformRules};
@@ -54,6 +55,7 @@ pub use question::{Governed, Old, Question};
 pub use rules::{RuleSet, Subject};
 pub use selector::ObjectLabels;
 pub use strictest::{Personas, Strictest};
+pub use unlabelled::judge_unlabelled;
 pub use workload::Workload;
 
 #[cfg(test)]

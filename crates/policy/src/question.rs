@@ -1,10 +1,13 @@
 //! Defines the input of a decision: an object, the stored object that it replaces, and the personas that govern each of the
 //! two.
 
+use std::sync::Arc;
+
 use super::exception::Exceptions;
 use super::left::Left;
 use super::level::PlatformRules;
 use super::mode::ModeWish;
+use super::persona::Persona;
 use super::rules::Subject;
 use super::strictest::Personas;
 use super::workload::Workload;
@@ -26,7 +29,16 @@ pub struct Governed<'a> {
     pub left: Option<&'a Left>,
 }
 
-impl Governed<'_> {
+impl<'a> Governed<'a> {
+    /// The default personas, where no other governs the object.
+    pub(super) fn defaults(&self) -> &'a [Arc<Persona>] {
+        match (self.by_default, self.personas.is_empty()) {
+            (true, false) => self.personas.list(),
+            (true, true) => self.binding.list(),
+            (false, _) => &[],
+        }
+    }
+
     /// Whether no persona governs the object.
     pub fn is_empty(&self) -> bool {
         self.personas.is_empty() && self.binding.is_empty()

@@ -4,11 +4,13 @@
 //! The texts are those of contract 2.4 and, for rules without a row there, our own; docs/rules.md explains each.
 
 use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 
 use super::exception::Exception;
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
 use super::image::Reference;
+use super::persona::Persona;
 use super::privileged::capability;
 use super::text::{JsonText, Literal, Shown, cut};
 
@@ -109,16 +111,25 @@ impl Display for Message<'_> {
                 let image = Image(image, "has no digest");
                 write!(f, "{}{image}; persona requires a digest", Who(place))
             }
-            (_, Fact::Label { observed, persona, .. }) => {
+            (
+                _,
+                Fact::Label {
+                    observed,
+                    persona,
+                    defaults,
+                    ..
+                },
+            ) => {
                 f.write_str("label app.kubernetes.io/name ")?;
                 if observed.is_empty() {
                     f.write_str("removed")?;
                 } else {
-                    write!(
-                        f,
-                        "changed to '{}', which no ApplicationPersona governs",
-                        Shown(observed)
-                    )?;
+                    write!(f, "changed to '{}', which ", Shown(observed))?;
+                    match *defaults {
+                        [] => f.write_str("no ApplicationPersona governs")?,
+                        [one] => write!(f, "only the default ApplicationPersona '{}' governs", Shown(&one.name))?,
+                        several => write!(f, "only the default ApplicationPersonas {} govern", Quoted(several))?,
+                    }
                 }
                 write!(f, "; ApplicationPersona '{}' governs this Deployment", Shown(persona))
             }
@@ -139,20 +150,14 @@ impl Display for Message<'_> {
                     "; ApplicationPersona '{persona}' governs this Deployment by its selector"
                 )
             }
+            (_, Fact::LabelMissing { .. }) => f.write_str("Deployment has no app.kubernetes.io/name label"),
             (_, Fact::Unreadable { persona, problem }) => {
                 let (persona, value) = (Shown(persona), Shown(&problem.value));
                 write!(f, "ApplicationPersona '{persona}': ")?;
                 write!(f, "{} '{value}' {}", problem.field, problem.flaw.as_str())
             }
             (_, Fact::Duplicate { personas, app }) => {
-                f.write_str("ApplicationPersonas ")?;
-                for (position, persona) in personas.iter().take(5).enumerate() {
-                    let comma = if position == 0 { "" } else { ", " };
-                    write!(f, "{comma}'{}'", Shown(&persona.name))?;
-                }
-                if personas.len() > 5 {
-                    write!(f, " and {} more", personas.len() - 5)?;
-                }
+                write!(f, "ApplicationPersonas {}", Quoted(personas))?;
                 write!(f, " share spec.name '{}'; all apply", Shown(app))
             }
             (_, Fact::ModeMisplaced { holder, observed }) => {
@@ -180,6 +185,25 @@ impl Display for Message<'_> {
                     " dorgu.io/mode '{observed}' is not one of advisory, enforcing; ignored"
                 )
             }
+        }
+    }
+}
+
+/// The names of several personas.
+struct Quoted<'a>(&'a [Arc<Persona>]);
+
+/// How many of several personas are named.
+const MAX_NAMES: usize = 5;
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (position, persona) in self.0.iter().take(MAX_NAMES).enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}'{}'", Shown(&persona.name))?;
+        }
+        match self.0.len().saturating_sub(MAX_NAMES) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

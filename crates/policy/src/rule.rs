@@ -28,6 +28,7 @@ pub enum Rule {
     ImageDigestMissing,
     AppLabelRemoved,
     AppLabelChanged,
+    AppLabelMissing,
     PersonaValueUnreadable,
     PersonaDuplicate,
     ModeUnknown,
@@ -61,7 +62,7 @@ impl Severity {
 
 impl Rule {
     /// All rules, in the order of the contract.
-    pub const ALL: [Rule; 23] = [
+    pub const ALL: [Rule; 24] = [
         Rule::CpuLimitAbovePersona,
         Rule::MemoryLimitAbovePersona,
         Rule::CpuLimitMissing,
@@ -81,6 +82,7 @@ impl Rule {
         Rule::ImageDigestMissing,
         Rule::AppLabelRemoved,
         Rule::AppLabelChanged,
+        Rule::AppLabelMissing,
         Rule::PersonaValueUnreadable,
         Rule::PersonaDuplicate,
         Rule::ModeUnknown,
@@ -109,6 +111,7 @@ impl Rule {
             Rule::ImageDigestMissing => "image-digest-missing",
             Rule::AppLabelRemoved => "app-label-removed",
             Rule::AppLabelChanged => "app-label-changed",
+            Rule::AppLabelMissing => "app-label-missing",
             Rule::PersonaValueUnreadable => "persona-value-unreadable",
             Rule::PersonaDuplicate => "persona-duplicate",
             Rule::ModeUnknown => "mode-unknown",
@@ -144,7 +147,7 @@ impl Rule {
             Rule::RunAsNonRoot => 3,
             Rule::PrivilegeEscalation | Rule::PrivilegeEscalationUnset | Rule::WritableRootFilesystem => 4,
             Rule::ImageRegistryNotAllowed | Rule::ImageTagLatest | Rule::ImageDigestMissing => 5,
-            Rule::AppLabelRemoved | Rule::AppLabelChanged => 6,
+            Rule::AppLabelRemoved | Rule::AppLabelChanged | Rule::AppLabelMissing => 6,
             Rule::PersonaValueUnreadable => 7,
             Rule::PersonaDuplicate => 8,
             Rule::ModeUnknown => 9,

@@ -30,3 +30,4 @@ pub mod tls;
 mod track;
 pub mod upgrade;
 mod wire;
+mod workers;

@@ -22,6 +22,7 @@ use super::registry::Registry;
 use super::service::Application;
 use super::stats::Stats;
 use super::track::{Connection, FAREWELL};
+use super::workers::{Given, Workers};
 
 /// Connections that the kernel may hold between their TCP handshake and our accept.
 const BACKLOG: u32 = 1024;
@@ -72,6 +73,7 @@ pub struct Bound {
     listener: TcpListener,
     local: SocketAddr,
     stats: Arc<Stats>,
+    workers: Workers,
 }
 
 impl Bound {
@@ -116,6 +118,7 @@ impl Bound {
                         listener,
                         local,
                         stats: Arc::default(),
+                        workers: Workers::default(),
                     });
                 }
                 // Trying another address would hide that a process already answers on this one.
@@ -138,13 +141,31 @@ impl Bound {
         Arc::clone(&self.stats)
     }
 
+    /// Serves its connections on runtimes of their own, one a core, each with one worker. Nothing but connections runs there,
+    /// and no connection changes its worker. That takes less processor time than sharing workers, for a listener of which
+    /// much is asked.
+    ///
+    /// # Errors
+    /// The system denies a thread or a descriptor.
+    pub fn on_own_workers(self) -> io::Result<Bound> {
+        Ok(Bound {
+            workers: Workers::start()?,
+            ..self
+        })
+    }
+
     /// Accepts and serves HTTP/1.1 until `drain` has run: through its refusing phase until no request is in flight (at most
     /// [`Limits::drain`]). Then the listener closes, connections opened a moment ago get their 503, idle ones are closed, and
     /// this returns. Dropping the future drops every connection.
     ///
     /// No failed accept and no panic ends it. It uses TLS when `tls` is given, plain HTTP otherwise.
     pub async fn serve<A: App>(self, tls: Option<Arc<rustls::ServerConfig>>, app: A, limits: Limits, drain: Drain) {
-        let Bound { listener, local, stats } = self;
+        let Bound {
+            listener,
+            local,
+            stats,
+            workers,
+        } = self;
         let application = Application {
             app,
             drain: drain.clone(),
@@ -158,6 +179,7 @@ impl Bound {
             stats,
             pending: None,
             connections: JoinSet::new(),
+            workers,
         };
 
         let registry = Arc::clone(&acceptor.registry);
@@ -201,6 +223,7 @@ struct Acceptor<A> {
     /// Accepted, and waiting for a place. Kept here so that a drain that begins in the meantime does not drop it.
     pending: Option<Arrival>,
     connections: JoinSet<()>,
+    workers: Workers,
 }
 
 struct Arrival {
@@ -258,6 +281,14 @@ impl<A: App> Acceptor<A> {
         if let Err(error) = set_options(&tcp) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
+        let Given { tcp, runtime, counted } = match self.workers.give(tcp) {
+            Ok(given) => given,
+            Err(error) => {
+                Stats::count(&self.stats.accept_errors);
+                tracing::warn!(%peer, %error, "a connection was closed, since it cannot be served");
+                return;
+            }
+        };
         let others = Arc::downgrade(&self.registry);
         // Its time starts with its place, since the wait for one is not the peer's fault.
         let connection = Arc::new(Connection::new(
@@ -270,11 +301,13 @@ impl<A: App> Acceptor<A> {
             .registry
             .enter(Arc::clone(&connection), slot, Arc::clone(&self.stats));
         let host = Arc::clone(&self.host);
-        self.connections.spawn(async move {
+        let served = async move {
+            let _counted = counted;
             let reason = host.serve(tcp, peer, connection).await;
             tracing::trace!(%peer, reason = reason.name(), "connection closed");
             place.ended(reason);
-        });
+        };
+        self.connections.spawn_on(served, &runtime);
     }
 
     /// Waits for one connection to end; false when there is none.

@@ -1,4 +1,4 @@
-use super::{days, image, mode, own_namespace};
+use super::{days, image, mode, own_namespace, rule_level, rule_name};
 use crate::policy::exception::MaxLength;
 
 #[test]
@@ -6,6 +6,23 @@ fn a_mistyped_mode_is_told_and_never_means_advisory() {
     assert_eq!(
         mode("Enforcing"),
         Err("valid values are advisory, enforcing".to_owned())
+    );
+}
+
+#[test]
+fn a_mistyped_rule_is_answered_with_the_nearest_one() {
+    let unknown = |nearest: &str| format!("there is no such rule; did you mean {nearest}? docs/rules.md lists all");
+    assert_eq!(rule_name("cpu-limits-missing"), Err(unknown("cpu-limit-missing")));
+    assert_eq!(rule_name("app-lable-missing"), Err(unknown("app-label-missing")));
+    assert_eq!(
+        rule_level("run-as-nonroot=deny"),
+        Err(unknown("run-as-non-root")),
+        "the rule of a level, too"
+    );
+    assert_eq!(rule_name("app-label-removed"), Err("this rule has no level".to_owned()));
+    assert_eq!(
+        rule_level("cpu-limit-missing=refuse"),
+        Err("valid levels are off, audit, warn, deny".to_owned())
     );
 }
 

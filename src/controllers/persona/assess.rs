@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Settings;
+use super::governs::governs;
 use super::itself::{name_unique, quoted, spec_valid};
 use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
@@ -20,7 +21,7 @@ use crate::policy::{
 
 /// Bytes of a Deployment (of the fields that rules read) times the personas it is compared with: a thousand personas of a large
 /// Deployment, or eight of the largest that an API server stores.
-const MAX_COMPARED: usize = 12 << 20;
+pub(super) const MAX_COMPARED: usize = 12 << 20;
 /// Longest message of a condition.
 const MAX_MESSAGE: usize = 2_048;
 
@@ -44,6 +45,8 @@ pub(super) struct Observed<'a> {
     pub(super) platform: &'a PlatformRules,
     /// The exceptions for the app and its Deployment.
     pub(super) exceptions: Exceptions<'a>,
+    /// Those for each Deployment, where the persona is a default one.
+    pub(super) exceptions_of_each: Vec<Exceptions<'a>>,
     /// The strictest mode of process, namespace and persona.
     pub(super) mode: Mode,
     /// How many seconds nothing must have been denied before the persona is ready to be enforced.
@@ -64,6 +67,13 @@ impl<'a> Observed<'a> {
         let persona = &*stored.persona;
         let deployment = deployments.first().map_or("", |deployment| &deployment.name);
         let of_namespace = snapshot.namespace_mode(&persona.namespace);
+        let of_each = |deployment: &'a Arc<Deployment>| {
+            let (namespace, name) = (&*deployment.namespace, &*deployment.name);
+            let (names, labels) = (deployment.names(), deployment.object_labels());
+            let mut place = None;
+            let app = snapshot.governed(namespace, names, labels, &mut place).app;
+            snapshot.exceptions(namespace, app, name, || now)
+        };
         Observed {
             persona,
             generation: stored.generation,
@@ -74,10 +84,22 @@ impl<'a> Observed<'a> {
             matching: snapshot.matching(),
             platform: snapshot.platform(),
             exceptions: snapshot.exceptions(&persona.namespace, &persona.app, deployment, || now),
+            exceptions_of_each: match persona.is_default() {
+                true => deployments.iter().map(of_each).collect(),
+                false => Vec::new(),
+            },
             mode: persona.mode.or_stricter(of_namespace.or_stricter(settings.mode)),
             ready_after: i64::try_from(settings.ready_after.as_secs()).unwrap_or(i64::MAX),
             now,
         }
+    }
+}
+
+impl Observed<'_> {
+    /// When an exception begins or ends next.
+    pub(super) fn next_change(&self) -> Option<Moment> {
+        let all = self.exceptions_of_each.iter().chain([&self.exceptions]);
+        all.filter_map(|exceptions| exceptions.next_change()).min()
     }
 }
 
@@ -102,7 +124,7 @@ pub(super) struct Assessment {
 /// Derives the assessment (contract 3.3 to 3.6 and 9).
 pub(super) fn assess(set: RuleSet, observed: &Observed<'_>) -> Assessment {
     let (assessment, found) = match observed.deployments {
-        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all.len()),
+        all if set == RuleSet::Complete && observed.persona.is_default() => governs(observed, all),
         [] => absent(observed),
         [one] => match one.running.as_deref() {
             Some(running) => present(set, observed, &one.name, running),
@@ -151,46 +173,6 @@ fn absent(observed: &Observed<'_>) -> (Assessment, Found) {
     (assessment, found)
 }
 
-/// A default persona governs any number of Deployments. They are counted; each is compared when it is applied.
-fn governs(observed: &Observed<'_>, count: usize) -> (Assessment, Found) {
-    let beside = match observed.persona.is_binding {
-        true => "",
-        false => " without an ApplicationPersona of their own",
-    };
-    let message = match count {
-        0 => format!("Governs no Deployment: there is none{}", beside.replace("their", "its")),
-        1 => format!("Governs 1 Deployment{}", beside.replace("their", "its")),
-        count => format!("Governs {count} Deployments{beside}"),
-    };
-    let (governs, reason, phase) = match count {
-        0 => (false, "NoDeployment", Phase::Pending),
-        _ => (true, "Governs", Phase::Active),
-    };
-    let skipped = "The Deployments of a default persona are compared when they are applied".to_owned();
-    let found = match count {
-        0 => Found::Uncompared(reason, message.clone()),
-        _ => Found::Uncompared("DefaultPersona", skipped.clone()),
-    };
-    let assessment = Assessment {
-        generation: observed.generation,
-        phase,
-        health: HealthState::Unknown,
-        health_message: message.clone(),
-        passed: true,
-        issues: Vec::new(),
-        deployments: None,
-        conditions: conditions(
-            observed,
-            (Some(governs), reason, message.clone()),
-            (None, "Skipped", skipped),
-            (Some(governs), reason, message),
-        ),
-        promotion: None,
-        compared: false,
-    };
-    (assessment, found)
-}
-
 /// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
 fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Assessment, Found) {
     let names = deployments.iter().map(|deployment| &*deployment.name);
@@ -228,7 +210,12 @@ fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Asses
 fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running) -> (Assessment, Found) {
     let (health, health_message) = health(running);
     let compared = compare(set, observed, running);
-    let (uncompared, Issues { list, errors, excepted }) = match compared {
+    let (
+        uncompared,
+        Issues {
+            list, errors, excepted, ..
+        },
+    ) = match compared {
         Ok(issues) => (None, issues),
         Err(uncompared) => {
             let list = vec![uncompared.issue];
@@ -289,10 +276,10 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
 }
 
 /// Why nothing was compared: for a condition, and as the only issue.
-struct Uncompared {
+pub(super) struct Uncompared {
     reason: &'static str,
     message: &'static str,
-    issue: Issue,
+    pub(super) issue: Issue,
 }
 
 impl Uncompared {
@@ -306,7 +293,7 @@ impl Uncompared {
         Uncompared { reason, message, issue }
     }
 
-    fn unreadable(reason: &str) -> Uncompared {
+    pub(super) fn unreadable(reason: &str) -> Uncompared {
         let reason = Shown(reason);
         Uncompared::new(
             "Unreadable",
@@ -341,19 +328,23 @@ fn compare(set: RuleSet, observed: &Observed<'_>, running: &Running) -> Result<I
     if sharing > 1 && spec.len().saturating_mul(sharing) > MAX_COMPARED {
         return Err(Uncompared::too_many(observed));
     }
-    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
-    let workload = Workload {
-        spec,
-        ..Workload::default()
-    };
     Ok(issues(
         set,
-        &workload,
+        &workload(spec)?,
         observed.persona,
         observed.sharing,
         observed.platform,
         observed.exceptions,
     ))
+}
+
+/// What rules read of a stored Deployment.
+pub(super) fn workload(spec: &str) -> Result<Workload<'_>, Uncompared> {
+    let spec = serde_json::from_str::<Spec<'_>>(spec).map_err(|error| Uncompared::unreadable(&error.to_string()))?;
+    Ok(Workload {
+        spec,
+        ..Workload::default()
+    })
 }
 
 /// Contract 3.5.
@@ -380,7 +371,7 @@ fn phase(health: HealthState, violated: bool) -> Phase {
 /// Status, reason and message of a condition.
 pub(super) type Parts = (Option<bool>, &'static str, String);
 
-fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
+pub(super) fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts, found: Parts) -> [Draft; 5] {
     let [a, b, c, d, e, _] = CONDITIONS;
     let draft = |kind, (status, reason, message): Parts| Draft {
         kind,

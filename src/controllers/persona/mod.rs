@@ -7,6 +7,7 @@
 mod assess;
 mod events;
 mod found;
+mod governs;
 mod itself;
 mod promotion;
 mod status;
@@ -311,7 +312,7 @@ impl Term<'_> {
         let deployments = self.found.of(&snapshot, &stored.persona, set);
         let sharing = snapshot.sharing(&stored.persona, &deployments, set);
         let observed = Observed::of(&snapshot, stored, &sharing, &deployments, self.settings, now);
-        let edge = observed.exceptions.next_change();
+        let edge = observed.next_change();
         let assessment = assess(set, &observed);
         if assessment.says(stored.status) {
             let since = stored.status.and_then(StatusFingerprint::clean_since);

@@ -1,5 +1,6 @@
 //! Tables of derived statuses; and an equal status is not written.
 
+mod governs;
 mod promotion;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         matching: Matching::Label,
         platform: &PlatformRules::NONE,
         exceptions: Exceptions::default(),
+        exceptions_of_each: Vec::new(),
         mode: Mode::Advisory,
         ready_after: 14 * 24 * 60 * 60,
         now: Moment(1),

@@ -223,12 +223,16 @@ pub(super) fn object_selector(view: &View<'_>) -> Outcome {
 
 fn objects(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
     unless_joined(entry)?;
-    let how = view.setup.matching.as_str();
+    let (how, judges_unlabelled) = match (view.setup.matching, view.setup.requires_label) {
+        (Matching::Chain, _) => ("--match=chain", true),
+        (Matching::Label, true) => ("--require-label", true),
+        (Matching::Label, false) => ("--match=label", false),
+    };
     let shipped = entry.shipped.object_selector.clone().unwrap_or_default();
     let stored = entry.webhook.object_selector.clone().unwrap_or_default();
     if stored == shipped {
         return Ok(match shipped.match_expressions {
-            Some(_) => format!("objects with the label {APP_NAME}, as --match={how} has it"),
+            Some(_) => format!("objects with the label {APP_NAME}, as {how} has it"),
             None => "none".to_owned(),
         });
     }
@@ -249,18 +253,21 @@ fn objects(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
             .into()),
         };
     }
-    let finding = match (view.setup.matching, sends(&[APP_NAME]), sends(&[])) {
-        (Matching::Label, true, true) => Finding::warn(
+    let finding = match (judges_unlabelled, sends(&[APP_NAME]), sends(&[])) {
+        (false, true, true) => Finding::warn(
             format!("objects without the label {APP_NAME} are sent"),
-            format!("with --match={how} they are of no persona, and each such request waits for an answer"),
+            format!("with {how} they are of no persona, and each such request waits for an answer"),
             cure,
         ),
-        (Matching::Chain, true, false) => Finding::fail(
+        (true, true, false) => Finding::fail(
             format!(
-                "only objects with these labels are sent, and the process runs with --match={how}: {}",
+                "only objects with these labels are sent, and the process runs with {how}: {}",
                 told(&stored)
             ),
-            "Deployments without the app label could be matched by other names",
+            match view.setup.matching {
+                Matching::Label => "Deployments without the app label are findings",
+                Matching::Chain => "Deployments without the app label could be matched by other names",
+            },
             cure,
         ),
         _ => Finding::warn(

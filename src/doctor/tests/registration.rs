@@ -288,6 +288,26 @@ fn the_selector_is_held_against_how_personas_are_matched() {
 }
 
 #[test]
+fn a_required_label_needs_what_has_none_to_be_sent() {
+    let required = |clinic: &mut Clinic| argument(clinic, "--require-label");
+    let labelled = Clinic::with(required);
+    labelled.tells(
+        Check::ObjectSelector,
+        Status::Fail,
+        &[
+            "the process runs with --require-label",
+            "Deployments without the app label are findings",
+            r#"/webhooks/0/objectSelector","value":{}"#,
+        ],
+    );
+    let right = Clinic::with(|clinic| {
+        required(clinic);
+        clinic.entry(|entry| entry["objectSelector"] = json!({}));
+    });
+    assert!(right.report().is_clean(), "{}", right.report().text());
+}
+
+#[test]
 fn a_url_needs_no_service() {
     let clinic = Clinic::with(|clinic| {
         clinic.entries(|entries| {

@@ -64,6 +64,12 @@ fn arguments_are_read_as_the_process_reads_them() {
         (Mode::Enforcing, RuleSet::Upstream)
     );
     assert_eq!(full.matching, Matching::Chain);
+    assert!(read(&["serve", "--require-label"], &[]).requires_label);
+    assert!(read(&["serve"], &[("DORGU_REQUIRE_LABEL", "true")]).requires_label);
+    assert!(
+        !read(&["serve", "--require-label", "--rules=upstream"], &[]).requires_label,
+        "the process ignores it"
+    );
     let off = read(&["serve", "--enable-webhook=false", "--metrics-bind-address=0"], &[]);
     assert!(!off.webhook && !off.reviews_tokens);
     assert_eq!(read(&["serve", "--webhook-cert-path=/x"], &[]).secret, None);
@@ -74,11 +80,12 @@ fn what_whoever_asks_says_wins() {
     let clinic = Clinic::with(|clinic| {
         clinic.wanted.secret = Some("mine".to_owned());
         clinic.wanted.matching = Some(Matching::Chain);
+        clinic.wanted.requires_label = Some(true);
     });
     let setup = clinic.setup();
     assert_eq!(
-        (setup.secret.as_deref(), setup.matching),
-        (Some("mine"), Matching::Chain)
+        (setup.secret.as_deref(), setup.matching, setup.requires_label),
+        (Some("mine"), Matching::Chain, true)
     );
     assert!(
         setup.webhook && setup.elects && setup.reviews_tokens,

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{Call, Check, Clinic, Commands, Fetched, Report, Status, edit, namespace, persona};
+use crate::api::levels::PlatformRule;
 use crate::doctor::canary::Canary;
 use crate::doctor::checks::shipped;
 use crate::doctor::commands::word;
 use crate::doctor::finding::{Finding, NotOk, Outcome, skip};
 use crate::k8s::Verdict;
+use crate::policy::PlatformRules;
 
 #[test]
 fn commands_are_for_the_same_cluster_and_survive_a_shell() {
@@ -41,6 +43,8 @@ fn an_installation_is_put_back_by_what_it_was_installed_with() {
         "dorgu manifests --namespace guards --replicas 3 --image registry.example.com/dorgu:7 --webhook-mode enforcing \
          --match chain | kubectl apply -f -"
     );
+    let required = Clinic::with(|clinic| super::installation::argument(clinic, "--require-label"));
+    assert_eq!(again(&required), "dorgu manifests --require-label | kubectl apply -f -");
     let helm = Clinic::with(|clinic| {
         edit(&mut clinic.facts.deployment, |object| {
             object["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "guard"});
@@ -105,6 +109,32 @@ fn a_canary_is_made_for_a_persona_that_it_breaks_where_it_is_sent() {
         clinic.facts.namespaces = Fetched::Here(vec![namespace("shop", &labels)]);
     });
     assert!(canary(&enforcing).is_some_and(|canary| canary.refused));
+    let leveled = |level: &str| {
+        let rules: Vec<PlatformRule> =
+            serde_json::from_value(json!([{"rule": "run-as-non-root", "level": level}])).expect("rules");
+        Clinic::with(|clinic| {
+            let labels = [("dorgu.io/validate", "true"), ("dorgu.io/mode", "enforcing")];
+            clinic.facts.namespaces = Fetched::Here(vec![namespace("shop", &labels)]);
+            clinic.facts.platform = Fetched::Here(PlatformRules::of_cluster([&*rules]));
+        })
+    };
+    let warned = canary(&leveled("warn")).expect("a canary");
+    assert!(!warned.refused && warned.warnings == found.warnings, "{warned:?}");
+    assert!(canary(&leveled("deny")).is_some_and(|canary| canary.refused));
+    for level in ["audit", "off"] {
+        assert_eq!(canary(&leveled(level)), None, "no answer would say it");
+    }
+    let unknown = Clinic::with(|clinic| clinic.facts.platform = super::forbidden("you may not read clusterpersonas"));
+    assert_eq!(canary(&unknown), None);
+    let without = Clinic::with(|clinic| clinic.facts.platform = Fetched::Absent);
+    assert!(canary(&without).is_some());
+    let by_default = Clinic::with(|clinic| {
+        let demands = json!({"name": "*", "type": "api", "policies": {"security": {"runAsNonRoot": true}}});
+        clinic.facts.personas = Fetched::Here(vec![persona("shop", demands)]);
+    });
+    let by_default = canary(&by_default).expect("a canary");
+    let label = &by_default.object["metadata"]["labels"]["app.kubernetes.io/name"];
+    assert_eq!(label, "dorgu-doctor-canary", "* is no value of a label");
     let elsewhere = Clinic::with(|clinic| clinic.facts.namespaces = Fetched::Here(vec![namespace("shop", &[])]));
     assert_eq!(canary(&elsewhere), None);
     let lax = Clinic::with(|clinic| {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::policy::{Exception, Moment};
+use crate::policy::{DEFAULT_APP, Exception, Moment, Persona};
 
 /// An exception for an app or, from the fifth target on, for a Deployment; it ends on this day of the month.
 pub(super) fn excepted(place: usize, name: usize, target: usize, day: u8) -> StoredException {
@@ -70,6 +70,19 @@ fn the_clock_is_read_only_where_an_exception_is() {
     assert!(index.load().exceptions("shop", "b", "c", unread).is_empty());
     put(&index, excepted(0, 0, 1, 0));
     assert!(index.load().exceptions("shop", "c", "b", unread).is_empty());
+}
+
+#[test]
+fn an_exception_for_an_app_affects_the_default_personas_that_may_govern_it() {
+    let index = Index::default();
+    let everyone = Persona {
+        namespace: "shop".to_owned(),
+        name: "everyone".to_owned(),
+        app: DEFAULT_APP.to_owned(),
+        ..Persona::default()
+    };
+    index.replace(Snapshot::build([Arc::new(everyone)], []));
+    assert_eq!(put(&index, excepted(0, 0, 1, 0)), [key("*"), key("b")]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use dorgu::policy::{
-    Mode, ModeWish, ObjectLabels, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide,
+    Governed, Mode, ModeWish, ObjectLabels, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload,
+    decide, judge_unlabelled,
 };
 
 use super::{Answer, Case, Expect, Words, governed};
@@ -121,6 +122,7 @@ fn example(section: &str, title: &str) -> Case {
         personas: Vec::new(),
         namespaces: Vec::new(),
         matching: None,
+        requires_label: false,
         default_personas_namespace: None,
         deployment: Some(deployment(json!({}))),
         old_deployment: None,
@@ -234,10 +236,14 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
         platform: snapshot.platform(),
     };
     let mode = Mode::Enforcing;
-    decide(Rulebook { set, mode }, &question)
-        .findings()
-        .map(|charge| charge.finding().rule)
-        .collect()
+    let rulebook = Rulebook { set, mode };
+    let is_governed = [Some(question.governed), question.old.as_ref().map(|old| old.governed)];
+    let decision = match is_governed.iter().flatten().all(Governed::is_empty) && set == RuleSet::Complete {
+        // As with --require-label.
+        true => judge_unlabelled(rulebook, &question).expect("the rule is on"),
+        false => decide(rulebook, &question),
+    };
+    decision.findings().map(|charge| charge.finding().rule).collect()
 }
 
 /// The words that identify a rule in an answer; `None` for a rule that users who deploy never see.
@@ -268,6 +274,7 @@ fn words(rule: Rule) -> Option<&'static [&'static str]> {
             "label app.kubernetes.io/name changed to '",
             "', which no ApplicationPersona governs; ",
         ],
+        Rule::AppLabelMissing => &["Deployment has no app.kubernetes.io/name label"],
         Rule::PersonaValueUnreadable => &["ApplicationPersona '", "' is not a quantity; check skipped"],
         Rule::PersonaDuplicate => &["ApplicationPersonas '", "' share spec.name '", "'; all apply"],
         Rule::ModeUnknown => &["dorgu.io/mode '", "' is not one of advisory, enforcing; ignored"],

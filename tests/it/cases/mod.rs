@@ -44,6 +44,9 @@ pub struct Case {
     /// `--match`, `label` when absent.
     #[serde(default)]
     pub matching: Option<String>,
+    /// `--require-label`.
+    #[serde(default)]
+    pub requires_label: bool,
     /// `--default-personas-namespace`.
     #[serde(default)]
     pub default_personas_namespace: Option<String>,

@@ -3,7 +3,7 @@
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
 use dorgu::policy::{
     Decision, Governed, Left, ObjectLabels, Old, Question, RuleSet, Rulebook, Severity, Subject, Workload, decide,
-    issues,
+    issues, judge_unlabelled,
 };
 use serde_json::Value;
 
@@ -71,12 +71,13 @@ fn the_decision_is_what_each_case_says() {
         // Upstream forgets who governed the stored object.
         let escaped = !upstream && old.is_some_and(|old| !old.is_empty() && !old.by_default);
         let nobody = now.is_empty() && !escaped;
+        let lacks_label = case.requires_label && !upstream && subject == Subject::Deployment && now.app.is_empty();
         let keeps_spec = match (&case.deployment, &case.old_deployment) {
             (Some(new), Some(old)) => new["spec"] == old["spec"],
             _ => false,
         };
         let going = !upstream && new.metadata.deletion_timestamp.is_some() && keeps_spec;
-        if nobody || going || (subject == Subject::Scale && upstream) {
+        if (nobody && !lacks_label) || going || (subject == Subject::Scale && upstream) {
             return None; // Answered by the webhook without a decision.
         }
         let old = old.map(|governed| Old {
@@ -93,8 +94,11 @@ fn the_decision_is_what_each_case_says() {
             namespace_mode,
             platform: snapshot.platform(),
         };
-        let decision = decide(Rulebook { set, mode }, &question);
-        if subject == Subject::Deployment && set == RuleSet::Complete && !case.exceptions.is_empty() {
+        let decision = match nobody {
+            true => judge_unlabelled(Rulebook { set, mode }, &question)?,
+            false => decide(Rulebook { set, mode }, &question),
+        };
+        if subject == Subject::Deployment && set == RuleSet::Complete && !nobody && !case.exceptions.is_empty() {
             assert_eq!(in_status(&question), in_answer(&question, &decision), "{}", case.name());
         }
         let scale = (subject == Subject::Scale).then_some(ScaleTarget {

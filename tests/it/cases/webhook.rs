@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use dorgu::index::{Clock, Index};
 use dorgu::policy::Rulebook;
-use dorgu::policy::{Matching, PlatformRules};
+use dorgu::policy::{Matching, PlatformRules, RuleSet};
 use dorgu::server::budget::Budget;
 use dorgu::webhook::{Metrics, PATH, Webhook};
 
@@ -47,6 +47,8 @@ pub fn webhook_for(case: &Case, rulebook: Rulebook) -> Webhook {
     index.replace(case.snapshot());
     Webhook {
         help: case.help.to_help(),
+        // The configuration ignores the flag beside the rules of upstream.
+        requires_label: case.requires_label && rulebook.set == RuleSet::Complete,
         ..Webhook::new(
             rulebook,
             index,

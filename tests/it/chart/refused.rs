@@ -134,6 +134,10 @@ const TOGETHER: &[(&str, &str)] = &[
         "webhook.shutdownDelay: 10s does not end before a pod is killed, after 10s; shorten it, or raise terminationGracePeriodSeconds",
     ),
     (
+        "webhook.requireLabel=true,webhook.match=chain",
+        "webhook.requireLabel: with webhook.match chain personas also govern Deployments without the label; set match to label, or this to false",
+    ),
+    (
         "validation.requeueInterval=0s",
         "validation.requeueInterval: 0s is too short; the least is 1s",
     ),

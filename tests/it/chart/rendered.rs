@@ -188,6 +188,18 @@ fn what_users_filter_by_is_joined_to_the_entry_for_workloads_only() {
     assert_eq!(entries(&chain).0["objectSelector"], Value::Null);
     let (workloads, _) = entries(&[&chain[..], &theirs].concat());
     assert_eq!(workloads["objectSelector"]["matchExpressions"], json!([exempt]));
+
+    let required = ["--set", "webhook.requireLabel=true"];
+    assert_eq!(entries(&required).0["objectSelector"], Value::Null);
+    let (workloads, scale) = entries(&[&required[..], &theirs].concat());
+    assert_eq!(workloads["objectSelector"]["matchExpressions"], json!([exempt]));
+    assert_eq!(scale["objectSelector"], Value::Null);
+    let ignored = [&required[..], &["--set", "webhook.rules=upstream"]].concat();
+    assert_eq!(
+        entries(&ignored).0["objectSelector"],
+        json!({"matchExpressions": [labelled]}),
+        "the process ignores it with the rules of upstream"
+    );
 }
 
 #[test]

@@ -139,6 +139,7 @@ fn questions(left_out: &mut LeftOut) -> Vec<Question> {
         } else if !case.platform.is_empty()
             || !case.exceptions.is_empty()
             || case.default_personas_namespace.is_some()
+            || case.requires_label
             || case.help != Words::default()
         {
             left_out.add("their settings would hold for all cases", case.name());

@@ -1,6 +1,6 @@
 //! Warnings, denials with the fix, admitted requests, and no interference.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Stage, container};
 use crate::bed::{Bed, Needs};
@@ -149,6 +149,56 @@ fn the_app_label_cannot_be_taken_off_while_a_persona_governs() {
         !changed.succeeded() && changed.stderr.contains("changed to 'free'"),
         "{changed}"
     );
+}
+
+#[test]
+fn a_required_label_that_is_missing_is_denied_by_its_level_with_the_fix() {
+    let Some(bed) = Bed::shared(Needs::ApiServer) else {
+        return;
+    };
+    let args = [
+        "--webhook-mode=enforcing",
+        "--require-label",
+        "--rule-level=app-label-missing=deny",
+    ];
+    let mut stage = Stage::unregistered(bed, "unlabelled", &args);
+    let labelled = |name: &str, labels: Value| {
+        stage.deployment(|object| {
+            object["metadata"]["name"] = json!(name);
+            object["metadata"]["labels"] = labels;
+        })
+    };
+    let (before, new) = (labelled("before", json!({})), labelled("web", json!({"app": "site"})));
+    let fixed = labelled("web", json!({"app": "site", "app.kubernetes.io/name": "site"}));
+    bed.apply(&before).expect_success();
+    stage.registration.match_label = false;
+    bed.register(&stage.registration);
+
+    let denied = bed.apply(&new);
+    assert!(!denied.succeeded(), "{denied}");
+    let text = "denied the request: Deployment has no app.kubernetes.io/name label\n  \
+                metadata.labels[app.kubernetes.io/name]: unset -> site";
+    assert!(denied.stderr.contains(text), "{denied}");
+    bed.apply(&fixed).expect_success();
+    let taken = stage.kubectl(&["label", "deployment", "web", "app.kubernetes.io/name-"]);
+    assert!(
+        !taken.succeeded() && taken.stderr.contains("has no app.kubernetes.io/name label"),
+        "{taken}"
+    );
+
+    let old = stage.kubectl(&["set", "image", "deployment/before", "api=registry.example.com/orders:2"]);
+    assert!(old.succeeded(), "what was stored without it stays deployable: {old}");
+    assert_eq!(old.warnings(), ["Deployment has no app.kubernetes.io/name label"]);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (_, metrics) = runtime
+        .block_on(crate::https::get(&stage.dorgu.metrics_url()))
+        .expect("metrics");
+    let series = r#"dorgu_admission_findings_total{rule="app-label-missing",severity="error",mode="enforcing"} "#;
+    let count = metrics.lines().find_map(|line| line.strip_prefix(series));
+    assert_eq!(count, Some("3"), "{metrics}");
 }
 
 #[test]

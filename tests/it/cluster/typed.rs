@@ -14,6 +14,10 @@ use tempfile::TempDir;
 
 use crate::bed::{Bed, Dorgu, Needs, Output, Registration};
 
+/// An image that no rule objects to.
+const IMAGE: &str =
+    "registry.example.com/orders:1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
 /// A row of a table `found | type`.
 struct Row {
     rule: Rule,
@@ -49,6 +53,7 @@ impl Row {
     fn deployment(&self, namespace: &str) -> Value {
         let mut object = super::compliant(namespace);
         let pod = &mut object["spec"]["template"]["spec"];
+        pod["containers"][0]["image"] = json!(IMAGE);
         pod["containers"][0]["livenessProbe"]["httpGet"]["path"] = json!("/healthz");
         pod["containers"][0]["readinessProbe"] = json!({"httpGet": {"path": "/ready", "port": 8080}});
         let resource = if self.rule.name().starts_with("cpu") {
@@ -103,7 +108,18 @@ impl Row {
             Rule::WritableRootFilesystem => {
                 pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = json!(false);
             }
-            Rule::AppLabelRemoved => {}
+            Rule::ImageRegistryNotAllowed if self.found.contains("init container") => {
+                let mut init = pod["containers"][0].clone();
+                init["name"] = json!("migrate");
+                init["image"] = json!("docker.io/acme/migrate:1");
+                init["livenessProbe"] = Value::Null;
+                init["readinessProbe"] = Value::Null;
+                pod["initContainers"] = json!([init]);
+            }
+            Rule::ImageRegistryNotAllowed => pod["containers"][0]["image"] = json!("docker.io/acme/api:1.27"),
+            Rule::ImageTagLatest => pod["containers"][0]["image"] = json!("ghcr.io/acme/api"),
+            Rule::ImageDigestMissing => pod["containers"][0]["image"] = json!("ghcr.io/acme/api:1.27"),
+            Rule::AppLabelRemoved | Rule::AppLabelMissing => {}
             Rule::AppLabelChanged => object["metadata"]["labels"]["app.kubernetes.io/name"] = json!("other"),
             rule => panic!("{}: what has it?", rule.name()),
         }
@@ -175,6 +191,8 @@ fn persona(namespace: &str) -> Value {
     persona["spec"]["health"] = json!({"livenessPath": "/healthz", "readinessPath": "/ready", "port": 8080});
     persona["spec"]["policies"]["security"] =
         json!({"runAsNonRoot": true, "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false});
+    persona["spec"]["policies"]["images"] =
+        json!({"registries": ["registry.example.com", "ghcr.io/acme"], "denyLatest": true, "requireDigest": true});
     persona
 }
 
@@ -208,6 +226,7 @@ fn found(deployment: &Value, persona: &Persona) -> BTreeSet<&'static str> {
     let probe = &deployment["spec"]["template"]["spec"]["containers"][0]["livenessProbe"];
     let others = [
         (label.is_none(), Rule::AppLabelRemoved),
+        (label.is_none(), Rule::AppLabelMissing),
         (label.is_some_and(|label| label != "orders"), Rule::AppLabelChanged),
         (
             probe["httpGet"]["path"].as_str().is_some_and(|path| path != "/healthz"),
@@ -244,16 +263,15 @@ fn every_command_of_the_rules_takes_its_finding_away() {
     };
     let rows = Row::all();
     let rules: BTreeSet<Rule> = rows.iter().map(|row| row.rule).collect();
-    // Seven have no table: three about a persona or a namespace, which `watched::typed` types, one about no Deployment, and three
-    // about images, of which no value is known that would pass.
-    assert_eq!(rules.len(), Rule::ALL.len() - 7, "{rules:?}");
+    // Four have no table: three about a persona or a namespace, which `watched::typed` types, and one about no Deployment.
+    assert_eq!(rules.len(), Rule::ALL.len() - 4, "{rules:?}");
     for row in &rows {
         let (rule, what) = (row.rule.name(), &row.found);
         // Made while no persona governs it, then labelled: what is stored is never refused.
         let mut object = row.deployment(&namespace);
         let labels = object["metadata"]["labels"].take();
         bed.apply(&object.to_string()).expect_success();
-        if row.rule != Rule::AppLabelRemoved {
+        if !matches!(row.rule, Rule::AppLabelRemoved | Rule::AppLabelMissing) {
             let label = format!(
                 "app.kubernetes.io/name={}",
                 labels["app.kubernetes.io/name"].as_str().expect("a label")

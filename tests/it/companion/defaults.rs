@@ -1,7 +1,7 @@
-//! The status of a default persona counts whom it governs.
+//! The status of a default persona counts whom it governs, and lists what is found of them.
 
 use anyhow::ensure;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Stage, TIMEOUT};
 use crate::bed::{Bed, Needs, wait_until};
@@ -35,6 +35,23 @@ fn a_default_persona_counts_whom_it_governs() {
     until("Governs 2 Deployments without an ApplicationPersona of their own");
     bed.apply(&stage.persona("orders").to_string()).expect_success();
     until("Governs 1 Deployment without an ApplicationPersona of its own");
+    bed.apply(&stage.deployment("two", "carts", 1).to_string())
+        .expect_success();
+    let listed = wait_until(TIMEOUT, "its finding is listed", || {
+        let status = &stage.persona_of("everyone")["status"];
+        let issues = status["validation"]["issues"].as_array().cloned().unwrap_or_default();
+        let messages: Vec<&Value> = issues.iter().map(|issue| &issue["message"]).collect();
+        ensure!(
+            messages == ["Deployment 'two': Deployment replicas (1) below persona minimum (2)"],
+            "{status:#}"
+        );
+        ensure!(
+            status["phase"] == "Degraded" && status["validation"]["passed"] == false,
+            "{status:#}"
+        );
+        Ok(())
+    });
+    listed.unwrap_or_else(|error| panic!("{error:#}; it said:\n{}", stage.dorgu.lines().join("\n")));
     everyone["spec"]["policies"] = json!({"binding": true});
     bed.apply(&everyone.to_string()).expect_success();
     until("Governs 2 Deployments");

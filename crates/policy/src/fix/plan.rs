@@ -15,6 +15,9 @@ use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
 
+/// The field with the name of the app.
+const APP_LABEL: &str = "metadata.labels[app.kubernetes.io/name]";
+
 /// Average number of changes for one finding.
 const CHANGES_EACH: usize = 4;
 
@@ -275,7 +278,12 @@ impl<'a> Planner<'a> {
                     observed => Setting::Text(observed.into()),
                 };
                 let to = Setting::Text((*allowed).into());
-                self.set(level, "metadata.labels[app.kubernetes.io/name]", from, to);
+                self.set(level, APP_LABEL, from, to);
+            }
+            Fact::LabelMissing { wanted } => {
+                if let Some(wanted) = *wanted {
+                    self.set(level, APP_LABEL, Setting::Unset, Setting::Text(wanted.into()));
+                }
             }
             Fact::SelectorLabel {
                 key, observed, allowed, ..

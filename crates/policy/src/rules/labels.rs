@@ -3,13 +3,20 @@
 //!
 //! This file only builds the findings. `decision` and `left` detect such an update.
 
+use std::sync::Arc;
+
 use crate::finding::{Fact, Finding, Place, Rule};
 use crate::left::ChangedLabel;
 use crate::persona::Persona;
 
 /// The finding for an update whose old object was governed by `persona` and whose new object, labelled `now`, is
-/// governed by none. `before` is the name by which the old object was found.
-pub(crate) fn escaped<'a>(persona: &'a Persona, before: &'a str, now: &'a str) -> Finding<'a> {
+/// governed by none but `defaults`. `before` is the name by which the old object was found.
+pub(crate) fn escaped<'a>(
+    persona: &'a Persona,
+    before: &'a str,
+    now: &'a str,
+    defaults: &'a [Arc<Persona>],
+) -> Finding<'a> {
     Finding {
         rule: if now.is_empty() {
             Rule::AppLabelRemoved
@@ -21,6 +28,7 @@ pub(crate) fn escaped<'a>(persona: &'a Persona, before: &'a str, now: &'a str) -
             observed: now,
             allowed: before,
             persona: &persona.name,
+            defaults,
         },
     }
 }

@@ -295,12 +295,9 @@ fn asked<R>(rule: Rule, cell: Cell, object: &Value, read: impl FnOnce(&Decision<
 #[test]
 fn every_cell_of_the_table_is_as_the_page_of_rules_says() {
     let (violations, cells) = (violations(), cells());
-    assert_eq!(
-        violations.len(),
-        Rule::all_settable().count(),
-        "{:?}",
-        violations.keys()
-    );
+    // No persona governs a Deployment without the app label: `unlabelled` has a table of its own.
+    let settable = Rule::all_settable().filter(|(_, rule)| *rule != Rule::AppLabelMissing);
+    assert_eq!(violations.len(), settable.count(), "{:?}", violations.keys());
     let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
     for (rule, object) in &violations {
         for cell in &cells {

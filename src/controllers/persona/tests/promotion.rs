@@ -232,15 +232,24 @@ fn many_findings_are_counted_behind_the_first() {
 }
 
 #[test]
-fn a_default_persona_is_unknown_whether_it_governs_something_or_not() {
+fn a_default_persona_is_ready_by_all_that_it_governs() {
     let everyone = Persona {
         app: "*".to_owned(),
         ..persona()
     };
-    let well = well();
-    for (list, reason) in [
-        (Vec::new(), "Unknown/NoDeployment/Governs no Deployment"),
-        (vec![("a", &well), ("b", &well)], "Unknown/DefaultPersona/"),
+    let (well, ill) = (well(), ill());
+    for (list, reason, since) in [
+        (Vec::new(), "Unknown/NoDeployment/Governs no Deployment", None),
+        (
+            vec![("a", &well), ("b", &well)],
+            "False/TooRecent/",
+            Some("1970-01-01T00:00:01Z"),
+        ),
+        (
+            vec![("a", &well), ("b", &ill)],
+            "False/WouldDeny/1 would be denied",
+            None,
+        ),
     ] {
         let deployments = deployments(list);
         let story = Story {
@@ -248,6 +257,6 @@ fn a_default_persona_is_unknown_whether_it_governs_something_or_not() {
             ..Story::begin()
         };
         story.says(&[reason]);
-        assert_eq!(story.since(), None);
+        assert_eq!(story.since(), since);
     }
 }
