@@ -77,15 +77,16 @@ pub const STARTS_BEFORE_EXPIRES: Rule = Rule {
     field_path: Some(".starts"),
     holds: |value, _| {
         let time = |key| serde_json::from_value::<Time>(value.get(key)?.clone()).ok();
-        // To evaluate a rule, an API server reads every time of the value, and by a stricter reader than a schema's.
+        // To compare times, an API server reads them by a stricter reader than that of a schema: of T and Z it takes no lower case.
         let is_strict = |key| {
-            let text = value.get(key).and_then(Value::as_str);
-            text.is_none_or(|text| !text.contains(['t', 'z']))
+            !value
+                .get(key)
+                .and_then(Value::as_str)
+                .is_some_and(|text| text.contains(['t', 'z']))
         };
-        if !is_strict("starts") || !is_strict("expires") {
-            return false;
-        }
-        value.get("starts").is_none() || time("starts").zip(time("expires")).is_some_and(|(from, to)| from < to)
+        let are_strict = is_strict("starts") && is_strict("expires");
+        value.get("starts").is_none()
+            || are_strict && time("starts").zip(time("expires")).is_some_and(|(from, to)| from < to)
     },
 };
 
