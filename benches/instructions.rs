@@ -1,5 +1,5 @@
-//! Counts the instructions of a review, step by step. `loadtest/instructions` runs it under callgrind and prints the counts. A
-//! count hardly varies with the machine or its load, so small differences are visible.
+//! Counts the instructions of a review, step by step, and of reading a file of personas. `loadtest/instructions` runs it
+//! under callgrind and prints the counts. A count hardly varies with the machine or its load, so small differences are visible.
 //!
 //! Prints one line for each counted step, in the order in which callgrind writes its parts.
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up ends")]
@@ -9,11 +9,12 @@ mod support;
 
 use std::hint::black_box;
 
+use dorgu::manifest;
 use dorgu::policy::answer::{Help, message, warnings};
 use dorgu::policy::decide;
 use dorgu::webhook::answer::Answer;
 use dorgu::webhook::review::{Review, Version};
-use support::payloads::{SHAPES, VARIANTS, Variant, review};
+use support::payloads::{SHAPES, VARIANTS, Variant, persona, review};
 
 /// How often each step is taken while callgrind counts; `loadtest/instructions` divides by it.
 const TIMES: usize = 10;
@@ -35,6 +36,12 @@ fn count<T>(what: &str, mut step: impl FnMut() -> T) {
 }
 
 fn main() {
+    // What reading places may cost file mode.
+    let file: Vec<String> = (0..100).map(persona).collect();
+    let file = file.join("---\n");
+    count(&format!("file personas {} read", file.len()), || {
+        manifest::each(black_box(&file), |document| drop(black_box(document)))
+    });
     let webhook = support::webhook(10_000);
     for shape in SHAPES {
         for variant in VARIANTS {

@@ -65,7 +65,7 @@ impl Loading<'_> {
                     "{kind:?} of {api_version:?} is no kind of ours; {API_VERSION} has ApplicationPersona, \
                      ClusterPersona and PersonaException"
                 );
-                self.problem(line_of(node, &[Step::Key("kind".to_owned())]), reason);
+                self.problem(node.nearest("/kind").line(), reason);
             }
             _ => self.skip(node, &format!("{api_version} {kind} is none of our business")),
         }
@@ -77,30 +77,27 @@ impl Loading<'_> {
             Some(items) if matches!(items.content, Content::List(_) | Content::Null) => {
                 items.items().iter().for_each(|item| self.document(item));
             }
-            Some(items) => self.problem(items.line, "items: must be a list".to_owned()),
+            Some(items) => self.problem(items.place.line(), "items: must be a list".to_owned()),
         }
     }
 
     fn persona(&mut self, node: &Node, api_version: &str, kind: &str) {
         let Some(schema) = self.kinds.find(api_version, kind) else {
-            return self.problem(node.line, format!("no schema for {kind} of {api_version}"));
+            return self.problem(node.place.line(), format!("no schema for {kind} of {api_version}"));
         };
         let created = match schema.create(node.to_value(), DEFAULT_NAMESPACE) {
             Ok(created) => created,
             Err(errors) => return self.refuse(node, &errors),
         };
         let Some(name) = created.object["metadata"]["name"].as_str().map(str::to_owned) else {
-            let line = line_of(
-                node,
-                &[Step::Key("metadata".to_owned()), Step::Key("generateName".to_owned())],
-            );
+            let line = node.nearest("/metadata/generateName").line();
             return self.problem(
                 line,
                 "metadata.name: Required value: names are not generated for files".to_owned(),
             );
         };
         for warning in &created.warnings {
-            let line = line_of(node, warning.path.steps());
+            let line = node.nearest(&warning.path.pointer()).line();
             self.contents
                 .warnings
                 .push(FileProblem::at(self.file, line, warning.to_string()));
@@ -112,27 +109,27 @@ impl Loading<'_> {
                     self.doubts(node, &served);
                     Object::Application(served)
                 }
-                Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
+                Err(error) => return self.problem(node.place.line(), format!("cannot be read: {error}")),
             },
             "PersonaException" => match serde_json::from_value::<PersonaException>(created.object) {
                 Ok(exception) => match Exception::parse(&exception) {
                     Ok(exception) => Object::Exception(Arc::new(exception)),
                     Err(error) => {
-                        return self.problem(line_of(node, &[Step::Key("spec".to_owned())]), error.to_string());
+                        return self.problem(node.nearest("/spec").line(), error.to_string());
                     }
                 },
-                Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
+                Err(error) => return self.problem(node.place.line(), format!("cannot be read: {error}")),
             },
             _ => match serde_json::from_value::<ClusterPersona>(created.object) {
                 Ok(persona) => {
                     let rules = persona.spec.policies.map(|policies| policies.rules);
                     Object::Cluster(Box::new((name, rules.unwrap_or_default())))
                 }
-                Err(error) => return self.problem(node.line, format!("cannot be read: {error}")),
+                Err(error) => return self.problem(node.place.line(), format!("cannot be read: {error}")),
             },
         };
         self.contents.things.push(Thing {
-            line: node.line,
+            line: node.place.line(),
             object,
         });
     }
@@ -140,8 +137,8 @@ impl Loading<'_> {
     /// Warns of values that are valid but probably not intended.
     fn doubts(&mut self, node: &Node, served: &Served) {
         for problem in &served.persona.problems {
-            let keys = problem.field.split('.').map(|key| Step::Key(key.to_owned()));
-            let line = line_of(node, &keys.collect::<Vec<_>>());
+            // Its keys have no character that a pointer escapes.
+            let line = node.nearest(&format!("/{}", problem.field.replace('.', "/"))).line();
             let reason = format!("{}: {:?} {}", problem.field, problem.value, problem.flaw.as_str());
             self.contents.warnings.push(FileProblem::at(self.file, line, reason));
         }
@@ -157,7 +154,7 @@ impl Loading<'_> {
                 let mode = ModeWish::read_beside(labels.get(ModeWish::KEY), annotation);
                 let object = Object::Namespace(Box::new((name, mode)));
                 self.contents.things.push(Thing {
-                    line: node.line,
+                    line: node.place.line(),
                     object,
                 });
             }
@@ -167,8 +164,8 @@ impl Loading<'_> {
 
     fn refuse(&mut self, node: &Node, errors: &[FieldError]) {
         for error in errors {
-            let hint = rule_hint(node, error.path.steps()).unwrap_or_default();
-            self.problem(line_of(node, error.path.steps()), format!("{error}{hint}"));
+            let hint = rule_hint(node, error).unwrap_or_default();
+            self.problem(node.nearest(&error.path.pointer()).line(), format!("{error}{hint}"));
         }
     }
 
@@ -177,15 +174,15 @@ impl Loading<'_> {
     }
 
     fn skip(&mut self, node: &Node, why: &str) {
-        tracing::debug!(file = %self.file.display(), line = node.line, why, "document skipped");
+        tracing::debug!(file = %self.file.display(), line = node.place.line(), why, "document skipped");
         self.contents.skipped += 1;
     }
 }
 
-/// What to write instead of the rule that a path leads to, where its name is wrong.
-fn rule_hint(node: &Node, steps: &[Step]) -> Option<String> {
+/// What to write instead of the rule at the place of an error, where its name is wrong.
+fn rule_hint(node: &Node, error: &FieldError) -> Option<String> {
     let key = |step: &Step, name: &str| matches!(step, Step::Key(key) if key == name);
-    let is_rule = match steps {
+    let is_rule = match error.path.steps() {
         [.., list, Step::Index(_)] => key(list, "rules"),
         [.., list, Step::Index(_), field] => key(list, "rules") && key(field, "rule"),
         _ => false,
@@ -193,31 +190,10 @@ fn rule_hint(node: &Node, steps: &[Step]) -> Option<String> {
     if !is_rule {
         return None;
     }
-    let value = node_at(node, steps)?.to_value();
+    let found = node.nearest(&error.path.pointer());
+    let value = (found.missing == 0).then(|| found.node.to_value())?;
     match Rule::parse_settable(value.as_str()?).err()? {
         NotSettable::WithoutLevel => Some("; this rule has no level".to_owned()),
         NotSettable::Unknown { nearest } => Some(format!("; did you mean {nearest}?")),
     }
-}
-
-/// The value that a path leads to.
-fn node_at<'n>(node: &'n Node, steps: &[Step]) -> Option<&'n Node> {
-    steps.iter().try_fold(node, |here, step| match step {
-        Step::Key(key) => here.entry(key).map(|entry| &entry.value),
-        Step::Index(index) => here.items().get(*index),
-    })
-}
-
-/// The line of the field that a path leads to, or of its nearest ancestor that exists.
-fn line_of(node: &Node, steps: &[Step]) -> usize {
-    let (mut here, mut line) = (node, node.line);
-    for step in steps {
-        let next = match step {
-            Step::Key(key) => here.entry(key).map(|entry| (&entry.value, entry.line)),
-            Step::Index(index) => here.items().get(*index).map(|item| (item, item.line)),
-        };
-        let Some(next) = next else { break };
-        (here, line) = next;
-    }
-    line
 }

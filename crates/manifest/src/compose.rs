@@ -1,11 +1,13 @@
-//! Builds one tree for each document from the events of the YAML parser. Here anchors and merge keys are expanded, and sizes
-//! are bounded.
+//! Builds one tree for each document from the events of the YAML parser. Here aliases are expanded, and sizes are
+//! bounded.
 
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
+use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag};
 
-use super::{Content, Documents, Entry, MAX_COPIED, MAX_DEPTH, MAX_VALUES, Node, ReadError, scalar};
+use super::merge::{Merged, merge};
+use super::spans::Spans;
+use super::{Content, Documents, Entry, Link, MAX_COPIED, MAX_DEPTH, MAX_VALUES, Node, Place, ReadError, scalar};
 
 /// Reads every document of a YAML or JSON text, up to the first error.
 pub fn read(text: &str) -> Documents {
@@ -17,10 +19,16 @@ pub fn read(text: &str) -> Documents {
 /// Like [`read`], but passes on every document as soon as it is complete, so that only one tree of a long text is in memory.
 /// Returns the error that ended reading, if any.
 pub fn each(text: &str, mut take: impl FnMut(Node)) -> Option<ReadError> {
+    let spans = match Spans::new(text) {
+        Ok(spans) => spans,
+        Err(error) => return Some(error),
+    };
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut composer = Composer::default();
-    for event in Parser::new_from_str_with_options(text.trim_start_matches('\u{feff}'), options) {
+    options.emit_anchor_events = true;
+    let parser = Parser::new_from_str_with_options(spans.text(), options);
+    let mut composer = Composer::new(spans);
+    for event in parser {
         let step = match event {
             Ok((event, span)) => composer.take(event, &span),
             Err(error) => Err(syntax(&error)),
@@ -49,14 +57,16 @@ fn mistake<T>(line: usize, reason: impl Into<String>) -> Result<T, ReadError> {
     })
 }
 
-#[derive(Default)]
-struct Composer {
+struct Composer<'t> {
+    spans: Spans<'t>,
     /// The document that has just become complete.
     document: Option<Node>,
     /// Open lists and maps, the innermost last.
     open: Vec<Open>,
+    /// A scalar whose anchor is the next event, and the parser's number for the anchor.
+    anchored: Option<(Sized, usize)>,
     /// Nodes with an anchor, by the parser's number for it.
-    anchors: HashMap<usize, Sized>,
+    anchors: HashMap<usize, Anchored>,
     /// The number of values so far.
     values: usize,
     /// The number of values that the anchors hold, those of earlier documents included.
@@ -66,8 +76,8 @@ struct Composer {
 }
 
 struct Open {
-    line: usize,
-    anchor: usize,
+    place: Place,
+    anchor: Option<(usize, Place)>,
     size: Size,
     kind: OpenKind,
 }
@@ -78,15 +88,21 @@ enum OpenKind {
         entries: Vec<Entry>,
         lines: HashMap<String, usize>,
         key: Option<Key>,
-        merged: Vec<Node>,
+        merged: Vec<Merged>,
     },
 }
 
 /// A key that waits for its value.
 struct Key {
     text: String,
-    line: usize,
+    place: Place,
     merge: bool,
+}
+
+/// A node that aliases may name, and its `&name`.
+struct Anchored {
+    value: Sized,
+    anchor: Place,
 }
 
 /// The number of values in a node, its depth, and the bytes of its text.
@@ -115,67 +131,107 @@ struct Sized {
     merge: bool,
 }
 
-impl Composer {
+impl<'t> Composer<'t> {
+    fn new(spans: Spans<'t>) -> Self {
+        Composer {
+            spans,
+            document: None,
+            open: Vec::new(),
+            anchored: None,
+            anchors: HashMap::new(),
+            values: 0,
+            kept: 0,
+            copied: 0,
+        }
+    }
+
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), ReadError> {
-        let line = span.start.line();
         match event {
-            Event::DocumentStart(..) => self.anchors.clear(),
+            Event::DocumentStart(explicit, _) => {
+                self.anchors.clear();
+                if explicit {
+                    self.spans.pass(span);
+                }
+            }
+            Event::DocumentEnd => self.spans.pass(span),
             Event::Scalar(text, style, anchor, tag) => {
+                let place = self.spans.scalar(span, style, self.after_key() && anchor == 0);
                 let content = match scalar_content(&text, style, tag.as_deref()) {
                     Ok(content) => content,
-                    Err(reason) => return mistake(line, reason),
+                    Err(reason) => return mistake(place.line(), reason),
                 };
-                let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
-                let size = Size::of_text(text.len());
-                self.place(
-                    Sized {
-                        node: Node { line, content },
-                        size,
-                        merge,
-                    },
-                    anchor,
-                )?;
+                let scalar = Sized {
+                    node: Node::new(place, content),
+                    size: Size::of_text(text.len()),
+                    merge: style == ScalarStyle::Plain && tag.is_none() && text == "<<",
+                };
+                if anchor == 0 {
+                    self.place(scalar, None)?;
+                } else {
+                    self.anchored = Some((scalar, anchor));
+                }
             }
-            Event::SequenceStart(_, anchor, _) => {
-                self.start(line, anchor, OpenKind::List(Vec::new()))?;
+            Event::Anchor(number, _) => {
+                let place = self.spans.anchor(span);
+                match (self.anchored.take(), self.open.last_mut()) {
+                    (Some((scalar, number)), _) => self.place(scalar, Some((number, place)))?,
+                    (None, Some(open)) => open.anchor = Some((number, place)),
+                    (None, None) => {}
+                }
             }
-            Event::MappingStart(_, anchor, _) => {
+            Event::SequenceStart(style, ..) => {
+                let dashed = style == StructureStyle::Block && self.after_key();
+                let place = self.spans.open(span, dashed);
+                self.start(place, OpenKind::List(Vec::new()))?;
+            }
+            Event::MappingStart(..) => {
                 let kind = OpenKind::Map {
                     entries: Vec::new(),
                     lines: HashMap::new(),
                     key: None,
                     merged: Vec::new(),
                 };
-                self.start(line, anchor, kind)?;
+                let place = self.spans.open(span, false);
+                self.start(place, kind)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end()?,
-            Event::Alias(anchor) => {
-                let Some(named) = self.anchors.get(&anchor) else {
+            Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
+            Event::Alias(number) => {
+                let alias = self.spans.alias(span);
+                let line = alias.line();
+                let Some(named) = self.anchors.get(&number) else {
                     // The parser rejects unknown names, so this one is still open.
                     return mistake(line, "this alias stands inside the value that it names");
                 };
-                let copy = copied(&mut self.copied, named, line)?;
-                self.place(copy, 0).map_err(|error| ReadError { line, ..error })?;
+                let mut copy = copied(&mut self.copied, &named.value, line)?;
+                let anchor = named.anchor;
+                copy.node = copy.node.linked(Link::Alias { alias, anchor });
+                self.place(copy, None).map_err(|error| ReadError { line, ..error })?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn start(&mut self, line: usize, anchor: usize, kind: OpenKind) -> Result<(), ReadError> {
+    /// Whether the next node is the value of a map's entry.
+    fn after_key(&self) -> bool {
+        let innermost = self.open.last().map(|open| &open.kind);
+        matches!(innermost, Some(OpenKind::Map { key: Some(_), .. }))
+    }
+
+    fn start(&mut self, place: Place, kind: OpenKind) -> Result<(), ReadError> {
         if self.open.len() >= MAX_DEPTH {
-            return mistake(line, format!("nested deeper than {MAX_DEPTH} levels"));
+            return mistake(place.line(), format!("nested deeper than {MAX_DEPTH} levels"));
         }
         self.open.push(Open {
-            line,
-            anchor,
+            place,
+            anchor: None,
             size: Size::of_text(0),
             kind,
         });
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), ReadError> {
+    fn end(&mut self, span: &Span) -> Result<(), ReadError> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let content = match open.kind {
             OpenKind::List(items) => Content::List(items),
@@ -183,10 +239,7 @@ impl Composer {
                 entries, lines, merged, ..
             } => Content::Map(merge(entries, lines, merged)?),
         };
-        let node = Node {
-            line: open.line,
-            content,
-        };
+        let node = Node::new(self.spans.close(open.place, span), content);
         // The children were counted when they were placed. Only the collection itself is new.
         self.values = self.values.saturating_sub(open.size.values.saturating_sub(1));
         self.place(
@@ -200,22 +253,24 @@ impl Composer {
     }
 
     /// Adds a complete node to the innermost open collection, or to the documents.
-    fn place(&mut self, placed: Sized, anchor: usize) -> Result<(), ReadError> {
+    fn place(&mut self, mut placed: Sized, anchor: Option<(usize, Place)>) -> Result<(), ReadError> {
+        let line = placed.node.place.line();
         self.values = self.values.saturating_add(placed.size.values);
         if self.values > MAX_VALUES {
-            return mistake(placed.node.line, format!("more than {MAX_VALUES} values"));
+            return mistake(line, format!("more than {MAX_VALUES} values"));
         }
         if self.open.len() + placed.size.depth > MAX_DEPTH {
-            return mistake(placed.node.line, format!("nested deeper than {MAX_DEPTH} levels"));
+            return mistake(line, format!("nested deeper than {MAX_DEPTH} levels"));
         }
-        if anchor != 0 {
+        if let Some((number, anchor)) = anchor {
             // Every anchor keeps a copy, and anchored values may contain anchored values.
             self.kept = self.kept.saturating_add(placed.size.values);
             if self.kept > MAX_VALUES {
-                return mistake(placed.node.line, format!("anchors hold more than {MAX_VALUES} values"));
+                return mistake(line, format!("anchors hold more than {MAX_VALUES} values"));
             }
-            let copy = copied(&mut self.copied, &placed, placed.node.line)?;
-            self.anchors.insert(anchor, copy);
+            placed.node = placed.node.linked(Link::Anchor { anchor });
+            let value = copied(&mut self.copied, &placed, line)?;
+            self.anchors.insert(number, Anchored { value, anchor });
         }
         let Some(open) = self.open.last_mut() else {
             if placed.node.content != Content::Null {
@@ -236,20 +291,26 @@ impl Composer {
             } => match key.take() {
                 None => {
                     let text = key_text(&placed.node)?;
-                    let line = placed.node.line;
+                    let place = match placed.node.link.as_deref() {
+                        Some(Link::Alias { alias, .. }) => *alias,
+                        _ => placed.node.place,
+                    };
                     if let Some(first) = lines.insert(text.clone(), line) {
                         return mistake(line, format!("key {text:?} is set twice, first at line {first}"));
                     }
                     *key = Some(Key {
                         text,
-                        line,
+                        place,
                         merge: placed.merge,
                     });
                 }
-                Some(key) if key.merge => merged.push(placed.node),
+                Some(key) if key.merge => merged.push(Merged {
+                    key: key.place,
+                    source: placed.node,
+                }),
                 Some(key) => entries.push(Entry {
                     key: key.text,
-                    line: key.line,
+                    place: key.place,
                     value: placed.node,
                 }),
             },
@@ -268,30 +329,6 @@ fn copied(so_far: &mut usize, named: &Sized, line: usize) -> Result<Sized, ReadE
         );
     }
     Ok(named.clone())
-}
-
-/// Adds the entries of other maps that `<<` brings in. The map's own entries win.
-fn merge(
-    mut entries: Vec<Entry>,
-    mut lines: HashMap<String, usize>,
-    merged: Vec<Node>,
-) -> Result<Vec<Entry>, ReadError> {
-    lines.remove("<<");
-    let sources = merged.into_iter().flat_map(|node| match node.content {
-        Content::List(nodes) => nodes,
-        _ => vec![node],
-    });
-    for source in sources {
-        let Content::Map(others) = source.content else {
-            return mistake(source.line, "'<<' takes a map or a list of maps");
-        };
-        for entry in others {
-            if lines.insert(entry.key.clone(), entry.line).is_none() {
-                entries.push(entry);
-            }
-        }
-    }
-    Ok(entries)
 }
 
 fn scalar_content(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Content, String> {
@@ -330,7 +367,7 @@ fn key_text(node: &Node) -> Result<String, ReadError> {
         Content::Text(text) => Ok(text.clone()),
         Content::Bool(flag) => Ok(flag.to_string()),
         Content::Number(number) => Ok(number.to_string()),
-        Content::Null => mistake(node.line, "a key must not be empty"),
-        Content::List(_) | Content::Map(_) => mistake(node.line, "a key must be text, not a list or a map"),
+        Content::Null => mistake(node.place.line(), "a key must not be empty"),
+        Content::List(_) | Content::Map(_) => mistake(node.place.line(), "a key must be text, not a list or a map"),
     }
 }

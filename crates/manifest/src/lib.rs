@@ -1,16 +1,22 @@
-//! Reads YAML manifests into trees with line numbers.
+//! Reads YAML manifests into trees in which every key and value knows its place in the text.
 //!
 //! One parser reads YAML and JSON. It understands scalars as `kubectl` does (YAML 1.1: `yes` is true, `010` is eight), expands
 //! anchors and merge keys, rejects a key that is set twice, and bounds sizes. It knows no Kubernetes kind and no file. Start
-//! reading at [`each`].
+//! reading at [`each`]; [`Node::nearest`] finds the place of a field.
 
 mod compose;
+mod merge;
+mod place;
 mod scalar;
 pub mod schema;
+mod spans;
+
+use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 
 pub use compose::{each, read};
+pub use place::{Found, Link, Place};
 
 /// How many values (scalars, lists and maps, after anchors are expanded) one text may hold.
 pub const MAX_VALUES: usize = 1_000_000;
@@ -38,11 +44,13 @@ pub struct ReadError {
     pub reason: String,
 }
 
-/// A value and its line.
+/// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Line of its first character, counted from 1.
-    pub line: usize,
+    /// Where it stands; for a value that an alias or a merge key brings in, where its anchor's value stands.
+    pub place: Place,
+    /// Why it may stand at several paths, if it may. Shared, as few nodes have one and one merge key may link many.
+    pub link: Option<Arc<Link>>,
     /// The value.
     pub content: Content,
 }
@@ -69,13 +77,21 @@ pub enum Content {
 pub struct Entry {
     /// The key, as text.
     pub key: String,
-    /// Line of the key, counted from 1.
-    pub line: usize,
+    /// Where the key stands.
+    pub place: Place,
     /// The value.
     pub value: Node,
 }
 
 impl Node {
+    fn new(place: Place, content: Content) -> Self {
+        Node {
+            place,
+            link: None,
+            content,
+        }
+    }
+
     /// The entry of a map. `None` where the key is absent, and where the node is not a map.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
@@ -100,7 +116,7 @@ impl Node {
         }
     }
 
-    /// The value without its lines.
+    /// The value without its places.
     pub fn to_value(&self) -> Value {
         match &self.content {
             Content::Null => Value::Null,

@@ -5,6 +5,9 @@ use serde_json::json;
 
 use super::*;
 
+mod places;
+mod write;
+
 /// The values of all documents of a valid text.
 #[track_caller]
 fn values(text: &str) -> Vec<Value> {
@@ -40,12 +43,15 @@ fn what_stands_before_a_mistake_is_read() {
 fn every_value_and_key_knows_its_line() {
     let read = read("# head\nspec:\n  ports:\n  - port: 1\n  -\n    port: 2\n  text: |\n    x\n---\n{a: {b: 1}}\n");
     let spec = read.documents[0].entry("spec").unwrap();
-    assert_eq!((spec.line, spec.value.line), (2, 3));
+    assert_eq!((spec.place.line(), spec.value.place.line()), (2, 3));
     let ports = &spec.value.entry("ports").unwrap().value;
-    assert_eq!(ports.items().iter().map(|item| item.line).collect::<Vec<_>>(), [4, 6]);
-    assert_eq!(ports.items()[1].entry("port").unwrap().line, 6);
-    assert_eq!(spec.value.entry("text").unwrap().line, 7);
-    assert_eq!(read.documents[1].line, 10);
+    assert_eq!(
+        ports.items().iter().map(|item| item.place.line()).collect::<Vec<_>>(),
+        [4, 6]
+    );
+    assert_eq!(ports.items()[1].entry("port").unwrap().place.line(), 6);
+    assert_eq!(spec.value.entry("text").unwrap().place.line(), 7);
+    assert_eq!(read.documents[1].place.line(), 10);
 }
 
 #[test]

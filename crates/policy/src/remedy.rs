@@ -5,6 +5,7 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use serde_json::{Value, json};
 
+use super::field;
 use super::finding::{ContainerRef, Fact, Finding, Place};
 use super::fix::{self, Change, Level, Plan, Setting};
 use super::workload::Workload;
@@ -51,11 +52,7 @@ impl Editor {
 
     fn change(&mut self, change: &Change<'_>) {
         let base = self.base(change.level);
-        let target = match change.field.split_once('[') {
-            _ if change.field.is_empty() => base,
-            Some((map, key)) => join(&base, map.split('.').chain([key.trim_end_matches(']')])),
-            None => join(&base, change.field.split('.')),
-        };
+        let target = field::below(&base, change.field);
         match &change.to {
             Setting::Unset => self.remove(&target),
             Setting::Removed => self.remove_items(&target, &change.from),
@@ -80,24 +77,18 @@ impl Editor {
 
     /// Where the level's fields start. A container is addressed by position, so its name is tested first.
     fn base(&mut self, level: Level<'_>) -> PointerBuf {
-        let pod = ["spec", "template", "spec"];
-        match level {
-            Level::Object => path(&[]),
-            Level::Label(key) => path(&["metadata", "labels", key]),
-            Level::Pod => path(&pod),
-            Level::Container(ContainerRef { kind, index, name }) => {
-                let base = join(&path(&pod), [kind.list(), &index.to_string()]);
-                let test = TestOperation {
-                    path: join(&base, ["name"]),
-                    value: json!(name),
-                };
-                let test = PatchOperation::Test(test);
-                if !self.operations.contains(&test) {
-                    self.operations.push(test);
-                }
-                base
+        let base = field::base(level);
+        if let Level::Container(ContainerRef { name, .. }) = level {
+            let test = TestOperation {
+                path: join(&base, ["name"]),
+                value: json!(name),
+            };
+            let test = PatchOperation::Test(test);
+            if !self.operations.contains(&test) {
+                self.operations.push(test);
             }
         }
+        base
     }
 
     fn at(&self, pointer: &PointerBuf) -> Option<&Value> {
@@ -106,7 +97,7 @@ impl Editor {
 
     /// Sets a value: missing parents are added as empty objects, a present value is tested before it is replaced.
     fn set(&mut self, target: &PointerBuf, value: Value) {
-        let mut parent = path(&[]);
+        let mut parent = PointerBuf::new();
         let tokens: Vec<String> = target.tokens().map(|token| token.decoded().into_owned()).collect();
         for token in tokens.iter().take(tokens.len().saturating_sub(1)) {
             parent = join(&parent, [token.as_str()]);
@@ -161,10 +152,6 @@ impl Editor {
 
 fn probe(path: &str, port: &Value) -> Value {
     json!({"httpGet": {"path": path, "port": port}})
-}
-
-fn path(tokens: &[&str]) -> PointerBuf {
-    PointerBuf::from_tokens(tokens.iter().copied())
 }
 
 fn join<'t>(base: &PointerBuf, tokens: impl IntoIterator<Item = &'t str>) -> PointerBuf {

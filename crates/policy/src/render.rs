@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use super::exception::Exception;
+use super::field;
 use super::finding::{Escalation, Fact, Finding, ModeHolder, Place, Rule};
 use super::fix::{self, Change, Setting};
 use super::image::Reference;
@@ -300,50 +301,24 @@ pub struct FieldPath<'a>(pub &'a Finding<'a>);
 
 impl Display for FieldPath<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match (&self.0.place, &self.0.fact) {
+        match field::observed(self.0) {
+            Some((level, path)) => write!(f, "{}{path}", Prefix(&level)),
             // Findings about the persona or the namespace name no field of the object under review.
-            (
-                _,
-                Fact::Unreadable { .. }
-                | Fact::Duplicate { .. }
-                | Fact::ModeUnknown { .. }
-                | Fact::ModeMisplaced { .. },
-            ) => Ok(()),
-            // The user is set in another field than the one that demands non-root, perhaps at another level.
-            (place, Fact::RunsAsRoot { user: Some(user), .. }) => {
-                let field = if user.account.is_some() {
-                    "windowsOptions.runAsUserName"
-                } else {
-                    "runAsUser"
-                };
-                write!(f, "{}.securityContext.{field}", Level(place, user.from_pod))
-            }
-            (place, Fact::Escalation(Escalation::HostProcess { from_pod })) => {
-                write!(
-                    f,
-                    "{}.securityContext.windowsOptions.hostProcess",
-                    Level(place, *from_pod)
-                )
-            }
-            (Place::Object(path), Fact::SelectorLabel { key, .. }) => write!(f, "{path}[{}]", Shown(key)),
-            (Place::Object(path), _) => f.write_str(path),
-            (Place::Pod(path), _) => write!(f, "spec.template.spec.{path}"),
-            (Place::Container(c, path), _) => {
-                write!(f, "spec.template.spec.{}[{}].{path}", c.kind.list(), Shown(c.name))
-            }
+            None => Ok(()),
         }
     }
 }
 
-/// The container of a place, or its pod where a setting is inherited from there.
-struct Level<'a>(&'a Place<'a>, bool);
+/// The path of a level, up to its fields.
+struct Prefix<'a>(&'a fix::Level<'a>);
 
-impl Display for Level<'_> {
+impl Display for Prefix<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("spec.template.spec")?;
-        match self {
-            Level(Place::Container(c, _), false) => write!(f, ".{}[{}]", c.kind.list(), Shown(c.name)),
-            _ => Ok(()),
+        match self.0 {
+            fix::Level::Object => Ok(()),
+            fix::Level::Label(key) => write!(f, "metadata.labels[{}]", Shown(key)),
+            fix::Level::Pod => f.write_str("spec.template.spec."),
+            fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name)),
         }
     }
 }
@@ -354,15 +329,15 @@ pub struct FixLine<'a>(pub &'a Change<'a>);
 impl Display for FixLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Change { level, field, from, to } = self.0;
-        match level {
-            fix::Level::Object => {}
-            fix::Level::Label(key) => write!(f, "metadata.labels[{}]", Shown(key))?,
-            fix::Level::Pod => f.write_str("spec.template.spec.")?,
-            fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name))?,
-        }
         // A quantity is a text that looks like a number.
         let is_quantity = field.starts_with("resources.");
-        write!(f, "{field}: {} -> {}", Value(from, is_quantity), Value(to, is_quantity))
+        let prefix = Prefix(level);
+        write!(
+            f,
+            "{prefix}{field}: {} -> {}",
+            Value(from, is_quantity),
+            Value(to, is_quantity)
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the corpus (`tests/cases`) cannot express: properties, and the JSON patches.
 
+mod fields;
 mod fixes;
 mod images;
 mod large;

@@ -22,6 +22,19 @@ impl Path {
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
+
+    /// The path as a JSON pointer (RFC 6901).
+    pub fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        for step in &self.0 {
+            pointer.push('/');
+            match step {
+                Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+                Step::Index(index) => pointer.push_str(&index.to_string()),
+            }
+        }
+        pointer
+    }
 }
 
 impl fmt::Display for Path {
