@@ -7,29 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::policy::{Persona, Personas, Strictest};
-
-/// Some personas, and their joint demands.
-#[derive(Debug, Default)]
-struct Joint {
-    list: Box<[Arc<Persona>]>,
-    strictest: Option<Strictest>,
-}
-
-impl Joint {
-    fn of<'p>(personas: impl Iterator<Item = &'p Arc<Persona>>) -> Joint {
-        let mut list: Vec<Arc<Persona>> = personas.cloned().collect();
-        list.sort_by(|a, b| a.name.cmp(&b.name));
-        Joint {
-            strictest: (list.len() > 1).then(|| Strictest::compile(&list)),
-            list: list.into(),
-        }
-    }
-
-    fn personas(&self) -> Personas<'_> {
-        Personas::compiled(&self.list, self.strictest.as_ref())
-    }
-}
+use crate::policy::{Joint, Persona, Personas};
 
 /// The default personas for the apps of one namespace.
 #[derive(Debug, Default)]

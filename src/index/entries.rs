@@ -8,7 +8,7 @@ use crate::api::levels::PlatformRule;
 use crate::policy::exception::Target;
 use crate::policy::text::Text;
 use crate::policy::workload::first_image;
-use crate::policy::{Exception, Matching, ModeWish, Names, Persona};
+use crate::policy::{Exception, Matching, ModeWish, Names, ObjectLabels, Persona};
 
 /// A persona, with the data that shows whether the object behind it has changed.
 #[derive(Clone, Debug)]
@@ -153,6 +153,8 @@ pub struct Deployment {
     pub name: Box<str>,
     /// Its labels.
     pub labels: AppLabels,
+    /// `metadata.labels` as JSON, which the selectors of personas are matched against; empty where there are none.
+    pub all_labels: Box<str>,
     /// `spec.selector.matchLabels`; may be empty where `--match` does not read it.
     pub selected: AppLabels,
     /// The running state; `None` where no field names an app, since then no one reads it.
@@ -213,6 +215,11 @@ impl Deployment {
         }
     }
 
+    /// Its labels, for the selectors of personas.
+    pub fn object_labels(&self) -> ObjectLabels<'_> {
+        ObjectLabels::Json(&self.all_labels)
+    }
+
     /// The apps it may belong to, each once.
     pub(super) fn apps(&self, matching: Matching) -> Vec<&str> {
         let mut apps: Vec<&str> = Vec::new();
@@ -233,6 +240,7 @@ impl Deployment {
         }
         if self.names().in_order(matching).next().is_none() {
             self.running = None;
+            self.all_labels = Box::default();
         }
         self
     }

@@ -112,8 +112,11 @@ impl Snapshot {
             Target::App(app) => {
                 let of_app = self.app_deployments.get(namespace, app);
                 let all = of_app.iter().flat_map(|of_app| &of_app.deployments).map(Arc::as_ref);
-                all.filter(|deployment| self.governed(namespace, deployment.names()).app == &**app)
-                    .collect()
+                let is_governed = |deployment: &&Deployment| {
+                    let (names, labels) = (deployment.names(), deployment.object_labels());
+                    self.governed(namespace, names, labels, &mut None).app == &**app
+                };
+                all.filter(is_governed).collect()
             }
             Target::Deployment(name) => self.deployment(namespace, name).into_iter().collect(),
         }

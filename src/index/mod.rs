@@ -12,6 +12,7 @@ mod clock;
 mod defaults;
 mod entries;
 pub mod fingerprint;
+mod governing;
 mod granted;
 mod shared;
 mod snapshot;

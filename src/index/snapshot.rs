@@ -11,9 +11,7 @@ use super::granted::Granted;
 use super::shared::Shared;
 use super::table::{Keyed, Table};
 use super::tally::Tally;
-use crate::policy::{
-    DEFAULT_APP, Governed, MatchStrength, Matching, Mode, ModeWish, Names, Persona, Personas, PlatformRules,
-};
+use crate::policy::{DEFAULT_APP, Matching, Mode, ModeWish, Persona, Personas, PlatformRules};
 
 /// Personas, namespaces and Deployments as they were at one moment.
 #[derive(Clone, Debug, Default)]
@@ -117,74 +115,7 @@ impl Snapshot {
         Personas::compiled(list, shared.map(|shared| &shared.strictest))
     }
 
-    /// The personas that govern an object with these names: those of the first name that has any. Where no name has one, the
-    /// default personas govern, with [`Matching::Label`] only an object with a label.
-    pub fn governed<'s>(&'s self, namespace: &str, names: Names<'s>) -> Governed<'s> {
-        let governed = self.governed_by_name(namespace, names);
-        if self.defaults.is_empty() {
-            return governed;
-        }
-        match governed.personas.is_empty() {
-            true => self.governed_by_default(namespace, names),
-            false => Governed {
-                binding: self.defaults.beside_own(namespace),
-                ..governed
-            },
-        }
-    }
-
-    /// The same without default personas.
-    pub fn governed_by_name<'s>(&'s self, namespace: &str, names: Names<'s>) -> Governed<'s> {
-        let found = names.in_order(self.matching).find_map(|(_, app)| {
-            let personas = self.find(namespace, app);
-            (!personas.is_empty()).then_some((app, personas))
-        });
-        let (app, personas) = found.unwrap_or((names.label, Personas::default()));
-        Governed {
-            app,
-            personas,
-            ..Governed::default()
-        }
-    }
-
-    fn governed_by_default<'s>(&'s self, namespace: &str, names: Names<'s>) -> Governed<'s> {
-        let (personas, binding) = match names.label.is_empty() && self.matching == Matching::Label {
-            true => Default::default(),
-            false => self.defaults.without_own(namespace),
-        };
-        Governed {
-            app: names.label,
-            by_default: !(personas.is_empty() && binding.is_empty()),
-            personas,
-            binding,
-            ..Governed::default()
-        }
-    }
-
-    /// The Deployments that a default persona governs, by namespace and name. One of the platform also governs Deployments of
-    /// other namespaces that are opted in. Reads all Deployments.
-    pub fn governed_by(&self, default: &Persona) -> Vec<&Arc<Deployment>> {
-        let is_platform = self.defaults.platform() == Some(&default.namespace);
-        let is_in_reach = |namespace: &str| match namespace == default.namespace {
-            true => true,
-            false => {
-                is_platform && (default.is_binding || !self.defaults.are_in(namespace)) && self.is_opted_in(namespace)
-            }
-        };
-        let is_governed = |deployment: &Deployment| {
-            let governed = self.governed(&deployment.namespace, deployment.names());
-            governed.by_default || (default.is_binding && !governed.is_empty())
-        };
-        let in_reach = self
-            .deployments
-            .iter()
-            .filter(|deployment| is_in_reach(&deployment.namespace));
-        let mut governed: Vec<&Arc<Deployment>> = in_reach.filter(|deployment| is_governed(deployment)).collect();
-        governed.sort_by(|a, b| a.key().cmp(&b.key()));
-        governed
-    }
-
-    fn is_opted_in(&self, namespace: &str) -> bool {
+    pub(super) fn is_opted_in(&self, namespace: &str) -> bool {
         self.namespace(namespace).is_some_and(|namespace| namespace.is_opted_in)
     }
 
@@ -243,25 +174,6 @@ impl Snapshot {
     /// How many personas there are, by phase and tier.
     pub fn tally(&self) -> Tally {
         self.tally
-    }
-
-    /// The Deployments that belong to an app, by name: those that match it most strongly, except those that match another
-    /// governed app more strongly. A review of each of them is answered by this app's personas.
-    pub fn workloads(&self, namespace: &str, app: &str) -> Vec<&Arc<Deployment>> {
-        let app_deployments = self.app_deployments.get(namespace, app);
-        let app_deployments = app_deployments.map_or(&[][..], |app_deployments| &app_deployments.deployments);
-        let governed = |deployment: &Deployment| {
-            let mut claims = deployment.names().in_order(self.matching);
-            let first = claims.find(|(_, app)| !self.find(namespace, app).is_empty());
-            first.and_then(|(strength, leads_to)| (leads_to == app).then_some(strength))
-        };
-        let ours = app_deployments
-            .iter()
-            .filter_map(|deployment| Some((governed(deployment)?, deployment)));
-        let ours: Vec<(MatchStrength, &Arc<Deployment>)> = ours.collect();
-        let strongest = ours.iter().map(|(strength, _)| *strength).min();
-        let on_it = ours.into_iter().filter(|(strength, _)| Some(*strength) == strongest);
-        on_it.map(|(_, deployment)| deployment).collect()
     }
 
     /// The stored entry when it equals `stored`. Otherwise `stored`, with the stored persona where its demands did not change.

@@ -7,18 +7,23 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use self::exceptions::{excepted, found};
 use super::granted::Granted;
 use super::*;
+use crate::api::ApplicationPersona;
 use crate::api::application_persona::Tier;
 use crate::api::application_persona::status::Phase;
-use crate::policy::{DEFAULT_APP, Mode, ModeWish, Names, Persona, PlatformRules};
+use crate::policy::selector::Selector;
+use crate::policy::{DEFAULT_APP, Mode, ModeWish, Names, ObjectLabels, Persona, PlatformRules, RuleSet};
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// What personas are for: any of the names, or every app that has none.
 const APPS: [&str; 5] = ["a", "b", "c", "d", DEFAULT_APP];
+/// What the selectors of some personas tell apart.
+const TIERS: [&str; 2] = [r#"{"tier":"0"}"#, r#"{"tier":"1"}"#];
 /// The namespace whose default personas govern the other, too.
 const PLATFORM: &str = "bank";
 
@@ -58,7 +63,11 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
                 label: name,
                 ..Names::default()
             };
-            told.push(format!("{namespace} {name} {:?}", snapshot.governed(namespace, names)));
+            for labels in TIERS.map(ObjectLabels::Json) {
+                let mut place = None;
+                let governed = snapshot.governed(namespace, names, labels, &mut place);
+                told.push(format!("{namespace} {name} {governed:?}"));
+            }
         }
         told.push(of_app(snapshot, namespace, DEFAULT_APP));
     }
@@ -74,6 +83,10 @@ fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPers
     let persona = Arc::get_mut(&mut new.persona).expect("ours alone");
     persona.tier = Tier::ALL[usize::from(demands) % Tier::ALL.len()];
     persona.is_binding = demands % 2 == 1;
+    persona.selector = match demands {
+        3 if app < NAMES.len() => selector(json!({"matchLabels": {"tier": "1"}})),
+        _ => None,
+    };
     new.status = phase.checked_sub(1).map(|phase| StatusFingerprint {
         verdict: u64::from(phase),
         deployments: 0,
@@ -83,16 +96,21 @@ fn personified(place: usize, name: usize, app: usize, version: u8) -> StoredPers
     new
 }
 
+/// A selector of a persona, as the API has it.
+fn selector(selector: Value) -> Option<Box<Selector>> {
+    let spec = json!({"name": "a", "type": "api", "selector": selector});
+    let spec = serde_json::from_value(spec).expect("a spec");
+    Persona::parse(&ApplicationPersona::new("a", spec)).selector
+}
+
 /// What a status of that app is derived from.
 fn of_app(snapshot: &Snapshot, namespace: &str, app: &str) -> String {
     let personas = snapshot.find(namespace, app);
-    let workloads = match app {
-        DEFAULT_APP => personas
-            .iter()
-            .flat_map(|persona| snapshot.governed_by(persona))
-            .collect(),
-        app => snapshot.workloads(namespace, app),
+    let of = |persona: &Arc<Persona>| match app {
+        DEFAULT_APP => snapshot.governed_by(persona),
+        _ => snapshot.workloads(persona, RuleSet::Complete),
     };
+    let workloads: Vec<&Arc<Deployment>> = personas.iter().flat_map(of).collect();
     let names = workloads.iter().filter(|_| app != DEFAULT_APP);
     let excepted = names.map(|workload| found(snapshot, namespace, app, &workload.name));
     let excepted: Vec<String> = excepted.collect();
@@ -191,6 +209,7 @@ impl Model {
                     namespace: NAMESPACES[p].into(),
                     name: NAMES[n].into(),
                     labels: named(app),
+                    all_labels: TIERS[usize::from(ready > 0)].into(),
                     selected: named(selected),
                     running: Some(Box::new(running)),
                 };
@@ -393,7 +412,8 @@ fn a_deployment_belongs_to_the_strongest_claim_that_is_governed() {
     };
     let whose = |app: &str| -> Vec<String> {
         let snapshot = index.load();
-        let workloads = snapshot.workloads("shop", app);
+        let personas = snapshot.find("shop", app);
+        let workloads = snapshot.workloads(&personas[0], RuleSet::Complete);
         workloads.iter().map(|deployment| deployment.name.to_string()).collect()
     };
     index.deployments(all(vec![

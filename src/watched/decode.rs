@@ -204,12 +204,19 @@ impl Decode for Namespace {
 /// The same types as in the webhook, so that no label or field is read in two ways.
 #[derive(Default, Deserialize)]
 struct SlimDeployment<'a> {
-    #[serde(borrow, default)]
-    metadata: Object<Metadata<'a>>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
     #[serde(borrow)]
     spec: Option<&'a RawValue>,
     #[serde(borrow, default)]
     status: Object<SlimStatus<'a>>,
+}
+
+/// `metadata.labels` as they are written.
+#[derive(Default, Deserialize)]
+struct Labelled<'a> {
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -258,7 +265,11 @@ struct SlimCondition<'a> {
 impl Decode for Deployment {
     fn decode(json: &str) -> Result<Deployment, Unreadable> {
         let object: SlimDeployment<'_> = from_json(json)?;
-        let (metadata, status) = (object.metadata.0, object.status.0);
+        let status = object.status.0;
+        let metadata = object.metadata.map_or("{}", RawValue::get);
+        let in_metadata = |error: Unreadable| Unreadable::new(format!("metadata.{error}"));
+        let Object(labelled): Object<Labelled<'_>> = from_json(metadata).map_err(in_metadata)?;
+        let Object(metadata): Object<Metadata<'_>> = from_json(metadata).map_err(in_metadata)?;
         let spec = object.spec.map_or("{}", RawValue::get);
         let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(in_spec)?;
         // A Deployment with fields that cannot be judged still names its app for a Scale.
@@ -289,6 +300,7 @@ impl Decode for Deployment {
             namespace: metadata.namespace.as_str().into(),
             name: metadata.name.as_str().into(),
             labels: labels(&metadata.labels),
+            all_labels: labelled.labels.map_or("", RawValue::get).into(),
             selected: labels(&slim.0.selector.0.match_labels),
             running: Some(Box::new(Running {
                 unread_image: image.unwrap_or_default().into(),

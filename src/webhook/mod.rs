@@ -22,18 +22,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use answer::Answer;
+use governors::Selected;
 use long::off_the_worker;
 pub use metrics::{FAMILIES, Metrics};
 use metrics::{Unchecked, Verdict};
 use record::Record;
-use review::{Malformed, Operation, Outline, Review, Stored};
+use review::{Labels, Malformed, Operation, Outline, Review, Stored};
 
 use crate::index::Index;
 use crate::policy::answer::{Help, ScaleTarget, UNLABELLED, message, warnings};
 use crate::policy::question::{Governed, Old, Question};
 use crate::policy::room::Room;
 use crate::policy::workload::Workload;
-use crate::policy::{Decision, Matching, Mode, RuleSet, Rulebook, Subject, decide, judge_unlabelled};
+use crate::policy::{
+    Decision, Left, Matching, Mode, ObjectLabels, RuleSet, Rulebook, Subject, decide, judge_unlabelled,
+};
 use crate::server::body::Budget;
 use crate::server::limits::Limits;
 
@@ -127,14 +130,32 @@ impl Webhook {
         {
             return Err(awaited);
         }
+        let labels = OnceCell::new();
+        let labels = || labels.get_or_init(|| Labels::read(body));
+        let (new_labels, stored_labels) = (|| labels().new, || labels().stored);
+        let [new_labels, stored_labels] = [ObjectLabels::Found(&new_labels), ObjectLabels::Found(&stored_labels)];
+        let (mut narrowed, mut narrowed_before, mut left) = (None, None, None);
         let governed = match subject {
-            Subject::Deployment => self.governed(&index, namespace, &object.metadata, &object.spec.selector),
-            Subject::Scale => self.governed_scale(&index, namespace, name, object),
+            Subject::Deployment => {
+                let (labels, place) = (new_labels, &mut narrowed);
+                let selected = Selected { labels, place };
+                self.governed(&index, namespace, &object.metadata, &object.spec.selector, selected)
+            }
+            Subject::Scale => self.governed_scale(&index, namespace, name, object, &mut narrowed),
         };
         let read_stored = || review.replaced().and_then(Stored::workload);
         let old = review.replaced().map(|stored| Old {
             governed: match subject {
-                Subject::Deployment => self.governed_before(&index, namespace, stored, object),
+                Subject::Deployment => {
+                    let (labels, place) = (stored_labels, &mut narrowed_before);
+                    let selected = Selected { labels, place };
+                    let before = self.governed_before(&index, namespace, stored, object, selected);
+                    left = Left::between((before, stored_labels), (governed, new_labels));
+                    Governed {
+                        left: left.as_ref(),
+                        ..before
+                    }
+                }
                 Subject::Scale => governed,
             },
             workload: &read_stored,
@@ -187,11 +208,7 @@ impl Webhook {
         let overlong = self.rulebook.set == RuleSet::Complete && object.spec.template.spec.has_overlong_name();
         let overlong = || overlong.then(|| "a container's name is longer than any that is stored".to_owned());
         if let Some(reason) = review.excess().or_else(overlong) {
-            let same_app = question
-                .old
-                .as_ref()
-                .is_some_and(|old| old.governed.app == governed.app);
-            let is_kept = same_app && review.keeps_spec(body);
+            let is_kept = question.keeps_personas() && review.keeps_spec(body);
             return Ok(self.too_many_parts(outline, &question, reason, is_kept));
         }
         Ok(self.decided(outline, &question, name))

@@ -4,6 +4,7 @@
 //! defines that of the answer.
 
 mod envelope;
+mod labels;
 mod opening;
 mod target;
 
@@ -12,6 +13,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use envelope::{Body, Envelope, InPlace};
+pub use labels::Labels;
 pub use opening::Opening;
 pub use target::Target;
 

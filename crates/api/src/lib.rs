@@ -17,6 +17,7 @@ pub mod persona_exception;
 mod resources;
 pub mod rules;
 mod scaling;
+pub mod selector;
 
 pub use application_persona::{ApplicationPersona, ApplicationPersonaSpec, ApplicationPersonaStatus};
 pub use cluster_persona::{ClusterPersona, ClusterPersonaSpec, ClusterPersonaStatus};

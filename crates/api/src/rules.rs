@@ -77,12 +77,48 @@ pub const STARTS_BEFORE_EXPIRES: Rule = Rule {
     field_path: Some(".starts"),
     holds: |value, _| {
         let time = |key| serde_json::from_value::<Time>(value.get(key)?.clone()).ok();
-        value.get("starts").is_none() || time("starts").zip(time("expires")).is_some_and(|(from, to)| from < to)
+        // To compare times, an API server reads them by a stricter reader than that of a schema: of T and Z it takes no lower case.
+        let is_strict = |key| {
+            !value
+                .get(key)
+                .and_then(Value::as_str)
+                .is_some_and(|text| text.contains(['t', 'z']))
+        };
+        let are_strict = is_strict("starts") && is_strict("expires");
+        value.get("starts").is_none()
+            || are_strict && time("starts").zip(time("expires")).is_some_and(|(from, to)| from < to)
     },
 };
 
+/// A requirement of a label selector with the values that its operator takes.
+pub const SELECTOR_VALUES: Rule = Rule {
+    cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+    message: "operators In and NotIn need values, Exists and DoesNotExist take none",
+    field_path: Some(".values"),
+    holds: |value, _| {
+        let takes_values = matches!(value.get("operator").and_then(Value::as_str), Some("In" | "NotIn"));
+        let values = value.get("values").and_then(Value::as_array);
+        takes_values == values.is_some_and(|values| !values.is_empty())
+    },
+};
+
+/// A persona that is either a default or narrowed.
+pub const NARROWED_DEFAULT: Rule = Rule {
+    cel: "self.name != '*' || !has(self.selector)",
+    message: "a default persona (name '*') governs what no other persona governs: remove selector",
+    field_path: Some(".selector"),
+    holds: |value, _| value.get("name").and_then(Value::as_str) != Some("*") || value.get("selector").is_none(),
+};
+
 /// Every rule that a CRD of this group may carry.
-pub const ALL: &[Rule] = &[QUANTITY, MIN_MAX, ONE_TARGET, STARTS_BEFORE_EXPIRES];
+pub const ALL: &[Rule] = &[
+    QUANTITY,
+    MIN_MAX,
+    ONE_TARGET,
+    STARTS_BEFORE_EXPIRES,
+    SELECTOR_VALUES,
+    NARROWED_DEFAULT,
+];
 
 /// A regular expression, in both languages.
 #[derive(Debug, Clone, Copy)]

@@ -44,7 +44,8 @@ impl<'a> AttributedFinding<'a> {
     /// where it is another one.
     pub fn owner(&self, leading: &str) -> Option<Owner<'a>> {
         // A finding about the label names the persona anyway.
-        let is_named = self.persona() == leading || matches!(self.finding.fact, Fact::Label { .. });
+        let is_named =
+            self.persona() == leading || matches!(self.finding.fact, Fact::Label { .. } | Fact::SelectorLabel { .. });
         (!is_named).then_some(Owner(self.persona()))
     }
 

@@ -20,6 +20,7 @@ enum Detail<'a> {
     None,
     Capability(Cow<'a, str>),
     Persona(&'a str),
+    Label(&'a str),
     Holder(ModeHolder<'a>),
 }
 
@@ -30,6 +31,7 @@ impl<'a> Finding<'a> {
             // Each capability is a subject of its own: adding ALL beside NET_ADMIN is a new finding.
             Fact::Escalation(Escalation::Capability(name, _)) => Detail::Capability(capability(name)),
             Fact::Unreadable { persona, .. } => Detail::Persona(persona),
+            Fact::SelectorLabel { key, .. } => Detail::Label(key),
             Fact::ModeUnknown { holder, .. } | Fact::ModeMisplaced { holder, .. } => Detail::Holder(*holder),
             _ => Detail::None,
         };

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::attributed::{AttributedFinding, Counts, Findings, Reported};
 use super::exception::{Exception, Exceptions};
 use super::finding::{Finding, Rule, Severity};
+use super::left::{ChangedLabel, Left};
 use super::mode::{Mode, ModeWish};
 use super::notes;
 use super::persona::Persona;
@@ -180,6 +181,12 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
             });
         }
     }
+    for changed in governing.changed {
+        let persona = changed.persona(|wish| rulebook.or_stricter(wish));
+        let is_enforced = rulebook.or_stricter(&persona.mode) == Mode::Enforcing;
+        let finding = rules::unselected(persona, changed);
+        collected.add(AttributedFinding::new(finding, persona, Severity::Error, is_enforced));
+    }
     for persona in governing.noted() {
         notes::of_persona(persona, rulebook.set, question.subject).for_each(|note| collected.add(note));
     }
@@ -320,6 +327,8 @@ struct Governing<'a> {
     before: Personas<'a>,
     /// The app name under which the old object was governed, when no persona of an app governs the new one.
     escaped_from: Option<&'a str>,
+    /// The labels by which the new object left personas of its app.
+    changed: &'a [ChangedLabel],
     exceptions: Exceptions<'a>,
     exceptions_before: Exceptions<'a>,
 }
@@ -341,6 +350,7 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
         binding,
         before: Personas::default(),
         escaped_from: None,
+        changed: &[],
         exceptions: question.governed.exceptions,
         exceptions_before: Exceptions::default(),
     };
@@ -360,10 +370,20 @@ fn governing<'a>(set: RuleSet, question: &Question<'a>) -> Governing<'a> {
             Governing {
                 before: old.governed.personas,
                 escaped_from: is_escape.then_some(old.governed.app),
+                changed: old.governed.left.map_or(&[], Left::changes),
                 exceptions_before: old.governed.exceptions,
                 ..unchanged
             }
         }
+        Some(old) if question.subject == Subject::Deployment => match old.governed.left {
+            Some(left) => Governing {
+                before: left.personas(),
+                changed: left.changes(),
+                exceptions_before: old.governed.exceptions,
+                ..unchanged
+            },
+            None => unchanged,
+        },
         _ => unchanged,
     }
 }

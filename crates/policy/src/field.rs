@@ -78,6 +78,7 @@ pub(super) fn observed<'a>(finding: &Finding<'a>) -> Option<(Level<'a>, &'static
         Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } | Fact::ModeMisplaced { .. } => {
             None
         }
+        Fact::SelectorLabel { key, .. } => Some((Level::Label(key), "")),
         // The user is set in another field than the one that demands non-root, perhaps at another level.
         Fact::RunsAsRoot { user: Some(user), .. } => {
             let path = match user.account {
@@ -96,6 +97,7 @@ pub(super) fn base(level: Level<'_>) -> PointerBuf {
     let pod = ["spec", "template", "spec"];
     match level {
         Level::Object => PointerBuf::new(),
+        Level::Label(key) => PointerBuf::from_tokens(["metadata", "labels", key]),
         Level::Pod => PointerBuf::from_tokens(pod),
         Level::Container(container) => {
             let mut base = PointerBuf::from_tokens(pod);

@@ -140,6 +140,17 @@ pub enum Fact<'a> {
         /// The name of the app, as far as the object suggests one.
         wanted: Option<&'a str>,
     },
+    /// A label that the selector of a persona reads has changed, so that the persona no longer governs the workload.
+    SelectorLabel {
+        /// Its key.
+        key: &'a str,
+        /// The new value; absent when removed.
+        observed: Option<&'a str>,
+        /// The value it had; absent when it was not there.
+        allowed: Option<&'a str>,
+        /// The persona that governed the workload.
+        persona: &'a str,
+    },
     /// A value of the persona cannot be read.
     Unreadable {
         /// `metadata.name` of the persona.

@@ -37,6 +37,8 @@ pub struct Change<'a> {
 pub enum Level<'a> {
     /// The object.
     Object,
+    /// A label of the object, which is the field itself.
+    Label(&'a str),
     /// `spec.template.spec`.
     Pod,
     /// A container.
@@ -79,6 +81,7 @@ impl PartialEq for Level<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Level::Object, Level::Object) | (Level::Pod, Level::Pod) => true,
+            (Level::Label(a), Level::Label(b)) => a == b,
             (Level::Container(a), Level::Container(b)) => a.index == b.index && a.kind.is_app() == b.kind.is_app(),
             _ => false,
         }
@@ -91,8 +94,10 @@ impl Eq for Level<'_> {}
 impl Hash for Level<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         std::mem::discriminant(self).hash(state);
-        if let Level::Container(container) = self {
-            (container.kind.list(), container.index).hash(state);
+        match self {
+            Level::Container(container) => (container.kind.list(), container.index).hash(state),
+            Level::Label(key) => key.hash(state),
+            Level::Object | Level::Pod => {}
         }
     }
 }

@@ -394,6 +394,12 @@ impl Display for Suggestion<'_> {
             Fact::ImageLatest { .. } => f.write_str("Set another tag than latest, or a digest"),
             Fact::DigestMissing { .. } => f.write_str("Add the digest of the image: @sha256: and 64 digits"),
             Fact::Label { allowed, .. } => write!(f, "Set label app.kubernetes.io/name: {}", Shown(allowed)),
+            Fact::SelectorLabel {
+                key,
+                allowed: Some(allowed),
+                ..
+            } => write!(f, "Set label {}: {}", Shown(key), Shown(allowed)),
+            Fact::SelectorLabel { key, .. } => write!(f, "Remove label {}", Shown(key)),
             Fact::LabelMissing { .. } => f.write_str("Set label app.kubernetes.io/name"),
             Fact::Unreadable { problem, .. } => write!(f, "Set {} to {}", problem.field, problem.flaw.example()),
             Fact::Duplicate { .. } => f.write_str("Give each ApplicationPersona a spec.name of its own"),

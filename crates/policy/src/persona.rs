@@ -7,6 +7,7 @@ use super::image::Registries;
 use super::level::Levels;
 use super::mode::ModeWish;
 use super::quantity::Quantity;
+use super::selector::Selector;
 use super::text::{Shown, cut};
 use dorgu_api::ApplicationPersona;
 use dorgu_api::application_persona::{self as api, Ownership, Tier};
@@ -21,6 +22,8 @@ pub struct Persona {
     pub name: String,
     /// `spec.name`, the join key with a Deployment's label.
     pub app: String,
+    /// `spec.selector`, where it narrows the persona to some workloads of its app.
+    pub selector: Option<Box<Selector>>,
     /// Annotation `dorgu.io/mode`.
     pub mode: ModeWish,
     /// `spec.policies.binding`. Of a default persona: it also governs apps that have a persona of their own.
@@ -106,6 +109,9 @@ pub struct WrittenLimits {
     pub memory: Box<str>,
 }
 
+/// Longest requirement of a selector that is kept where it cannot be read.
+const MAX_REQUIREMENT: usize = 256;
+
 /// Longest value of a contact that is kept: there are many personas, and a denial is read by people.
 const MAX_CONTACT: usize = 256;
 
@@ -145,6 +151,10 @@ pub enum Flaw {
     FractionOfAByte,
     /// It does not name a registry, so it allows no image.
     NotARegistry,
+    /// It is no requirement of a label selector, so it narrows nothing.
+    NotARequirement,
+    /// A default persona is not narrowed.
+    NarrowedDefault,
 }
 
 impl Flaw {
@@ -154,7 +164,14 @@ impl Flaw {
             Flaw::Unreadable => "is not a quantity; check skipped",
             Flaw::FractionOfAByte => "is no whole number of bytes; m is a thousandth, M and Mi are millions",
             Flaw::NotARegistry => "is not a registry such as ghcr.io or ghcr.io/acme; it allows nothing",
+            Flaw::NotARequirement => "is no requirement of a label selector; it narrows nothing",
+            Flaw::NarrowedDefault => "does not narrow a default persona; remove it",
         }
+    }
+
+    /// Whether it is one of `spec.selector`, which upstream's rules do not read.
+    pub fn is_of_a_selector(self) -> bool {
+        matches!(self, Flaw::NotARequirement | Flaw::NarrowedDefault)
     }
 
     /// What to write instead.
@@ -162,6 +179,8 @@ impl Flaw {
         match self {
             Flaw::Unreadable | Flaw::FractionOfAByte => "a quantity such as 500m or 1Gi",
             Flaw::NotARegistry => "registries such as ghcr.io or ghcr.io/acme",
+            Flaw::NotARequirement => "requirements such as matchLabels: {tier: api}",
+            Flaw::NarrowedDefault => "nothing",
         }
     }
 }
@@ -261,12 +280,24 @@ impl Persona {
                 });
             })
         });
+        let mut flawed = |field, text: &str, flaw| {
+            let value = cut(Shown(text), MAX_REQUIREMENT);
+            problems.push(Problem { field, value, flaw });
+        };
+        let selector = spec.selector.as_ref().and_then(|selector| {
+            if spec.name == DEFAULT_APP {
+                flawed("spec.selector", "", Flaw::NarrowedDefault);
+                return None;
+            }
+            Selector::parse(selector, |field, text| flawed(field, &text, Flaw::NotARequirement))
+        });
         let annotations = object.metadata.annotations.as_ref();
         let mode = |map: Option<&BTreeMap<String, String>>| map?.get(ModeWish::KEY).cloned();
         Persona {
             namespace: object.metadata.namespace.clone().unwrap_or_default(),
             name: object.metadata.name.clone().unwrap_or_default(),
             app: spec.name.clone(),
+            selector,
             mode: ModeWish::read_beside(mode(annotations), mode(object.metadata.labels.as_ref())),
             is_binding: policies.and_then(|policies| policies.binding) == Some(true),
             tier: spec.tier.unwrap_or_default(),

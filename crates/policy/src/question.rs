@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::exception::Exceptions;
+use super::left::Left;
 use super::level::PlatformRules;
 use super::mode::ModeWish;
 use super::persona::Persona;
@@ -24,6 +25,8 @@ pub struct Governed<'a> {
     pub by_default: bool,
     /// The default personas that govern beside those of the app.
     pub binding: Personas<'a>,
+    /// Of a stored object: the narrowed personas that the new one leaves.
+    pub left: Option<&'a Left>,
 }
 
 impl<'a> Governed<'a> {
@@ -39,6 +42,14 @@ impl<'a> Governed<'a> {
     /// Whether no persona governs the object.
     pub fn is_empty(&self) -> bool {
         self.personas.is_empty() && self.binding.is_empty()
+    }
+}
+
+impl Question<'_> {
+    /// Whether the update leaves the object to the personas that governed it.
+    pub fn keeps_personas(&self) -> bool {
+        let old = self.old.as_ref().map(|old| old.governed);
+        old.is_some_and(|old| old.app == self.governed.app && old.left.is_none())
     }
 }
 

@@ -134,6 +134,23 @@ impl Display for Message<'_> {
                 }
                 write!(f, "; ApplicationPersona '{}' governs this Deployment", Shown(persona))
             }
+            (
+                _,
+                Fact::SelectorLabel {
+                    key, observed, persona, ..
+                },
+            ) => {
+                write!(f, "label {} ", cut(Shown(key), MAX_KEY))?;
+                match observed {
+                    None => f.write_str("removed")?,
+                    Some(observed) => write!(f, "changed to '{}'", Shown(observed))?,
+                }
+                let persona = Shown(persona);
+                write!(
+                    f,
+                    "; ApplicationPersona '{persona}' governs this Deployment by its selector"
+                )
+            }
             (_, Fact::LabelMissing { .. }) => f.write_str("Deployment has no app.kubernetes.io/name label"),
             (_, Fact::Unreadable { persona, problem }) => {
                 let (persona, value) = (Shown(persona), Shown(&problem.value));
@@ -230,6 +247,9 @@ impl Display for Uncovered<'_> {
 /// An image, and what is wrong with it. A line has 256 bytes, of which an image takes at most [`MAX_IMAGE`].
 struct Image<'a>(&'a str, &'static str);
 
+/// Longest key of a label in a line, in which others follow.
+const MAX_KEY: usize = 80;
+
 /// Longest image in a line.
 const MAX_IMAGE: usize = 100;
 
@@ -296,6 +316,7 @@ impl Display for Prefix<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             fix::Level::Object => Ok(()),
+            fix::Level::Label(key) => write!(f, "metadata.labels[{}]", Shown(key)),
             fix::Level::Pod => f.write_str("spec.template.spec."),
             fix::Level::Container(c) => write!(f, "spec.template.spec.{}[{}].", c.kind.list(), Shown(c.name)),
         }
@@ -330,6 +351,7 @@ impl FixLine<'_> {
         let Change { level, field, from, to } = self.0;
         let name = match level {
             fix::Level::Container(container) => container.name.len(),
+            fix::Level::Label(key) => key.len(),
             fix::Level::Object | fix::Level::Pod => 0,
         };
         let texts = [from, to].map(|setting| match setting {

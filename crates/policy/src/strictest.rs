@@ -55,6 +55,14 @@ impl<'a> Personas<'a> {
         self.list.get(..1).unwrap_or_default().into()
     }
 
+    /// Whether any of them governs some workloads of the app only.
+    pub fn is_narrowed(self) -> bool {
+        match self.strictest {
+            Some(strictest) => strictest.is_narrowed,
+            None => self.list.iter().any(|persona| persona.selector.is_some()),
+        }
+    }
+
     /// What an object is judged by, one after the other.
     pub(super) fn demands(self) -> impl Iterator<Item = Demands<'a>> {
         let list = self.list;
@@ -148,6 +156,8 @@ pub struct Strictest {
     groups: Box<[Group]>,
     /// Positions of the personas with a note.
     noted: Box<[u32]>,
+    /// Whether any has a selector.
+    is_narrowed: bool,
 }
 
 /// What keeps demands apart that several personas of an app have: only those that are equal in all of it can be judged as one.
@@ -241,6 +251,7 @@ impl Strictest {
         Strictest {
             groups: groups.into(),
             noted: noted.into(),
+            is_narrowed: list.iter().any(|persona| persona.selector.is_some()),
         }
     }
 }

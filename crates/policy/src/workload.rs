@@ -320,15 +320,21 @@ pub struct ScaleStatus<'a> {
 impl ScaleStatus<'_> {
     /// The value the selector demands of one label, where it demands exactly one: `key=value` or `key in (value)`.
     pub fn required_label(&self, key: &str) -> Option<&str> {
-        self.selector.as_str().split(',').find_map(|requirement| {
-            let value = requirement.strip_prefix(key)?;
-            value
-                .strip_prefix("==")
-                .or_else(|| value.strip_prefix('='))
-                // A match expression with one value; of several, the comma has parted it.
-                .or_else(|| value.strip_prefix(" in (")?.strip_suffix(')'))
-                .filter(|value| !value.is_empty())
-        })
+        self.required_labels()
+            .find_map(|(required, value)| (required == key).then_some(value))
+    }
+
+    /// The labels for which it demands exactly one value.
+    pub(super) fn required_labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        let required = self.selector.as_str().split(',').filter_map(|requirement| {
+            // A match expression with one value; of several, the comma has parted it.
+            if let Some((key, value)) = requirement.split_once(" in (") {
+                return Some((key, value.strip_suffix(')')?));
+            }
+            let (key, value) = requirement.split_once('=')?;
+            Some((key, value.strip_prefix('=').unwrap_or(value)))
+        });
+        required.filter(|(key, value)| !key.ends_with('!') && !value.is_empty())
     }
 }
 

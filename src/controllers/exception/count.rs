@@ -21,7 +21,9 @@ pub(super) fn findings(snapshot: &Snapshot, exception: &Arc<Exception>, now: Mom
     let deployments = snapshot.excepted_deployments(exception).into_iter();
     deployments
         .map(|deployment| {
-            let governed = snapshot.governed(&deployment.namespace, deployment.names());
+            let (names, labels) = (deployment.names(), deployment.object_labels());
+            let mut place = None;
+            let governed = snapshot.governed(&deployment.namespace, names, labels, &mut place);
             let others = snapshot.exceptions(&deployment.namespace, governed.app, &deployment.name, || now);
             let others = others.of_app.iter().chain(others.of_workload);
             let others = others.filter(|other| phase == ExceptionPhase::Expired && other.name != exception.name);

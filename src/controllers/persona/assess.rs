@@ -7,18 +7,15 @@ use serde_json::{Value, json};
 
 use super::compare::{MAX_MESSAGE, compare};
 use super::governs::governs;
+use super::itself::{name_unique, quoted, spec_valid};
 use super::observed::Observed;
 use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running};
 use crate::k8s::conditions::Draft;
-use crate::policy::persona::Flaw;
 use crate::policy::text::{Shown, cut};
-use crate::policy::{Issue, Issues, Matching, Persona, RuleSet, Severity};
-
-/// How many names one message lists; the rest is counted.
-const MAX_NAMES: usize = 5;
+use crate::policy::{Issue, Issues, Matching, RuleSet, Severity};
 
 /// The decided part of a status, without timestamps and without the fields of other writers.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +62,9 @@ fn absent(observed: &Observed<'_>) -> (Assessment, Found) {
             missing,
             ", label app={app}, name {app}, or either label in its selector"
         );
+    }
+    if observed.set == RuleSet::Complete && observed.persona.selector.is_some() {
+        missing.push_str(" whose labels its selector matches");
     }
     let found = Found::Uncompared("NoDeployment", missing.clone());
     let assessment = Assessment {
@@ -225,59 +225,9 @@ pub(super) fn conditions(observed: &Observed<'_>, ready: Parts, validated: Parts
         draft(a, ready),
         draft(b, validated),
         draft(c, found),
-        draft(d, spec_valid(observed.persona)),
+        draft(d, spec_valid(observed)),
         draft(e, name_unique(observed)),
     ]
-}
-
-fn spec_valid(persona: &Persona) -> Parts {
-    if persona.problems.is_empty() {
-        return (Some(true), "Valid", "Every value can be read".to_owned());
-    }
-    let told = persona.problems.iter().map(|problem| {
-        let value = Shown(&problem.value);
-        format!("{} '{value}' {}", problem.field, problem.flaw.as_str())
-    });
-    let unreadable = persona
-        .problems
-        .iter()
-        .any(|problem| problem.flaw != Flaw::FractionOfAByte);
-    let reason = if unreadable {
-        "UnreadableValue"
-    } else {
-        "FractionOfAByte"
-    };
-    (Some(false), reason, told.collect::<Vec<_>>().join("; "))
-}
-
-fn name_unique(observed: &Observed<'_>) -> Parts {
-    let names = observed.sharing.iter().map(|persona| persona.name.as_str());
-    let others = names.filter(|name| *name != observed.persona.name);
-    let count = observed.sharing.len().saturating_sub(1);
-    let app = Shown(&observed.persona.app);
-    if count == 0 {
-        return (
-            Some(true),
-            "Unique",
-            format!("No other ApplicationPersona has spec.name '{app}'"),
-        );
-    }
-    let names = quoted(others, count);
-    (
-        Some(false),
-        "NameShared",
-        format!("spec.name '{app}' is also that of {names}; all apply"),
-    )
-}
-
-/// Such as `'a', 'b' and 3 more` for `count` names.
-fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
-    let told: Vec<String> = names.take(MAX_NAMES).map(|name| format!("'{}'", Shown(name))).collect();
-    let mut text = told.join(", ");
-    if count > MAX_NAMES {
-        let _ = write!(text, " and {} more", count - MAX_NAMES);
-    }
-    text
 }
 
 /// The word of the API.

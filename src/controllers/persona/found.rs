@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::index::{AppKey, Basis, Deployment, Snapshot};
-use crate::policy::Persona;
+use crate::policy::{Persona, RuleSet};
 
 /// The Deployments of one app, those that can be judged, by name.
 type Deployments = Arc<[Arc<Deployment>]>;
@@ -14,19 +14,20 @@ type Deployments = Arc<[Arc<Deployment>]>;
 pub(super) struct FoundDeployments(Mutex<Option<(AppKey, Basis, Deployments)>>);
 
 impl FoundDeployments {
-    /// The Deployments that belong to the app of this persona.
-    pub(super) fn of_app(&self, snapshot: &Snapshot, persona: &Persona) -> Deployments {
+    /// The Deployments that this persona governs: those of its app, unless selectors part them.
+    pub(super) fn of(&self, snapshot: &Snapshot, persona: &Persona, set: RuleSet) -> Deployments {
         let (namespace, app) = (&*persona.namespace, &*persona.app);
         let find = || -> Deployments {
             let all = match persona.is_default() {
                 true => snapshot.governed_by(persona),
-                false => snapshot.workloads(namespace, app),
+                false => snapshot.workloads(persona, set),
             };
             let readable = all.into_iter().filter(|deployment| deployment.running.is_some());
             readable.cloned().collect()
         };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if snapshot.find(namespace, app).len() < 2 {
+        let sharing = snapshot.find(namespace, app);
+        if sharing.len() < 2 || sharing.is_narrowed() {
             *last = None;
             return find();
         }

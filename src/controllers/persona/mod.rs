@@ -5,6 +5,7 @@ mod compare;
 mod events;
 mod found;
 mod governs;
+mod itself;
 mod observed;
 mod promotion;
 mod status;
@@ -138,10 +139,12 @@ impl Statuses for Personas {
         let Some(stored) = snapshot.persona(&name.namespace, &name.name) else {
             return Step::Gone;
         };
-        let deployments = self.found.of_app(snapshot, &stored.persona);
-        let observed = Observed::of(snapshot, stored, &deployments, &self.settings, now);
+        let set = self.settings.set;
+        let deployments = self.found.of(snapshot, &stored.persona, set);
+        let sharing = snapshot.sharing(&stored.persona, &deployments, set);
+        let observed = Observed::of(snapshot, stored, &sharing, &deployments, &self.settings, now);
         let edge = observed.next_change();
-        let assessment = assess(self.settings.set, &observed);
+        let assessment = assess(set, &observed);
         if assessment.says(stored.status) {
             let since = stored.status.and_then(StatusFingerprint::clean_since);
             Step::UpToDate(earlier(edge, assessment.changes_at(since)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Settings;
 use super::promotion::Terms;
 use crate::index::{Deployment, Snapshot, StoredPersona};
-use crate::policy::{Exceptions, Matching, Moment, Persona, PlatformRules};
+use crate::policy::{Exceptions, Matching, Moment, Persona, PlatformRules, RuleSet};
 
 /// What is known of one app.
 #[derive(Debug)]
@@ -13,8 +13,12 @@ pub(super) struct Observed<'a> {
     pub(super) persona: &'a Persona,
     /// `metadata.generation` of the persona.
     pub(super) generation: i64,
-    /// All personas of the app, this one too, by name.
+    /// All personas of the app that share a Deployment with it, this one too, by name.
     pub(super) sharing: &'a [Arc<Persona>],
+    /// Whether `sharing` lacks personas of the app, since a selector keeps them apart.
+    pub(super) are_apart: bool,
+    /// The rules, which decide whether a selector counts.
+    pub(super) set: RuleSet,
     /// The Deployments that belong to it, by name.
     pub(super) deployments: &'a [Arc<Deployment>],
     /// The names by which they were matched.
@@ -33,6 +37,7 @@ impl<'a> Observed<'a> {
     pub(super) fn of(
         snapshot: &'a Snapshot,
         stored: &'a StoredPersona,
+        sharing: &'a [Arc<Persona>],
         deployments: &'a [Arc<Deployment>],
         settings: &Settings,
         now: Moment,
@@ -42,13 +47,17 @@ impl<'a> Observed<'a> {
         let of_namespace = snapshot.namespace_mode(&persona.namespace);
         let of_each = |deployment: &'a Arc<Deployment>| {
             let (namespace, name) = (&*deployment.namespace, &*deployment.name);
-            let app = snapshot.governed(namespace, deployment.names()).app;
+            let (names, labels) = (deployment.names(), deployment.object_labels());
+            let mut place = None;
+            let app = snapshot.governed(namespace, names, labels, &mut place).app;
             snapshot.exceptions(namespace, app, name, || now)
         };
         Observed {
             persona,
             generation: stored.generation,
-            sharing: snapshot.find(&persona.namespace, &persona.app).list(),
+            sharing,
+            are_apart: sharing.len() < snapshot.find(&persona.namespace, &persona.app).len(),
+            set: settings.set,
             deployments,
             matching: snapshot.matching(),
             platform: snapshot.platform(),

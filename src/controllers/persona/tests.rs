@@ -60,6 +60,8 @@ fn observed<'a>(persona: &'a Persona, deployments: &'a [Arc<Deployment>]) -> Obs
         persona,
         generation: 7,
         sharing: &[],
+        are_apart: false,
+        set: RuleSet::Complete,
         deployments,
         matching: Matching::Label,
         platform: &PlatformRules::NONE,

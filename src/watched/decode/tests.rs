@@ -106,8 +106,10 @@ fn of_a_deployment_the_names_of_its_app_are_kept() {
     .expect("readable");
     assert_eq!((&*read.labels.name, &*read.labels.app), ("orders", "o"));
     assert_eq!((&*read.selected.name, &*read.selected.app), ("", "sel"));
+    assert_eq!(&*read.all_labels, r#"{"app.kubernetes.io/name":"orders","app":"o"}"#);
     let bare = Deployment::decode(r#"{"metadata":{"name":"web","namespace":"shop","labels":null}}"#).expect("readable");
     assert_eq!(bare.labels, AppLabels::default());
+    assert_eq!(&*bare.all_labels, "");
 }
 
 #[test]

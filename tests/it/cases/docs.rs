@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use dorgu::policy::{
-    Governed, Mode, ModeWish, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload, decide,
-    judge_unlabelled,
+    Governed, Mode, ModeWish, ObjectLabels, Old, Question, Rule, RuleSet, Rulebook, Severity, Subject, Workload,
+    decide, judge_unlabelled,
 };
 
 use super::{Answer, Case, Expect, Words, governed};
@@ -211,13 +211,21 @@ fn found(case: &Case, set: RuleSet) -> BTreeSet<Rule> {
     let new: Workload<'_> = serde_json::from_str(&new).expect("the example is a Deployment");
     let read = || serde_json::from_str::<Workload<'_>>(stored.as_deref()?).ok();
     let before = read();
-    let governed = |label| governed(&snapshot, set, "shop", label);
+    let (mut narrowed, mut narrowed_before) = (None, None);
+    let no_labels = ObjectLabels::Json("");
+    let snapshot_of = (&snapshot, set);
     let question = Question {
         subject: Subject::Deployment,
         new: &new,
-        governed: governed(&new.metadata.labels.name),
+        governed: governed(snapshot_of, "shop", &new.metadata.labels.name, no_labels, &mut narrowed),
         old: before.as_ref().map(|before| Old {
-            governed: governed(&before.metadata.labels.name),
+            governed: governed(
+                snapshot_of,
+                "shop",
+                &before.metadata.labels.name,
+                no_labels,
+                &mut narrowed_before,
+            ),
             workload: &read,
         }),
         namespace: "shop",

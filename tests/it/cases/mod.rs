@@ -16,7 +16,9 @@ use dorgu::api::levels::PlatformRule;
 use dorgu::api::{API_VERSION, ApplicationPersona, PersonaException};
 use dorgu::index::Snapshot;
 use dorgu::policy::answer::Help;
-use dorgu::policy::{Exception, Governed, Mode, ModeWish, Moment, Names, Persona, PlatformRules, RuleSet};
+use dorgu::policy::{
+    Exception, Governed, Joint, Mode, ModeWish, Moment, Names, ObjectLabels, Persona, PlatformRules, RuleSet,
+};
 
 /// One file of the corpus.
 #[derive(Debug, Deserialize)]
@@ -116,14 +118,20 @@ pub struct Answer {
     pub warnings: Vec<String>,
 }
 
-/// The personas that govern an object with this label.
-pub fn governed<'s>(snapshot: &'s Snapshot, set: RuleSet, namespace: &str, label: &'s str) -> Governed<'s> {
+/// The personas that govern an object with this label, among all its labels.
+pub fn governed<'s>(
+    (snapshot, set): (&'s Snapshot, RuleSet),
+    namespace: &str,
+    label: &'s str,
+    labels: ObjectLabels<'_>,
+    place: &'s mut Option<Joint>,
+) -> Governed<'s> {
     let names = Names {
         label,
         ..Names::default()
     };
     match set {
-        RuleSet::Complete => snapshot.governed(namespace, names),
+        RuleSet::Complete => snapshot.governed(namespace, names, labels, place),
         RuleSet::Upstream => snapshot.governed_by_name(namespace, names),
     }
 }

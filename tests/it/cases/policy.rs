@@ -2,8 +2,10 @@
 
 use dorgu::policy::answer::{ScaleTarget, message, warnings};
 use dorgu::policy::{
-    Decision, Governed, Old, Question, RuleSet, Rulebook, Severity, Subject, Workload, decide, issues, judge_unlabelled,
+    Decision, Governed, Left, ObjectLabels, Old, Question, RuleSet, Rulebook, Severity, Subject, Workload, decide,
+    issues, judge_unlabelled,
 };
+use serde_json::Value;
 
 use super::{Answer, Case, governed};
 
@@ -23,6 +25,8 @@ fn the_decision_is_what_each_case_says() {
             ),
         };
         let namespace = new["metadata"]["namespace"].as_str().unwrap_or("default");
+        let labels = |object: &Value| object["metadata"]["labels"].to_string();
+        let (new_labels, old_labels) = (labels(new), old.as_ref().map(labels).unwrap_or_default());
         let (new, old) = (new.to_string(), old.as_ref().map(ToString::to_string));
         let new = serde_json::from_str::<Workload<'_>>(&new).ok()?;
         let app = |workload: &Workload<'_>| match subject {
@@ -36,20 +40,31 @@ fn the_decision_is_what_each_case_says() {
         let now = app(&new);
         let name = new.metadata.name.as_str();
         let excepted = |governed: Governed<'_>| snapshot.exceptions(namespace, governed.app, name, || case.moment());
-        let with_exceptions = |app| {
-            let governed = governed(&snapshot, set, namespace, app);
-            Governed {
-                exceptions: excepted(governed),
-                ..governed
-            }
+        let (mut narrowed, mut narrowed_before, mut left) = (None, None, None);
+        let new_labels = match subject {
+            Subject::Deployment => ObjectLabels::Json(&new_labels),
+            Subject::Scale => ObjectLabels::Required(&new.status),
         };
-        let now = with_exceptions(&now);
+        let now = governed((&snapshot, set), namespace, &now, new_labels, &mut narrowed);
+        let now = Governed {
+            exceptions: excepted(now),
+            ..now
+        };
         let before = old
             .as_deref()
             .map(|text| app(&serde_json::from_str(text).expect("a stored object is readable")));
         let read = || serde_json::from_str(old.as_deref()?).ok();
         let old = before.as_deref().map(|before| match subject {
-            Subject::Deployment => with_exceptions(before),
+            Subject::Deployment => {
+                let labels = ObjectLabels::Json(&old_labels);
+                let before = governed((&snapshot, set), namespace, before, labels, &mut narrowed_before);
+                left = Left::between((before, labels), (now, new_labels));
+                Governed {
+                    exceptions: excepted(before),
+                    left: left.as_ref(),
+                    ..before
+                }
+            }
             Subject::Scale => now,
         });
         let upstream = set == RuleSet::Upstream;

@@ -8,6 +8,7 @@ mod many;
 mod promotion;
 mod quiet;
 mod rollout;
+mod selectors;
 mod taken_over;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dorgu::api::ApplicationPersona;
 use dorgu::index::{Index, Snapshot};
+use dorgu::policy::selector::Selector;
 use dorgu::policy::{Mode, ModeWish, Persona, RuleSet, Rulebook};
 use dorgu::server::body::Budget;
 use dorgu::webhook::{BODY_LIMIT, Metrics, Webhook};
@@ -29,6 +31,18 @@ fn webhook() -> Webhook {
 /// `count` personas of one app, no two with the same demands. The modes that some of them request apply anyway, so that each
 /// group is judged by itself and enforced.
 fn with_personas(count: usize) -> Webhook {
+    with(count, |_| None)
+}
+
+/// The same with selectors: all but the first match an object without labels beside that of the app, each in its own way.
+fn with_narrowed_personas(count: usize) -> Webhook {
+    with(count, |number| {
+        let operator = if number == 0 { "In" } else { "NotIn" };
+        Some(json!({"matchExpressions": [{"key": format!("k{number}"), "operator": operator, "values": ["v"]}]}))
+    })
+}
+
+fn with(count: usize, selector: impl Fn(usize) -> Option<Value>) -> Webhook {
     let modes = [
         ModeWish::Unset,
         ModeWish::Set(Mode::Advisory),
@@ -38,6 +52,7 @@ fn with_personas(count: usize) -> Webhook {
         namespace: "shop".into(),
         name: format!("orders{number}"),
         app: "orders".into(),
+        selector: narrowed(&selector(number)),
         mode: mode.clone(),
         min_replicas: Some(2 + i32::try_from(number % 100).expect("small")),
         liveness_path: Some(format!("/live{number}")),
@@ -54,6 +69,12 @@ fn with_personas(count: usize) -> Webhook {
     };
     let metrics = Metrics::register(&mut Registry::default());
     Webhook::new(rulebook, index, metrics, Budget::new(64 << 20))
+}
+
+fn narrowed(selector: &Option<Value>) -> Option<Box<Selector>> {
+    let spec = json!({"name": "orders", "type": "api", "selector": selector.as_ref()?});
+    let spec = serde_json::from_value(spec).expect("a spec");
+    Persona::parse(&ApplicationPersona::new("orders", spec)).selector
 }
 
 /// A Deployment of this many containers, each with a violation.
@@ -176,12 +197,21 @@ fn the_worst_legal_input_is_refused_in_time() {
 /// Personas are free for everyone who may write them, so their number must not multiply the work of a review.
 #[test]
 fn personas_that_share_an_app_add_to_the_work_of_a_review_and_do_not_multiply_it() {
+    assert_added_and_not_multiplied(with_personas);
+}
+
+#[test]
+fn personas_that_selectors_choose_do_not_multiply_it_either() {
+    assert_added_and_not_multiplied(with_narrowed_personas);
+}
+
+fn assert_added_and_not_multiplied(with: fn(usize) -> Webhook) {
     let bound = Duration::from_millis(50);
     let create = review(&many(MAX_CONTAINERS, "i"), None);
     let update = review(&many(MAX_CONTAINERS, "j"), Some(&many(MAX_CONTAINERS, "i")));
     for (what, body, allowed) in [("created", &create, false), ("updated", &update, true)] {
         let [few, most] = [1_000, 3_000].map(|personas| {
-            let (took, answer) = taken(&with_personas(personas), body);
+            let (took, answer) = taken(&with(personas), body);
             println!(
                 "{personas} personas, {MAX_CONTAINERS} containers {what}: {took:.1?} (bound {bound:?}, times {SLACK})"
             );

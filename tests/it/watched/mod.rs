@@ -8,6 +8,7 @@ mod faults;
 mod many;
 mod memory;
 mod outages;
+mod selectors;
 mod typed;
 mod unsynced;
 mod verdicts;

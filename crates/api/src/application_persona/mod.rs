@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::levels::RuleLevel;
 use super::resources::Resources;
+use super::rules;
 use super::scaling::Scaling;
+use super::selector::{self, LabelSelector};
 pub use status::ApplicationPersonaStatus;
 
 /// What the application is and what every Deployment of it must respect.
@@ -57,11 +59,16 @@ pub use status::ApplicationPersonaStatus;
     printcolumn(name = "Team", type_ = "string", json_path = ".spec.ownership.team", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::NARROWED_DEFAULT.to_schema()))]
 pub struct ApplicationPersonaSpec {
     /// The application's name. A persona governs the Deployments of its namespace whose label app.kubernetes.io/name
     /// says exactly this; ArgoCD Applications are joined by it too. "*" makes it a default persona, which governs the apps of
     /// its namespace that have no persona of their own.
     pub name: String,
+    /// Narrows the persona to some workloads of its application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "selector::schema")]
+    pub selector: Option<LabelSelector>,
     /// Version of the persona format, free text; the CLI writes "1". No check reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

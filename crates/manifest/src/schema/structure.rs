@@ -153,6 +153,10 @@ impl<'a> Keywords<'a> {
                 Keywords::of(&format!("{}.*", self.path), &schema)?.structure()?,
             )),
         };
+        match self.text("x-kubernetes-map-type")?.as_deref() {
+            None | Some("atomic") => {}
+            Some(other) => return self.error(format!("map type '{other}' is not supported")),
+        }
         Ok(Shape::Object {
             properties,
             required: self.texts("required")?,

@@ -285,6 +285,13 @@ impl<'a> Planner<'a> {
                     self.set(level, APP_LABEL, Setting::Unset, Setting::Text(wanted.into()));
                 }
             }
+            Fact::SelectorLabel {
+                key, observed, allowed, ..
+            } => {
+                let from = observed.map_or(Setting::Removed, |observed| Setting::Text(observed.into()));
+                let to = allowed.map_or(Setting::Unset, |allowed| Setting::Text(allowed.into()));
+                self.set(Level::Label(key), "", from, to);
+            }
             // A probe without a port is none.
             Fact::ProbeMissing { path, port } => {
                 if let Some(port) = *port {

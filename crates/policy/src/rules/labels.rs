@@ -1,12 +1,12 @@
-//! Builds the finding about an update that removes or changes the app label, so that no persona governs the new object
-//! (class 10 of docs/bypass.md).
+//! Builds the findings about an update that removes or changes the app label, or a label that a persona's selector reads, so
+//! that no persona governs the new object or fewer do (class 10 of docs/bypass.md).
 //!
-//! This file only builds the finding. `decision` detects such an update, and asks for the finding only if no persona governs
-//! the new object.
+//! This file only builds the findings. `decision` and `left` detect such an update.
 
 use std::sync::Arc;
 
 use crate::finding::{Fact, Finding, Place, Rule};
+use crate::left::ChangedLabel;
 use crate::persona::Persona;
 
 /// The finding for an update whose old object was governed by `persona` and whose new object, labelled `now`, is
@@ -29,6 +29,24 @@ pub(crate) fn escaped<'a>(
             allowed: before,
             persona: &persona.name,
             defaults,
+        },
+    }
+}
+
+/// The finding for an update that changes a label which the selector of a persona reads, so that the persona no longer governs
+/// the object, and no other does instead.
+pub(crate) fn unselected<'a>(persona: &'a Persona, changed: &'a ChangedLabel) -> Finding<'a> {
+    Finding {
+        rule: match changed.now {
+            None => Rule::AppLabelRemoved,
+            Some(_) => Rule::AppLabelChanged,
+        },
+        place: Place::Object("metadata.labels"),
+        fact: Fact::SelectorLabel {
+            key: &changed.key,
+            observed: changed.now.as_deref(),
+            allowed: changed.before.as_deref(),
+            persona: &persona.name,
         },
     }
 }

@@ -12,7 +12,7 @@ mod replicas;
 mod resources;
 mod security;
 
-pub(super) use labels::escaped;
+pub(super) use labels::{escaped, unselected};
 
 use super::finding::{ContainerRef, Finding, Rule, Severity};
 use super::level::PlatformRules;

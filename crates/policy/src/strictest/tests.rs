@@ -15,12 +15,15 @@ use crate::answer::{Help, message, warnings};
 use crate::compare::FindingSubject;
 use crate::decision::{Decision, Rulebook, decide};
 use crate::image::Registries;
+use crate::joint::Joint;
+use crate::left::Left;
 use crate::level::{Levels, PlatformRules};
 use crate::persona::{Flaw, Images, PersonaResources, Problem};
 use crate::quantity::Quantity;
 use crate::question::{Governed, Old, Question};
 use crate::rule::Severity;
 use crate::rules::{RuleSet, Subject};
+use crate::selector::{ObjectLabels, Selector};
 use crate::tests::deployment;
 use crate::workload::Workload;
 
@@ -136,6 +139,44 @@ fn persona() -> impl Strategy<Value = Persona> {
                 }
             },
         )
+}
+
+/// Selectors that overlap, exclude one another, or are none.
+fn selector() -> impl Strategy<Value = Option<Box<Selector>>> {
+    let requirement =
+        |key: &str, operator: &str, values: &[&str]| json!({"key": key, "operator": operator, "values": values});
+    let requirements = vec![
+        requirement("tier", "In", &["a"]),
+        requirement("tier", "In", &["a", "b"]),
+        requirement("tier", "NotIn", &["a"]),
+        requirement("tier", "DoesNotExist", &[]),
+        requirement("track", "Exists", &[]),
+        requirement("track", "NotIn", &["x"]),
+    ];
+    proptest::sample::subsequence(requirements, 0..3).prop_map(|requirements| {
+        let selector = serde_json::from_value(json!({"matchExpressions": requirements})).expect("a selector");
+        Selector::parse(&selector, |_, requirement| panic!("{requirement}"))
+    })
+}
+
+/// An object of the app that is governed by all or by some.
+fn governing<'a>(all: Personas<'a>, some: &'a Option<Joint>) -> Governed<'a> {
+    Governed {
+        app: "orders",
+        personas: some.as_ref().map_or(all, Joint::personas),
+        ..Governed::default()
+    }
+}
+
+fn labels() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "{}",
+        r#"{"tier":"a"}"#,
+        r#"{"tier":"b","track":"x"}"#,
+        r#"{"tier":"c","track":"y"}"#,
+        r#"{"track":"x"}"#,
+        r#"{"tier":"a","track":"x"}"#,
+    ])
 }
 
 /// The personas of an app, by name; those of two apps take turns in the alphabet.
@@ -267,25 +308,29 @@ impl<'a> Asking<'a> {
         decide(asked.rulebook, &question)
     }
 
+    /// The same for an update that leaves some of the personas by their selectors.
+    fn decide_leaving(&self, now: Governed<'a>, before: Governed<'a>) -> Decision<'a> {
+        let question = Question {
+            subject: self.asked.subject,
+            new: self.new,
+            governed: now,
+            old: Some(Old {
+                governed: before,
+                workload: self.stored,
+            }),
+            namespace: "shop",
+            namespace_mode: &self.asked.namespace_mode,
+            platform: &self.asked.platform,
+        };
+        decide(self.asked.rulebook, &question)
+    }
+
     /// What each persona says alone, merged thing by thing.
     fn one_by_one(&self, now: &'a [Arc<Persona>], before: &'a [Arc<Persona>]) -> Vec<String> {
         let upstream = self.asked.rulebook.set == RuleSet::Upstream;
         let moved = self.asked.apps[0] != self.asked.apps[1];
         let mut said: HashMap<FindingSubject<'a>, Vec<Said<'a>>> = HashMap::new();
-        let mut add = |decision: &Decision<'a>, escapes: bool| {
-            for attributed in decision.findings() {
-                let finding = attributed.finding();
-                let is_escape = matches!(finding.rule, Rule::AppLabelRemoved | Rule::AppLabelChanged);
-                if is_escape <= escapes {
-                    said.entry(finding.subject()).or_default().push(Said {
-                        finding: finding.clone(),
-                        persona: attributed.persona(),
-                        severity: attributed.severity(),
-                        refuses: attributed.refuses(),
-                    });
-                }
-            }
-        };
+        let mut add = |decision: &Decision<'a>, escapes: bool| self.say(decision, escapes, &mut said);
         for persona in now.chunks(1).take(if upstream { 1 } else { usize::MAX }) {
             let alone = Personas::from(persona);
             let before = if moved { Personas::default() } else { alone };
@@ -298,6 +343,24 @@ impl<'a> Asking<'a> {
         let mut lines: Vec<String> = said.into_values().flat_map(merged).collect();
         lines.sort();
         lines
+    }
+}
+
+impl Asking<'_> {
+    /// Adds what a decision says, of an escape only where it is one.
+    fn say<'d>(&self, decision: &Decision<'d>, escapes: bool, said: &mut HashMap<FindingSubject<'d>, Vec<Said<'d>>>) {
+        for attributed in decision.findings() {
+            let finding = attributed.finding();
+            let is_escape = matches!(finding.rule, Rule::AppLabelRemoved | Rule::AppLabelChanged);
+            if is_escape <= escapes {
+                said.entry(finding.subject()).or_default().push(Said {
+                    finding: finding.clone(),
+                    persona: attributed.persona(),
+                    severity: attributed.severity(),
+                    refuses: attributed.refuses(),
+                });
+            }
+        }
     }
 }
 
@@ -398,6 +461,59 @@ proptest! {
         prop_assert_eq!(lines(&decision), asking.one_by_one(now, before));
         let uncompiled = asking.decide(now.into(), before.into());
         prop_assert_eq!(words(&decision), words(&uncompiled));
+    }
+
+    #[test]
+    fn narrowed_personas_judged_as_one_say_what_each_that_governs_says(
+        orders in vec((persona(), selector()), 1..7), [new, old] in [labels(), labels()], asked in asked(),
+    ) {
+        let orders: Vec<Arc<Persona>> = orders.into_iter().zip(0..).map(|((persona, selector), place)| {
+            Arc::new(Persona { name: format!("p{place}"), app: "orders".into(), selector, ..persona })
+        }).collect();
+        let rulebook = Rulebook { set: RuleSet::Complete, ..asked.rulebook };
+        let old_object = asked.old.clone().unwrap_or_else(|| asked.new.clone());
+        let asked = Asked { rulebook, apps: ["orders", "orders"], subject: Subject::Deployment, ..asked };
+        let workload: Workload<'_> = serde_json::from_str(&asked.new).expect("a Deployment");
+        let stored = || serde_json::from_str(&old_object).ok();
+        let asking = Asking { asked: &asked, new: &workload, stored: &stored };
+        let [new, old] = [new, old].map(ObjectLabels::Json);
+        let strictest = Strictest::compile(&orders);
+        let all = Personas::compiled(&orders, Some(&strictest));
+        let [narrowed, narrowed_before] = [new, old].map(|labels| all.narrowed(labels));
+        let [now, before] = [governing(all, &narrowed), governing(all, &narrowed_before)];
+        let (now_list, before_list) = (now.personas.to_vec(), before.personas.to_vec());
+        for (list, labels) in [(&now_list, new), (&before_list, old)] {
+            let governs = |persona: &&Arc<Persona>| persona.governs(labels);
+            let expected: Vec<&str> = orders.iter().filter(governs).map(|persona| &*persona.name).collect();
+            let names: Vec<&str> = list.iter().map(|persona| &*persona.name).collect();
+            prop_assert_eq!(names, expected);
+        }
+        prop_assume!(!now_list.is_empty() || !before_list.is_empty());
+        let left = Left::between((before, old), (now, new));
+        let decision = asking.decide_leaving(now, Governed { left: left.as_ref(), ..before });
+
+        let is_in = |list: &[Arc<Persona>], persona: &Arc<Persona>| list.iter().any(|other| Arc::ptr_eq(other, persona));
+        let moves = now_list.iter().any(|persona| !is_in(&before_list, persona));
+        let lefts: Vec<Option<Left>> = before_list.chunks(1).map(|persona| {
+            let alone = Governed { app: "orders", personas: persona.into(), ..Governed::default() };
+            let new_one = Governed { app: "orders", ..Governed::default() };
+            Left::between((alone, old), (new_one, new)).filter(|_| !is_in(&now_list, &persona[0]))
+        }).collect();
+        let mut said: HashMap<FindingSubject<'_>, Vec<Said<'_>>> = HashMap::new();
+        for persona in now_list.chunks(1) {
+            let alone = Governed { app: "orders", personas: persona.into(), ..Governed::default() };
+            asking.say(&asking.decide_leaving(alone, alone), true, &mut said);
+        }
+        for (persona, left) in before_list.chunks(1).zip(&lefts) {
+            let alone = Governed { app: "orders", personas: persona.into(), left: left.as_ref(), ..Governed::default() };
+            if left.is_some() {
+                let none = Governed { app: "orders", ..Governed::default() };
+                asking.say(&asking.decide_leaving(none, alone), !moves, &mut said);
+            }
+        }
+        let mut expected: Vec<String> = said.into_values().flat_map(merged).collect();
+        expected.sort();
+        prop_assert_eq!(lines(&decision), expected);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<'a> Planner<'a> {
 
     fn resources(&self, level: Level<'a>) -> Option<&'a Resources> {
         match level {
-            Level::Object => None,
+            Level::Object | Level::Label(_) => None,
             Level::Pod => Some(&self.pod.resources),
             Level::Container(container) => self.pod.container(container).map(|spec| &spec.resources),
         }

@@ -232,7 +232,7 @@ impl<'a> Planner<'a> {
 
     fn security(&self, level: Level<'a>) -> Option<&'a SecurityContext<'a>> {
         match level {
-            Level::Object => None,
+            Level::Object | Level::Label(_) => None,
             Level::Pod => Some(&self.pod.security_context),
             Level::Container(container) => self.pod.container(container).map(|spec| &spec.security_context),
         }
