@@ -111,6 +111,7 @@ fn closed_sets_of_an_application_are_those_of_the_contract() {
             "spec.dependencies[].type": ["database", "cache", "queue", "service", "external"],
             "spec.policies.deployment.strategy": ["RollingUpdate", "Recreate", "BlueGreen", "Canary"],
             // Not of the contract.
+            "spec.selector.matchExpressions[].operator": ["In", "NotIn", "Exists", "DoesNotExist"],
             "spec.policies.rules[].level": ["off", "audit", "warn", "deny"],
             "spec.policies.rules[].rule": [
                 "cpu-limit-above-persona", "memory-limit-above-persona", "cpu-limit-missing", "memory-limit-missing",
@@ -163,6 +164,7 @@ fn what_must_be_there_is_what_the_contract_says() {
             "spec": ["name", "type"],
             "spec.dependencies": ["name"],
             "spec.networking.ports": ["port"],
+            "spec.selector.matchExpressions": ["key", "operator"],
             "spec.policies.rules": ["level", "rule"],
             "status.conditions": conditions,
             "status.deployments.history": ["status", "timestamp", "version"],

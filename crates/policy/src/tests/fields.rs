@@ -63,6 +63,7 @@ fn observed(finding: &Finding<'_>) -> Option<Value> {
         }
         Fact::Label { observed: "", .. } => Value::Null,
         Fact::Label { observed, .. } => json!(observed),
+        Fact::SelectorLabel { observed, .. } => json!(observed),
         Fact::Unreadable { .. } | Fact::Duplicate { .. } | Fact::ModeUnknown { .. } | Fact::ModeMisplaced { .. } => {
             return None;
         }
