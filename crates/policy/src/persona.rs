@@ -44,9 +44,9 @@ pub struct Persona {
     /// `spec.scaling.maxReplicas`.
     pub max_replicas: Option<i32>,
     /// `spec.health.livenessPath`, when not empty.
-    pub liveness_path: Option<String>,
+    pub liveness_path: Option<Box<str>>,
     /// `spec.health.readinessPath`, when not empty.
-    pub readiness_path: Option<String>,
+    pub readiness_path: Option<Box<str>>,
     /// `spec.health.port`.
     pub probe_port: Option<i32>,
     /// `spec.policies.security.runAsNonRoot` is true.
@@ -308,11 +308,13 @@ impl Persona {
             min_replicas: scaling.and_then(|scaling| scaling.min_replicas),
             max_replicas: scaling.and_then(|scaling| scaling.max_replicas),
             liveness_path: health
-                .and_then(|health| health.liveness_path.clone())
-                .filter(|path| !path.is_empty()),
+                .and_then(|health| health.liveness_path.as_deref())
+                .filter(|path| !path.is_empty())
+                .map(Into::into),
             readiness_path: health
-                .and_then(|health| health.readiness_path.clone())
-                .filter(|path| !path.is_empty()),
+                .and_then(|health| health.readiness_path.as_deref())
+                .filter(|path| !path.is_empty())
+                .map(Into::into),
             probe_port: health.and_then(|health| health.port),
             run_as_non_root: security.and_then(|security| security.run_as_non_root) == Some(true),
             run_as_user: security

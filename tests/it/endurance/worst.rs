@@ -55,7 +55,7 @@ fn with(count: usize, selector: impl Fn(usize) -> Option<Value>) -> Webhook {
         selector: narrowed(&selector(number)),
         mode: mode.clone(),
         min_replicas: Some(2 + i32::try_from(number % 100).expect("small")),
-        liveness_path: Some(format!("/live{number}")),
+        liveness_path: Some(format!("/live{number}").into()),
         forbids_privilege_escalation: true,
         run_as_non_root: true,
         ..Persona::default()

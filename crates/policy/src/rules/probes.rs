@@ -19,7 +19,7 @@ pub(super) fn judge_container<'a>(
     if container.kind != ContainerKind::App {
         return;
     }
-    if let Some(path) = &persona.liveness_path {
+    if let Some(path) = persona.liveness_path.as_deref() {
         let probe = spec.liveness_probe.as_ref();
         match probe.filter(|probe| probe.http_get.is_some() || !context.in_status()) {
             None => {
@@ -45,7 +45,7 @@ pub(super) fn judge_container<'a>(
             }
         }
     }
-    if let Some(path) = &persona.readiness_path
+    if let Some(path) = persona.readiness_path.as_deref()
         && spec.readiness_probe.is_none()
     {
         let fact = Fact::ProbeMissing { path, port };
