@@ -65,6 +65,10 @@ pub struct Connection {
     joined: Vec<u8>,
 }
 
+/// How an API server begins its answer when a webhook denies with status 400.
+const DENIED_AS_BAD_REQUEST: &[u8] =
+    br#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"admission webhook "#;
+
 impl Connection {
     pub async fn open(address: SocketAddr, connector: &TlsConnector) -> anyhow::Result<Connection> {
         let tcp = TcpStream::connect(address).await.context("cannot connect")?;
@@ -131,6 +135,8 @@ impl Connection {
             201 => Ok(Answer::Allowed),
             // A policy's denial is 422, a webhook's 403 unless it sets another.
             403 | 422 => Ok(Answer::Denied),
+            // Kyverno's is 400, as is an object that the API server cannot read.
+            400 if reply.body.starts_with(DENIED_AS_BAD_REQUEST) => Ok(Answer::Denied),
             _ => bail!("{}", String::from_utf8_lossy(reply.body)),
         }
     }
