@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, Error as _, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -20,7 +20,7 @@ use crate::k8s::{self, Decode, Unreadable};
 use crate::policy::json::Object;
 use crate::policy::room::{Room, within};
 use crate::policy::text::{Shown, Text, cut};
-use crate::policy::workload::{Labels, Metadata, Selector, Spec};
+use crate::policy::workload::{Labels, Selector, Spec};
 use crate::policy::{Exception, ModeWish, Persona};
 
 /// Parses JSON. The error names the wrong field, on one line: field names come from the object, and so does what serde quotes.
@@ -204,19 +204,41 @@ impl Decode for Namespace {
 /// The same types as in the webhook, so that no label or field is read in two ways.
 #[derive(Default, Deserialize)]
 struct SlimDeployment<'a> {
-    #[serde(borrow)]
-    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: Object<DeploymentMetadata<'a>>,
     #[serde(borrow)]
     spec: Option<&'a RawValue>,
     #[serde(borrow, default)]
     status: Object<SlimStatus<'a>>,
 }
 
-/// `metadata.labels` as they are written.
 #[derive(Default, Deserialize)]
-struct Labelled<'a> {
-    #[serde(borrow)]
-    labels: Option<&'a RawValue>,
+struct DeploymentMetadata<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    namespace: Text<'a>,
+    #[serde(borrow, default)]
+    labels: WrittenLabels<'a>,
+}
+
+/// Labels as they are written, and those of them that can name an app.
+#[derive(Default)]
+struct WrittenLabels<'a> {
+    /// Empty where there are none.
+    json: &'a str,
+    names: Labels<'a>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for WrittenLabels<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Some(written) = Option::<&RawValue>::deserialize(deserializer)? else {
+            return Ok(WrittenLabels::default());
+        };
+        let json = written.get();
+        let Object(names) = serde_json::from_str(json).map_err(D::Error::custom)?;
+        Ok(WrittenLabels { json, names })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -265,11 +287,7 @@ struct SlimCondition<'a> {
 impl Decode for Deployment {
     fn decode(json: &str) -> Result<Deployment, Unreadable> {
         let object: SlimDeployment<'_> = from_json(json)?;
-        let status = object.status.0;
-        let metadata = object.metadata.map_or("{}", RawValue::get);
-        let in_metadata = |error: Unreadable| Unreadable::new(format!("metadata.{error}"));
-        let Object(labelled): Object<Labelled<'_>> = from_json(metadata).map_err(in_metadata)?;
-        let Object(metadata): Object<Metadata<'_>> = from_json(metadata).map_err(in_metadata)?;
+        let (metadata, status) = (object.metadata.0, object.status.0);
         let spec = object.spec.map_or("{}", RawValue::get);
         let slim: Object<SlimSpec<'_>> = from_json(spec).map_err(in_spec)?;
         // A Deployment with fields that cannot be judged still names its app for a Scale.
@@ -299,8 +317,8 @@ impl Decode for Deployment {
         Ok(Deployment {
             namespace: metadata.namespace.as_str().into(),
             name: metadata.name.as_str().into(),
-            labels: labels(&metadata.labels),
-            all_labels: labelled.labels.map_or("", RawValue::get).into(),
+            labels: labels(&metadata.labels.names),
+            all_labels: metadata.labels.json.into(),
             selected: labels(&slim.0.selector.0.match_labels),
             running: Some(Box::new(Running {
                 unread_image: image.unwrap_or_default().into(),
