@@ -65,6 +65,16 @@ impl<'a> Decision<'a> {
     pub(super) fn ungoverned(rulebook: Rulebook, workload: &'a Workload<'a>, found: AttributedFinding<'a>) -> Self {
         let mut collected = Findings::new(rulebook.set);
         collected.add(found);
+        Decision::of(rulebook, Governing::default(), workload, collected)
+    }
+
+    /// The decision to which these findings lead, in the effective mode.
+    fn of(
+        rulebook: Rulebook,
+        governing: Governing<'a>,
+        workload: &'a Workload<'a>,
+        collected: Findings<'a>,
+    ) -> Decision<'a> {
         let Reported {
             refusals,
             others,
@@ -76,7 +86,7 @@ impl<'a> Decision<'a> {
             counts,
             mode: rulebook.mode,
             set: rulebook.set,
-            governing: Governing::default(),
+            governing,
             workload,
         }
     }
@@ -193,23 +203,12 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     if let (RuleSet::Complete, Some(first)) = (rulebook.set, governing.first()) {
         notes::of_question(question, first).for_each(|note| collected.add(note));
     }
-    let Reported {
-        refusals,
-        others,
-        counts,
-    } = collected.reported();
-    Decision {
-        refusals,
-        others,
-        counts,
-        mode: judges
-            .iter()
-            .map(|judge| judge.effective)
-            .fold(rulebook.mode, Mode::max),
-        set: rulebook.set,
-        governing,
-        workload: question.new,
-    }
+    let modes = judges.iter().map(|judge| judge.effective);
+    let effective = Rulebook {
+        mode: modes.fold(rulebook.mode, Mode::max),
+        ..rulebook
+    };
+    Decision::of(effective, governing, question.new, collected)
 }
 
 /// Judges one part of the object by all personas. Findings of several about the same thing are merged.

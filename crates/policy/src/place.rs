@@ -5,6 +5,9 @@ use std::hash::{Hash, Hasher};
 
 use super::rule::Rule;
 
+/// The field that names the app.
+pub(super) const APP_LABEL: &str = "metadata.labels[app.kubernetes.io/name]";
+
 /// The list of a container, and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerKind {

@@ -9,6 +9,7 @@ use super::finding::{Fact, Finding, Place, Rule, Severity};
 use super::level::Levels;
 use super::matching::{Matching, Names};
 use super::mode::Mode;
+use super::place::APP_LABEL;
 use super::question::Question;
 
 /// The decision about an unlabelled Deployment that no persona governs. `None` where the rule is off.
@@ -18,7 +19,7 @@ pub fn judge_unlabelled<'a>(rulebook: Rulebook, question: &Question<'a>) -> Opti
     let mode = rulebook.or_stricter(question.namespace_mode);
     let mut finding = Finding {
         rule,
-        place: Place::Object("metadata.labels[app.kubernetes.io/name]"),
+        place: Place::Object(APP_LABEL),
         fact: Fact::LabelMissing {
             wanted: suggestion(question),
         },

@@ -11,12 +11,10 @@ use smallvec::SmallVec;
 
 use super::{Change, Level, Setting};
 use crate::finding::{Fact, Finding, Place, Rule};
+use crate::place::APP_LABEL;
 use crate::workload::{PodSpec, Workload};
 use resources::{CPU, MEMORY, resource};
 use security::{About, ESCALATION, NON_ROOT};
-
-/// The field with the name of the app.
-const APP_LABEL: &str = "metadata.labels[app.kubernetes.io/name]";
 
 /// Average number of changes for one finding.
 const CHANGES_EACH: usize = 4;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::finding::{Fact, Finding, Place, Rule};
 use crate::left::ChangedLabel;
 use crate::persona::Persona;
+use crate::place::APP_LABEL;
 
 /// The finding for an update whose old object was governed by `persona` and whose new object, labelled `now`, is
 /// governed by none but `defaults`. `before` is the name by which the old object was found.
@@ -23,7 +24,7 @@ pub(crate) fn escaped<'a>(
         } else {
             Rule::AppLabelChanged
         },
-        place: Place::Object("metadata.labels[app.kubernetes.io/name]"),
+        place: Place::Object(APP_LABEL),
         fact: Fact::Label {
             observed: now,
             allowed: before,
