@@ -19,7 +19,7 @@ use super::checks::{Call, View, shipped};
 use super::facts::{Facts, Fetched, LeaseSample, Namespace, Readiness, SecretFacts, Unavailable};
 use super::rights::{Right, needed};
 use super::setup::{Setup, Wanted};
-use crate::api::levels::PlatformRule;
+use crate::api::levels::{ClusterRulesSpec, PlatformRule};
 use crate::api::names::{LEASE, READY_TO_ENFORCE};
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, ClusterPersona, ObjectMeta};
 use crate::certificates::Inspected;
@@ -389,18 +389,8 @@ impl Decode for Required {
     fn decode(json: &str) -> Result<Required, Unreadable> {
         #[derive(serde::Deserialize)]
         struct Object {
-            spec: Spec,
+            spec: ClusterRulesSpec,
         }
-        #[derive(serde::Deserialize)]
-        struct Spec {
-            policies: Option<Policies>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Policies {
-            #[serde(default)]
-            rules: Vec<PlatformRule>,
-        }
-        let policies = from_json::<Object>(json)?.spec.policies;
-        Ok(Required(policies.map(|policies| policies.rules).unwrap_or_default()))
+        Ok(Required(from_json::<Object>(json)?.spec.into_rules()))
     }
 }

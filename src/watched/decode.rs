@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::api::levels::PlatformRule;
+use crate::api::levels::ClusterRulesSpec;
 use crate::api::{ApplicationPersona, ApplicationPersonaSpec, PersonaException, PersonaExceptionSpec, Time};
 use crate::index::{
     AppLabels, ClusterRules, Deployment, Namespace, Running, StatusFingerprint, StoredException, StoredPersona,
@@ -89,7 +89,7 @@ impl Decode for StoredPersona {
 #[derive(Deserialize)]
 struct SlimClusterPersona {
     metadata: SlimName,
-    spec: SlimClusterSpec,
+    spec: ClusterRulesSpec,
 }
 
 #[derive(Deserialize)]
@@ -97,24 +97,12 @@ struct SlimName {
     name: String,
 }
 
-#[derive(Deserialize)]
-struct SlimClusterSpec {
-    policies: Option<SlimClusterPolicies>,
-}
-
-#[derive(Deserialize)]
-struct SlimClusterPolicies {
-    #[serde(default)]
-    rules: Vec<PlatformRule>,
-}
-
 impl Decode for ClusterRules {
     fn decode(json: &str) -> Result<ClusterRules, Unreadable> {
         let SlimClusterPersona { metadata, spec } = from_json(json)?;
-        let rules = spec.policies.map(|policies| policies.rules);
         Ok(ClusterRules {
             name: metadata.name.into(),
-            rules: rules.unwrap_or_default().into(),
+            rules: spec.into_rules().into(),
         })
     }
 }

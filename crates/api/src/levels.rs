@@ -89,3 +89,22 @@ pub struct PlatformRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
 }
+
+/// The `spec` of a ClusterPersona of which only the platform's rules must be valid.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ClusterRulesSpec {
+    policies: Option<ClusterRulesPolicies>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct ClusterRulesPolicies {
+    #[serde(default)]
+    rules: Vec<PlatformRule>,
+}
+
+impl ClusterRulesSpec {
+    /// `policies.rules`.
+    pub fn into_rules(self) -> Vec<PlatformRule> {
+        self.policies.map(|policies| policies.rules).unwrap_or_default()
+    }
+}
