@@ -28,13 +28,11 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
 
 /// One line for each rule: name, severity, summary.
 fn list() -> String {
-    let name = Explanation::all().map(|one| one.rule.len()).max().unwrap_or_default();
-    let severity = Explanation::all()
-        .map(|one| one.severity.len())
-        .max()
-        .unwrap_or_default();
-    let line = |one: Explanation| format!("{:name$}  {:severity$}  {}\n", one.rule, one.severity, one.summary);
-    Explanation::all().map(line).collect()
+    let all: Vec<Explanation> = Explanation::all().collect();
+    let widest = |column: fn(&Explanation) -> &str| all.iter().map(|one| column(one).len()).max().unwrap_or_default();
+    let (name, severity) = (widest(|one| one.rule), widest(|one| one.severity));
+    let line = |one: &Explanation| format!("{:name$}  {:severity$}  {}\n", one.rule, one.severity, one.summary);
+    all.iter().map(line).collect()
 }
 
 fn json(explained: &impl serde::Serialize) -> anyhow::Result<String> {

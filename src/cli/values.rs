@@ -63,8 +63,7 @@ pub(super) fn days(text: &str) -> Result<MaxLength, String> {
 
 /// A rule.
 pub(super) fn rule(text: &str) -> Result<Rule, String> {
-    let found = Rule::ALL.into_iter().find(|rule| rule.name() == text);
-    found.ok_or_else(|| {
+    Rule::by_name(text).ok_or_else(|| {
         let nearest = Rule::most_like(text, Rule::ALL);
         format!("there is no such rule; did you mean {nearest}? `dorgu explain` lists all")
     })

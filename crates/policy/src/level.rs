@@ -143,7 +143,7 @@ impl Rule {
         if let Some(settable) = Rule::settable_by_name(name) {
             return Ok(settable);
         }
-        if Rule::ALL.into_iter().any(|rule| rule.name() == name) {
+        if Rule::by_name(name).is_some() {
             return Err(NotSettable::WithoutLevel);
         }
         let nearest = Rule::most_like(name, Rule::all_settable().map(|(_, rule)| rule));
@@ -152,7 +152,7 @@ impl Rule {
 
     /// The rule of that name, if its level can be set.
     pub fn settable_by_name(name: &str) -> Option<RuleName> {
-        Rule::all_settable().find_map(|(settable, rule)| (rule.name() == name).then_some(settable))
+        Rule::by_name(name)?.settable()
     }
 
     /// Every rule with a level that can be set.

@@ -119,6 +119,11 @@ impl Rule {
         }
     }
 
+    /// The rule of that name.
+    pub fn by_name(name: &str) -> Option<Rule> {
+        Rule::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
     /// The name that is most like a mistyped one.
     pub fn most_like(name: &str, rules: impl IntoIterator<Item = Rule>) -> &'static str {
         let likeness = |rule: &Rule| strsim::jaro(rule.name(), name);
