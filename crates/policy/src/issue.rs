@@ -51,6 +51,18 @@ pub struct Issues {
     pub unlisted: usize,
 }
 
+impl Issue {
+    /// The last line of a list, which counts those that have no place in it.
+    pub fn rest(severity: Severity, unlisted: usize) -> Issue {
+        Issue {
+            severity,
+            field: String::new(),
+            message: format!("and {unlisted} more"),
+            suggestion: "Fix the issues above; the rest is listed then".to_owned(),
+        }
+    }
+}
+
 /// Compares one workload with one persona, for a status. R1 to R11 in the order of contract 3.4; then, with `complete` rules,
 /// findings without a row there. `sharing` are all personas of the app, in the order of their names. What an exception covers is
 /// a warning at most.
@@ -149,12 +161,7 @@ fn collect<'f>(
         .rfind(|severity| counts[*severity as usize] > 0);
     let unlisted = counts.iter().sum::<usize>();
     if let Some(severity) = worst {
-        list.push(Issue {
-            severity,
-            field: String::new(),
-            message: format!("and {unlisted} more"),
-            suggestion: "Fix the issues above; the rest is listed then".to_owned(),
-        });
+        list.push(Issue::rest(severity, unlisted));
     }
     Issues {
         list,

@@ -13,7 +13,7 @@ use super::fix::{self, Change, Setting};
 use super::image::Reference;
 use super::persona::Persona;
 use super::privileged::capability;
-use super::text::{JsonText, Literal, Shown, cut};
+use super::text::{JsonText, Literal, Quoted, Shown, cut};
 
 /// The finding as one line of printable ASCII.
 pub struct Message<'a>(pub &'a Finding<'a>);
@@ -129,7 +129,7 @@ impl Display for Message<'_> {
                     match *defaults {
                         [] => f.write_str("no ApplicationPersona governs")?,
                         [one] => write!(f, "only the default ApplicationPersona '{}' governs", Shown(&one.name))?,
-                        several => write!(f, "only the default ApplicationPersonas {} govern", Quoted(several))?,
+                        several => write!(f, "only the default ApplicationPersonas {} govern", names(several))?,
                     }
                 }
                 write!(f, "; ApplicationPersona '{}' governs this Deployment", Shown(persona))
@@ -158,7 +158,7 @@ impl Display for Message<'_> {
                 write!(f, "{} '{value}' {}", problem.field, problem.flaw.as_str())
             }
             (_, Fact::Duplicate { personas, app }) => {
-                write!(f, "ApplicationPersonas {}", Quoted(personas))?;
+                write!(f, "ApplicationPersonas {}", names(personas))?;
                 write!(f, " share spec.name '{}'; all apply", Shown(app))
             }
             (_, Fact::ModeMisplaced { holder, observed }) => {
@@ -191,22 +191,8 @@ impl Display for Message<'_> {
 }
 
 /// The names of several personas.
-struct Quoted<'a>(&'a [Arc<Persona>]);
-
-/// How many of several personas are named.
-const MAX_NAMES: usize = 5;
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (position, persona) in self.0.iter().take(MAX_NAMES).enumerate() {
-            let comma = if position == 0 { "" } else { ", " };
-            write!(f, "{comma}'{}'", Shown(&persona.name))?;
-        }
-        match self.0.len().saturating_sub(MAX_NAMES) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
+fn names(personas: &[Arc<Persona>]) -> Quoted<impl Iterator<Item = &str> + Clone> {
+    Quoted(personas.iter().map(|persona| persona.name.as_str()))
 }
 
 /// The persona of a finding.

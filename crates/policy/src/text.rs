@@ -78,6 +78,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// How many of several names a text has.
+const MAX_NAMES: usize = 5;
+
+/// Prints names, such as `'a', 'b' and 3 more`.
+pub struct Quoted<I>(pub I);
+
+impl<'a, I: Iterator<Item = &'a str> + Clone> fmt::Display for Quoted<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, name) in self.0.clone().take(MAX_NAMES).enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}'{}'", Shown(name))?;
+        }
+        match self.0.clone().skip(MAX_NAMES).count() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
 /// Prints foreign text as printable ASCII on one line. An API server silently drops a warning with a control character or
 /// invalid UTF-8, so neither may come from a name.
 pub struct Shown<'a>(pub &'a str);

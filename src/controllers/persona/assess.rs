@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::compare::{MAX_MESSAGE, compare};
 use super::governs::governs;
-use super::itself::{name_unique, quoted, spec_valid};
+use super::itself::{name_unique, spec_valid};
 use super::observed::Observed;
 use super::promotion::{Found, Promotion};
 use crate::api::application_persona::status::{HealthState, IssueSeverity, Phase};
 use crate::index::fingerprint::CONDITIONS;
 use crate::index::{Deployment, Running};
 use crate::k8s::conditions::Draft;
-use crate::policy::text::{Shown, cut};
+use crate::policy::text::{Quoted, Shown, cut};
 use crate::policy::{Issue, Issues, Matching, RuleSet, Severity};
 
 /// The decided part of a status, without timestamps and without the fields of other writers.
@@ -90,7 +90,7 @@ fn absent(observed: &Observed<'_>) -> (Assessment, Found) {
 /// Contract 9: it names all of them, since an arbitrary first could change from one reconcile to the next.
 fn ambiguous(observed: &Observed<'_>, deployments: &[Arc<Deployment>]) -> (Assessment, Found) {
     let names = deployments.iter().map(|deployment| &*deployment.name);
-    let names = quoted(names, deployments.len());
+    let names = Quoted(names);
     let message = format!(
         "Deployments {names} all belong to '{}'; expected one",
         Shown(&observed.persona.app)
@@ -158,12 +158,7 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
     };
     let validated = match (uncompared, errors) {
         (Some((reason, message)), _) => (None, reason, message.to_owned()),
-        (None, 0) if excepted > 0 => (
-            Some(true),
-            "Passed",
-            format!("All validations passed; {excepted} excepted"),
-        ),
-        (None, 0) => (Some(true), "Passed", "All validations passed".to_owned()),
+        (None, 0) => passed(excepted),
         (None, errors) => (
             Some(false),
             "ValidationFailed",
@@ -187,6 +182,15 @@ fn present(set: RuleSet, observed: &Observed<'_>, name: &str, running: &Running)
         compared: readable,
     };
     (assessment, promotable)
+}
+
+/// The condition `Validated` where nothing is an error.
+pub(super) fn passed(excepted: usize) -> Parts {
+    let message = match excepted {
+        0 => "All validations passed".to_owned(),
+        excepted => format!("All validations passed; {excepted} excepted"),
+    };
+    (Some(true), "Passed", message)
 }
 
 /// Contract 3.5.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::assess::{Assessment, conditions};
+use super::assess::{Assessment, Parts, conditions, passed};
 use super::compare::{MAX_COMPARED, Uncompared, workload};
 use super::observed::Observed;
 use super::promotion::Found;
@@ -154,7 +154,7 @@ impl Compared {
     }
 
     /// Status, reason and message of the condition `Validated`.
-    fn condition(&self, count: usize) -> (Option<bool>, &'static str, String) {
+    fn condition(&self, count: usize) -> Parts {
         let Compared {
             errors,
             excepted,
@@ -176,12 +176,7 @@ impl Compared {
                     "{uncompared} of {count} Deployment(s) were not compared: unreadable, or too many; the others pass"
                 ),
             ),
-            (_, 0, 0, 0) => (Some(true), "Passed", "All validations passed".to_owned()),
-            (_, 0, 0, excepted) => (
-                Some(true),
-                "Passed",
-                format!("All validations passed; {excepted} excepted"),
-            ),
+            (_, 0, 0, excepted) => passed(excepted),
         }
     }
 
@@ -198,15 +193,11 @@ impl Compared {
         list.truncate(MOST_ISSUES);
         if unlisted > 0 {
             let listed = list.iter().filter(|issue| issue.severity == Severity::Error).count();
-            list.push(Issue {
-                severity: match errors > listed {
-                    true => Severity::Error,
-                    false => Severity::Warning,
-                },
-                field: String::new(),
-                message: format!("and {unlisted} more"),
-                suggestion: "Fix the issues above; the rest is listed then".to_owned(),
-            });
+            let severity = match errors > listed {
+                true => Severity::Error,
+                false => Severity::Warning,
+            };
+            list.push(Issue::rest(severity, unlisted));
         }
         list
     }

@@ -1,15 +1,10 @@
 //! Words the conditions about a persona itself: whether its values can be read, and whether others share its name.
 
-use std::fmt::Write;
-
 use super::assess::Parts;
 use super::observed::Observed;
 use crate::policy::RuleSet;
 use crate::policy::persona::{Flaw, Problem};
-use crate::policy::text::Shown;
-
-/// How many names one message lists; the rest is counted.
-const MAX_NAMES: usize = 5;
+use crate::policy::text::{Quoted, Shown};
 
 pub(super) fn spec_valid(observed: &Observed<'_>) -> Parts {
     let is_read = |problem: &&Problem| observed.set == RuleSet::Complete || !problem.flaw.is_of_a_selector();
@@ -42,20 +37,10 @@ pub(super) fn name_unique(observed: &Observed<'_>) -> Parts {
         };
         return (Some(true), "Unique", message);
     }
-    let names = quoted(others, count);
+    let names = Quoted(others);
     (
         Some(false),
         "NameShared",
         format!("spec.name '{app}' is also that of {names}; all apply"),
     )
-}
-
-/// Such as `'a', 'b' and 3 more` for `count` names.
-pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>, count: usize) -> String {
-    let told: Vec<String> = names.take(MAX_NAMES).map(|name| format!("'{}'", Shown(name))).collect();
-    let mut text = told.join(", ");
-    if count > MAX_NAMES {
-        let _ = write!(text, " and {} more", count - MAX_NAMES);
-    }
-    text
 }
