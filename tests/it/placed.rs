@@ -1,7 +1,6 @@
 //! From a finding to a place in a text: `policy` says which field, `manifest` where it stands. Tried on every Deployment of the
 //! corpus, by a persona that demands all that can be demanded.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dorgu::api::ApplicationPersona;
@@ -10,6 +9,8 @@ use dorgu::policy::{
     Field, Governed, Mode, ModeWish, Persona, PlatformRules, Question, RuleSet, Rulebook, Subject, Workload, decide,
 };
 use serde_json::{Value, json};
+
+use crate::cases::Case;
 
 fn persona() -> Persona {
     let object = json!({
@@ -79,23 +80,10 @@ fn misplaced(text: &str, document: &Node, base: &str, object: &Value, field: &st
     None
 }
 
-fn yaml(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of ours") {
-        let path = entry.expect("readable").path();
-        if path.is_dir() {
-            yaml(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
-            files.push(path);
-        }
-    }
-}
-
 #[test]
 fn every_finding_of_the_corpus_stands_at_its_field_or_the_nearest_parent() {
-    let mut files = Vec::new();
-    yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), &mut files);
     let (mut findings, mut wrong) = (0, Vec::new());
-    for file in files {
+    for Case { file, .. } in Case::all() {
         let text = std::fs::read_to_string(&file).expect("read");
         let read = manifest::read(&text);
         let document = read.documents.first();
