@@ -50,8 +50,9 @@ fn client_config(installation: &Installation, path: &str) -> WebhookClientConfig
     }
 }
 
-/// Deployments that name an app, or all where those without a label are judged, too. API servers ask when either the old or the new object matches the selector, so a label that
-/// is removed is still seen. A selector is matched without work; a condition in CEL has the API server convert both objects.
+/// Deployments that name an app, or all where those without a label are judged, too. API servers ask when either the old or the
+/// new object matches the selector, so a label that is removed is still seen. A selector is matched without work; a condition in
+/// CEL has the API server convert both objects.
 fn workloads(installation: &Installation) -> ValidatingWebhook {
     let labelled = || LabelSelectorRequirement {
         key: APP_NAME.to_owned(),
