@@ -72,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["api", "certificates", "install", "k8s", "policy", "runtime"],
     ),
     ("explain", &["policy"]),
+    ("report", &["explain", "policy"]),
     (
         "cli",
         &[

@@ -1,0 +1,153 @@
+//! The result of `dorgu check` as data, and its formats: each turns a [`Report`] into text. Pure: a format decides nothing, so
+//! that all of them hold the same findings and the exit code is that of the report.
+
+mod location;
+
+use serde::Serialize;
+
+use crate::policy::{Rule, Severity};
+pub use location::{Edit, Location, Position};
+
+/// What was found in some manifests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// The findings, by file and place. Infos are recorded and never count.
+    pub findings: Vec<ReportedFinding>,
+    /// What could not be read. It fails the run whatever was found.
+    pub problems: Vec<Problem>,
+    /// How much was read.
+    pub counts: Counts,
+    /// The page with a section for each rule; empty for no links.
+    pub docs_url: String,
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Files, standard input included.
+    pub files: usize,
+    /// Workloads that were judged.
+    pub workloads: usize,
+    /// Workloads that no persona governs.
+    pub ungoverned: usize,
+    /// Documents of kinds that are not judged.
+    pub skipped: usize,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// The file, as in [`Location::file`].
+    pub file: String,
+    /// The line, counted from 1; `None` where the whole file is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What is wrong and what to do, on one line.
+    pub reason: String,
+}
+
+/// One finding and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportedFinding {
+    /// The rule.
+    pub rule: Rule,
+    /// Its severity: error for the level deny, warning for warn and for what an exception covers, info for audit.
+    pub severity: Severity,
+    /// Whether it counts, and why not.
+    pub standing: Standing,
+    /// Whether an API server would refuse the object for it, in the effective mode of its namespace and persona.
+    pub denied: bool,
+    /// The object it is about.
+    pub object: ObjectName,
+    /// The container, where it is about one.
+    pub container: Option<String>,
+    /// `metadata.name` of the persona whose demand it is; empty where none governs the object.
+    pub persona: String,
+    /// The field as a JSON pointer into the object. Containers are counted.
+    pub field: String,
+    /// The field as a path for people. Containers are named; empty where the finding is about no field of the object.
+    pub path: String,
+    /// What was found, on one line.
+    pub message: String,
+    /// What to change, a line for each field: `<field>: <observed> -> <wanted>`. Empty where no right value is known.
+    pub fix: Vec<String>,
+    /// The same as edits of the file's text. Empty where the text must be changed by hand.
+    pub edits: Vec<Edit>,
+    /// Where it stands.
+    pub location: Location,
+}
+
+/// Whether a finding counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It counts.
+    New,
+    /// The old manifest had it, and it did not get worse.
+    Before,
+    /// An exception covers it.
+    Excepted,
+}
+
+/// An object by its names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ObjectName {
+    /// Its kind, such as `Deployment`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// `metadata.name`, or `generateName` where it has no name.
+    pub name: String,
+}
+
+/// Which findings fail a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FailOn {
+    /// Errors.
+    #[default]
+    Error,
+    /// Errors and warnings.
+    Warning,
+    /// None.
+    Never,
+}
+
+impl FailOn {
+    /// All of them.
+    pub const ALL: [FailOn; 3] = [FailOn::Error, FailOn::Warning, FailOn::Never];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailOn::Error => "error",
+            FailOn::Warning => "warning",
+            FailOn::Never => "never",
+        }
+    }
+}
+
+impl ReportedFinding {
+    /// Whether the finding fails a run.
+    pub fn counts(&self, fail_on: FailOn) -> bool {
+        let least = match fail_on {
+            FailOn::Error => Severity::Error,
+            FailOn::Warning => Severity::Warning,
+            FailOn::Never => return false,
+        };
+        // What an exception covers is a warning like any other.
+        self.standing != Standing::Before && self.severity >= least
+    }
+}
+
+impl Report {
+    /// How many findings fail the run.
+    pub fn failing(&self, fail_on: FailOn) -> usize {
+        self.findings.iter().filter(|finding| finding.counts(fail_on)).count()
+    }
+
+    /// The link to a rule's section; `None` where no page is known.
+    pub fn link(&self, rule: Rule) -> Option<String> {
+        (!self.docs_url.is_empty()).then(|| format!("{}#{}", self.docs_url, rule.name()))
+    }
+}
