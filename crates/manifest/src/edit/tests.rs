@@ -29,7 +29,8 @@ pub(crate) fn remove(pointer: &str) -> Operation {
 fn edited(text: &str, operations: &[Operation]) -> Result<String, EditError> {
     let read = read(text);
     assert_eq!(read.error, None);
-    let edits = edit(text, &[(read.documents.last().unwrap(), operations)])?;
+    let last = read.documents.len() - 1;
+    let edits = edit(text, &read.documents, &[(last, operations)])?;
     Ok(apply(text, &edits))
 }
 
@@ -362,9 +363,10 @@ fn only_the_document_that_is_meant_changes() {
     let text = "a: 1\n---\na: 1\n";
     let documents = read(text).documents;
     let operations = [replace("/a", json!(2))];
-    let both: Vec<(&Node, &[Operation])> = documents.iter().map(|it| (it, &operations[..])).collect();
-    assert_eq!(apply(text, &edit(text, &both).unwrap()), "a: 2\n---\na: 2\n");
-    assert_eq!(edit(text, &[]), Ok(Vec::new()));
+    let both = [(0, &operations[..]), (1, &operations[..])];
+    let edits = edit(text, &documents, &both).unwrap();
+    assert_eq!(apply(text, &edits), "a: 2\n---\na: 2\n");
+    assert_eq!(edit(text, &documents, &[]), Ok(Vec::new()));
 }
 
 #[test]
@@ -416,8 +418,9 @@ fn what_cannot_be_edited_is_rejected() {
     rejected("[a: 1]\n", add("/0/b", json!(1)), form);
     // A key that another map would be given, too.
     rejected("a: &x {b: 1}\nc:\n  <<: *x\n  b: 2\n", add("/a/d", json!(1)), form);
-    assert_eq!(
-        edit("a: 1\n---\n{", &[]).unwrap_err().to_string(),
-        read("a: 1\n---\n{").error.unwrap().to_string()
-    );
+    // Nothing is edited in a text that ends in an error.
+    let broken = "a: 1\n---\n{";
+    let operations = [replace("/a", json!(2))];
+    let outcome = edit(broken, &read(broken).documents, &[(0, &operations)]);
+    assert_eq!(outcome.unwrap_err().to_string(), form);
 }
