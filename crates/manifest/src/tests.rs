@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 
+mod edits;
 mod places;
 mod write;
 
