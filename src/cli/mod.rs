@@ -1,9 +1,12 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
 //! `manifests`, `explain` and `version` otherwise 0 or 1.
 
+mod check;
+mod cluster;
 mod crd;
+mod deciding;
 mod doctor;
 mod explain;
 mod go_flags;
@@ -55,6 +58,12 @@ enum Command {
                             be checked."
     )]
     Doctor(Box<doctor::Flags>),
+    /// Check manifests against personas, as the webhook would.
+    #[command(
+        after_help = "Exit codes: 0 no finding counts, 1 one does (--fail-on), 2 wrong usage, or something could not be \
+                            read."
+    )]
+    Check(Box<check::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
@@ -124,6 +133,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Crd(flags) => crd::run(&flags),
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
+        Command::Check(flags) => return check::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };

@@ -3,6 +3,7 @@
 pub(crate) mod api_server;
 mod bypasses;
 mod charts;
+mod checked;
 pub(crate) mod corpus;
 mod fixed;
 mod kubectl;
