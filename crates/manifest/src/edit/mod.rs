@@ -135,6 +135,13 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> String {
     edited
 }
 
+/// Line and column of a byte, counted from 1 in Unicode code points. A byte order mark is not counted.
+pub fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or_default();
+    let line = before.get(lines::start(before, before.len())..).unwrap_or_default();
+    (lines::number(text, byte), line.chars().count() + 1)
+}
+
 /// Sorts replacements and joins those that touch.
 fn joined(text: &str, mut edits: Vec<TextEdit>) -> Result<Vec<TextEdit>, EditError> {
     // Stable, since what is inserted at one place has an order.

@@ -75,6 +75,21 @@ fn a_key_is_added_below_its_siblings_and_before_what_follows() {
 }
 
 #[test]
+fn comments_stay_behind_what_they_are_indented_like() {
+    let keys = [add("/a/b/x", json!(1)), add("/a/w", json!(2)), add("/z", json!(3))];
+    becomes(
+        "a:\n  b:\n    c: 1\n    # d: 2\n\n     # e\n  # f\n\n# g\nh: 4\n",
+        &keys,
+        "a:\n  b:\n    c: 1\n    # d: 2\n\n     # e\n    x: 1\n  # f\n  w: 2\n\n# g\nh: 4\nz: 3\n",
+    );
+    becomes(
+        "a:\r\n  b:\r\n  - c: 1\r\n  # - d\r\n",
+        &keys[1..],
+        "a:\r\n  b:\r\n  - c: 1\r\n  # - d\r\n  w: 2\r\nz: 3\r\n",
+    );
+}
+
+#[test]
 fn keys_of_two_levels_are_added_at_one_place() {
     becomes(
         "a:\n  b:\n    c: 1\nd: 2\n",
