@@ -7,7 +7,9 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod edits;
 pub mod explain;
+pub mod fix;
 pub mod report;
 pub mod serve;
 

@@ -141,7 +141,7 @@ fn report(flags: Flags) -> anyhow::Result<Report> {
 }
 
 /// Reads the personas of files. One that cannot be read may be the one that governs.
-fn from_files(paths: &[PathBuf], index: &Index) -> anyhow::Result<()> {
+pub(super) fn from_files(paths: &[PathBuf], index: &Index) -> anyhow::Result<()> {
     let loaded = world::read(paths, index)?;
     for warning in &loaded.warnings {
         super::complain(&warning.to_string());
@@ -156,7 +156,7 @@ fn from_files(paths: &[PathBuf], index: &Index) -> anyhow::Result<()> {
 }
 
 /// Reads those of the cluster, and returns the namespace of objects that name none.
-fn from_cluster(flags: &cluster::Flags, index: &Index, namespace: Option<&str>) -> anyhow::Result<String> {
+pub(super) fn from_cluster(flags: &cluster::Flags, index: &Index, namespace: Option<&str>) -> anyhow::Result<String> {
     cluster::block_on(async {
         let cluster = flags.connect().await?;
         let namespace = namespace.unwrap_or(&cluster.namespace).to_owned();

@@ -1,6 +1,7 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `fix` otherwise 0, 1 for findings, 2 for
+//! failures; `serve`, `crd`,
 //! `manifests`, `explain` and `version` otherwise 0 or 1.
 
 mod check;
@@ -9,6 +10,7 @@ mod crd;
 mod deciding;
 mod doctor;
 mod explain;
+mod fix;
 mod go_flags;
 mod manifests;
 mod serve;
@@ -64,6 +66,12 @@ enum Command {
                             read."
     )]
     Check(Box<check::Flags>),
+    /// Change manifests so that no error is found in them; all else in them stays as it is.
+    #[command(
+        after_help = "Exit codes: 0 no error is left, 1 one is, or a file must be changed by hand, 2 wrong usage, or \
+                            something could not be read."
+    )]
+    Fix(Box<fix::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
@@ -134,6 +142,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Check(flags) => return check::run(*flags),
+        Command::Fix(flags) => return fix::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };

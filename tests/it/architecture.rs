@@ -46,6 +46,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("index", &["api", "policy"]),
     ("watched", &["api", "index", "k8s", "policy"]),
     ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
+    ("edits", &["manifest", "policy", "report"]),
+    ("fix", &["check", "edits", "manifest", "policy"]),
     ("check", &["index", "manifest", "policy", "report", "world"]),
     ("webhook", &["api", "metric", "policy", "index", "server"]),
     ("config", &["certificates", "k8s", "policy", "server", "telemetry"]),
@@ -86,6 +88,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "doctor",
             "explain",
             "files",
+            "fix",
             "index",
             "install",
             "k8s",
@@ -325,6 +328,8 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
                 .filter(|file| !is_controllers_io(file)),
         )
         .chain(files_below("src/explain"))
+        .chain([root().join("src/edits.rs")])
+        .chain(["plan.rs", "forms.rs"].map(|file| root().join("src/fix").join(file)))
         .chain(files_below("src/install"))
         .chain(files_below("src/doctor").into_iter().filter(|file| !asks(file)))
     {
