@@ -5,7 +5,7 @@ mod bypasses;
 mod charts;
 mod checked;
 pub(crate) mod corpus;
-mod fixed;
+pub(crate) mod fixed;
 mod kubectl;
 mod other_kinds;
 mod padded;
