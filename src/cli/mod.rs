@@ -1,13 +1,14 @@
 //! The command line: one variant a command, one file a command.
 //!
 //! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests`, `explain` and `version` otherwise 0 or 1.
+//! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
 
 mod crd;
 mod doctor;
 mod explain;
 mod go_flags;
 mod manifests;
+mod persona;
 mod serve;
 mod values;
 
@@ -58,6 +59,9 @@ enum Command {
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
+    /// Commands about single ApplicationPersonas.
+    #[command(subcommand)]
+    Persona(persona::Command),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -125,6 +129,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Explain(flags) => explain::run(&flags),
+        Command::Persona(command) => persona::run(&command),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -151,7 +156,9 @@ fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<St
         return None;
     }
     let command = command_with(parts);
-    let mut flags = command.find_subcommand(given.get(1)?)?.get_arguments();
+    let typed = command.find_subcommand(given.get(1)?)?;
+    let of_group = given.get(2).and_then(|name| typed.find_subcommand(name));
+    let mut flags = of_group.unwrap_or(typed).get_arguments();
     let variable = flags.find(|flag| flag.get_long() == Some(long))?.get_env()?;
     std::env::var_os(variable)?;
     Some(variable.to_string_lossy().into_owned())

@@ -3,7 +3,7 @@
 //!
 //! `DORGU_FIX_CASES` and `DORGU_FIX_SEED` choose how many denials and which.
 
-mod generate;
+pub(super) mod generate;
 pub(super) mod lines;
 
 use std::env;

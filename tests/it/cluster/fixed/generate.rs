@@ -34,16 +34,16 @@ const ACCOUNTS: [&str; 4] = [
 ];
 
 /// One thing to ask.
-pub(super) struct Question {
-    pub(super) name: String,
+pub(in crate::cluster) struct Question {
+    pub(in crate::cluster) name: String,
     /// The Deployment that is stored before, for updates and Scales.
-    pub(super) stored: Option<Value>,
+    pub(in crate::cluster) stored: Option<Value>,
     /// What is sent: a Deployment or the Scale of one.
-    pub(super) object: Value,
+    pub(in crate::cluster) object: Value,
 }
 
 impl Question {
-    pub(super) fn is_scale(&self) -> bool {
+    pub(in crate::cluster) fn is_scale(&self) -> bool {
         self.object["kind"] == "Scale"
     }
 }
@@ -83,7 +83,7 @@ fn app_name(app: usize) -> String {
     format!("app-{app}")
 }
 
-pub(super) struct Generator {
+pub(in crate::cluster) struct Generator {
     random: Random,
     namespace: String,
 }
@@ -97,14 +97,14 @@ struct Platform {
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64, namespace: &str) -> Self {
+    pub(in crate::cluster) fn new(seed: u64, namespace: &str) -> Self {
         Generator {
             random: Random(seed),
             namespace: namespace.to_owned(),
         }
     }
 
-    pub(super) fn question(&mut self, number: u64) -> Question {
+    pub(in crate::cluster) fn question(&mut self, number: u64) -> Question {
         let name = format!("d-{number}");
         let app = usize::try_from(self.random.below(APPS as u64)).unwrap_or_default();
         let platform = self.platform();
@@ -287,7 +287,7 @@ impl Generator {
 }
 
 /// splitmix64.
-struct Random(u64);
+pub(in crate::cluster) struct Random(pub(in crate::cluster) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -298,15 +298,15 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(in crate::cluster) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    fn one_in(&mut self, odds: u64) -> bool {
+    pub(in crate::cluster) fn one_in(&mut self, odds: u64) -> bool {
         self.below(odds) == 0
     }
 
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+    pub(in crate::cluster) fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         #[expect(clippy::cast_possible_truncation, reason = "below the length of a list")]
         &list[self.below(list.len() as u64) as usize]
     }
