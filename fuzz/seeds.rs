@@ -84,7 +84,9 @@ fn made(target: &str) -> Vec<Vec<u8>> {
         "edits" => {
             let manifests = texts(&root().join("tests/fixes")).into_iter();
             let numbered = manifests.zip(0_u8..=255);
-            numbered.map(|(text, number)| [&[number; 16], text.as_bytes()].concat()).collect()
+            numbered
+                .map(|(text, number)| [&[number; 16], text.as_bytes()].concat())
+                .collect()
         }
         "certificate" => {
             let (now, hour) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(1));

@@ -38,12 +38,19 @@ pub fn edits(bytes: &[u8]) {
     let after = apply(text, &edits);
     let read = manifest::read(&after);
     let values: Vec<Value> = read.documents.iter().map(Node::to_value).collect();
-    assert_eq!((read.error, values), (None, meant), "{operations:?}\n{text:?}\n{after:?}");
+    assert_eq!(
+        (read.error, values),
+        (None, meant),
+        "{operations:?}\n{text:?}\n{after:?}"
+    );
     let apart = edits.windows(2).all(|pair| pair[0].bytes.end < pair[1].bytes.start);
     let whole = edits.iter().all(|edit| text.get(edit.bytes.clone()).is_some());
     assert!(apart && whole, "{edits:?}");
     let kept: usize = text.len() - edits.iter().map(|edit| edit.bytes.len()).sum::<usize>();
-    assert_eq!(after.len(), kept + edits.iter().map(|edit| edit.text.len()).sum::<usize>());
+    assert_eq!(
+        after.len(),
+        kept + edits.iter().map(|edit| edit.text.len()).sum::<usize>()
+    );
 }
 
 /// An operation somewhere in a value.
@@ -66,7 +73,14 @@ fn operation(value: &Value, choices: &mut Choices<'_>) -> Operation {
         pointer = format!("{pointer}/{token}");
         at = child;
     }
-    let new = [json!(true), json!("010"), json!({}), json!({"x": ["yes"]}), json!(-1), json!("a b")];
+    let new = [
+        json!(true),
+        json!("010"),
+        json!({}),
+        json!({"x": ["yes"]}),
+        json!(-1),
+        json!("a b"),
+    ];
     let new = new[choices.below(new.len())].clone();
     let action = match (choices.below(4), at) {
         (0, _) => Action::Remove,

@@ -194,7 +194,7 @@ fn ask(namespace: &str, question: &Question) -> Ask {
     Ask { method, path, body }
 }
 
-pub(super) fn number(variable: &str) -> Option<usize> {
+pub(crate) fn number(variable: &str) -> Option<usize> {
     let text = env::var(variable).ok()?;
     Some(
         text.parse()

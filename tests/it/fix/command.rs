@@ -66,7 +66,8 @@ spec:
 
 /// It without its errors.
 fn without_errors() -> String {
-    DEPLOYMENT.to_owned() + "      securityContext:
+    DEPLOYMENT.to_owned()
+        + "      securityContext:
         runAsNonRoot: true
 "
 }
