@@ -1,7 +1,7 @@
 //! `dorgu check`: judges the workloads of manifests as the webhook would, without a cluster.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,7 +14,7 @@ use crate::check::{Judge, Reading, run as check};
 use crate::files::DEFAULT_NAMESPACE;
 use crate::index::Index;
 use crate::policy::{Mode, Moment};
-use crate::report::{FailOn, Report};
+use crate::report::{FailOn, Format, Output, Outputs, Report, View, write};
 use crate::world;
 
 /// Nothing, or not everything, could be checked.
@@ -50,6 +50,13 @@ pub(super) struct Flags {
     /// When the manifests are judged, for exceptions that begin and end, such as 2027-01-31T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// A format: table, wide, json, yaml, sarif, junit, github, gitlab or markdown, or FORMAT=FILE. Repeatable, each to another
+    /// place. [default: table]
+    #[arg(long, short, value_name = "FORMAT")]
+    output: Vec<Output>,
+    /// Show only findings that fail
+    #[arg(long, short)]
+    quiet: bool,
     /// The folder that the report's paths are relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
@@ -61,34 +68,23 @@ pub(super) struct Flags {
 }
 
 pub(super) fn run(flags: Flags) -> ExitCode {
-    let fail_on = flags.fail_on;
+    let view = View {
+        fail_on: flags.fail_on,
+        quiet: flags.quiet,
+    };
     let on_ungoverned = flags.fail_on_ungoverned;
+    let outputs = match Outputs::try_from(flags.output.clone()) {
+        Ok(outputs) => outputs,
+        Err(mistake) => return super::usage(&mistake),
+    };
     match report(flags) {
         Ok(report) => {
-            let ungoverned = report.counts.ungoverned;
-            if ungoverned > 0 {
-                super::complain(&format!("{ungoverned} workloads are governed by no persona"));
-            }
-            for problem in &report.problems {
-                let line = problem.line.map(|line| format!("{line}: ")).unwrap_or_default();
-                super::complain(&format!("{}:{line} {}", problem.file, problem.reason));
-            }
-            for finding in &report.findings {
-                let start = finding.location.start;
-                let (file, severity) = (&finding.location.file, finding.severity.as_str());
-                let _ = super::print(&format!(
-                    "{file}:{}:{}: {severity}: {} [{}]\n",
-                    start.line,
-                    start.column,
-                    finding.message,
-                    finding.rule.name()
-                ));
-            }
-            let failing = report.failing(fail_on) > 0 || (on_ungoverned && ungoverned > 0);
-            ExitCode::from(match (report.problems.is_empty(), failing) {
+            let is_written = write_all(&report, &outputs, view);
+            let ungoverned = on_ungoverned && report.counts.ungoverned > 0;
+            ExitCode::from(match (is_written, report.exit_code(view.fail_on)) {
                 (false, _) => FAILED,
-                (true, true) => 1,
-                (true, false) => 0,
+                (true, 0) if ungoverned => 1,
+                (true, code) => code,
             })
         }
         Err(error) => {
@@ -96,6 +92,25 @@ pub(super) fn run(flags: Flags) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Writes the report in each format, and what is no data to standard error. Returns whether all could be written.
+fn write_all(report: &Report, outputs: &Outputs, view: View) -> bool {
+    let page = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty());
+    let page = page.as_deref().map(Path::new);
+    let written = write(report, outputs, view, page, &mut std::io::stdout());
+    for line in written.notes.iter().chain(&written.failures) {
+        super::complain(line);
+    }
+    for problem in &report.problems {
+        let line = problem.line.map(|line| format!("{line}:")).unwrap_or_default();
+        super::complain(&format!("{}:{line} {}", problem.file, problem.reason));
+    }
+    // On a terminal and in a table it stands below the findings.
+    if outputs.to_stdout() != Some(Format::Table) {
+        super::complain(&report.summary(view.fail_on).line());
+    }
+    written.failures.is_empty()
 }
 
 fn report(flags: Flags) -> anyhow::Result<Report> {
