@@ -1,19 +1,21 @@
 //! `dorgu check`: judges the workloads of manifests as the webhook would, before an API server sees them. One engine: the
 //! index finds the personas and `policy` decides, both as at admission.
 //!
-//! [`run`] does the IO; all that it calls but [`paths`] and [`old`] is pure.
+//! [`run`] does the IO; all that it calls but [`paths`], [`old`] and [`render`] is pure.
 
 mod found;
+mod git;
 mod judge;
 mod manifest;
 pub mod old;
 pub mod paths;
+pub mod render;
 mod stored;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 pub use self::judge::{Judge, Judgement};
@@ -82,6 +84,9 @@ pub fn run(inputs: &Inputs, judge: &Judge<'_>, reading: &Reading<'_>) -> Report 
 }
 
 fn check(input: &Input, judge: &Judge<'_>, reading: &Reading<'_>) -> Checked {
+    if let Some(rendered) = &input.rendered {
+        return check_text(input, &rendered.text, judge, reading);
+    }
     match read(input.path.as_deref()) {
         Ok(text) => check_text(input, &text, judge, reading),
         Err(reason) => Checked {
@@ -99,21 +104,33 @@ fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_
     let manifest = Manifest::read(text);
     let mut checked = Checked::default();
     checked.counts.skipped = manifest.skipped;
-    let problem = |line: usize, reason: String| Problem {
-        file: input.name.to_string(),
-        line: Some(line),
-        reason,
+    let problem = |line: usize, reason: String| match &input.rendered {
+        None => Problem {
+            file: input.name.to_string(),
+            line: Some(line),
+            reason,
+        },
+        // No file has that line.
+        Some(_) => Problem {
+            file: input.name.to_string(),
+            line: None,
+            reason: format!("line {line} of what was rendered: {reason}"),
+        },
     };
     for found in &manifest.workloads {
         let Some(node) = manifest.node(found) else { continue };
         let file = found::File {
-            name: found.source.as_deref().map_or_else(|| input.name.clone(), Into::into),
-            is_template: found.source.is_some(),
+            name: match (&input.rendered, &found.source) {
+                (Some(rendered), source) => rendered.file(source.as_deref()),
+                (None, Some(source)) => source.as_str().into(),
+                (None, None) => Arc::clone(&input.name),
+            },
+            is_template: input.rendered.is_some() || found.source.is_some(),
             text,
             manifest: &manifest,
         };
         let new = Stored::of(node.to_value(), &reading.namespace);
-        let old = reading.old.and_then(|old| old.get(&new));
+        let old = reading.old.and_then(|old| old.get(&new, &input.name));
         match found::findings(&file, found, judge, &new, old) {
             Ok(findings) => {
                 checked.counts.workloads += 1;
@@ -154,7 +171,11 @@ pub fn read(path: Option<&Path>) -> Result<String, String> {
 /// They are too many, or no UTF-8.
 pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.len() as u64 > MAX_FILE_SIZE {
-        return Err(format!("larger than {MAX_FILE_SIZE} bytes; split it"));
+        return Err(too_large());
     }
     String::from_utf8(bytes).map_err(|_| "not UTF-8 text; save the file as UTF-8".to_owned())
+}
+
+pub(crate) fn too_large() -> String {
+    format!("larger than {MAX_FILE_SIZE} bytes; split it")
 }

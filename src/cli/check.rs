@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{cluster, deciding, values};
 use crate::check::old::{OldObjects, OldPlace};
 use crate::check::paths::Inputs;
+use crate::check::render::Options;
 use crate::check::{Judge, Reading, run as check};
 use crate::files::DEFAULT_NAMESPACE;
 use crate::index::Index;
@@ -56,6 +57,19 @@ pub(super) struct Flags {
     /// The page with a section for each rule, which each finding links; empty: no link
     #[arg(long, value_name = "URL", env = "DORGU_DOCS_URL", default_value = "", value_parser = values::page)]
     docs_url: String,
+    /// Render each PATH that is a Helm chart or a kustomization by `helm template` or `kustomize build` (else `kubectl
+    /// kustomize`). They find no configuration, plugin or cluster, and fetch nothing.
+    #[arg(long)]
+    render: bool,
+    /// With --render: file of values for helm. Repeatable.
+    #[arg(long, value_name = "FILE", requires = "render")]
+    values: Vec<PathBuf>,
+    /// With --render: value for helm, KEY=VALUE. Repeatable.
+    #[arg(long, value_name = "KEY=VALUE", requires = "render")]
+    set: Vec<String>,
+    /// With --render: name of the release for helm [default: release-name]
+    #[arg(long, value_name = "NAME", requires = "render")]
+    release_name: Option<String>,
     #[command(flatten)]
     deciding: deciding::Flags,
 }
@@ -70,19 +84,23 @@ pub(super) fn run(flags: Flags) -> ExitCode {
                 super::complain(&format!("{ungoverned} workloads are governed by no persona"));
             }
             for problem in &report.problems {
-                let line = problem.line.map(|line| format!("{line}: ")).unwrap_or_default();
+                let line = problem.line.map(|line| format!("{line}:")).unwrap_or_default();
                 super::complain(&format!("{}:{line} {}", problem.file, problem.reason));
             }
             for finding in &report.findings {
                 let start = finding.location.start;
                 let (file, severity) = (&finding.location.file, finding.severity.as_str());
-                let _ = super::print(&format!(
+                let printed = super::print(&format!(
                     "{file}:{}:{}: {severity}: {} [{}]\n",
                     start.line,
                     start.column,
                     finding.message,
                     finding.rule.name()
                 ));
+                if let Err(error) = printed {
+                    super::complain(&super::one_line(&error));
+                    return ExitCode::from(FAILED);
+                }
             }
             let failing = report.failing(fail_on) > 0 || (on_ungoverned && ungoverned > 0);
             ExitCode::from(match (report.problems.is_empty(), failing) {
@@ -112,13 +130,20 @@ fn report(flags: Flags) -> anyhow::Result<Report> {
             flags.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
         }
     };
+    let options = flags.render.then(|| Options {
+        namespace: namespace.clone(),
+        release_name: flags.release_name,
+        values: flags.values,
+        sets: flags.set,
+    });
+    let options = options.as_ref();
     let place = flags.old.as_deref().map(OldPlace::of);
-    let old = place.map(|place| OldObjects::read(&place, &flags.paths, &namespace));
+    let old = place.map(|place| OldObjects::read(&place, &flags.paths, &namespace, options));
     let old = old.transpose().map_err(anyhow::Error::msg)?;
     for note in old.iter().flat_map(|old| &old.notes) {
         super::complain(note);
     }
-    let inputs = Inputs::of(&flags.paths, &flags.root);
+    let inputs = Inputs::rendering(&flags.paths, &flags.root, options);
     for note in &inputs.notes {
         super::complain(note);
     }
