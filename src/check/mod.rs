@@ -12,6 +12,7 @@ pub mod paths;
 pub mod render;
 mod stored;
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,16 +39,26 @@ pub struct Reading<'o> {
     pub old: Option<&'o OldObjects>,
 }
 
+/// The outcome of a check.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was found.
+    pub report: Report,
+    /// The namespaces of the workloads.
+    pub namespaces: BTreeSet<String>,
+}
+
 /// The outcome for one file.
 #[derive(Debug, Default)]
 struct Checked {
+    namespaces: BTreeSet<String>,
     findings: Vec<ReportedFinding>,
     problems: Vec<Problem>,
     counts: Counts,
 }
 
 /// Checks the files, several at once.
-pub fn run(inputs: &Inputs, judge: &Judge<'_>, reading: &Reading<'_>) -> Report {
+pub fn run(inputs: &Inputs, judge: &Judge<'_>, reading: &Reading<'_>) -> Outcome {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(inputs.files.len()));
     let work = || {
@@ -72,7 +83,9 @@ pub fn run(inputs: &Inputs, judge: &Judge<'_>, reading: &Reading<'_>) -> Report 
         problems: inputs.problems.clone(),
         ..Report::default()
     };
+    let mut namespaces = BTreeSet::new();
     for (_, checked) in all {
+        namespaces.extend(checked.namespaces);
         report.findings.extend(checked.findings);
         report.problems.extend(checked.problems);
         report.counts.files += 1;
@@ -80,7 +93,7 @@ pub fn run(inputs: &Inputs, judge: &Judge<'_>, reading: &Reading<'_>) -> Report 
         report.counts.ungoverned += checked.counts.ungoverned;
         report.counts.skipped += checked.counts.skipped;
     }
-    report
+    Outcome { report, namespaces }
 }
 
 fn check(input: &Input, judge: &Judge<'_>, reading: &Reading<'_>) -> Checked {
@@ -134,6 +147,9 @@ fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_
         match found::findings(&file, found, judge, &new, old) {
             Ok(findings) => {
                 checked.counts.workloads += 1;
+                if !checked.namespaces.contains(&new.namespace) {
+                    checked.namespaces.insert(new.namespace.clone());
+                }
                 checked.counts.ungoverned += usize::from(!findings.is_governed);
                 checked.findings.extend(findings.list);
             }
