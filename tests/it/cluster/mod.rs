@@ -6,7 +6,7 @@ mod charts;
 mod checked;
 mod checked_live;
 pub(crate) mod corpus;
-mod fixed;
+pub(crate) mod fixed;
 mod kubectl;
 mod other_kinds;
 mod padded;
