@@ -115,6 +115,12 @@ impl Snapshot {
         Personas::compiled(list, shared.map(|shared| &shared.strictest))
     }
 
+    /// Whether a namespace is known, and the webhook is not called for it.
+    pub fn is_left_out(&self, namespace: &str) -> bool {
+        self.namespace(namespace)
+            .is_some_and(|namespace| !namespace.is_opted_in)
+    }
+
     pub(super) fn is_opted_in(&self, namespace: &str) -> bool {
         self.namespace(namespace).is_some_and(|namespace| namespace.is_opted_in)
     }

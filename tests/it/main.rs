@@ -20,6 +20,8 @@ mod certs;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
