@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 pub mod report;
 pub mod serve;
+pub mod suite;
 
 pub mod certificates;
 pub mod controllers;

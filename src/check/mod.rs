@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+pub use self::found::{File, Findings, findings};
 pub use self::judge::{Judge, Judgement};
 pub use self::manifest::{Found, Manifest};
 pub use self::stored::Stored;
@@ -106,7 +107,7 @@ fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_
     };
     for found in &manifest.workloads {
         let Some(node) = manifest.node(found) else { continue };
-        let file = found::File {
+        let file = File {
             name: found.source.as_deref().map_or_else(|| input.name.clone(), Into::into),
             is_template: found.source.is_some(),
             text,
@@ -117,7 +118,7 @@ fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_
         match found::findings(&file, found, judge, &new, old) {
             Ok(findings) => {
                 checked.counts.workloads += 1;
-                checked.counts.ungoverned += usize::from(!findings.is_governed);
+                checked.counts.ungoverned += usize::from(findings.personas.is_empty());
                 checked.findings.extend(findings.list);
             }
             Err(reason) => {

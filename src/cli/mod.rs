@@ -1,6 +1,6 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `test` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
 //! `manifests`, `explain` and `version` otherwise 0 or 1.
 
 mod check;
@@ -12,6 +12,7 @@ mod explain;
 mod go_flags;
 mod manifests;
 mod serve;
+mod test;
 mod values;
 
 use std::ffi::OsString;
@@ -64,6 +65,11 @@ enum Command {
                             read."
     )]
     Check(Box<check::Flags>),
+    /// Run suites, which say what personas find about Deployments.
+    #[command(
+        after_help = "Exit codes: 0 all tests passed, 1 one failed, 2 wrong usage, or something could not be read."
+    )]
+    Test(Box<test::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
@@ -134,6 +140,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Check(flags) => return check::run(*flags),
+        Command::Test(flags) => return test::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };

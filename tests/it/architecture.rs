@@ -45,8 +45,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
     ("watched", &["api", "index", "k8s", "policy"]),
-    ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
+    (
+        "world",
+        &["api", "files", "index", "k8s", "policy", "runtime", "watched"],
+    ),
     ("check", &["index", "manifest", "policy", "report", "world"]),
+    (
+        "suite",
+        &[
+            "api", "check", "files", "index", "manifest", "policy", "report", "world",
+        ],
+    ),
     ("webhook", &["api", "metric", "policy", "index", "server"]),
     ("config", &["certificates", "k8s", "policy", "server", "telemetry"]),
     ("controllers", &["api", "index", "k8s", "metric", "policy", "runtime"]),
@@ -94,6 +103,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "runtime",
             "serve",
             "server",
+            "suite",
             "telemetry",
             "world",
         ],
@@ -326,6 +336,11 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
         )
         .chain(files_below("src/explain"))
         .chain(files_below("src/install"))
+        .chain(
+            files_below("src/suite")
+                .into_iter()
+                .filter(|file| !file.ends_with("src/suite/load.rs")),
+        )
         .chain(files_below("src/doctor").into_iter().filter(|file| !asks(file)))
     {
         if file.ends_with("tests.rs") || file.iter().any(|part| part == "tests") {
