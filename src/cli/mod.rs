@@ -1,22 +1,25 @@
 //! The command line: one variant a command, one file a command.
 //!
 //! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `test` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests`, `explain` and `version` otherwise 0 or 1.
+//! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
 
 mod check;
 mod cluster;
+mod completion;
 mod crd;
 mod deciding;
 mod doctor;
 mod explain;
 mod go_flags;
 mod manifests;
+mod persona;
 mod serve;
 mod test;
 mod values;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
@@ -73,6 +76,15 @@ enum Command {
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_help = WRITES)]
+    Completion(completion::Flags),
+    /// Print a manual page, for `man -l -`.
+    #[command(after_help = WRITES)]
+    Man(completion::ManFlags),
+    /// Commands about single ApplicationPersonas.
+    #[command(subcommand)]
+    Persona(persona::Command),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -115,10 +127,12 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
-    let parsed = command_with(parts).try_get_matches_from(&args).and_then(|mut line| {
-        let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
-        Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
-    });
+    let parsed = as_called(command_with(parts), args.first())
+        .try_get_matches_from(&args)
+        .and_then(|mut line| {
+            let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
+            Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
+        });
     let (cli, line) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -142,6 +156,9 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Check(flags) => return check::run(*flags),
         Command::Test(flags) => return test::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
+        Command::Completion(flags) => completion::run(&flags),
+        Command::Man(flags) => completion::man(&flags),
+        Command::Persona(command) => persona::run(&command),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -150,6 +167,14 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
             complain(&one_line(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The command with the name that it was called by: kubectl calls `kubectl-dorgu`, as it calls any plugin.
+fn as_called(command: clap::Command, program: Option<&OsString>) -> clap::Command {
+    match program.and_then(|program| Path::new(program).file_stem()) {
+        Some(name) if name == "kubectl-dorgu" => command.bin_name("kubectl dorgu"),
+        _ => command,
     }
 }
 
@@ -168,7 +193,9 @@ fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<St
         return None;
     }
     let command = command_with(parts);
-    let mut flags = command.find_subcommand(given.get(1)?)?.get_arguments();
+    let typed = command.find_subcommand(given.get(1)?)?;
+    let of_group = given.get(2).and_then(|name| typed.find_subcommand(name));
+    let mut flags = of_group.unwrap_or(typed).get_arguments();
     let variable = flags.find(|flag| flag.get_long() == Some(long))?.get_env()?;
     std::env::var_os(variable)?;
     Some(variable.to_string_lossy().into_owned())

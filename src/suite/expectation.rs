@@ -2,7 +2,7 @@
 
 use super::format::{Expected, Findings, Others, SeverityWord, StandingWord, Test};
 use super::names::instead;
-use super::run::{Failure, Kind};
+use super::result::{Failure, Kind};
 use crate::policy::{Rule, Severity};
 use crate::report::{ReportedFinding, Standing};
 

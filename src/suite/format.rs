@@ -142,7 +142,8 @@ pub enum Given {
 pub struct Test {
     /// The name of the test. Without it, that of the Deployment.
     pub name: Option<String>,
-    /// The Deployment, as NAME or NAMESPACE/NAME: one of `deployments`, or of `new`, where it can be left out if that is only one.
+    /// The Deployment, as NAME or NAMESPACE/NAME: one of `deployments`, or of `new`. It can be left out where `new` holds only
+    /// one.
     pub deployment: Option<String>,
     /// The Deployment of this test, instead of one of the suite: a path, or the object itself.
     pub new: Option<Given>,
@@ -154,7 +155,8 @@ pub struct Test {
     pub governed: Option<bool>,
     /// The findings: none, or a list. Without it, findings are not compared.
     pub findings: Option<Findings>,
-    /// What happens to errors and warnings that are not in `findings`. Infos (level audit) are compared only where they are named.
+    /// What happens to errors and warnings that are not in `findings`. Infos (level audit) are compared only where they are
+    /// named.
     #[serde(default)]
     pub other_findings: Others,
 }
@@ -199,7 +201,8 @@ pub struct Expected {
     pub container: Option<String>,
     /// The severity. Without it, any.
     pub severity: Option<SeverityWord>,
-    /// Whether it counts: new does, before (the old Deployment had it) and excepted (an exception covers it) do not. Without it, any.
+    /// Whether it counts: new does, before (the old Deployment had it) and excepted (an exception covers it) do not. Without it,
+    /// any.
     pub standing: Option<StandingWord>,
     /// The persona whose demand it is. Without it, any.
     pub persona: Option<String>,

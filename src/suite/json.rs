@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Results;
 use super::coverage::{Demand, Seen};
 use super::expectation::standing_word;
-use super::run::{Failure, TestResult};
+use super::result::{Failure, TestResult};
 use crate::report::{Problem, ReportedFinding};
 
 #[derive(Serialize)]

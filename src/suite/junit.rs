@@ -4,9 +4,8 @@
 use std::fmt::Write as _;
 
 use super::Results;
-use super::run::{SuiteResult, TestResult};
-use super::table::clean;
-use crate::report::Problem;
+use super::result::{SuiteResult, TestResult};
+use crate::report::{Problem, clean, xml};
 
 pub(super) fn render(results: &Results) -> String {
     let (tests, failed, errors) = (results.tests().count(), results.failed(), results.problems.len());
@@ -39,7 +38,7 @@ fn put_suite(text: &mut String, suite: &SuiteResult) {
                     first.expected,
                     first.found.join(", ")
                 ));
-                let (kind, inner) = (first.kind.as_str(), escape_lines(&details(test)));
+                let (kind, inner) = (first.kind.as_str(), xml(&details(test)));
                 put(
                     text,
                     format_args!(
@@ -92,21 +91,5 @@ fn put(text: &mut String, part: std::fmt::Arguments<'_>) {
 
 /// For one line of text and for attributes.
 fn escape(text: &str) -> String {
-    escape_lines(&clean(text))
-}
-
-fn escape_lines(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // XML holds neither.
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    xml(&clean(text))
 }

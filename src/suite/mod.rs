@@ -10,13 +10,15 @@ mod json;
 mod junit;
 pub mod load;
 mod names;
+mod result;
 mod run;
 mod settings;
 mod table;
 
 pub use self::coverage::{Coverage, Demand, Seen};
 pub use self::format::{Suite, schema};
-pub use self::run::{Failure, Kind, Object, Objects, Prepared, PreparedTest, SuiteResult, TestResult};
+pub use self::result::{Failure, Kind, SuiteResult, TestResult};
+pub use self::run::{Object, Objects, Prepared, PreparedTest};
 
 use crate::report::Problem;
 

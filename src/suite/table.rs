@@ -1,7 +1,8 @@
 //! Results for people: a line for each test, then every difference.
 
 use super::Results;
-use super::run::{SuiteResult, TestResult};
+use super::result::{SuiteResult, TestResult};
+use crate::report::clean;
 
 pub(super) fn render(results: &Results, with_coverage: bool) -> String {
     let mut text = String::new();
@@ -17,7 +18,7 @@ pub(super) fn render(results: &Results, with_coverage: bool) -> String {
             true => "pass",
             false => "FAIL",
         };
-        [suite.name.as_str(), &test.name, &test.deployment, result].map(clean)
+        [suite.name.as_str(), &test.name, &test.deployment, result].map(|cell| clean(cell).into_owned())
     });
     let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
     if rows.len() > 1 {
@@ -73,7 +74,7 @@ fn coverage(text: &mut String, results: &Results) {
             (_, 0) => "passing",
             _ => return None,
         };
-        Some([demand.persona.as_str(), demand.rule.name(), never].map(clean))
+        Some([demand.persona.as_str(), demand.rule.name(), never].map(|cell| clean(cell).into_owned()))
     });
     let rows: Vec<[String; 3]> = std::iter::once(header).chain(gaps).collect();
     if rows.len() > 1 {
@@ -102,13 +103,4 @@ fn columns<const N: usize>(text: &mut String, rows: &[[String; N]]) {
         text.push_str(padded.join("   ").trim_end());
         text.push('\n');
     }
-}
-
-/// Names come from files: a control character must not reach a terminal or split a line.
-pub(super) fn clean(text: &str) -> String {
-    let shown = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(shown).collect()
 }

@@ -253,3 +253,8 @@ proptest! {
         }
     }
 }
+
+/// Whether a plain scalar is this text. For `write`, which other tests use, too.
+fn is_text(text: &str) -> bool {
+    scalar::resolve(text) == Ok(Content::Text(text.to_owned()))
+}

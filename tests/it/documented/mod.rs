@@ -63,6 +63,7 @@ followed! {
     ];
     suites_are_written_and_run_without_a_cluster by Files::start() => ["docs/test.md"];
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
+    the_policies_of_a_persona_can_be_taken_and_removed by install::with_definitions() => ["docs/second-line.md"];
 }
 
 /// Parts of pages that another test runs, with its file.
