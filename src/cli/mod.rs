@@ -1,6 +1,6 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `test` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
 //! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
 
 mod check;
@@ -14,6 +14,7 @@ mod go_flags;
 mod manifests;
 mod persona;
 mod serve;
+mod test;
 mod values;
 
 use std::ffi::OsString;
@@ -67,6 +68,11 @@ enum Command {
                             read."
     )]
     Check(Box<check::Flags>),
+    /// Run suites, which say what personas find about Deployments.
+    #[command(
+        after_help = "Exit codes: 0 all tests passed, 1 one failed, 2 wrong usage, or something could not be read."
+    )]
+    Test(Box<test::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
@@ -148,6 +154,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Check(flags) => return check::run(*flags),
+        Command::Test(flags) => return test::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Completion(flags) => completion::run(&flags),
         Command::Man(flags) => completion::man(&flags),

@@ -64,6 +64,8 @@ mod secured_metrics;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod suites;
+#[cfg(test)]
 mod watched;
 #[cfg(test)]
 mod webhook;

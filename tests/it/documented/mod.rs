@@ -62,6 +62,7 @@ followed! {
     the_way_from_the_go_operator_can_be_followed_and_back by install::from_the_go_operator() => [
         "docs/from-the-go-operator.md",
     ];
+    suites_are_written_and_run_without_a_cluster by Files::start() => ["docs/test.md"];
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
     the_policies_of_a_persona_can_be_taken_and_removed by install::with_definitions() => ["docs/second-line.md"];
 }
