@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod explain;
+pub mod personas;
 pub mod report;
 pub mod serve;
 

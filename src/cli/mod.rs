@@ -1,18 +1,20 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests`, `explain` and `version` otherwise 0 or 1.
+//! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `persona` one for each cause of
+//! a failure (`persona::failure`); `serve`, `crd`, `manifests`, `explain` and `version` otherwise 0 or 1.
 
 mod crd;
 mod doctor;
 mod explain;
 mod go_flags;
 mod manifests;
+mod persona;
 mod serve;
 mod values;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
@@ -58,6 +60,8 @@ enum Command {
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
+    /// Work with ApplicationPersonas, in files and in a cluster.
+    Persona(persona::Flags),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -100,7 +104,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
-    let parsed = command_with(parts).try_get_matches_from(&args).and_then(|mut line| {
+    let parsed = called(command_with(parts), &args).try_get_matches_from(&args).and_then(|mut line| {
         let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
         Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
     });
@@ -125,6 +129,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Explain(flags) => explain::run(&flags),
+        Command::Persona(flags) => return persona::run(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -133,6 +138,15 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
             complain(&one_line(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The command by the name that its user typed: as a plugin of kubectl it is another.
+fn called(command: clap::Command, args: &[OsString]) -> clap::Command {
+    let program = args.first().and_then(|program| Path::new(program).file_stem());
+    match program.is_some_and(|program| program == "kubectl-dorgu") {
+        true => command.bin_name("kubectl dorgu"),
+        false => command,
     }
 }
 

@@ -73,6 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("explain", &["policy"]),
     ("report", &["explain", "policy"]),
+    ("personas", &["api", "index", "policy"]),
     (
         "cli",
         &[
@@ -83,8 +84,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "explain",
             "install",
             "k8s",
+            "manifest",
+            "personas",
             "policy",
             "runtime",
+            "schema",
             "serve",
             "server",
             "telemetry",
@@ -317,6 +321,7 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
                 .filter(|file| !is_controllers_io(file)),
         )
         .chain(files_below("src/explain"))
+        .chain(files_below("src/personas"))
         .chain(files_below("src/install"))
         .chain(files_below("src/doctor").into_iter().filter(|file| !asks(file)))
     {

@@ -48,6 +48,8 @@ mod oracle;
 #[cfg(test)]
 mod part;
 #[cfg(test)]
+mod persona;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod placed;

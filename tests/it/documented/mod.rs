@@ -61,6 +61,7 @@ followed! {
     the_way_from_the_go_operator_can_be_followed_and_back by install::from_the_go_operator() => [
         "docs/from-the-go-operator.md",
     ];
+    the_commands_about_personas_can_be_followed by install::with_nothing() => ["docs/persona.md"];
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
 }
 

@@ -95,20 +95,23 @@ pub(crate) fn page(mut dorgu: clap::Command) -> String {
     dorgu.build();
     let mut text = INTRODUCTION.to_owned();
     for command in dorgu.get_subcommands().filter(|command| command.get_name() != "help") {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        let stop = if about.ends_with('.') { "" } else { "." };
-        write!(
-            text,
-            "\n## dorgu {}\n\n{about}{stop}\n{}",
-            command.get_name(),
-            tables(command)
-        )
-        .unwrap();
+        section(&mut text, "dorgu", command);
         if command.get_name() == "serve" {
             text.push_str(OF_GO);
         }
     }
     text
+}
+
+/// A section about a command, and one about each command of its group.
+fn section(text: &mut String, group: &str, command: &Command) {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let stop = if about.ends_with('.') { "" } else { "." };
+    let name = format!("{group} {}", command.get_name());
+    write!(text, "\n## {name}\n\n{about}{stop}\n{}", tables(command)).unwrap();
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        section(text, &name, command);
+    }
 }
 
 #[test]
@@ -120,7 +123,8 @@ fn the_page_of_flags_is_current() {
 fn every_flag_is_explained() {
     let mut dorgu = dorgu::cli::command();
     dorgu.build();
-    for command in dorgu.get_subcommands() {
+    let groups = dorgu.get_subcommands();
+    for command in groups.flat_map(|group| std::iter::once(group).chain(group.get_subcommands())) {
         for arg in command.get_arguments() {
             assert!(
                 arg.get_help().is_some(),

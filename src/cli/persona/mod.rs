@@ -1,0 +1,101 @@
+//! `dorgu persona`: ApplicationPersonas in files and in a cluster. One file a command; `failure` defines the exit codes, and
+//! `place` how the cluster is found.
+
+mod apply;
+mod deriving;
+mod diff;
+mod failure;
+mod format;
+mod generate;
+mod import;
+mod input;
+mod list;
+mod live;
+mod place;
+mod save;
+mod status;
+mod written;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use self::failure::{CODES, Done};
+
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Apply personas server-side: print whether each was created, configured or unchanged.
+    #[command(after_help = CODES)]
+    Apply(apply::Flags),
+    /// Show what a file would change in the stored personas, and what each change means.
+    #[command(after_help = diff::CODES)]
+    Diff(diff::Flags),
+    /// Make personas out of manifests, a rendered chart or a live Deployment.
+    #[command(after_help = CODES)]
+    Generate(generate::Flags),
+    /// Make personas for Deployments that run already.
+    #[command(after_help = CODES)]
+    Import(import::Flags),
+    /// List personas, of all namespaces unless one is named.
+    #[command(visible_alias = "ls", after_help = CODES)]
+    List(list::Flags),
+    /// Show what the operator reports about a persona.
+    #[command(after_help = CODES)]
+    Status(status::Flags),
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    let Some(command) = &flags.command else {
+        return help();
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(async {
+            match command {
+                Command::Apply(flags) => apply::run(flags).await,
+                Command::Diff(flags) => diff::run(flags).await,
+                Command::Generate(flags) => generate::run(flags).await,
+                Command::Import(flags) => import::run(flags).await,
+                Command::List(flags) => list::run(flags).await,
+                Command::Status(flags) => status::run(flags).await,
+            }
+        }),
+        Err(error) => Err(anyhow::Error::new(error)
+            .context("cannot start the async runtime")
+            .into()),
+    };
+    match done {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Failed(code)) => ExitCode::from(code),
+        Ok(Done::Differs) => ExitCode::from(diff::DIFFERS),
+        Err(failure) => {
+            super::complain(&failure.to_string());
+            ExitCode::from(match command {
+                Command::Diff(_) => diff::code(&failure),
+                _ => failure.code(),
+            })
+        }
+    }
+}
+
+/// The group alone is no mistake: it shows what there is.
+fn help() -> ExitCode {
+    let mut dorgu = super::command();
+    dorgu.build();
+    let Some(group) = dorgu.find_subcommand_mut("persona") else {
+        return ExitCode::FAILURE;
+    };
+    match super::print(&group.render_help().to_string()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            super::complain(&super::one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
