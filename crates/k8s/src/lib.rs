@@ -35,7 +35,9 @@ pub use events::{EventRecorder, Notice, Regarding, Reporter};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
 pub use missing_right::MissingRight;
-pub use object::{Skipped, Verdict, apply, create, dry_run_create, find, get, list, list_each, merge, read};
+pub use object::{
+    Skipped, Verdict, apply, create, dry_run_create, find, get, list, list_each, list_each_in, merge, read,
+};
 pub use queue::{Queue, Reconciled};
 pub use resource::{Followed, Name, Resource, Scope, discover};
 pub use server::{ServerInfo, can, raw_text, server_info, version};

@@ -1,30 +1,21 @@
 //! Finds the cluster as kubectl does: kubeconfig, context, namespace. Requests about personas go through here, so that each
 //! failure becomes the line and the exit code of its cause.
 
-use std::path::Path;
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::Value;
 
 use super::failure::Failure;
 use crate::api::ApplicationPersona;
 use crate::api::names::dns_label;
+use crate::cli::{cluster, one_line};
 use crate::doctor::Commands;
-use crate::k8s::{self, CallError, Client, ClusterSource, MissingRight, Name, Resource, client};
-
-/// A longer wait for a connection is reported to the user.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::k8s::{self, CallError, Client, MissingRight, Name, Resource};
 
 /// Which cluster.
 #[derive(Debug, Args)]
 pub(super) struct Place {
-    /// Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, then in-cluster.
-    #[arg(long, value_name = "FILE", env = "DORGU_KUBECONFIG")]
-    kubeconfig: Option<String>,
-    /// Context of the kubeconfig; empty: the current one.
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    flags: cluster::Flags,
 }
 
 /// A cluster that requests can be sent to.
@@ -52,23 +43,16 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 impl Place {
     /// Reads the kubeconfig. Sends nothing.
     pub(super) async fn connect(&self) -> Result<Cluster, Failure> {
-        let (kubeconfig, context) = (given(self.kubeconfig.as_deref()), given(self.context.as_deref()));
-        let Some(source) = ClusterSource::find(kubeconfig.map(Path::new)) else {
-            let line = "there is no cluster: pass --kubeconfig FILE, set KUBECONFIG, or run in a pod";
-            return Err(Failure::Unreachable(line.to_owned()));
-        };
-        let unusable = |error: k8s::ClusterSourceError| Failure::Unreachable(error.to_string());
-        let mut config = source.config_of(context).await.map_err(unusable)?;
-        config.connect_timeout = Some(CONNECT);
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let namespace = config.default_namespace.clone();
+        let connected = self.flags.connect().await;
+        let connected = connected.map_err(|error| Failure::Unreachable(one_line(&error)))?;
+        let flag = |flag: &Option<String>| given(flag.as_deref()).map(str::to_owned);
         Ok(Cluster {
-            client: client(config).map_err(unusable)?,
-            namespace,
-            server,
+            client: connected.client,
+            namespace: connected.namespace,
+            server: connected.server,
             commands: Commands {
-                kubeconfig: kubeconfig.map(str::to_owned),
-                context: context.map(str::to_owned),
+                kubeconfig: flag(&self.flags.kubeconfig),
+                context: flag(&self.flags.context),
             },
         })
     }

@@ -177,7 +177,7 @@ fn a_cluster_that_cannot_be_reached_is_one_line() {
     assert_fails(
         &dorgu(&["list"], &[], ""),
         6,
-        &["there is no cluster: pass --kubeconfig FILE"],
+        &["no cluster is configured: pass --kubeconfig FILE"],
     );
     let nowhere = dorgu(&["list", "--kubeconfig=/nowhere/kubeconfig"], &[], "");
     assert_fails(&nowhere, 6, &["/nowhere/kubeconfig"]);

@@ -254,13 +254,3 @@ fn the_group_alone_shows_its_commands_and_a_mistyped_one_gets_the_nearest() {
         assert_eq!(dorgu(line, &[], "").code, Some(2), "{line:?}");
     }
 }
-
-#[test]
-fn kubectl_finds_it_as_a_plugin_under_a_name_of_its_own() {
-    let Some(bed) = crate::bed::Bed::shared(crate::bed::Needs::ApiServer) else { return };
-    let folder = TempDir::new().expect("a folder");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dorgu"), folder.path().join("kubectl-dorgu")).expect("a link");
-    let line = format!("PATH={}:$PATH kubectl dorgu persona list --help", folder.path().display());
-    let help = bed.shell(&line).expect_success();
-    assert!(help.contains("Usage: kubectl dorgu persona list"), "{help}");
-}

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-pub(super) const APPS: usize = 12;
+pub(crate) const APPS: usize = 12;
 const NAME: &str = "app.kubernetes.io/name";
 const CAPABILITIES: [&str; 16] = [
     "NET_BIND_SERVICE",
@@ -34,22 +34,22 @@ const ACCOUNTS: [&str; 4] = [
 ];
 
 /// One thing to ask.
-pub(super) struct Question {
-    pub(super) name: String,
+pub(crate) struct Question {
+    pub(crate) name: String,
     /// The Deployment that is stored before, for updates and Scales.
-    pub(super) stored: Option<Value>,
+    pub(crate) stored: Option<Value>,
     /// What is sent: a Deployment or the Scale of one.
-    pub(super) object: Value,
+    pub(crate) object: Value,
 }
 
 impl Question {
-    pub(super) fn is_scale(&self) -> bool {
+    pub(crate) fn is_scale(&self) -> bool {
         self.object["kind"] == "Scale"
     }
 }
 
 /// The personas of a namespace: every demand alone, all together, with and without a user, and two of one app.
-pub(super) fn personas(namespace: &str) -> Vec<Value> {
+pub(crate) fn personas(namespace: &str) -> Vec<Value> {
     let persona = |name: String, app: usize, minimum: usize, security: Value| {
         json!({
             "apiVersion": "dorgu.io/v1", "kind": "ApplicationPersona",
@@ -83,7 +83,7 @@ fn app_name(app: usize) -> String {
     format!("app-{app}")
 }
 
-pub(super) struct Generator {
+pub(crate) struct Generator {
     random: Random,
     namespace: String,
 }
@@ -97,14 +97,14 @@ struct Platform {
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64, namespace: &str) -> Self {
+    pub(crate) fn new(seed: u64, namespace: &str) -> Self {
         Generator {
             random: Random(seed),
             namespace: namespace.to_owned(),
         }
     }
 
-    pub(super) fn question(&mut self, number: u64) -> Question {
+    pub(crate) fn question(&mut self, number: u64) -> Question {
         let name = format!("d-{number}");
         let app = usize::try_from(self.random.below(APPS as u64)).unwrap_or_default();
         let platform = self.platform();
