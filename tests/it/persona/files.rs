@@ -73,10 +73,10 @@ fn a_rendered_chart_gives_a_persona_for_each_deployment() {
             .map(|persona| persona.pointer(pointer).cloned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(of("/metadata/name"), [Some(json!("web")), Some(json!("worker"))]);
-    assert_eq!(of("/metadata/namespace"), [Some(json!("shop")), Some(json!("jobs"))]);
-    assert_eq!(of("/spec/scaling/minReplicas"), [Some(json!(3)), Some(json!(1))]);
-    assert_eq!(of("/spec/scaling/maxReplicas"), [Some(json!(8)), Some(json!(1))]);
+    assert_eq!(of("/metadata/name"), [Some(json!("worker")), Some(json!("web"))]);
+    assert_eq!(of("/metadata/namespace"), [Some(json!("jobs")), Some(json!("shop"))]);
+    assert_eq!(of("/spec/scaling/minReplicas"), [Some(json!(1)), Some(json!(3))]);
+    assert_eq!(of("/spec/scaling/maxReplicas"), [Some(json!(1)), Some(json!(8))]);
     // A number is a quantity, too.
     assert_eq!(of("/spec/resources/limits/cpu"), [Some(json!("2")), Some(json!("2"))]);
     assert_eq!(of("/spec/resources/limits/memory"), [None, None]);

@@ -115,7 +115,7 @@ impl<'b> Stage<'b> {
 
     /// A persona of the cluster.
     fn persona(&self, name: &str) -> Value {
-        let got = self.kubectl(&["get", "applicationpersona", name, "-o=json"]);
+        let got = self.kubectl(&["get", "applicationpersona", name, "-o=json", "--show-managed-fields"]);
         serde_json::from_str(&got.expect_success()).expect("JSON")
     }
 }
