@@ -153,6 +153,11 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Man(flags) => completion::man(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
+    ended(outcome)
+}
+
+/// The exit code of a command that has only two. The error is printed.
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -185,7 +190,9 @@ fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<St
         return None;
     }
     let command = command_with(parts);
-    let mut flags = command.find_subcommand(given.get(1)?)?.get_arguments();
+    let typed = command.find_subcommand(given.get(1)?)?;
+    let of_group = given.get(2).and_then(|name| typed.find_subcommand(name));
+    let mut flags = of_group.unwrap_or(typed).get_arguments();
     let variable = flags.find(|flag| flag.get_long() == Some(long))?.get_env()?;
     std::env::var_os(variable)?;
     Some(variable.to_string_lossy().into_owned())

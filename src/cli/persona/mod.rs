@@ -2,6 +2,7 @@
 //! `place` how the cluster is found.
 
 mod apply;
+mod connection;
 mod deriving;
 mod diff;
 mod failure;
@@ -12,6 +13,7 @@ mod input;
 mod list;
 mod live;
 mod place;
+mod policy;
 mod save;
 mod status;
 mod written;
@@ -45,6 +47,13 @@ enum Command {
     /// List personas, of all namespaces unless one is named.
     #[command(visible_alias = "ls", after_help = CODES)]
     List(list::Flags),
+    /// Print ValidatingAdmissionPolicies that check what a persona demands, for `kubectl apply -f`.
+    #[command(
+        after_help = "What the policies do not cover is listed above them and on standard error; docs/second-line.md says \
+                            when to take them.\n\nExit codes: 0 success, 1 the persona cannot be read or translated, 2 wrong \
+                            usage."
+    )]
+    Policy(Box<policy::Flags>),
     /// Show what the operator reports about a persona.
     #[command(after_help = CODES)]
     Status(status::Flags),
@@ -54,6 +63,9 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     let Some(command) = &flags.command else {
         return help();
     };
+    if let Command::Policy(flags) = command {
+        return super::ended(policy::run(flags));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(async {
@@ -91,11 +103,5 @@ fn help() -> ExitCode {
     let Some(group) = dorgu.find_subcommand_mut("persona") else {
         return ExitCode::FAILURE;
     };
-    match super::print(&group.render_help().to_string()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            super::complain(&super::one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
+    super::ended(super::print(&group.render_help().to_string()))
 }
