@@ -85,6 +85,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("explain", &["policy"]),
     ("report", &["explain", "policy"]),
+    ("personas", &["api", "index", "policy"]),
     ("admission_policy", &["api", "policy"]),
     (
         "cli",
@@ -100,9 +101,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "index",
             "install",
             "k8s",
+            "manifest",
+            "personas",
             "policy",
             "report",
             "runtime",
+            "schema",
             "serve",
             "server",
             "suite",
@@ -343,6 +347,7 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
         )
         .chain(files_below("src/admission_policy"))
         .chain(files_below("src/explain"))
+        .chain(files_below("src/personas"))
         .chain(files_below("src/install"))
         .chain(
             files_below("src/suite")

@@ -52,6 +52,8 @@ mod oracle;
 #[cfg(test)]
 mod part;
 #[cfg(test)]
+mod persona;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod placed;
