@@ -16,6 +16,7 @@ pub mod controllers;
 pub mod webhook;
 
 pub mod files;
+pub mod impact;
 pub mod index;
 pub mod watched;
 pub mod world;

@@ -44,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
+    ("impact", &["index", "policy"]),
     ("watched", &["api", "index", "k8s", "policy"]),
     ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
     ("check", &["index", "manifest", "policy", "report", "world"]),
@@ -325,6 +326,7 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
                 .filter(|file| !is_controllers_io(file)),
         )
         .chain(files_below("src/explain"))
+        .chain(files_below("src/impact"))
         .chain(files_below("src/install"))
         .chain(files_below("src/doctor").into_iter().filter(|file| !asks(file)))
     {
