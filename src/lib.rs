@@ -13,6 +13,7 @@ pub mod serve;
 
 pub mod certificates;
 pub mod controllers;
+pub mod persona_webhook;
 pub mod webhook;
 
 pub mod files;

@@ -49,6 +49,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
     ("check", &["index", "manifest", "policy", "report", "world"]),
     ("webhook", &["api", "metric", "policy", "index", "server"]),
+    (
+        "persona_webhook",
+        &[
+            "api", "impact", "index", "metric", "policy", "runtime", "server", "webhook",
+        ],
+    ),
     ("config", &["certificates", "k8s", "policy", "server", "telemetry"]),
     ("controllers", &["api", "index", "k8s", "metric", "policy", "runtime"]),
     (
@@ -62,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "index",
             "k8s",
             "metric",
+            "persona_webhook",
             "policy",
             "runtime",
             "server",
