@@ -5,6 +5,7 @@
 
 mod check;
 mod cluster;
+mod completion;
 mod crd;
 mod deciding;
 mod doctor;
@@ -16,6 +17,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
@@ -67,6 +69,12 @@ enum Command {
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_help = WRITES)]
+    Completion(completion::Flags),
+    /// Print a manual page, for `man -l -`.
+    #[command(after_help = WRITES)]
+    Man(completion::ManFlags),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -109,10 +117,12 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
-    let parsed = command_with(parts).try_get_matches_from(&args).and_then(|mut line| {
-        let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
-        Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
-    });
+    let parsed = as_called(command_with(parts), args.first())
+        .try_get_matches_from(&args)
+        .and_then(|mut line| {
+            let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
+            Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
+        });
     let (cli, line) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -135,6 +145,8 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Check(flags) => return check::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
+        Command::Completion(flags) => completion::run(&flags),
+        Command::Man(flags) => completion::man(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -143,6 +155,14 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
             complain(&one_line(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The command with the name that it was called by: kubectl calls `kubectl-dorgu`, as it calls any plugin.
+fn as_called(command: clap::Command, program: Option<&OsString>) -> clap::Command {
+    match program.and_then(|program| Path::new(program).file_stem()) {
+        Some(name) if name == "kubectl-dorgu" => command.bin_name("kubectl dorgu"),
+        _ => command,
     }
 }
 
