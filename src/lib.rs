@@ -3,6 +3,7 @@
 //! Below, each module comes before the modules that it may import. `tests/it/architecture.rs` checks imports against a
 //! table. The lowest modules are crates of their own below `crates/`, re-exported here.
 
+pub mod admission_policy;
 pub mod check;
 pub mod cli;
 pub mod config;

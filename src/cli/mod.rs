@@ -1,7 +1,7 @@
 //! The command line: one variant a command, one file a command.
 //!
 //! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests`, `explain` and `version` otherwise 0 or 1.
+//! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
 
 mod check;
 mod cluster;
@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod go_flags;
 mod manifests;
+mod persona;
 mod serve;
 mod values;
 
@@ -75,6 +76,9 @@ enum Command {
     /// Print a manual page, for `man -l -`.
     #[command(after_help = WRITES)]
     Man(completion::ManFlags),
+    /// Commands about single ApplicationPersonas.
+    #[command(subcommand)]
+    Persona(persona::Command),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -147,6 +151,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Explain(flags) => explain::run(&flags),
         Command::Completion(flags) => completion::run(&flags),
         Command::Man(flags) => completion::man(&flags),
+        Command::Persona(command) => persona::run(&command),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -181,7 +186,9 @@ fn blamed(error: &clap::Error, given: &[OsString], parts: &[Entry]) -> Option<St
         return None;
     }
     let command = command_with(parts);
-    let mut flags = command.find_subcommand(given.get(1)?)?.get_arguments();
+    let typed = command.find_subcommand(given.get(1)?)?;
+    let of_group = given.get(2).and_then(|name| typed.find_subcommand(name));
+    let mut flags = of_group.unwrap_or(typed).get_arguments();
     let variable = flags.find(|flag| flag.get_long() == Some(long))?.get_env()?;
     std::env::var_os(variable)?;
     Some(variable.to_string_lossy().into_owned())

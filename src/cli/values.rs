@@ -133,6 +133,19 @@ words!(report -> ReportFormat {
     "text" => ReportFormat::Text,
     "json" => ReportFormat::Json,
 });
+words!(manifest -> ManifestFormat {
+    "yaml" => ManifestFormat::Yaml,
+    "json" => ManifestFormat::Json,
+});
+
+/// The output format of a command that prints objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ManifestFormat {
+    /// Documents with comments.
+    Yaml,
+    /// One List.
+    Json,
+}
 
 /// The output format of a command that reports findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

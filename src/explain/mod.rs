@@ -1,6 +1,7 @@
 //! Explains rules: what each checks, why, and how to fix it, with examples. The only source is docs/rules.md, whose examples and
 //! commands are tested, so that the page and the program cannot differ. The page is part of the program.
 
+mod markdown;
 mod text;
 
 use serde::Serialize;
@@ -43,6 +44,11 @@ impl Explanation {
     /// The section as text for a terminal of 80 columns. Commands are in one line each, to be copied.
     pub fn text(&self) -> String {
         format!("{} ({})\n\n{}", self.rule, self.severity, text::plain(self.markdown))
+    }
+
+    /// The section as Markdown for another place, with links to the page at this address; without one, without links.
+    pub fn markdown_at(&self, page: &str) -> String {
+        markdown::at(self.markdown, page)
     }
 }
 

@@ -72,3 +72,31 @@ twelve.
         "One two three, five (docs/six.md#seven) `a [b](c)`."
     );
 }
+
+#[test]
+fn links_of_a_section_lead_back_to_the_page() {
+    let markdown = r##"See [two
+words](#levels), [a page](more.md#x), [the web](https://example.com/) and `a [b](#c)`.
+<!-- run by: x -->
+```yaml
+a: "[b](#c)"
+```
+[last](#one)
+"##;
+    let with = |levels: &str, more: &str, last: &str| {
+        format!(
+            "See {levels}, {more}, [the web](https://example.com/) and `a [b](#c)`.\n```yaml\na: \"[b](#c)\"\n```\n{last}\n"
+        )
+    };
+    assert_eq!(markdown::at(markdown, ""), with("two\nwords", "a page", "last"));
+    let page = "https://example.com/docs/rules.md";
+    let links = [
+        format!("[two\nwords]({page}#levels)"),
+        "[a page](https://example.com/docs/more.md#x)".to_owned(),
+        format!("[last]({page}#one)"),
+    ];
+    assert_eq!(markdown::at(markdown, page), with(&links[0], &links[1], &links[2]));
+    let page = "https://example.com/rules";
+    let links = [format!("[two\nwords]({page}#levels)"), format!("[last]({page}#one)")];
+    assert_eq!(markdown::at(markdown, page), with(&links[0], "a page", &links[1]));
+}

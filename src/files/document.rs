@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::FileProblem;
 use super::serving::{Object, Served, Thing};
-use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP, PersonaException};
 use crate::manifest::{self, Content, Node};
 use crate::policy::level::NotSettable;
@@ -24,11 +24,12 @@ pub(super) struct Contents {
     pub(super) skipped: usize,
 }
 
-/// Reads every object of a file's text.
-pub(super) fn load(file: &Path, text: &str, kinds: &Kinds) -> Contents {
+/// Reads every object of a file's text. An object that names no namespace is in this one.
+pub(super) fn load(file: &Path, text: &str, kinds: &Kinds, namespace: &str) -> Contents {
     let mut loading = Loading {
         file,
         kinds,
+        namespace,
         contents: Contents::default(),
     };
     if let Some(error) = manifest::each(text, |document| loading.document(&document)) {
@@ -43,6 +44,7 @@ pub(super) fn load(file: &Path, text: &str, kinds: &Kinds) -> Contents {
 struct Loading<'a> {
     file: &'a Path,
     kinds: &'a Kinds,
+    namespace: &'a str,
     contents: Contents,
 }
 
@@ -85,7 +87,7 @@ impl Loading<'_> {
         let Some(schema) = self.kinds.find(api_version, kind) else {
             return self.problem(node.place.line(), format!("no schema for {kind} of {api_version}"));
         };
-        let created = match schema.create(node.to_value(), DEFAULT_NAMESPACE) {
+        let created = match schema.create(node.to_value(), self.namespace) {
             Ok(created) => created,
             Err(errors) => return self.refuse(node, &errors),
         };

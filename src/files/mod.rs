@@ -16,6 +16,7 @@ mod problem;
 mod rest;
 mod serving;
 mod state;
+mod text;
 mod walk;
 mod watch;
 
@@ -29,6 +30,7 @@ pub use bytes::MAX_FILE_SIZE;
 pub use folder::Folder;
 pub use problem::{FileProblem, FolderError};
 pub use serving::Served;
+pub use text::read_text;
 pub use watch::{Watch, watch};
 
 /// Namespace of an object that names none, as with `kubectl`.

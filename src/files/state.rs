@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::FileProblem;
 use super::document::{self, Contents};
 use super::rest::{Changing, Stamp};
 use super::serving::{Known, Thing};
+use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::schema::Kinds;
 
 /// One file between two reads.
@@ -50,7 +50,7 @@ impl FileState {
         }
         self.digest = digest;
         let contents = match std::str::from_utf8(bytes) {
-            Ok(text) => document::load(file, text, kinds),
+            Ok(text) => document::load(file, text, kinds, DEFAULT_NAMESPACE),
             Err(error) => {
                 let line = 1 + bytes[..error.valid_up_to()]
                     .iter()

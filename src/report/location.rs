@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 /// A part of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
@@ -15,7 +17,7 @@ pub struct Location {
 }
 
 /// A character of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Position {
     /// Its line, counted from 1.
     pub line: usize,
@@ -24,7 +26,7 @@ pub struct Position {
 }
 
 /// A replacement of a part of a file's text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Edit {
     /// The bytes of the file that are replaced; an empty range inserts.
     pub bytes: Range<usize>,

@@ -1,12 +1,32 @@
-//! The result of `dorgu check` as data, and its formats: each turns a [`Report`] into text. Pure: a format decides nothing, so
-//! that all of them hold the same findings and the exit code is that of the report.
+//! The result of `dorgu check` as data, and its formats: each turns a [`Report`] into text. A format decides nothing, so that all
+//! of them hold the same findings and the exit code is that of the report. Pure but for `write`.
 
+mod fingerprint;
+mod format;
+mod github;
+mod gitlab;
+mod json;
+mod junit;
 mod location;
+mod markdown;
+mod outputs;
+mod sarif;
+mod summary;
+mod table;
+mod words;
+mod write;
+mod yaml;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
 use crate::policy::{Rule, Severity};
+pub use format::{Format, RenderError, Rendered, View, render, step_summary};
 pub use location::{Edit, Location, Position};
+pub use outputs::{Output, Outputs};
+pub use summary::Summary;
+pub use write::{Written, write};
 
 /// What was found in some manifests.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -144,6 +164,29 @@ impl Report {
     /// How many findings fail the run.
     pub fn failing(&self, fail_on: FailOn) -> usize {
         self.findings.iter().filter(|finding| finding.counts(fail_on)).count()
+    }
+
+    /// The exit code of the run, the same for every format: 2 where something could not be read, 1 where a finding counts.
+    pub fn exit_code(&self, fail_on: FailOn) -> u8 {
+        match (self.problems.is_empty(), self.failing(fail_on)) {
+            (false, _) => 2,
+            (true, 0) => 0,
+            (true, _) => 1,
+        }
+    }
+
+    /// The report as it is shown: with `quiet`, without the findings that do not count.
+    pub fn shown(&self, view: View) -> Cow<'_, Report> {
+        if !view.quiet {
+            return Cow::Borrowed(self);
+        }
+        let counting = self.findings.iter().filter(|finding| finding.counts(view.fail_on));
+        Cow::Owned(Report {
+            findings: counting.cloned().collect(),
+            problems: self.problems.clone(),
+            counts: self.counts,
+            docs_url: self.docs_url.clone(),
+        })
     }
 
     /// The link to a rule's section; `None` where no page is known.

@@ -32,6 +32,8 @@ mod endurance;
 #[cfg(test)]
 mod file_mode;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod fuzzed;
 #[cfg(test)]
 mod generated;

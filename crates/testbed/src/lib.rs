@@ -37,6 +37,7 @@ mod skip;
 mod supervised;
 #[cfg(test)]
 mod tests;
+mod validators;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -65,6 +66,7 @@ pub use registration::Registration;
 pub use service::Service;
 pub use skip::skip;
 pub use supervised::{Supervised, wait_until};
+pub use validators::Validators;
 
 /// What a test needs in addition to kubectl.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod other_kinds;
 mod padded;
 mod replaced;
 mod rollout;
+mod second_line;
 mod typed;
 mod undo;
 mod verified;

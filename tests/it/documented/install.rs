@@ -75,6 +75,26 @@ pub(super) fn with_kubectl() -> Option<Box<dyn Reader>> {
     })
 }
 
+/// Where the definitions are installed, and no process runs.
+pub(super) fn with_definitions() -> Option<Box<dyn Reader>> {
+    let bed = Bed::start(&Options::default())?;
+    let definitions = root().join("manifests/crds").display().to_string();
+    bed.kubectl(&["apply", "--server-side", "-f", &definitions])
+        .expect_success();
+    let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    bed.kubectl(&established).expect_success();
+    Admin::reader(bed, |bed| {
+        let policies = [
+            "get",
+            "validatingadmissionpolicies,validatingadmissionpolicybindings",
+            "-o",
+            "name",
+        ];
+        let left = bed.kubectl(&policies).expect_success();
+        assert!(!left.contains("shop.orders"), "the last command removes them: {left}");
+    })
+}
+
 pub(super) fn from_the_go_operator() -> Option<Box<dyn Reader>> {
     let (bed, _, theirs) = coming_over::before("--server-side=false")?;
     let kept: Value = persona(&bed);

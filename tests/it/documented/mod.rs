@@ -62,6 +62,7 @@ followed! {
         "docs/from-the-go-operator.md",
     ];
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
+    the_policies_of_a_persona_can_be_taken_and_removed by install::with_definitions() => ["docs/second-line.md"];
 }
 
 /// Parts of pages that another test runs, with its file.
