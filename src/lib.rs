@@ -16,9 +16,11 @@ pub mod suite;
 
 pub mod certificates;
 pub mod controllers;
+pub mod persona_webhook;
 pub mod webhook;
 
 pub mod files;
+pub mod impact;
 pub mod index;
 pub mod watched;
 pub mod world;

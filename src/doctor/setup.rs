@@ -60,6 +60,8 @@ pub struct Setup {
     pub rulebook: Rulebook,
     /// The parts of the process.
     pub parts: Vec<&'static About>,
+    /// The entries of the webhook configuration whose part is switched off by a flag.
+    pub switched_off: Vec<&'static str>,
 }
 
 impl Setup {
@@ -124,8 +126,20 @@ impl Setup {
             },
             namespace: wanted.namespace.clone(),
             name: wanted.name.clone(),
+            switched_off: parts
+                .iter()
+                .flat_map(|part| part.admission)
+                .filter(|admission| !admission.switch.is_empty() && arguments.switch(admission.switch) == Some(false))
+                .map(|admission| admission.webhook)
+                .collect(),
             parts: parts.to_vec(),
         }
+    }
+
+    /// Whether a part serves the entry of this name, and not the webhook for workloads.
+    pub(super) fn is_of_a_part(&self, entry: &str) -> bool {
+        let mut admission = self.parts.iter().flat_map(|part| part.admission);
+        admission.any(|admission| admission.webhook == entry)
     }
 
     /// The names of an installation that is made now.

@@ -8,6 +8,7 @@ mod faults;
 mod many;
 mod memory;
 mod outages;
+mod personas;
 mod selectors;
 mod typed;
 mod unsynced;
