@@ -4,6 +4,7 @@
 //! table. The lowest modules are crates of their own below `crates/`, re-exported here.
 
 pub mod admission_policy;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
@@ -18,6 +19,7 @@ pub mod webhook;
 pub mod files;
 pub mod index;
 pub mod watched;
+pub mod world;
 pub use dorgu_k8s as k8s;
 pub use dorgu_manifest as manifest;
 pub use dorgu_manifest::schema;

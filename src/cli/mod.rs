@@ -1,9 +1,13 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
+//! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
 //! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
 
+mod check;
+mod cluster;
+mod completion;
 mod crd;
+mod deciding;
 mod doctor;
 mod explain;
 mod go_flags;
@@ -14,6 +18,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
@@ -56,12 +61,24 @@ enum Command {
                             be checked."
     )]
     Doctor(Box<doctor::Flags>),
+    /// Check manifests against personas, as the webhook would.
+    #[command(
+        after_help = "Exit codes: 0 no finding counts, 1 one does (--fail-on), 2 wrong usage, or something could not be \
+                            read."
+    )]
+    Check(Box<check::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
     /// Commands about single ApplicationPersonas.
     #[command(subcommand)]
     Persona(persona::Command),
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_help = WRITES)]
+    Completion(completion::Flags),
+    /// Print a manual page, for `man -l -`.
+    #[command(after_help = WRITES)]
+    Man(completion::ManFlags),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -104,10 +121,12 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Ok(accepted) => accepted,
         Err(mistake) => return usage(&mistake),
     };
-    let parsed = command_with(parts).try_get_matches_from(&args).and_then(|mut line| {
-        let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
-        Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
-    });
+    let parsed = as_called(command_with(parts), args.first())
+        .try_get_matches_from(&args)
+        .and_then(|mut line| {
+            let serve = line.subcommand_matches("serve").cloned().unwrap_or_default();
+            Ok((Cli::from_arg_matches_mut(&mut line)?, serve))
+        });
     let (cli, line) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -128,8 +147,11 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Crd(flags) => crd::run(&flags),
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
+        Command::Check(flags) => return check::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
-        Command::Persona(command) => persona::run(&command),
+        Command::Persona(command) => persona::run(command),
+        Command::Completion(flags) => completion::run(&flags),
+        Command::Man(flags) => completion::man(&flags),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -138,6 +160,14 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
             complain(&one_line(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The command with the name that it was called by: kubectl calls `kubectl-dorgu`, as it calls any plugin.
+fn as_called(command: clap::Command, program: Option<&OsString>) -> clap::Command {
+    match program.and_then(|program| Path::new(program).file_stem()) {
+        Some(name) if name == "kubectl-dorgu" => command.bin_name("kubectl dorgu"),
+        _ => command,
     }
 }
 

@@ -7,15 +7,13 @@ use std::time::Duration;
 use clap::{ArgMatches, Args};
 
 use super::go_flags::Zap;
-use super::values;
-use crate::api::levels::{Level, RuleName};
+use super::{deciding, values};
 use crate::api::names::{LEASE, SCALE_WEBHOOK, WEBHOOK};
 use crate::certificates::Settings;
 use crate::config::{Admin, ClientAuth, Config, Logging, Serving, Source};
 use crate::k8s::{ClusterSource, LeaseName, Name};
+use crate::policy::Mode;
 use crate::policy::answer::Help;
-use crate::policy::exception::MaxLength;
-use crate::policy::{Matching, Mode, PlatformRules, RuleSet, Rulebook};
 use crate::runtime::flags::{WITH_CLUSTER, duration};
 use crate::server::address::BindAddress;
 use crate::telemetry::LogFormat;
@@ -32,38 +30,11 @@ pub(super) struct Flags {
     /// advisory: warn. enforcing: deny.
     #[arg(long, value_name = "MODE", env = "DORGU_WEBHOOK_MODE", default_value = "advisory", value_parser = values::mode)]
     webhook_mode: Mode,
-    /// complete: what a persona means. upstream: exactly what the Go operator checks.
-    #[arg(long, value_name = "SET", env = "DORGU_RULES", default_value = "complete", value_parser = values::rules)]
-    rules: RuleSet,
-    /// label: by app.kubernetes.io/name. chain: also by label app, name and selector.
-    #[arg(long = "match", value_name = "HOW", env = "DORGU_MATCH", default_value = "label", value_parser = values::matching)]
-    matching: Matching,
-    /// A Deployment without the label app.kubernetes.io/name is a finding, app-label-missing; needs --match label. The webhook
-    /// configuration has to send such Deployments.
-    #[arg(long, value_name = "BOOL", env = "DORGU_REQUIRE_LABEL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
-    require_label: bool,
-    /// The namespace whose default personas (spec.name "*") also govern every other namespace that is opted in and has none of
-    /// its own; empty: none
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "DORGU_DEFAULT_PERSONAS_NAMESPACE",
-        default_value = ""
-    )]
-    default_personas_namespace: String,
-    /// What happens to the findings of a rule, such as cpu-limit-missing=deny: deny, warn, audit or off. A persona may only
-    /// raise it. Repeatable.
-    #[arg(long = "rule-level", value_name = "RULE=LEVEL", env = "DORGU_RULE_LEVEL", value_delimiter = ',', value_parser = values::rule_level)]
-    rule_levels: Vec<(RuleName, Level)>,
-    /// A rule that no persona may lower and no exception cover. Repeatable.
-    #[arg(long = "rule-locked", value_name = "RULE", env = "DORGU_RULE_LOCKED", value_delimiter = ',', value_parser = values::rule_name)]
-    rules_locked: Vec<RuleName>,
+    #[command(flatten)]
+    deciding: deciding::Flags,
     /// A line in each denial that says how to ask for an exception
     #[arg(long, value_name = "TEXT", env = "DORGU_EXCEPTION_HELP", default_value = "")]
     exception_help: String,
-    /// How long a PersonaException may last, in days (90d) or as a duration; one that is longer covers nothing.
-    #[arg(long, value_name = "TIME", env = "DORGU_EXCEPTION_MAX", default_value = "90d", value_parser = values::days)]
-    exception_max: MaxLength,
     /// The page with a section for each rule, which each denial links; empty: no link
     #[arg(long, value_name = "URL", env = "DORGU_DOCS_URL", default_value = "", value_parser = values::page)]
     docs_url: String,
@@ -274,9 +245,7 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
     if flags.client_ca_file.is_none() && !flags.client_allowed_names.is_empty() {
         return Err("--client-allowed-names needs --client-ca-file: a name proves nothing by itself".to_owned());
     }
-    if flags.require_label {
-        values::require_label(flags.matching)?;
-    }
+    let (deciding, without_effect) = flags.deciding.settings(flags.webhook_mode)?;
     let certificates = match flags.webhook_cert_path.as_str() {
         "" if PathBuf::from(UPSTREAM_CERTIFICATES)
             .join(&flags.webhook_cert_name)
@@ -314,17 +283,7 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
     let with_webhook = !in_cluster || flags.cluster.enable_webhook == Some(true);
     let mut ignored = zap.ignored;
     ignored.extend(flags.cluster.without_effect(&source));
-    let mut platform = PlatformRules::of_flags(flags.rule_levels, flags.rules_locked);
-    if flags.rules == RuleSet::Upstream && platform != PlatformRules::NONE {
-        ignored.push("--rule-level, --rule-locked (with --rules upstream)".to_owned());
-        platform = PlatformRules::NONE;
-    }
-    if flags.rules == RuleSet::Upstream && flags.exception_max != MaxLength::DEFAULT {
-        ignored.push("--exception-max (with --rules upstream)".to_owned());
-    }
-    if flags.rules == RuleSet::Upstream && flags.require_label {
-        ignored.push("--require-label (with --rules upstream)".to_owned());
-    }
+    ignored.extend(without_effect);
     let default = |text: &str| text.parse::<BindAddress>().map_err(|error| error.to_string());
     let address = |flag: &str, given: Option<String>, otherwise: &str| match given.as_deref() {
         Some("0" | "") => Ok(None),
@@ -355,19 +314,16 @@ pub(super) fn config(flags: Flags, zap: Zap, line: ArgMatches) -> Result<Config,
             namespace,
             name: LEASE.to_owned(),
         }),
-        rulebook: Rulebook {
-            set: flags.rules,
-            mode: flags.webhook_mode,
-        },
+        rulebook: deciding.rulebook,
         help: Help {
             exceptions: flags.exception_help,
             docs_url: flags.docs_url,
         },
-        matching: flags.matching,
-        requires_label: flags.require_label && flags.rules == RuleSet::Complete,
-        default_personas_namespace: Some(flags.default_personas_namespace).filter(|name| !name.is_empty()),
-        platform,
-        exception_max: flags.exception_max,
+        matching: deciding.matching,
+        requires_label: deciding.requires_label,
+        default_personas_namespace: deciding.default_personas_namespace,
+        platform: deciding.platform,
+        exception_max: deciding.exception_max,
         serving: with_webhook.then_some(Serving {
             address: match flags.webhook_bind_address {
                 Some(address) => address,

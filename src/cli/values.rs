@@ -119,6 +119,11 @@ words!(matching -> crate::policy::Matching {
     "label" => crate::policy::Matching::Label,
     "chain" => crate::policy::Matching::Chain,
 });
+words!(fail_on -> crate::report::FailOn {
+    "error" => crate::report::FailOn::Error,
+    "warning" => crate::report::FailOn::Warning,
+    "never" => crate::report::FailOn::Never,
+});
 words!(log_format -> crate::telemetry::LogFormat {
     "auto" => crate::telemetry::LogFormat::Auto,
     "json" => crate::telemetry::LogFormat::Json,

@@ -45,13 +45,22 @@ impl Folder {
     /// # Errors
     /// A path that is not a readable folder.
     pub fn open(roots: &[PathBuf]) -> Result<Self, FolderError> {
+        Folder::of(roots, false)
+    }
+
+    /// The same for a single read, in which a path may also be that of a file.
+    ///
+    /// # Errors
+    /// A path that is neither a readable folder nor a file.
+    pub fn of_paths(roots: &[PathBuf]) -> Result<Self, FolderError> {
+        Folder::of(roots, true)
+    }
+
+    fn of(roots: &[PathBuf], may_be_files: bool) -> Result<Self, FolderError> {
         for path in roots {
-            let read = std::fs::metadata(path).and_then(|meta| {
-                if meta.is_dir() {
-                    std::fs::read_dir(path).map(|_| true)
-                } else {
-                    Ok(false)
-                }
+            let read = std::fs::metadata(path).and_then(|meta| match meta.is_dir() {
+                true => std::fs::read_dir(path).map(|_| true),
+                false => Ok(may_be_files && meta.is_file()),
             });
             match read {
                 Ok(true) => {}

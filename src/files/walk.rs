@@ -66,7 +66,10 @@ pub(super) fn walk(roots: &[PathBuf], most: usize) -> Walk {
                 parent
             });
         }
-        walker.folder(root, 0);
+        match std::fs::metadata(root).and_then(|meta| Ok((root.canonicalize()?, meta))) {
+            Ok((real, meta)) if meta.is_file() => walker.file(root, &real, &meta),
+            _ => walker.folder(root, 0),
+        }
     }
     if let (true, Some(root)) = (walker.walk.cut, roots.first()) {
         let reason =

@@ -27,7 +27,6 @@ use tokio::time::timeout;
 
 use self::leader::LeaderTasks;
 use self::parts::{Entry, Surroundings};
-pub use self::personas::fill;
 use self::served::{Known, Served};
 use crate::config::{Config, Source};
 use crate::controllers::persona::Trigger;
@@ -43,6 +42,7 @@ use crate::server::limits::Limits;
 use crate::server::listen::Bound;
 use crate::server::shutdown::Signals;
 use crate::telemetry::{self, Exposition, Output, announce};
+pub use crate::world::fill;
 
 /// How long releasing the Lease may take.
 const RELEASE: Duration = Duration::from_secs(3);

@@ -581,3 +581,50 @@ fn persona_policy_says_why_it_cannot_print() {
         &["valid values are advisory, enforcing", "DORGU_WEBHOOK_MODE"],
     );
 }
+
+#[test]
+fn shells_complete_every_command_and_man_has_a_page_for_each() {
+    let commands: Vec<String> = dorgu::cli::command()
+        .get_subcommands()
+        .map(|one| one.get_name().to_owned())
+        .collect();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = printed(&["completion", shell]);
+        let missing = commands.iter().find(|command| !script.contains(command.as_str()));
+        assert_eq!(missing, None, "{shell}");
+        assert!(script.contains("fail-on"), "{shell}: no flag");
+    }
+    let mut bash = Command::new("bash");
+    let script = printed(&["completion", "bash"]);
+    let asked = "COMP_WORDS=(dorgu che) COMP_CWORD=1; _dorgu dorgu che dorgu; echo \"${COMPREPLY[@]}\"";
+    let answer = bash
+        .args(["-c", &format!("{script}\n{asked}")])
+        .output()
+        .expect("bash runs");
+    assert_eq!(
+        String::from_utf8_lossy(&answer.stdout).trim(),
+        "check",
+        "{}",
+        stderr(&answer)
+    );
+    for command in commands {
+        let page = printed(&["man", &command]);
+        assert!(page.contains(&format!(".TH dorgu-{command} 1")), "{page}");
+        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+    }
+    assert!(printed(&["man"]).contains(".TH dorgu 1"));
+    assert_refused(&["man", "chekc"], &[], 1, &["no command \"chekc\"", "check"]);
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_it_is_called_so() {
+    let folder = TempDir::new().expect("a folder");
+    let plugin = folder.path().join("kubectl-dorgu");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dorgu"), &plugin).expect("a link");
+    let said = Command::new(&plugin)
+        .args(["explain", "--help"])
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("Usage: kubectl dorgu explain"), "{said}");
+}

@@ -32,7 +32,7 @@ pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use events::{EventRecorder, Notice, Regarding, Reporter};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
-pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, merge, read};
+pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, list_each_in, merge, read};
 pub use queue::{Queue, Reconciled};
 pub use resource::{Followed, Name, Resource, Scope, discover};
 pub use server::{ServerInfo, can, raw_text, server_info, version};

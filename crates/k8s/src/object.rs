@@ -101,9 +101,22 @@ pub struct Skipped {
 pub async fn list_each<T: Decode>(
     client: &Client,
     resource: &Resource,
+    each: impl FnMut(T),
+) -> Result<Skipped, CallError> {
+    list_each_in(client, resource, "", each).await
+}
+
+/// The same in one namespace.
+///
+/// # Errors
+/// See [`CallError`]; the objects passed until then are incomplete.
+pub async fn list_each_in<T: Decode>(
+    client: &Client,
+    resource: &Resource,
+    namespace: &str,
     mut each: impl FnMut(T),
 ) -> Result<Skipped, CallError> {
-    let requests = Request::new(resource.collection(""));
+    let requests = Request::new(resource.collection(namespace));
     let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut skipped = Skipped::default();
     loop {

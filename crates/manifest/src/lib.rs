@@ -2,9 +2,10 @@
 //!
 //! One parser reads YAML and JSON. It understands scalars as `kubectl` does (YAML 1.1: `yes` is true, `010` is eight), expands
 //! anchors and merge keys, rejects a key that is set twice, and bounds sizes. It knows no Kubernetes kind and no file. Start
-//! reading at [`each`]; [`Node::nearest`] finds the place of a field.
+//! reading at [`each`]; [`Node::nearest`] finds the place of a field, and [`edit`] changes values in a text.
 
 mod compose;
+pub mod edit;
 mod merge;
 mod place;
 mod scalar;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 
+mod edits;
 mod places;
 mod write;
 
@@ -251,4 +252,9 @@ proptest! {
             prop_assert!(!error.reason.contains('\n'), "{}", error);
         }
     }
+}
+
+/// Whether a plain scalar is this text. For `write`, which other tests use, too.
+fn is_text(text: &str) -> bool {
+    scalar::resolve(text) == Ok(Content::Text(text.to_owned()))
 }

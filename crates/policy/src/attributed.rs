@@ -22,6 +22,8 @@ pub struct AttributedFinding<'a> {
     severity: Severity,
     refuses: bool,
     exception: Option<&'a Exception>,
+    /// Whether the stored object has it, too; `None` where that was not asked.
+    kept: Option<bool>,
 }
 
 impl<'a> AttributedFinding<'a> {
@@ -59,9 +61,15 @@ impl<'a> AttributedFinding<'a> {
         self.exception
     }
 
+    /// Whether the stored object has it, at least as severe. Only [`super::decide_all`] asks about what does not deny.
+    pub fn is_kept(&self) -> bool {
+        self.kept == Some(true)
+    }
+
     fn kind(&self) -> (FindingSubject<'a>, Effect) {
         let effect = match self.severity {
             Severity::Error if self.refuses => Effect::Denies,
+            Severity::Error if self.kept == Some(false) => Effect::New,
             Severity::Error => Effect::Spared,
             Severity::Warning => Effect::Warns,
             Severity::Info => Effect::Recorded,
@@ -87,7 +95,14 @@ impl<'a> AttributedFinding<'a> {
             severity,
             refuses: is_enforced && severity == Severity::Error,
             exception: None,
+            kept: None,
         }
+    }
+
+    /// The same, known to be in the stored object or not.
+    #[must_use]
+    pub(super) fn kept(self, kept: Option<bool>) -> AttributedFinding<'a> {
+        AttributedFinding { kept, ..self }
     }
 
     /// A finding that an exception covers: a warning at most, which denies in no mode.
@@ -116,11 +131,19 @@ enum Effect {
     Warns,
     /// Would deny, if it were enforced or new.
     Spared,
+    /// Would deny, if it were enforced. Known only where all findings are wanted.
+    New,
     Denies,
 }
 
 impl Effect {
-    const ALL: [Effect; 4] = [Effect::Recorded, Effect::Warns, Effect::Spared, Effect::Denies];
+    const ALL: [Effect; 5] = [
+        Effect::Recorded,
+        Effect::Warns,
+        Effect::Spared,
+        Effect::New,
+        Effect::Denies,
+    ];
 }
 
 /// How many of one request's denying findings are kept, since an object may have tens of thousands. A denial's first line has
@@ -145,6 +168,15 @@ fn order(attributed: &AttributedFinding<'_>) -> Order {
     (rule.paragraph(), place.ordinal(rule), rule)
 }
 
+/// Which findings are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// As many as an answer can hold, without those that are only recorded.
+    Answer,
+    /// All of them.
+    All,
+}
+
 /// The findings of all personas: all are counted, the first of each kind are kept.
 pub(super) struct Findings<'a> {
     /// Only where several personas are merged.
@@ -152,6 +184,8 @@ pub(super) struct Findings<'a> {
     refusing: First<AttributedFinding<'a>, Order>,
     warnings: First<AttributedFinding<'a>, Order>,
     errors: First<AttributedFinding<'a>, Order>,
+    /// Those that are only recorded, where all are wanted.
+    infos: Option<Vec<AttributedFinding<'a>>>,
     counts: Counts<'a>,
 }
 
@@ -185,21 +219,24 @@ pub(super) struct Reported<'a> {
     pub(super) refusals: Vec<AttributedFinding<'a>>,
     /// The others: warnings as contract 2.4 lists them, then errors.
     pub(super) others: Vec<AttributedFinding<'a>>,
+    /// What is only recorded, where all are wanted.
+    pub(super) infos: Vec<AttributedFinding<'a>>,
     pub(super) counts: Counts<'a>,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(set: RuleSet) -> Self {
+    pub(super) fn new(set: RuleSet, wanted: Wanted) -> Self {
         // Upstream reports all of them.
-        let most = |most| match set {
-            RuleSet::Complete => most,
-            RuleSet::Upstream => usize::MAX,
+        let most = |most| match (set, wanted) {
+            (RuleSet::Complete, Wanted::Answer) => most,
+            _ => usize::MAX,
         };
         Findings {
             part: None,
             refusing: First::new(most(REFUSING), order),
             warnings: First::new(most(REPORTED), order),
             errors: First::new(most(REPORTED), order),
+            infos: (wanted == Wanted::All).then(Vec::new),
             counts: Counts::default(),
         }
     }
@@ -224,7 +261,12 @@ impl<'a> Findings<'a> {
             (false, Severity::Error) => (&mut self.errors, &mut counts.reported),
             (false, Severity::Warning) => (&mut self.warnings, &mut counts.reported),
             // Only recorded.
-            (false, Severity::Info) => return,
+            (false, Severity::Info) => {
+                if let Some(infos) = &mut self.infos {
+                    infos.push(attributed);
+                }
+                return;
+            }
         };
         *count += 1;
         list.add(attributed);
@@ -263,6 +305,7 @@ impl<'a> Findings<'a> {
         Reported {
             refusals: self.refusing.into_list(),
             others,
+            infos: self.infos.unwrap_or_default(),
             counts: self.counts,
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::attributed::{AttributedFinding, Counts, Findings, Reported};
+use super::attributed::{AttributedFinding, Counts, Findings, Reported, Wanted};
 use super::exception::{Exception, Exceptions};
 use super::finding::{Finding, Rule, Severity};
 use super::left::{ChangedLabel, Left};
@@ -49,6 +49,7 @@ impl Question<'_> {
 pub struct Decision<'a> {
     refusals: Vec<AttributedFinding<'a>>,
     others: Vec<AttributedFinding<'a>>,
+    infos: Vec<AttributedFinding<'a>>,
     /// Counts all findings, of which the lists hold the first.
     counts: Counts<'a>,
     /// The strictest effective mode among the personas.
@@ -63,7 +64,7 @@ pub struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// A decision about an object that no persona governs, with its only finding.
     pub(super) fn ungoverned(rulebook: Rulebook, workload: &'a Workload<'a>, found: AttributedFinding<'a>) -> Self {
-        let mut collected = Findings::new(rulebook.set);
+        let mut collected = Findings::new(rulebook.set, Wanted::All);
         collected.add(found);
         Decision::of(rulebook, Governing::default(), workload, collected)
     }
@@ -78,11 +79,13 @@ impl<'a> Decision<'a> {
         let Reported {
             refusals,
             others,
+            infos,
             counts,
         } = collected.reported();
         Decision {
             refusals,
             others,
+            infos,
             counts,
             mode: rulebook.mode,
             set: rulebook.set,
@@ -137,6 +140,11 @@ impl<'a> Decision<'a> {
         self.refusals.iter().chain(&self.others)
     }
 
+    /// What is only recorded. Empty but for [`decide_all`].
+    pub fn recorded(&self) -> &[AttributedFinding<'a>] {
+        &self.infos
+    }
+
     /// The object that was judged.
     pub(super) fn workload(&self) -> &'a Workload<'a> {
         self.workload
@@ -169,6 +177,16 @@ impl<'a> Decision<'a> {
 
 /// Decides one request. Pure: the same question has the same answer.
 pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
+    decide_on(rulebook, question, Wanted::Answer)
+}
+
+/// The same decision with every finding, those that are only recorded included, and with the ratchet asked about each: for a
+/// report. Where several personas govern, those findings are merged that an enforcing mode would merge.
+pub fn decide_all<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
+    decide_on(rulebook, question, Wanted::All)
+}
+
+fn decide_on<'a>(rulebook: Rulebook, question: &Question<'a>, wanted: Wanted) -> Decision<'a> {
     let governing = governing(rulebook.set, question);
     let rulebook = Rulebook {
         mode: rulebook.or_stricter(question.namespace_mode),
@@ -178,9 +196,9 @@ pub fn decide<'a>(rulebook: Rulebook, question: &Question<'a>) -> Decision<'a> {
     let ratchet = Ratchet::new(question, &stored);
     let judges: SmallVec<[Judge<'_, 'a>; 1]> = governing
         .governors()
-        .map(|governor| Judge::new(rulebook, question, governor, &ratchet))
+        .map(|governor| Judge::new(rulebook, question, governor, (&ratchet, wanted)))
         .collect();
-    let mut collected = Findings::new(rulebook.set);
+    let mut collected = Findings::new(rulebook.set, wanted);
     judge_part(&judges, &mut collected, Judge::judge_object);
     if let Some(first) = judges.first() {
         for (container, spec) in first.context.containers() {
@@ -243,6 +261,7 @@ struct Judge<'q, 'a> {
     context: Context<'a>,
     effective: Mode,
     ratchet: &'q Ratchet<'q, 'a>,
+    wanted: Wanted,
     /// The app label of the new object.
     label: &'a str,
     /// The default personas of the new object, where no other governs it.
@@ -254,7 +273,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         rulebook: Rulebook,
         question: &Question<'a>,
         governor: Governor<'a>,
-        ratchet: &'q Ratchet<'q, 'a>,
+        (ratchet, wanted): (&'q Ratchet<'q, 'a>, Wanted),
     ) -> Judge<'q, 'a> {
         let persona = governor.demands.persona;
         Judge {
@@ -269,6 +288,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             effective: rulebook.or_stricter(&persona.mode),
             governor,
             ratchet,
+            wanted,
             label: &question.new.metadata.labels.name,
             defaults: question.governed.defaults(),
         }
@@ -301,10 +321,13 @@ impl<'q, 'a> Judge<'q, 'a> {
         // Where nothing denies, nothing needs an excuse. Upstream judges the new object alone.
         let is_complete = self.context.set == RuleSet::Complete;
         let may_deny = severity == Severity::Error && self.effective == Mode::Enforcing;
-        let is_enforced = may_deny && !(is_complete && self.ratchet.excuses(&mut finding));
+        let is_asked = is_complete && (may_deny || self.wanted == Wanted::All);
+        let is_kept = is_asked && self.ratchet.excuses(&mut finding);
+        let kept = (self.wanted == Wanted::All).then_some(is_kept);
         let owner = self.governor.demands.owner_of(&finding);
         let finding = as_of(owner, finding);
-        Some(AttributedFinding::new(finding, owner, severity, is_enforced))
+        let is_enforced = may_deny && !is_kept;
+        Some(AttributedFinding::new(finding, owner, severity, is_enforced).kept(kept))
     }
 
     /// The exception that covers a finding. Upstream knows none.

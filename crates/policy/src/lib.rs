@@ -42,7 +42,7 @@ pub mod unlabelled;
 pub mod workload;
 
 pub use attributed::AttributedFinding;
-pub use decision::{Decision, Rulebook, decide};
+pub use decision::{Decision, Rulebook, decide, decide_all};
 pub use exception::{Exception, Exceptions, Moment};
 pub use field::Field;
 pub use finding::{Finding, Rule, Severity};

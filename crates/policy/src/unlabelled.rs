@@ -30,7 +30,8 @@ pub fn judge_unlabelled<'a>(rulebook: Rulebook, question: &Question<'a>) -> Opti
         None => {
             // The ratchet: what was stored without the label may stay so.
             let was_unlabelled = question.old.as_ref().is_some_and(|old| old.governed.app.is_empty());
-            AttributedFinding::new(finding, None, severity, mode == Mode::Enforcing && !was_unlabelled)
+            let is_enforced = mode == Mode::Enforcing && !was_unlabelled;
+            AttributedFinding::new(finding, None, severity, is_enforced).kept(Some(was_unlabelled))
         }
     };
     Some(Decision::ungoverned(Rulebook { mode, ..rulebook }, question.new, found))

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use clap::Args;
 use k8s_openapi::api::core::v1::Namespace;
 
+use super::super::cluster::{self, Cluster, block_on};
 use super::super::{complain, print, values};
-use super::{Cluster, Connection};
 use crate::admission_policy::{Setting, Translation, json, yaml};
 use crate::api::levels::{Level, RuleName};
 use crate::api::{ApplicationPersona, ClusterPersona};
@@ -30,8 +30,11 @@ pub(in crate::cli) struct Flags {
     /// count, too.
     #[arg(long = "filename", short = 'f', value_name = "FILE")]
     file: Option<PathBuf>,
+    /// The namespace [default: the context's, of a file: default]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
     #[command(flatten)]
-    connection: Connection,
+    cluster: cluster::Flags,
     /// The process's mode: advisory or enforcing. The strictest of it, the namespace's and the persona's counts.
     #[arg(long, alias = "webhook-mode", value_name = "MODE", env = "DORGU_WEBHOOK_MODE", default_value = "advisory", value_parser = values::mode)]
     mode: Mode,
@@ -55,14 +58,15 @@ struct Input {
 }
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
-    let input = match (&flags.file, &flags.name) {
-        (Some(file), _) => of_file(file, &flags.connection)?,
-        (None, name) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.context("cannot start the async runtime")?;
-            // clap requires one of the two.
-            runtime.block_on(of_cluster(name.as_deref().unwrap_or_default(), &flags.connection))?
-        }
+    let namespace = flags.namespace.as_deref().filter(|name| !name.is_empty());
+    let input = match &flags.file {
+        Some(file) => of_file(file, namespace.unwrap_or(DEFAULT_NAMESPACE))?,
+        // clap requires one of the two.
+        None => block_on(of_cluster(
+            flags.name.as_deref().unwrap_or_default(),
+            namespace,
+            &flags.cluster,
+        ))?,
     };
     let of_flags = PlatformRules::of_flags(flags.rule_levels.iter().copied(), flags.rules_locked.iter().copied());
     let platform = of_flags.or(&input.required);
@@ -91,7 +95,7 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn of_file(file: &Path, connection: &Connection) -> anyhow::Result<Input> {
+fn of_file(file: &Path, namespace: &str) -> anyhow::Result<Input> {
     let is_stdin = file == Path::new(STDIN);
     let (shown, source): (&Path, Box<dyn Read>) = match is_stdin {
         true => (Path::new("standard input"), Box::new(std::io::stdin())),
@@ -109,7 +113,6 @@ fn of_file(file: &Path, connection: &Connection) -> anyhow::Result<Input> {
         shown.display()
     );
     let text = String::from_utf8(bytes).with_context(|| format!("{}: is no UTF-8 text", shown.display()))?;
-    let namespace = Connection::given(connection.namespace.as_ref()).unwrap_or(DEFAULT_NAMESPACE);
     let loaded = read_text(shown, &text, namespace)?;
     loaded
         .warnings
@@ -139,12 +142,13 @@ fn of_file(file: &Path, connection: &Connection) -> anyhow::Result<Input> {
     })
 }
 
-async fn of_cluster(name: &str, connection: &Connection) -> anyhow::Result<Input> {
+async fn of_cluster(name: &str, namespace: Option<&str>, cluster: &cluster::Flags) -> anyhow::Result<Input> {
     let Cluster {
         client,
         server,
-        namespace,
-    } = connection.cluster().await?;
+        namespace: of_context,
+    } = cluster.connect().await?;
+    let namespace = namespace.map_or(of_context, str::to_owned);
     let asked = |error: CallError, right: &str| match error.is_forbidden() {
         true => anyhow::anyhow!("no right to {right}: {error}"),
         false => anyhow::anyhow!("the API server at {server}: {error}"),

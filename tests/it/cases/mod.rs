@@ -2,6 +2,7 @@
 //! Every entry point runs it: `policy` calls the pure decision, `webhook` sends it over HTTP, in `cluster::corpus` a real API
 //! server calls the real process.
 
+mod check;
 mod docs;
 mod doctor;
 mod policy;

@@ -3,7 +3,7 @@
 //!
 //! `DORGU_FIX_CASES` and `DORGU_FIX_SEED` choose how many denials and which.
 
-pub(super) mod generate;
+pub(crate) mod generate;
 pub(super) mod lines;
 
 use std::env;
@@ -194,7 +194,7 @@ fn ask(namespace: &str, question: &Question) -> Ask {
     Ask { method, path, body }
 }
 
-fn number(variable: &str) -> Option<usize> {
+pub(crate) fn number(variable: &str) -> Option<usize> {
     let text = env::var(variable).ok()?;
     Some(
         text.parse()

@@ -3,8 +3,9 @@
 pub(crate) mod api_server;
 mod bypasses;
 mod charts;
+mod checked;
 pub(crate) mod corpus;
-mod fixed;
+pub(crate) mod fixed;
 mod kubectl;
 mod other_kinds;
 mod padded;

@@ -365,7 +365,7 @@ fn any_word() -> impl Strategy<Value = String> {
     special.prop_map(str::to_owned)
 }
 
-fn any_map() -> impl Strategy<Value = Map<String, Value>> {
+pub(super) fn any_map() -> impl Strategy<Value = Map<String, Value>> {
     let leaf = prop_oneof![
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
@@ -384,7 +384,7 @@ fn any_map() -> impl Strategy<Value = Map<String, Value>> {
 }
 
 /// As many as `DORGU_PLACE_CASES` says, or 500.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let cases = std::env::var("DORGU_PLACE_CASES").ok();
     ProptestConfig {
         cases: cases.map_or(500, |cases| cases.parse().expect("DORGU_PLACE_CASES is a number")),
@@ -432,7 +432,7 @@ fn out_of_place(text: &str, place: Place, around: Option<Place>) -> Option<Strin
     (!fine).then(|| format!("{place:?} around {around:?}, really at {line}:{column}"))
 }
 
-fn choices() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn choices() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..400)
 }
 

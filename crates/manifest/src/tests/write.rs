@@ -404,9 +404,7 @@ impl Writer<'_> {
 /// Whether a text needs no quotes, in brackets too.
 fn plain(text: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "_./".contains(c));
-    text.starts_with(|first: char| first.is_alphabetic())
-        && text.split(' ').all(word)
-        && super::super::scalar::resolve(text) == Ok(super::Content::Text(text.to_owned()))
+    text.starts_with(|first: char| first.is_alphabetic()) && text.split(' ').all(word) && super::is_text(text)
 }
 
 /// Whether a text can be written as a block scalar.

@@ -3,15 +3,40 @@
 //! As in Go, a text is parsed in a quick way or in a long way, and the result shows which way was taken: only the quick way
 //! keeps a text verbatim, only the long way rounds, caps, and requires a digit.
 
-use super::{Echo, Family, Large, Number, Quantity, QuantityError};
+use super::{Echo, Family, Large, Number, Quantity, QuantityError, U64_DIGITS};
 
 /// This many decimal digits always fit an `i64`.
 const QUICK_DIGITS: usize = 18;
 
 /// The power of ten of the finest value, one nano. Finer values are rounded up, away from zero.
 const NANO: i32 = -9;
+/// The power of ten of the finest value that is stored in resources, one thousandth.
+const MILLI: i32 = -3;
 
 impl Quantity {
+    /// The quantity that an API server stores in the resources of a container: thousandths are the finest, and what is finer is
+    /// rounded away from zero.
+    #[must_use]
+    pub fn stored(&self) -> Quantity {
+        let mut buffer = [0; U64_DIGITS];
+        let (digits, mut exponent) = self.number.digits(&mut buffer);
+        if self.is_zero() || exponent >= i64::from(MILLI) {
+            return self.clone();
+        }
+        let digits = String::from_utf8_lossy(digits);
+        let mut rounded = digits.trim_end_matches('0').to_owned();
+        exponent += (digits.len() - rounded.len()) as i64;
+        if exponent >= i64::from(MILLI) {
+            return self.clone();
+        }
+        round_up(&mut rounded, &mut exponent, MILLI);
+        Quantity {
+            number: number(self.is_negative(), rounded, exponent),
+            family: self.family,
+            echo: None,
+        }
+    }
+
     /// Reads a quantity. There is no trimming: a space before or after the text is an error, and so is an empty text.
     ///
     /// # Errors
@@ -170,26 +195,33 @@ fn round_up_to_nano(parts: &Parts<'_>, power: i32) -> Number {
     }
     exponent += (digits.len() - significant) as i64;
     digits.truncate(significant);
-    let too_fine = i64::from(NANO) - exponent;
-    if too_fine > 0 {
-        digits.truncate(significant.saturating_sub(usize::try_from(too_fine).unwrap_or(usize::MAX)));
-        exponent = i64::from(NANO);
-        // What was cut off ended in a digit other than 0, so there is always something to round up.
-        loop {
-            match digits.pop() {
-                Some('9') => exponent += 1,
-                Some(digit) => {
-                    digits.push(char::from(digit as u8 + 1));
-                    break;
-                }
-                None => {
-                    digits.push('1');
-                    break;
-                }
+    round_up(&mut digits, &mut exponent, NANO);
+    number(parts.negative, digits, exponent)
+}
+
+/// Rounds digits without zeros at either end away from zero, to a multiple of `10^finest`.
+fn round_up(digits: &mut String, exponent: &mut i64, finest: i32) {
+    let too_fine = i64::from(finest) - *exponent;
+    if too_fine <= 0 {
+        return;
+    }
+    let kept = usize::try_from(too_fine).unwrap_or(usize::MAX);
+    digits.truncate(digits.len().saturating_sub(kept));
+    *exponent = i64::from(finest);
+    // What was cut off ended in a digit other than 0, so there is always something to round up.
+    loop {
+        match digits.pop() {
+            Some('9') => *exponent += 1,
+            Some(digit) => {
+                digits.push(char::from(digit as u8 + 1));
+                break;
+            }
+            None => {
+                digits.push('1');
+                break;
             }
         }
     }
-    number(parts.negative, digits, exponent)
 }
 
 /// The smallest form of a number given as digits without zeros at either end.

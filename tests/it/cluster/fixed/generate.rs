@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-pub(super) const APPS: usize = 12;
+pub(crate) const APPS: usize = 12;
 const NAME: &str = "app.kubernetes.io/name";
 const CAPABILITIES: [&str; 16] = [
     "NET_BIND_SERVICE",
@@ -34,22 +34,22 @@ const ACCOUNTS: [&str; 4] = [
 ];
 
 /// One thing to ask.
-pub(in crate::cluster) struct Question {
-    pub(in crate::cluster) name: String,
+pub(crate) struct Question {
+    pub(crate) name: String,
     /// The Deployment that is stored before, for updates and Scales.
-    pub(in crate::cluster) stored: Option<Value>,
+    pub(crate) stored: Option<Value>,
     /// What is sent: a Deployment or the Scale of one.
-    pub(in crate::cluster) object: Value,
+    pub(crate) object: Value,
 }
 
 impl Question {
-    pub(in crate::cluster) fn is_scale(&self) -> bool {
+    pub(crate) fn is_scale(&self) -> bool {
         self.object["kind"] == "Scale"
     }
 }
 
 /// The personas of a namespace: every demand alone, all together, with and without a user, and two of one app.
-pub(super) fn personas(namespace: &str) -> Vec<Value> {
+pub(crate) fn personas(namespace: &str) -> Vec<Value> {
     let persona = |name: String, app: usize, minimum: usize, security: Value| {
         json!({
             "apiVersion": "dorgu.io/v1", "kind": "ApplicationPersona",
@@ -83,7 +83,7 @@ fn app_name(app: usize) -> String {
     format!("app-{app}")
 }
 
-pub(in crate::cluster) struct Generator {
+pub(crate) struct Generator {
     random: Random,
     namespace: String,
 }
@@ -97,14 +97,14 @@ struct Platform {
 }
 
 impl Generator {
-    pub(in crate::cluster) fn new(seed: u64, namespace: &str) -> Self {
+    pub(crate) fn new(seed: u64, namespace: &str) -> Self {
         Generator {
             random: Random(seed),
             namespace: namespace.to_owned(),
         }
     }
 
-    pub(in crate::cluster) fn question(&mut self, number: u64) -> Question {
+    pub(crate) fn question(&mut self, number: u64) -> Question {
         let name = format!("d-{number}");
         let app = usize::try_from(self.random.below(APPS as u64)).unwrap_or_default();
         let platform = self.platform();
@@ -287,7 +287,7 @@ impl Generator {
 }
 
 /// splitmix64.
-pub(in crate::cluster) struct Random(pub(in crate::cluster) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -298,15 +298,15 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(in crate::cluster) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    pub(in crate::cluster) fn one_in(&mut self, odds: u64) -> bool {
+    pub(crate) fn one_in(&mut self, odds: u64) -> bool {
         self.below(odds) == 0
     }
 
-    pub(in crate::cluster) fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         #[expect(clippy::cast_possible_truncation, reason = "below the length of a list")]
         &list[self.below(list.len() as u64) as usize]
     }

@@ -1,0 +1,160 @@
+//! `dorgu check`: judges the workloads of manifests as the webhook would, before an API server sees them. One engine: the
+//! index finds the personas and `policy` decides, both as at admission.
+//!
+//! [`run`] does the IO; all that it calls but [`paths`] and [`old`] is pure.
+
+mod found;
+mod judge;
+mod manifest;
+pub mod old;
+pub mod paths;
+mod stored;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+pub use self::judge::{Judge, Judgement};
+pub use self::manifest::{Found, Manifest};
+pub use self::stored::Stored;
+
+use self::old::OldObjects;
+use self::paths::{Input, Inputs};
+use crate::report::{Counts, Problem, Report, ReportedFinding};
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_SIZE: u64 = 16 << 20;
+
+/// How manifests are read.
+#[derive(Clone, Debug)]
+pub struct Reading<'o> {
+    /// The namespace of an object that names none.
+    pub namespace: String,
+    /// What the objects replace.
+    pub old: Option<&'o OldObjects>,
+}
+
+/// The outcome for one file.
+#[derive(Debug, Default)]
+struct Checked {
+    findings: Vec<ReportedFinding>,
+    problems: Vec<Problem>,
+    counts: Counts,
+}
+
+/// Checks the files, several at once.
+pub fn run(inputs: &Inputs, judge: &Judge<'_>, reading: &Reading<'_>) -> Report {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(inputs.files.len()));
+    let work = || {
+        let mut mine = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(input) = inputs.files.get(index) else { break };
+            mine.push((index, check(input, judge, reading)));
+        }
+        done.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
+    };
+    let threads = available_parallelism().map_or(1, usize::from).min(inputs.files.len());
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut all = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.sort_by_key(|(index, _)| *index);
+    let mut report = Report {
+        problems: inputs.problems.clone(),
+        ..Report::default()
+    };
+    for (_, checked) in all {
+        report.findings.extend(checked.findings);
+        report.problems.extend(checked.problems);
+        report.counts.files += 1;
+        report.counts.workloads += checked.counts.workloads;
+        report.counts.ungoverned += checked.counts.ungoverned;
+        report.counts.skipped += checked.counts.skipped;
+    }
+    report
+}
+
+fn check(input: &Input, judge: &Judge<'_>, reading: &Reading<'_>) -> Checked {
+    match read(input.path.as_deref()) {
+        Ok(text) => check_text(input, &text, judge, reading),
+        Err(reason) => Checked {
+            problems: vec![Problem {
+                file: input.name.to_string(),
+                line: None,
+                reason,
+            }],
+            ..Checked::default()
+        },
+    }
+}
+
+fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_>) -> Checked {
+    let manifest = Manifest::read(text);
+    let mut checked = Checked::default();
+    checked.counts.skipped = manifest.skipped;
+    let problem = |line: usize, reason: String| Problem {
+        file: input.name.to_string(),
+        line: Some(line),
+        reason,
+    };
+    for found in &manifest.workloads {
+        let Some(node) = manifest.node(found) else { continue };
+        let file = found::File {
+            name: found.source.as_deref().map_or_else(|| input.name.clone(), Into::into),
+            is_template: found.source.is_some(),
+            text,
+            manifest: &manifest,
+        };
+        let new = Stored::of(node.to_value(), &reading.namespace);
+        let old = reading.old.and_then(|old| old.get(&new));
+        match found::findings(&file, found, judge, &new, old) {
+            Ok(findings) => {
+                checked.counts.workloads += 1;
+                checked.counts.ungoverned += usize::from(!findings.is_governed);
+                checked.findings.extend(findings.list);
+            }
+            Err(reason) => {
+                let reason = format!("Deployment {}: {reason}", new.name);
+                checked.problems.push(problem(node.place.line(), reason));
+            }
+        }
+    }
+    if let Some(error) = &manifest.error {
+        checked.problems.push(problem(error.line, error.reason.clone()));
+    }
+    checked.findings.sort_by(|a, b| a.location.cmp(&b.location));
+    checked
+}
+
+/// The text of a file, or of standard input.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn read(path: Option<&Path>) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let limit = MAX_FILE_SIZE + 1;
+    let read = match path {
+        Some(path) => std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        None => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
+    };
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    text(bytes)
+}
+
+/// Bytes as text.
+///
+/// # Errors
+/// They are too many, or no UTF-8.
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.len() as u64 > MAX_FILE_SIZE {
+        return Err(format!("larger than {MAX_FILE_SIZE} bytes; split it"));
+    }
+    String::from_utf8(bytes).map_err(|_| "not UTF-8 text; save the file as UTF-8".to_owned())
+}
