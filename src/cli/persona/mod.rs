@@ -20,9 +20,10 @@ mod written;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use self::failure::{CODES, Done};
+use self::failure::{CODES, Done, Failure};
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -63,24 +64,14 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     let Some(command) = &flags.command else {
         return help();
     };
-    if let Command::Policy(flags) = command {
-        return super::ended(policy::run(flags));
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            match command {
-                Command::Apply(flags) => apply::run(flags).await,
-                Command::Diff(flags) => diff::run(flags).await,
-                Command::Generate(flags) => generate::run(flags).await,
-                Command::Import(flags) => import::run(flags).await,
-                Command::List(flags) => list::run(flags).await,
-                Command::Status(flags) => status::run(flags).await,
-            }
-        }),
-        Err(error) => Err(anyhow::Error::new(error)
-            .context("cannot start the async runtime")
-            .into()),
+    let done = match command {
+        Command::Policy(flags) => return super::ended(policy::run(flags)),
+        Command::Apply(flags) => block_on(apply::run(flags)),
+        Command::Diff(flags) => block_on(diff::run(flags)),
+        Command::Generate(flags) => block_on(generate::run(flags)),
+        Command::Import(flags) => block_on(import::run(flags)),
+        Command::List(flags) => block_on(list::run(flags)),
+        Command::Status(flags) => block_on(status::run(flags)),
     };
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
@@ -94,6 +85,13 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
             })
         }
     }
+}
+
+/// Runs a command to its end on this thread.
+fn block_on(work: impl Future<Output = Result<Done, Failure>>) -> Result<Done, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the async runtime")?;
+    runtime.block_on(work)
 }
 
 /// The group alone is no mistake: it shows what there is.
