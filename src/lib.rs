@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod explain;
 pub mod report;
 pub mod serve;
+pub mod simulate;
 
 pub mod certificates;
 pub mod controllers;

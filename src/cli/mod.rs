@@ -151,7 +151,10 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Explain(flags) => explain::run(&flags),
         Command::Completion(flags) => completion::run(&flags),
         Command::Man(flags) => completion::man(&flags),
-        Command::Persona(command) => persona::run(&command),
+        Command::Persona(command) => match persona::run(&command) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {

@@ -83,6 +83,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["api", "certificates", "install", "k8s", "policy", "runtime"],
     ),
     ("explain", &["policy"]),
+    (
+        "simulate",
+        &["api", "impact", "index", "k8s", "manifest", "policy", "schema", "world"],
+    ),
     ("report", &["explain", "policy"]),
     ("admission_policy", &["api", "policy"]),
     (
@@ -96,6 +100,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "doctor",
             "explain",
             "files",
+            "impact",
             "index",
             "install",
             "k8s",
@@ -104,6 +109,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "runtime",
             "serve",
             "server",
+            "simulate",
             "telemetry",
             "world",
         ],

@@ -1,6 +1,9 @@
 //! `dorgu persona`: commands about single ApplicationPersonas.
 
 mod policy;
+mod simulate;
+
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
@@ -16,11 +19,22 @@ pub(super) enum Command {
                             usage."
     )]
     Policy(Box<policy::Flags>),
+    /// Say which running Deployments would change verdict if personas were applied. Changes nothing.
+    #[command(
+        after_help = "Exit codes: 0 none would be denied that is not today, 1 some would, 2 wrong usage, or something could \
+                            not be read."
+    )]
+    Simulate(Box<simulate::Flags>),
 }
 
-pub(super) fn run(command: &Command) -> anyhow::Result<()> {
+/// Runs one of them. The exit code is that of a command with codes of its own, else success.
+///
+/// # Errors
+/// Those of commands without codes of their own.
+pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Policy(flags) => policy::run(flags),
+        Command::Policy(flags) => policy::run(flags).map(|()| ExitCode::SUCCESS),
+        Command::Simulate(flags) => Ok(simulate::run(flags)),
     }
 }
 
