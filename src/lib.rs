@@ -8,12 +8,14 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod edits;
 pub mod explain;
+pub mod fix;
 pub mod personas;
 pub mod report;
 pub mod serve;
-pub mod suite;
 pub mod simulate;
+pub mod suite;
 
 pub mod certificates;
 pub mod controllers;

@@ -10,7 +10,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 
 use super::super::cluster::{Cluster, block_on};
 use super::super::{complain, one_line, print, values};
-use super::Connection;
+use super::connection::Connection;
 use crate::api::levels::{Level, RuleName};
 use crate::doctor::{Setup, Wanted};
 use crate::impact::Impact;
