@@ -72,7 +72,6 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         fail_on: flags.fail_on,
         quiet: flags.quiet,
     };
-    let on_ungoverned = flags.fail_on_ungoverned;
     let outputs = match Outputs::try_from(flags.output.clone()) {
         Ok(outputs) => outputs,
         Err(mistake) => return super::usage(&mistake),
@@ -80,11 +79,10 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     match report(flags) {
         Ok(report) => {
             let is_written = write_all(&report, &outputs, view);
-            let ungoverned = on_ungoverned && report.counts.ungoverned > 0;
-            ExitCode::from(match (is_written, report.exit_code(view.fail_on)) {
-                (false, _) => FAILED,
-                (true, 0) if ungoverned => 1,
-                (true, code) => code,
+            ExitCode::from(if is_written {
+                report.exit_code(view.fail_on)
+            } else {
+                FAILED
             })
         }
         Err(error) => {
@@ -161,6 +159,7 @@ fn report(flags: Flags) -> anyhow::Result<Report> {
     }
     Ok(Report {
         docs_url: flags.docs_url,
+        fails_ungoverned: flags.fail_on_ungoverned,
         ..report
     })
 }
