@@ -13,6 +13,7 @@ pub mod personas;
 pub mod report;
 pub mod serve;
 pub mod suite;
+pub mod simulate;
 
 pub mod certificates;
 pub mod controllers;
