@@ -4,17 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use jiff::Timestamp;
 
-use super::check::{from_cluster, from_files};
-use super::{cluster, deciding};
+use super::world::World;
 use crate::check::Judge;
 use crate::check::paths::Inputs;
-use crate::files::DEFAULT_NAMESPACE;
 use crate::fix::forms::{self, Form};
 use crate::fix::plan::{ObjectPatch, Planned, Rejected, Settings};
 use crate::fix::{FileOutcome, FileResult, Outcome, Writing, run as fix};
-use crate::policy::{Mode, Moment};
 use crate::report::Problem;
 
 /// Something could not be read.
@@ -26,15 +22,6 @@ pub(super) struct Flags {
     /// Files, folders, patterns such as 'k8s/**/*.yaml', or - for standard input (with -o)
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// File or folder with personas, Namespaces, exceptions and ClusterPersonas; contacts no cluster. Without it they are those
-    /// of the cluster. Repeatable.
-    #[arg(long, value_name = "PATH", env = "DORGU_PERSONAS", value_delimiter = ',')]
-    personas: Vec<PathBuf>,
-    #[command(flatten)]
-    cluster: cluster::Flags,
-    /// The namespace of objects that name none [default: that of the context; with --personas default]
-    #[arg(long, short, value_name = "NAME")]
-    namespace: Option<String>,
     /// Fix warnings, too
     #[arg(long)]
     all: bool,
@@ -44,14 +31,11 @@ pub(super) struct Flags {
     /// Write no file, but print the fixes: diff, json-patch or kustomize
     #[arg(long, short, value_name = "FORM", value_parser = form)]
     output: Option<Form>,
-    /// When the manifests are judged, for exceptions that begin and end, such as 2027-01-31T00:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
     /// The folder that printed paths are relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
     #[command(flatten)]
-    deciding: deciding::Flags,
+    world: super::world::Flags,
 }
 
 fn form(text: &str) -> Result<Form, String> {
@@ -86,19 +70,12 @@ pub(super) fn run(flags: Flags) -> ExitCode {
 
 fn fixed(flags: Flags) -> anyhow::Result<(Vec<Problem>, Outcome)> {
     // Modes change no level, and so no fix.
-    let (settings, ignored) = flags.deciding.settings(Mode::Advisory).map_err(anyhow::Error::msg)?;
-    for flag in ignored {
-        super::complain(&format!("{flag} has no effect"));
-    }
-    let at = Moment(flags.at.unwrap_or_else(Timestamp::now).as_second());
-    let index = settings.index(Some(at));
-    let namespace = match flags.personas.as_slice() {
-        [] => from_cluster(&flags.cluster, &index, flags.namespace.as_deref())?,
-        paths => {
-            from_files(paths, &index)?;
-            flags.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
-        }
-    };
+    let World {
+        deciding,
+        index,
+        namespace,
+        at,
+    } = flags.world.gather(None)?;
     let inputs = Inputs::of(&flags.paths, &flags.root);
     for note in &inputs.notes {
         super::complain(note);
@@ -106,8 +83,8 @@ fn fixed(flags: Flags) -> anyhow::Result<(Vec<Problem>, Outcome)> {
     let snapshot = index.load();
     let judge = Judge {
         index: &snapshot,
-        rulebook: settings.rulebook,
-        requires_label: settings.requires_label,
+        rulebook: deciding.rulebook,
+        requires_label: deciding.requires_label,
         at,
     };
     let settings = Settings {
