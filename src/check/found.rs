@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::judge::{Judge, Judgement};
 use super::manifest::{Found, Manifest};
 use super::stored::Stored;
+use crate::edits;
 use crate::manifest::{Node, Place};
 use crate::policy::field::Holder;
 use crate::policy::finding::Place as FoundAt;
@@ -25,6 +26,8 @@ pub struct File<'t> {
     pub text: &'t str,
     /// The same, read.
     pub manifest: &'t Manifest,
+    /// Whether findings get the edits that fix them, each of which reads the text once more.
+    pub with_edits: bool,
 }
 
 /// What was found about one workload.
@@ -53,7 +56,7 @@ pub fn findings(
     judge.judge(new, old, |judgement, workload| match judgement {
         Judgement::Ungoverned => Findings::default(),
         Judgement::Decided(decision) => Findings {
-            list: reported(file, node, new, decision, workload),
+            list: reported(file, found, node, new, (decision, workload)),
             personas: decision.personas().map(str::to_owned).collect(),
         },
     })
@@ -61,10 +64,10 @@ pub fn findings(
 
 fn reported(
     file: &File<'_>,
+    found: &Found,
     node: &Node,
     object: &Stored,
-    decision: &Decision<'_>,
-    workload: &Workload<'_>,
+    (decision, workload): (&Decision<'_>, &Workload<'_>),
 ) -> Vec<ReportedFinding> {
     let name = ObjectName {
         kind: "Deployment".to_owned(),
@@ -74,7 +77,18 @@ fn reported(
     // A finding that several personas have with different effects is one line of a report.
     let mut seen = HashSet::new();
     let all = decision.findings().chain(decision.recorded());
-    let list = all.map(|attributed| report(file, node, &name, attributed, workload));
+    let list = all.map(|attributed| ReportedFinding {
+        edits: match file.with_edits && !file.is_template {
+            true => edits::of_finding(
+                file.text,
+                &file.manifest.documents,
+                (found.document, &found.pointer),
+                attributed.finding(),
+            ),
+            false => Vec::new(),
+        },
+        ..report(file, node, &name, attributed, workload)
+    });
     list.filter(|found| seen.insert((found.rule, found.field.clone(), found.message.clone())))
         .collect()
 }

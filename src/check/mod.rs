@@ -38,6 +38,8 @@ pub struct Reading<'o> {
     pub namespace: String,
     /// What the objects replace.
     pub old: Option<&'o OldObjects>,
+    /// Whether findings get the edits that fix them, each of which reads its file once more.
+    pub with_edits: bool,
 }
 
 /// The outcome of a check.
@@ -142,6 +144,7 @@ fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_
             is_template: input.rendered.is_some() || found.source.is_some(),
             text,
             manifest: &manifest,
+            with_edits: reading.with_edits,
         };
         let new = Stored::of(node.to_value(), &reading.namespace);
         let old = reading.old.and_then(|old| old.get(&new, &input.name));

@@ -76,7 +76,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         Ok(outputs) => outputs,
         Err(mistake) => return super::usage(&mistake),
     };
-    match report(flags) {
+    match report(flags, &outputs) {
         Ok(report) => {
             let is_written = write_all(&report, &outputs, view);
             ExitCode::from(if is_written {
@@ -111,7 +111,7 @@ fn write_all(report: &Report, outputs: &Outputs, view: View) -> bool {
     written.failures.is_empty()
 }
 
-fn report(flags: Flags) -> anyhow::Result<Report> {
+fn report(flags: Flags, outputs: &Outputs) -> anyhow::Result<Report> {
     let World {
         deciding,
         index,
@@ -145,6 +145,9 @@ fn report(flags: Flags) -> anyhow::Result<Report> {
     let reading = Reading {
         namespace,
         old: old.as_ref(),
+        with_edits: [Format::Sarif, Format::Json, Format::Yaml]
+            .into_iter()
+            .any(|format| outputs.contains(format)),
     };
     let Outcome { report, namespaces } = check(&inputs, &judge, &reading);
     let left_out: Vec<String> = namespaces

@@ -264,6 +264,7 @@ fn found(new: &Object, old: Option<&Object>, judge: &Judge<'_>) -> Result<(Vec<S
         is_template: new.found.source.is_some(),
         text: &new.text.text,
         manifest: &new.text.manifest,
+        with_edits: false,
     };
     let old = old.map(|old| &old.stored);
     let found = findings(&file, &new.found, judge, &new.stored, old)?;

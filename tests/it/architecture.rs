@@ -53,7 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
     ("edits", &["manifest", "policy", "report"]),
     ("fix", &["check", "edits", "manifest", "policy"]),
-    ("check", &["index", "manifest", "policy", "report", "world"]),
+    ("check", &["edits", "index", "manifest", "policy", "report", "world"]),
     (
         "suite",
         &[

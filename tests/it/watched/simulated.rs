@@ -24,7 +24,7 @@ fn deployment(stage: &Stage<'_>, number: usize) -> Value {
     let replicas = u32::try_from(number / 4 % 5).expect("small");
     let mut object = stage.deployment(&format!("d{number}"), app, replicas);
     object["metadata"]["labels"]["tier"] = json!(["api", "worker"][number / 20 % 2]);
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         object["spec"]["template"]["spec"]["securityContext"] = json!({"runAsNonRoot": true});
     }
     object
