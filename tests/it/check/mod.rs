@@ -1,5 +1,6 @@
 //! `dorgu check` as the real program, over files: what it reads, what it compares with, and what it says of bad input.
 
+mod edits;
 mod input;
 mod offline;
 mod old;
