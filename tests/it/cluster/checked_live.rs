@@ -38,7 +38,8 @@ fn check(folder: &Path, args: &[&str]) -> Checked {
 }
 
 fn operator(args: &[&str]) -> String {
-    let pod = json!({"containers": [{"name": "manager", "image": "x", "args": [&["serve"], args].concat()}]});
+    let args = [&["serve"], args].concat();
+    let pod = json!({"containers": [{"name": "manager", "image": "x", "args": args}]});
     let labels = json!({"app": "dorgu"});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "dorgu-operator", "namespace": "dorgu-system"},
