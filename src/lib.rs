@@ -3,19 +3,27 @@
 //! Below, each module comes before the modules that it may import. `tests/it/architecture.rs` checks imports against a
 //! table. The lowest modules are crates of their own below `crates/`, re-exported here.
 
+pub mod admission_policy;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod edits;
 pub mod explain;
+pub mod fix;
+pub mod personas;
 pub mod report;
 pub mod serve;
+pub mod simulate;
+pub mod suite;
 
 pub mod certificates;
 pub mod controllers;
+pub mod persona_webhook;
 pub mod webhook;
 
 pub mod files;
+pub mod impact;
 pub mod index;
 pub mod watched;
 pub mod world;

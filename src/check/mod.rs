@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+pub use self::found::{File, Findings, findings};
 pub use self::judge::{Judge, Judgement};
 pub use self::manifest::{Found, Manifest};
 pub use self::stored::Stored;
@@ -150,7 +151,7 @@ fn check_text(input: &Input, text: &str, judge: &Judge<'_>, reading: &Reading<'_
                 if !checked.namespaces.contains(&new.namespace) {
                     checked.namespaces.insert(new.namespace.clone());
                 }
-                checked.counts.ungoverned += usize::from(!findings.is_governed);
+                checked.counts.ungoverned += usize::from(findings.personas.is_empty());
                 checked.findings.extend(findings.list);
             }
             Err(reason) => {

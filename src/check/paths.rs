@@ -227,7 +227,7 @@ impl Finder<'_> {
 }
 
 /// The name of a path in a report: relative to the root where it is below that, with forward slashes.
-pub(super) fn name(path: &Path, root: &Path) -> Arc<str> {
+pub fn name(path: &Path, root: &Path) -> Arc<str> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for component in absolute.components() {

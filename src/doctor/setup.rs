@@ -48,6 +48,10 @@ pub struct Setup {
     pub requires_label: bool,
     /// The levels that its flags require.
     pub platform: PlatformRules,
+    /// The namespace whose default personas also govern others.
+    pub default_personas_namespace: Option<String>,
+    /// `--exception-max`, as it was given.
+    pub exception_max: Option<String>,
     /// Whether the webhook is served.
     pub webhook: bool,
     /// Whether a Lease elects the writer.
@@ -60,6 +64,8 @@ pub struct Setup {
     pub rulebook: Rulebook,
     /// The parts of the process.
     pub parts: Vec<&'static About>,
+    /// The entries of the webhook configuration whose part is switched off by a flag.
+    pub switched_off: Vec<&'static str>,
 }
 
 impl Setup {
@@ -111,6 +117,8 @@ impl Setup {
                     .or_else(|| arguments.switch("require-label"))
                     .unwrap_or(false),
             platform: platform(&arguments),
+            default_personas_namespace: told("default-personas-namespace"),
+            exception_max: told("exception-max"),
             webhook: arguments.switch("enable-webhook").unwrap_or(!seen),
             elects: arguments.switch("leader-elect").unwrap_or(!seen),
             reviews_tokens: metrics && arguments.switch("metrics-secure").unwrap_or(true),
@@ -124,8 +132,20 @@ impl Setup {
             },
             namespace: wanted.namespace.clone(),
             name: wanted.name.clone(),
+            switched_off: parts
+                .iter()
+                .flat_map(|part| part.admission)
+                .filter(|admission| !admission.switch.is_empty() && arguments.switch(admission.switch) == Some(false))
+                .map(|admission| admission.webhook)
+                .collect(),
             parts: parts.to_vec(),
         }
+    }
+
+    /// Whether a part serves the entry of this name, and not the webhook for workloads.
+    pub(super) fn is_of_a_part(&self, entry: &str) -> bool {
+        let mut admission = self.parts.iter().flat_map(|part| part.admission);
+        admission.any(|admission| admission.webhook == entry)
     }
 
     /// The names of an installation that is made now.

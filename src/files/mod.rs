@@ -16,6 +16,7 @@ mod problem;
 mod rest;
 mod serving;
 mod state;
+mod text;
 mod walk;
 mod watch;
 
@@ -29,10 +30,14 @@ pub use bytes::MAX_FILE_SIZE;
 pub use folder::Folder;
 pub use problem::{FileProblem, FolderError};
 pub use serving::Served;
+pub use text::read_text;
 pub use watch::{Watch, watch};
 
 /// Namespace of an object that names none, as with `kubectl`.
 pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// The kind of the documents that `dorgu test` reads. They may stand beside personas, which they test, and are in no cluster.
+pub const SUITE_KIND: &str = "PersonaTest";
 
 /// The content of all files together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

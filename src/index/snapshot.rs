@@ -223,6 +223,14 @@ impl Snapshot {
         self.share(&persona.namespace, &persona.app);
     }
 
+    /// Removes a persona that is here.
+    pub(super) fn remove_persona(&mut self, stored: &StoredPersona) {
+        self.release(&stored.persona);
+        self.tally.take(stored);
+        let (namespace, name) = stored.key();
+        self.personas.remove(namespace, name, "");
+    }
+
     fn share(&mut self, namespace: &str, app: &str) {
         match Shared::of(self.governors.all(namespace, app)) {
             Some(shared) => self.shared.put(shared),

@@ -372,6 +372,7 @@ fn every_command_says_its_exit_codes() {
         &["manifests"],
         &["doctor"],
         &["explain"],
+        &["persona", "policy"],
         &["version"],
     ] {
         let output = dorgu(&[command, &["--help"]].concat(), &[]);
@@ -532,4 +533,98 @@ fn as_a_plugin_of_kubectl_it_is_called_so() {
         .expect("the program runs");
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.contains("Usage: kubectl dorgu explain"), "{said}");
+}
+
+const PERSONA: &str = "apiVersion: dorgu.io/v1\nkind: ApplicationPersona\nmetadata: {name: orders}\nspec: {name: orders, type: api, \
+                       scaling: {minReplicas: 2, maxReplicas: 6}}\n";
+
+#[test]
+fn persona_policy_of_a_file_counts_its_namespace_and_says_what_is_left_out() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("orders.yaml");
+    let namespace =
+        "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {dorgu.io/mode: enforcing}}\n";
+    std::fs::write(&file, format!("{PERSONA}{namespace}")).expect("written");
+    let file = file.display().to_string();
+    let ask = |args: &[&str]| dorgu(&[&["persona", "policy", "-f", &file], args].concat(), &[]);
+    let names = |output: &Output| {
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let items = list["items"].as_array().expect("items").clone();
+        let policies = items.iter().filter(|item| item["kind"] == "ValidatingAdmissionPolicy");
+        policies
+            .map(|policy| policy["metadata"]["name"].as_str().expect("a name").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(&ask(&["-n", "shop", "-o", "json"])),
+        ["shop.orders.deny", "shop.orders.warn"]
+    );
+    assert_eq!(names(&ask(&["-o", "json"])), ["default.orders.warn"]);
+    assert_eq!(
+        names(&ask(&[
+            "-o",
+            "json",
+            "--mode",
+            "enforcing",
+            "--rule-level",
+            "replicas-below-minimum=warn"
+        ])),
+        ["default.orders.deny", "default.orders.warn"]
+    );
+    let left_out = stderr(&ask(&[]));
+    let line = "dorgu: ApplicationPersona 'default/orders': not covered: PersonaExceptions: CEL has no clock";
+    assert!(left_out.contains(line), "{left_out}");
+}
+
+#[test]
+fn persona_policy_says_why_it_cannot_print() {
+    let folder = TempDir::new().expect("a folder");
+    let written = |name: &str, text: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let twice = written("twice.yaml", format!("{PERSONA}---\n{PERSONA}").as_bytes());
+    let default = written(
+        "default.yaml",
+        PERSONA.replace("name: orders, type", "name: \"*\", type").as_bytes(),
+    );
+    let invalid = written("invalid.yaml", PERSONA.replace("type: api", "type: none").as_bytes());
+    let other = written("other.yaml", b"apiVersion: v1\nkind: Service\nmetadata: {name: x}\n");
+    let binary = written("binary.yaml", b"\xff\xfe");
+    let missing = folder.path().join("missing.yaml").display().to_string();
+    for (file, words) in [
+        (&twice, "is in this file twice"),
+        (&default, "is a default persona"),
+        (&invalid, "invalid.yaml:4: spec.type: Unsupported value"),
+        (&other, "there is no ApplicationPersona in it"),
+        (&binary, "is no UTF-8 text"),
+        (&missing, "missing.yaml: cannot be read"),
+    ] {
+        assert_refused(&["persona", "policy", "-f", file], &[], 1, &[words]);
+        let said = stderr(&dorgu(&["persona", "policy", "-f", file], &[]));
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    assert_refused(&["persona", "policy", "orders"], &[], 1, &["no cluster is configured"]);
+    assert_refused(&["persona", "policy"], &[], 2, &["NAME"]);
+    assert_refused(
+        &["persona", "policy", "orders", "-f", &twice],
+        &[],
+        2,
+        &["cannot be used with"],
+    );
+    assert_refused(
+        &["persona", "policy", "orders", "-o", "xml"],
+        &[],
+        2,
+        &["valid values are yaml, json"],
+    );
+    let mode = [("DORGU_WEBHOOK_MODE", "strict")];
+    assert_refused(
+        &["persona", "policy", "orders"],
+        &mode,
+        2,
+        &["valid values are advisory, enforcing", "DORGU_WEBHOOK_MODE"],
+    );
 }

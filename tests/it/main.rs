@@ -34,6 +34,8 @@ mod endurance;
 #[cfg(test)]
 mod file_mode;
 #[cfg(test)]
+mod fix;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod fuzzed;
@@ -52,6 +54,8 @@ mod oracle;
 #[cfg(test)]
 mod part;
 #[cfg(test)]
+mod persona;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod placed;
@@ -63,6 +67,8 @@ mod recorded;
 mod secured_metrics;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod suites;
 #[cfg(test)]
 mod watched;
 #[cfg(test)]

@@ -42,6 +42,11 @@ impl Selector {
         (!expressions.is_empty()).then(|| Box::new(Selector(expressions.into())))
     }
 
+    /// The requirements, all of which have to hold.
+    pub fn requirements(&self) -> &[Expression] {
+        &self.0
+    }
+
     /// Whether all requirements hold.
     pub(super) fn matches(&self, labels: &ReadLabels) -> bool {
         self.unmet(labels).next().is_none()

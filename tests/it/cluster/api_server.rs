@@ -19,6 +19,7 @@ const DENIED: [&str; 2] = [
 ];
 
 /// A request; no body is null.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) path: String,

@@ -12,6 +12,7 @@ mod other_kinds;
 mod padded;
 mod replaced;
 mod rollout;
+mod second_line;
 mod typed;
 mod undo;
 mod verified;

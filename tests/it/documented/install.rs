@@ -68,10 +68,35 @@ pub(super) fn with_helm() -> Option<Box<dyn Reader>> {
     })
 }
 
+/// Nothing is installed: the page begins with the definitions.
+pub(super) fn with_nothing() -> Option<Box<dyn Reader>> {
+    Admin::reader(Bed::start(&Options::default())?, |_| {})
+}
+
 pub(super) fn with_kubectl() -> Option<Box<dyn Reader>> {
     Admin::reader(bed()?, |bed| {
         let left = bed.kubectl(&["get", "crd,validatingwebhookconfigurations", "-o", "name"]);
         assert_eq!(left.expect_success(), "", "the last commands take it all away");
+    })
+}
+
+/// Where the definitions are installed, and no process runs.
+pub(super) fn with_definitions() -> Option<Box<dyn Reader>> {
+    let bed = Bed::start(&Options::default())?;
+    let definitions = root().join("manifests/crds").display().to_string();
+    bed.kubectl(&["apply", "--server-side", "-f", &definitions])
+        .expect_success();
+    let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    bed.kubectl(&established).expect_success();
+    Admin::reader(bed, |bed| {
+        let policies = [
+            "get",
+            "validatingadmissionpolicies,validatingadmissionpolicybindings",
+            "-o",
+            "name",
+        ];
+        let left = bed.kubectl(&policies).expect_success();
+        assert!(!left.contains("shop.orders"), "the last command removes them: {left}");
     })
 }
 

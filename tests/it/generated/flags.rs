@@ -94,21 +94,28 @@ fn row(arg: &Arg) -> String {
 pub(crate) fn page(mut dorgu: clap::Command) -> String {
     dorgu.build();
     let mut text = INTRODUCTION.to_owned();
-    for command in dorgu.get_subcommands().filter(|command| command.get_name() != "help") {
+    for (name, command) in commands("dorgu", &dorgu) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let stop = if about.ends_with('.') { "" } else { "." };
-        write!(
-            text,
-            "\n## dorgu {}\n\n{about}{stop}\n{}",
-            command.get_name(),
-            tables(command)
-        )
-        .unwrap();
+        write!(text, "\n## {name}\n\n{about}{stop}\n{}", tables(command)).unwrap();
         if command.get_name() == "serve" {
             text.push_str(OF_GO);
         }
     }
     text
+}
+
+/// The commands that do something, each with the words that are typed.
+fn commands<'c>(typed: &str, group: &'c Command) -> Vec<(String, &'c Command)> {
+    let all = group.get_subcommands().filter(|command| command.get_name() != "help");
+    all.flat_map(|command| {
+        let typed = format!("{typed} {}", command.get_name());
+        match command.has_subcommands() {
+            true => commands(&typed, command),
+            false => vec![(typed, command)],
+        }
+    })
+    .collect()
 }
 
 #[test]
@@ -120,14 +127,9 @@ fn the_page_of_flags_is_current() {
 fn every_flag_is_explained() {
     let mut dorgu = dorgu::cli::command();
     dorgu.build();
-    for command in dorgu.get_subcommands() {
+    for (name, command) in commands("dorgu", &dorgu) {
         for arg in command.get_arguments() {
-            assert!(
-                arg.get_help().is_some(),
-                "dorgu {}: {}",
-                command.get_name(),
-                arg.get_id()
-            );
+            assert!(arg.get_help().is_some(), "{name}: {}", arg.get_id());
         }
     }
 }

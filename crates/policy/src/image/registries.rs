@@ -51,6 +51,11 @@ impl Registries {
         }
     }
 
+    /// The registries, namespaces and repositories in full, such as `docker.io/library`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| &*entry.name)
+    }
+
     /// Joins the lists of several personas, each with the persona's position, the first first.
     pub(crate) fn joint(lists: &[(u32, &Registries)]) -> Registries {
         let mut holders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

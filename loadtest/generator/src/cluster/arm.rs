@@ -25,12 +25,14 @@ pub struct Arm {
     pub pid: Option<u32>,
     /// The webhook's name in its configuration, as in the API server's metrics.
     pub webhook: Option<String>,
+    /// For how many personas of its namespace Deployments are sent.
+    pub apps: usize,
 }
 
 impl FromStr for Arm {
     type Err = String;
 
-    /// `NAME`, then any of `,judges`, `,pid=PID`, `,webhook=NAME`.
+    /// `NAME`, then any of `,judges`, `,pid=PID`, `,webhook=NAME`, `,apps=COUNT`.
     fn from_str(text: &str) -> Result<Arm, String> {
         let mut parts = text.split(',');
         let mut arm = Arm {
@@ -38,13 +40,18 @@ impl FromStr for Arm {
             judges: false,
             pid: None,
             webhook: None,
+            apps: PER_NAMESPACE,
         };
         for part in parts {
             match part.split_once('=') {
                 None if part == "judges" => arm.judges = true,
                 Some(("pid", pid)) => arm.pid = Some(pid.parse().map_err(|_| format!("'{pid}' is not a process id"))?),
                 Some(("webhook", name)) => arm.webhook = Some(name.to_owned()),
-                _ => return Err(format!("'{part}' is not one of judges, pid=PID, webhook=NAME")),
+                Some(("apps", apps)) => {
+                    let apps = apps.parse().ok().filter(|apps| (1..=PER_NAMESPACE).contains(apps));
+                    arm.apps = apps.ok_or_else(|| format!("'{part}' is not apps=1 to apps={PER_NAMESPACE}"))?;
+                }
+                _ => return Err(format!("'{part}' is not one of judges, pid=PID, webhook=NAME, apps=COUNT")),
             }
         }
         Ok(arm)
@@ -52,10 +59,10 @@ impl FromStr for Arm {
 }
 
 impl Arm {
-    /// The requests of the arm with that position: Deployments for every persona of its namespace.
+    /// The requests of the arm with that position: Deployments for the first personas of its namespace, or for all of them.
     pub fn requests(&self, position: usize, variant: Variant, client: &Client) -> anyhow::Result<Rc<[Vec<u8>]>> {
         let first = position * PER_NAMESPACE;
-        (first..first + PER_NAMESPACE)
+        (first..first + self.apps)
             .map(|number| {
                 let path = format!(
                     "/apis/apps/v1/namespaces/{}/deployments?dryRun=All&fieldManager=kubectl-client-side-apply",
@@ -134,6 +141,10 @@ mod tests {
         let arm: Arm = "dorgu,judges,pid=17,webhook=validate-deployment.dorgu.io".parse()?;
         assert_eq!((arm.name.as_str(), arm.judges, arm.pid), ("dorgu", true, Some(17)));
         assert_eq!(arm.webhook.as_deref(), Some("validate-deployment.dorgu.io"));
+        assert_eq!(arm.apps, PER_NAMESPACE);
+        let arm: Arm = "policies-20,judges,apps=1".parse()?;
+        assert_eq!((arm.judges, arm.apps), (true, 1));
+        assert!("policies-20,apps=0".parse::<Arm>().is_err());
         assert!("dorgu,pid=many".parse::<Arm>().is_err());
         assert!("dorgu,judge".parse::<Arm>().is_err());
         Ok(())

@@ -22,7 +22,7 @@ pub(crate) struct Question {
     /// Namespaces of the case, and which they became.
     places: Vec<(String, String)>,
     /// Where the object is.
-    pub(super) namespace: String,
+    pub(crate) namespace: String,
     name: String,
     scale: bool,
     /// What is sent.
@@ -169,7 +169,7 @@ impl Question {
     }
 
     /// Stores the old object.
-    pub(super) fn store(&self) -> Option<Ask> {
+    pub(crate) fn store(&self) -> Option<Ask> {
         self.stored.as_ref().map(|stored| Ask {
             method: Method::POST,
             path: self.path(false),
@@ -178,7 +178,7 @@ impl Question {
     }
 
     /// Deletes it; its finalizers keep it there.
-    pub(super) fn delete(&self) -> Option<Ask> {
+    pub(crate) fn delete(&self) -> Option<Ask> {
         self.leaving.then(|| Ask {
             method: Method::DELETE,
             path: self.path(true),
@@ -187,7 +187,7 @@ impl Question {
     }
 
     /// The stored object, for an update.
-    pub(super) fn look(&self) -> Option<Ask> {
+    pub(crate) fn look(&self) -> Option<Ask> {
         self.stored.as_ref().map(|_| Ask {
             method: Method::GET,
             path: format!("{}{}", self.path(true), self.subresource()),
@@ -196,7 +196,7 @@ impl Question {
     }
 
     /// The question itself. A dry run, so that every process is asked the same.
-    pub(super) fn ask(&self) -> Ask {
+    pub(crate) fn ask(&self) -> Ask {
         let (method, path) = if self.stored.is_some() || self.scale {
             (Method::PUT, format!("{}{}", self.path(true), self.subresource()))
         } else {
