@@ -85,7 +85,7 @@ fn made(target: &str) -> Vec<Vec<u8>> {
             let manifests = texts(&root().join("tests/fixes")).into_iter();
             let numbered = manifests.zip(0_u8..=255);
             numbered
-                .map(|(text, number)| [&[number; 16], text.as_bytes()].concat())
+                .map(|(text, number)| [&[number; 16][..], text.as_bytes()].concat())
                 .collect()
         }
         "certificate" => {

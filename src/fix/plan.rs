@@ -183,7 +183,8 @@ fn fixed(object: &Value, node: &Node, settings: Settings<'_>) -> Result<Fixed, S
     let mut current = object.clone();
     let mut patch = Patch(Vec::new());
     let mut before = None;
-    for _ in 0..ROUNDS {
+    let mut personas: Vec<String> = Vec::new();
+    for number in 0..ROUNDS {
         let round = judged(&current, node, settings)?;
         let wanted = *before.get_or_insert(round.wanted);
         if round.patch.0.is_empty() {
@@ -196,8 +197,12 @@ fn fixed(object: &Value, node: &Node, settings: Settings<'_>) -> Result<Fixed, S
         }
         json_patch::patch(&mut current, &round.patch).map_err(|error| error.to_string())?;
         patch.0.extend(round.patch.0);
+        if number > 0 {
+            personas.extend(round.personas);
+        }
     }
-    let personas = judged(&current, node, settings)?.personas;
+    personas.sort();
+    personas.dedup();
     Err(format!(
         "what its personas demand excludes each other ({}); change one of them",
         personas.join(", ")
@@ -231,12 +236,7 @@ fn judged(object: &Value, node: &Node, settings: Settings<'_>) -> Result<Round, 
         if !able.is_empty() {
             round.patch = patch_all(findings, object);
         }
-        for found in able {
-            let persona = found.persona().to_owned();
-            if !round.personas.contains(&persona) {
-                round.personas.push(persona);
-            }
-        }
+        round.personas = able.iter().map(|found| found.persona().to_owned()).collect();
         let errors = unable.iter().filter(|found| found.severity() == Severity::Error);
         round.left = errors.map(|found| left(found.finding(), node)).collect();
         round

@@ -3,6 +3,7 @@
 
 mod command;
 mod generated;
+mod kustomize;
 mod refused;
 
 use std::fs;
