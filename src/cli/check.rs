@@ -58,7 +58,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "FILE", requires = "render")]
     values: Vec<PathBuf>,
     /// With --render: value for helm, KEY=VALUE. Repeatable.
-    #[arg(long, value_name = "KEY=VALUE", requires = "render")]
+    #[arg(long, value_name = "SETTING", requires = "render")]
     set: Vec<String>,
     /// With --render: name of the release for helm [default: release-name]
     #[arg(long, value_name = "NAME", requires = "render")]

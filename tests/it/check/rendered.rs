@@ -118,7 +118,7 @@ fn a_chart_is_rendered_with_its_values() {
             "--values: No such file",
         ),
         (&["--set", "a", "charts/shop"], "helm: "),
-        (&["--release-name", "-x", "charts/shop"], "charts/shop: helm: "),
+        (&["--release-name=-x", "charts/shop"], "charts/shop: helm: "),
         (&["charts/shop", "--old", "git:HEAD"], "git worktree add"),
     ] {
         let checked = check(&place, &path, args);
