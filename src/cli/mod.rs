@@ -1,7 +1,7 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `test` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
+//! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `test` otherwise 0, 1 for findings, 2 for failures; `persona` one
+//! for each cause of a failure (`persona::failure`); `serve`, `crd`, `manifests`, `explain` and `version` otherwise 0 or 1.
 
 mod check;
 mod cluster;
@@ -76,15 +76,14 @@ enum Command {
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
+    /// Work with ApplicationPersonas, in files and in a cluster.
+    Persona(persona::Flags),
     /// Print a script that completes commands and flags in a shell.
     #[command(after_help = WRITES)]
     Completion(completion::Flags),
     /// Print a manual page, for `man -l -`.
     #[command(after_help = WRITES)]
     Man(completion::ManFlags),
-    /// Commands about single ApplicationPersonas.
-    #[command(subcommand)]
-    Persona(persona::Command),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -156,11 +155,16 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Check(flags) => return check::run(*flags),
         Command::Test(flags) => return test::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
+        Command::Persona(flags) => return persona::run(&flags),
         Command::Completion(flags) => completion::run(&flags),
         Command::Man(flags) => completion::man(&flags),
-        Command::Persona(command) => persona::run(&command),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
+    ended(outcome)
+}
+
+/// The exit code of a command that has only two. The error is printed.
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -44,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("certificates", &["k8s", "server"]),
     ("files", &["api", "manifest", "policy", "schema"]),
     ("index", &["api", "policy"]),
+    ("impact", &["index", "policy"]),
     ("watched", &["api", "index", "k8s", "policy"]),
     (
         "world",
@@ -57,6 +58,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("webhook", &["api", "metric", "policy", "index", "server"]),
+    (
+        "persona_webhook",
+        &[
+            "api", "impact", "index", "metric", "policy", "runtime", "server", "webhook",
+        ],
+    ),
     ("config", &["certificates", "k8s", "policy", "server", "telemetry"]),
     ("controllers", &["api", "index", "k8s", "metric", "policy", "runtime"]),
     (
@@ -70,6 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "index",
             "k8s",
             "metric",
+            "persona_webhook",
             "policy",
             "runtime",
             "server",
@@ -85,6 +93,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("explain", &["policy"]),
     ("report", &["explain", "policy"]),
+    ("personas", &["api", "index", "policy"]),
     ("admission_policy", &["api", "policy"]),
     (
         "cli",
@@ -100,9 +109,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "index",
             "install",
             "k8s",
+            "manifest",
+            "personas",
             "policy",
             "report",
             "runtime",
+            "schema",
             "serve",
             "server",
             "suite",
@@ -343,6 +355,8 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
         )
         .chain(files_below("src/admission_policy"))
         .chain(files_below("src/explain"))
+        .chain(files_below("src/personas"))
+        .chain(files_below("src/impact"))
         .chain(files_below("src/install"))
         .chain(
             files_below("src/suite")

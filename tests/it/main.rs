@@ -20,6 +20,8 @@ mod certs;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
@@ -49,6 +51,8 @@ mod lease;
 mod oracle;
 #[cfg(test)]
 mod part;
+#[cfg(test)]
+mod persona;
 #[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]

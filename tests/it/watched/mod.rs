@@ -8,6 +8,7 @@ mod faults;
 mod many;
 mod memory;
 mod outages;
+mod personas;
 mod selectors;
 mod typed;
 mod unsynced;
@@ -194,7 +195,7 @@ fn crds() -> PathBuf {
 }
 
 /// Installs the CRDs and waits until they are served. Tests share a bed; two that create one object at a time clash.
-pub(super) fn install_crds(bed: &Bed) {
+pub(crate) fn install_crds(bed: &Bed) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
     let folder = crds().display().to_string();
