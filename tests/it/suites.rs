@@ -333,7 +333,17 @@ fn the_flags_hold_where_a_suite_says_nothing() {
     assert_eq!(enforcing.status.code(), Some(0), "{}", text(&enforcing.stdout));
     // Personas of a flag are those of every suite.
     let folder = changed("exceptions-test.yaml", "personas: [manifests/persona.yaml]\n", "");
-    assert_eq!(dorgu(folder.path(), &["exceptions-test.yaml"]).status.code(), Some(1));
+    let with = |more: &[&str]| dorgu(folder.path(), &[&["exceptions-test.yaml"], more].concat());
+    assert_eq!(with(&[]).status.code(), Some(1));
+    let output = with(&["--personas", "manifests/persona.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let output = with(&["--personas", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("--personas: nowhere: No such file"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 /// Why a value does not fit a schema; empty where it does. Knows the keywords that ours has, and no other.
