@@ -8,10 +8,13 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod edits;
 pub mod explain;
+pub mod fix;
 pub mod personas;
 pub mod report;
 pub mod serve;
+pub mod simulate;
 pub mod suite;
 
 pub mod certificates;

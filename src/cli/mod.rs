@@ -1,7 +1,8 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor`, `check` and `test` otherwise 0, 1 for findings, 2 for failures; `persona` one
-//! for each cause of a failure (`persona::failure`); `serve`, `crd`, `manifests`, `explain` and `version` otherwise 0 or 1.
+//! Exit codes: usage errors 2 everywhere; `doctor`, `check`, `fix` and `test` otherwise 0, 1 for findings, 2 for failures;
+//! `persona` one for each cause of a failure (`persona::failure`); `serve`, `crd`, `manifests`, `explain` and `version` otherwise
+//! 0 or 1.
 
 mod check;
 mod cluster;
@@ -10,12 +11,14 @@ mod crd;
 mod deciding;
 mod doctor;
 mod explain;
+mod fix;
 mod go_flags;
 mod manifests;
 mod persona;
 mod serve;
 mod test;
 mod values;
+mod world;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -73,6 +76,12 @@ enum Command {
         after_help = "Exit codes: 0 all tests passed, 1 one failed, 2 wrong usage, or something could not be read."
     )]
     Test(Box<test::Flags>),
+    /// Change manifests so that no error is found in them; all else in them stays as it is.
+    #[command(
+        after_help = "Exit codes: 0 no error is left, 1 one is, or a file must be changed by hand, 2 wrong usage, or \
+                            something could not be read."
+    )]
+    Fix(Box<fix::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
@@ -154,6 +163,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Check(flags) => return check::run(*flags),
         Command::Test(flags) => return test::run(*flags),
+        Command::Fix(flags) => return fix::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Persona(flags) => return persona::run(&flags),
         Command::Completion(flags) => completion::run(&flags),

@@ -129,6 +129,23 @@ words!(log_format -> crate::telemetry::LogFormat {
     "json" => crate::telemetry::LogFormat::Json,
     "text" => crate::telemetry::LogFormat::Text,
 });
+words!(simulation -> SimulationFormat {
+    "table" => SimulationFormat::Table,
+    "json" => SimulationFormat::Json,
+    "yaml" => SimulationFormat::Yaml,
+});
+
+/// The output format of `persona simulate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SimulationFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
 words!(report -> ReportFormat {
     "text" => ReportFormat::Text,
     "json" => ReportFormat::Json,

@@ -48,6 +48,10 @@ pub struct Setup {
     pub requires_label: bool,
     /// The levels that its flags require.
     pub platform: PlatformRules,
+    /// The namespace whose default personas also govern others.
+    pub default_personas_namespace: Option<String>,
+    /// `--exception-max`, as it was given.
+    pub exception_max: Option<String>,
     /// Whether the webhook is served.
     pub webhook: bool,
     /// Whether a Lease elects the writer.
@@ -113,6 +117,8 @@ impl Setup {
                     .or_else(|| arguments.switch("require-label"))
                     .unwrap_or(false),
             platform: platform(&arguments),
+            default_personas_namespace: told("default-personas-namespace"),
+            exception_max: told("exception-max"),
             webhook: arguments.switch("enable-webhook").unwrap_or(!seen),
             elects: arguments.switch("leader-elect").unwrap_or(!seen),
             reviews_tokens: metrics && arguments.switch("metrics-secure").unwrap_or(true),

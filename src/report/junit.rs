@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use super::words::{clean, fix, help, message, object, place};
+use super::words::{clean, counted, fix, help, message, object, place};
 use super::{Report, ReportedFinding, View};
 
 /// What became of a test case, by the name of its element.
@@ -53,6 +53,18 @@ pub(super) fn render(report: &Report, view: View) -> String {
             text: String::new(),
         };
         suites.entry(&problem.file).or_default().push(case);
+    }
+    let ungoverned = report.failing_ungoverned();
+    if ungoverned > 0 {
+        let case = Case {
+            name: "ungoverned".to_owned(),
+            line: 1,
+            status: Status::Failure,
+            kind: "ungoverned",
+            message: format!("{} without a persona", counted(ungoverned, "workload")),
+            text: String::new(),
+        };
+        suites.entry("dorgu check").or_default().push(case);
     }
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let counts = counts(suites.values().flatten());

@@ -41,6 +41,8 @@ pub struct Report {
     pub counts: Counts,
     /// The page with a section for each rule; empty for no links.
     pub docs_url: String,
+    /// Whether workloads that no persona governs fail the run.
+    pub fails_ungoverned: bool,
 }
 
 /// How much was read.
@@ -168,12 +170,26 @@ impl Report {
         self.findings.iter().filter(|finding| finding.counts(fail_on)).count()
     }
 
-    /// The exit code of the run, the same for every format: 2 where something could not be read, 1 where a finding counts.
+    /// The exit code of the run, the same for every format: 2 where something could not be read, 1 where a finding counts, or a
+    /// workload that no persona governs.
     pub fn exit_code(&self, fail_on: FailOn) -> u8 {
-        match (self.problems.is_empty(), self.failing(fail_on)) {
-            (false, _) => 2,
-            (true, 0) => 0,
-            (true, _) => 1,
+        match (
+            self.problems.is_empty(),
+            self.failing(fail_on),
+            self.failing_ungoverned(),
+        ) {
+            (false, ..) => 2,
+            (true, 0, 0) => 0,
+            (true, ..) => 1,
+        }
+    }
+
+    /// How many workloads fail the run because no persona governs them.
+    fn failing_ungoverned(&self) -> usize {
+        if self.fails_ungoverned {
+            self.counts.ungoverned
+        } else {
+            0
         }
     }
 
@@ -188,6 +204,7 @@ impl Report {
             problems: self.problems.clone(),
             counts: self.counts,
             docs_url: self.docs_url.clone(),
+            fails_ungoverned: self.fails_ungoverned,
         })
     }
 

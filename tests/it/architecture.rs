@@ -50,6 +50,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "world",
         &["api", "files", "index", "k8s", "policy", "runtime", "watched"],
     ),
+    ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
+    ("edits", &["manifest", "policy", "report"]),
+    ("fix", &["check", "edits", "manifest", "policy"]),
     ("check", &["index", "manifest", "policy", "report", "world"]),
     (
         "suite",
@@ -92,6 +95,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["api", "certificates", "install", "k8s", "policy", "runtime"],
     ),
     ("explain", &["policy"]),
+    (
+        "simulate",
+        &["api", "impact", "index", "k8s", "manifest", "policy", "schema", "world"],
+    ),
     ("report", &["explain", "policy"]),
     ("personas", &["api", "index", "policy"]),
     ("admission_policy", &["api", "policy"]),
@@ -106,6 +113,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "doctor",
             "explain",
             "files",
+            "impact",
+            "fix",
             "index",
             "install",
             "k8s",
@@ -118,6 +127,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "serve",
             "server",
             "suite",
+            "simulate",
             "telemetry",
             "world",
         ],
@@ -357,6 +367,8 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
         .chain(files_below("src/explain"))
         .chain(files_below("src/personas"))
         .chain(files_below("src/impact"))
+        .chain([root().join("src/edits.rs")])
+        .chain(["plan.rs", "forms.rs"].map(|file| root().join("src/fix").join(file)))
         .chain(files_below("src/install"))
         .chain(
             files_below("src/suite")

@@ -34,6 +34,8 @@ mod endurance;
 #[cfg(test)]
 mod file_mode;
 #[cfg(test)]
+mod fix;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod fuzzed;

@@ -72,6 +72,9 @@ pub(super) async fn run(flags: &Flags) -> Result<Done, Failure> {
         is_dry: flags.dry_run == DryRun::Server,
     };
     let (applied, done) = applying.all(&cluster, written).await;
+    if applied.is_empty() {
+        return Ok(done);
+    }
     print(&match flags.output.format() {
         Format::Table | Format::Wide => applying.lines(&applied),
         Format::Name => applied.iter().map(|one| format::name(&one.object) + "\n").collect(),

@@ -54,7 +54,11 @@ struct Changed {
 
 pub(super) async fn run(flags: &Flags) -> Result<Done, Failure> {
     let input = Input::read(&flags.files, flags.recursive)?;
-    input.check()?;
+    if !input.has_personas() {
+        input.personas(None, "")?;
+        let line = "there is no ApplicationPersona in the input; dorgu persona generate makes one of a Deployment";
+        return Err(Failure::Other(line.to_owned()));
+    }
     let cluster = flags.place.connect().await?;
     let mut changed = Vec::new();
     for persona in input.personas(given(flags.namespace.as_deref()), &cluster.namespace)? {

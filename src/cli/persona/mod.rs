@@ -15,6 +15,7 @@ mod live;
 mod place;
 mod policy;
 mod save;
+mod simulate;
 mod status;
 mod written;
 
@@ -55,6 +56,12 @@ enum Command {
                             usage."
     )]
     Policy(Box<policy::Flags>),
+    /// Say which running Deployments would change verdict if personas were applied. Changes nothing.
+    #[command(
+        after_help = "Exit codes: 0 none would be denied that is not today, 1 some would, 2 wrong usage, or something could \
+                            not be read."
+    )]
+    Simulate(Box<simulate::Flags>),
     /// Show what the operator reports about a persona.
     #[command(after_help = CODES)]
     Status(status::Flags),
@@ -66,6 +73,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     };
     let done = match command {
         Command::Policy(flags) => return super::ended(policy::run(flags)),
+        Command::Simulate(flags) => return simulate::run(flags),
         Command::Apply(flags) => block_on(apply::run(flags)),
         Command::Diff(flags) => block_on(diff::run(flags)),
         Command::Generate(flags) => block_on(generate::run(flags)),

@@ -25,7 +25,8 @@ pub struct Group<'w> {
     pub leads_back: bool,
 }
 
-/// A persona for each of `wanted`, among `all` workloads of one namespace. `others` of those will not get a persona.
+/// A group for each persona that is needed, among `all` workloads of one namespace: one for each that `is_wanted` and that no
+/// persona governs yet.
 pub fn groups<'w>(
     all: &'w [Workload],
     is_wanted: impl Fn(&Workload) -> bool,
@@ -130,7 +131,7 @@ fn selector(workload: &Workload, others: &[&Workload]) -> Option<LabelSelector> 
             equal.insert(key.clone(), value.clone());
             continue;
         }
-        // Whoever is left has all its labels, and more.
+        // The others that are left have all its labels, and more.
         let Some(key) = left
             .iter()
             .flat_map(|other| other.labels.keys())

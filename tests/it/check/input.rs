@@ -98,7 +98,7 @@ fn bad_input_is_one_clear_line_and_the_documented_code() {
     for (args, code, findings, words) in ROWS {
         let checked = place.check(args);
         let said = words.iter().all(|word| checked.stderr.contains(word));
-        let is_right = checked.code == Some(*code) && checked.stdout.lines().count() == *findings && said;
+        let is_right = checked.code == Some(*code) && checked.rows().len() == *findings && said;
         if !is_right || checked.stderr.contains("panicked") {
             wrong.push(format!("{args:?}: {words:?}: {checked:?}"));
         }
@@ -190,7 +190,7 @@ fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is_one() {
     let output = place.command(&all).stdout(full).output().expect("the program runs");
     let checked = Checked::of(&output);
     assert_eq!(checked.code, Some(2), "{checked:?}");
-    let said = "dorgu: cannot write to standard output: No space left on device";
+    let said = "dorgu: cannot write table to standard output: No space left on device";
     assert!(
         checked.stderr.starts_with(said) && checked.stderr.lines().count() == 1,
         "{checked:?}"
@@ -224,5 +224,8 @@ fn standard_input_is_a_file_like_any_other() {
     drop(input);
     let checked = Checked::of(&child.wait_with_output().expect("it ends"));
     assert_eq!(checked.code, Some(1), "{checked:?}");
-    assert!(checked.stdout.starts_with("-:"), "{checked:?}");
+    assert!(
+        checked.rows().first().is_some_and(|row| row.starts_with("-:")),
+        "{checked:?}"
+    );
 }

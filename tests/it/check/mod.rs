@@ -93,6 +93,8 @@ impl Place {
     }
 }
 
+const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
+
 /// The outcome of a run.
 #[derive(Debug)]
 struct Checked {
@@ -102,6 +104,20 @@ struct Checked {
 }
 
 impl Checked {
+    /// The rows of the table, a finding each.
+    fn rows(&self) -> Vec<&str> {
+        let is_row = |line: &&str| {
+            line.split_whitespace()
+                .nth(1)
+                .is_some_and(|word| SEVERITIES.contains(&word))
+        };
+        self.stdout
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .filter(is_row)
+            .collect()
+    }
+
     fn of(output: &Output) -> Checked {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Checked {

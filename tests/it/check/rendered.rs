@@ -57,11 +57,8 @@ fn check(place: &Place, path: &str, args: &[&str]) -> Checked {
 }
 
 fn files(checked: &Checked) -> Vec<&str> {
-    let mut files: Vec<&str> = checked
-        .stdout
-        .lines()
-        .filter_map(|line| line.split(": ").next())
-        .collect();
+    let rows = checked.rows().into_iter();
+    let mut files: Vec<&str> = rows.filter_map(|row| row.split_whitespace().next()).collect();
     files.dedup();
     files
 }
@@ -83,7 +80,11 @@ fn a_chart_is_rendered_with_its_values() {
 
     let limits = |args: &[&str]| {
         let checked = check(&place, &path, &[args, &["charts/shop"]].concat());
-        checked.stdout.lines().filter(|line| line.contains("CPU limit")).count()
+        checked
+            .rows()
+            .into_iter()
+            .filter(|row| row.contains("CPU limit"))
+            .count()
     };
     assert_eq!(limits(&[]), 2);
     assert_eq!(limits(&["--values", "prod.yaml"]), 1);

@@ -41,6 +41,7 @@ macro_rules! followed {
 followed! {
     without_a_cluster_the_first_refusal_is_seconds_away by Files::start() => ["docs/quick-start.md#Without a cluster"];
     manifests_are_checked_as_the_page_says by Files::start() => ["docs/check.md#Files"];
+    manifests_are_fixed_without_a_cluster by Files::start() => ["docs/fix.md"];
     a_new_cluster_warns_refuses_and_goes_on_through_its_life by Cluster::start() => [
         "docs/quick-start.md#In a cluster",
         "docs/personas.md",

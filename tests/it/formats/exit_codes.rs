@@ -97,3 +97,20 @@ fn the_exit_code_is_that_of_the_findings_whatever_the_format_and_the_mode() {
     }
     assert_eq!(cells, TABLE.len() * 2 * 3 * 9 * 2);
 }
+
+#[test]
+fn workloads_without_a_persona_count_where_they_are_to() {
+    for (fails_ungoverned, ungoverned, code) in [(false, 2, 0), (true, 0, 0), (true, 2, 1)] {
+        let mut report = report(&[(Warning, New)], false, false);
+        report.fails_ungoverned = fails_ungoverned;
+        report.counts.ungoverned = ungoverned;
+        for fail_on in [FailOn::Error, FailOn::Never] {
+            assert_eq!(report.exit_code(fail_on), code, "{ungoverned}");
+            let view = View { fail_on, quiet: false };
+            for format in Format::ALL {
+                let fails = verdict(format, &text(&report, format, view));
+                assert!(fails.is_none_or(|fails| fails == (code != 0)), "{}", format.as_str());
+            }
+        }
+    }
+}

@@ -179,6 +179,8 @@ fn a_diff_says_what_changes_and_exits_as_kubectl_does() {
     // A failure is no difference.
     let broken = stage.dorgu_in(&["diff", "-f", "-"], "a: [");
     assert_eq!((broken.code, broken.stdout.as_str()), (Some(2), ""), "{broken}");
+    let none = stage.dorgu_in(&["diff", "-f", "-"], "kind: Deployment\napiVersion: apps/v1\n");
+    assert_fails(&none, 2, &["there is no ApplicationPersona in the input"]);
 }
 
 #[test]

@@ -164,8 +164,13 @@ fn imported_personas_are_found_by_their_deployments_and_find_nothing() {
         shapes.len()
     );
     // The bounds are those of the autoscaler, where no other Deployment shares the persona.
-    let alone = shapes.iter().enumerate().filter(|(number, _)| number % 5 != 4);
-    let bounded = alone.filter_map(|(_, shape)| Some((shape, shape.autoscaler.as_ref()?)));
+    let labels = |shape: &Shape| shape.deployment["metadata"]["labels"].clone();
+    let is_alone = |shape: &&Shape| shapes.iter().filter(|other| labels(other) == labels(shape)).count() == 1;
+    let alone = shapes.iter().filter(is_alone);
+    let bounded: Vec<(&Shape, &Value)> = alone
+        .filter_map(|shape| Some((shape, shape.autoscaler.as_ref()?)))
+        .collect();
+    assert!(bounded.len() * 8 >= shapes.len(), "{}", bounded.len());
     for (shape, autoscaler) in bounded {
         let name = shape.deployment["metadata"]["name"].as_str().expect("a name");
         let scaling = &stage.persona(name)["spec"]["scaling"];

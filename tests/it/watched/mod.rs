@@ -10,6 +10,7 @@ mod memory;
 mod outages;
 mod personas;
 mod selectors;
+mod simulated;
 mod typed;
 mod unsynced;
 mod verdicts;
