@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bytes::{self, ReadFailure};
@@ -25,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Folder {
     roots: Vec<PathBuf>,
-    kinds: Kinds,
+    kinds: Arc<Kinds>,
     /// The namespace of an object that names none.
     namespace: String,
     /// Objects that are not read from the folders.
@@ -50,7 +51,7 @@ impl Folder {
     /// # Errors
     /// A path that is not a readable folder.
     pub fn open(roots: &[PathBuf]) -> Result<Self, FolderError> {
-        Folder::of(roots, false)
+        Folder::of(roots, false, schemas()?)
     }
 
     /// The same for a single read, in which a path may also be that of a file.
@@ -58,10 +59,18 @@ impl Folder {
     /// # Errors
     /// A path that is neither a readable folder nor a file.
     pub fn of_paths(roots: &[PathBuf]) -> Result<Self, FolderError> {
-        Folder::of(roots, true)
+        Folder::of(roots, true, schemas()?)
     }
 
-    fn of(roots: &[PathBuf], may_be_files: bool) -> Result<Self, FolderError> {
+    /// The same for other paths. The schemas, which take milliseconds to read, are shared.
+    ///
+    /// # Errors
+    /// A path that is neither a readable folder nor a file.
+    pub fn with_paths(&self, roots: &[PathBuf]) -> Result<Self, FolderError> {
+        Folder::of(roots, true, Arc::clone(&self.kinds))
+    }
+
+    fn of(roots: &[PathBuf], may_be_files: bool, kinds: Arc<Kinds>) -> Result<Self, FolderError> {
         for path in roots {
             let read = std::fs::metadata(path).and_then(|meta| match meta.is_dir() {
                 true => std::fs::read_dir(path).map(|_| true),
@@ -85,7 +94,6 @@ impl Folder {
                 });
             }
         }
-        let kinds = Kinds::read(&api::crds(), |text| Quantity::parse(text).is_ok())?;
         Ok(Self {
             roots: roots.to_vec(),
             kinds,
@@ -378,6 +386,11 @@ impl Folder {
         }
         loaded
     }
+}
+
+fn schemas() -> Result<Arc<Kinds>, FolderError> {
+    let kinds = Kinds::read(&api::crds(), |text| Quantity::parse(text).is_ok())?;
+    Ok(Arc::new(kinds))
 }
 
 /// A file that was written to less than [`REST`] ago, and the rest of that time. A modification time in the future is not

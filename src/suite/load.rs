@@ -13,7 +13,7 @@ use super::run::Text;
 use crate::api::{API_VERSION, GROUP};
 use crate::check::paths::{Input, Inputs};
 use crate::check::{self, Manifest};
-use crate::files::SUITE_KIND;
+use crate::files::{Folder, SUITE_KIND};
 use crate::manifest::Node;
 use crate::policy::Moment;
 use crate::report::Problem;
@@ -32,6 +32,13 @@ pub struct Defaults {
     pub at: Moment,
 }
 
+/// What all suites are read with.
+struct Reading<'r> {
+    defaults: &'r Defaults,
+    /// The personas that every suite has, and the schemas.
+    folder: Folder,
+}
+
 /// Runs the suites of some files, folders and patterns.
 pub fn run(paths: &[PathBuf], defaults: &Defaults) -> Results {
     let inputs = Inputs::of(paths, Path::new("."));
@@ -40,10 +47,17 @@ pub fn run(paths: &[PathBuf], defaults: &Defaults) -> Results {
         notes: inputs.notes,
         ..Results::default()
     };
+    let reading = match Folder::of_paths(&defaults.personas) {
+        Ok(folder) => Reading { defaults, folder },
+        Err(error) => {
+            results.problems.push(whole("--personas", error.to_string()));
+            return results;
+        }
+    };
     let mut found = 0;
     for input in &inputs.files {
         let is_named = paths.iter().any(|path| Some(path) == input.path.as_ref()) || input.path.is_none();
-        found += of_file(input, is_named, defaults, &mut results);
+        found += of_file(input, is_named, &reading, &mut results);
     }
     if found == 0 && results.problems.is_empty() {
         let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -57,7 +71,7 @@ pub fn run(paths: &[PathBuf], defaults: &Defaults) -> Results {
 }
 
 /// Runs the suites of a file. Returns how many there are.
-fn of_file(input: &Input, is_named: bool, defaults: &Defaults, results: &mut Results) -> usize {
+fn of_file(input: &Input, is_named: bool, reading: &Reading<'_>, results: &mut Results) -> usize {
     let file = &input.name;
     let text = match check::read(input.path.as_deref()) {
         Ok(text) => text,
@@ -99,8 +113,8 @@ fn of_file(input: &Input, is_named: bool, defaults: &Defaults, results: &mut Res
             }
         }
         found += 1;
-        let mut loading = Loading::new((&text, document, node), folder, &defaults.namespace);
-        let prepared = loading.suite(defaults);
+        let mut loading = Loading::new((&text, document, node), folder, &reading.defaults.namespace);
+        let prepared = loading.suite(reading);
         results.problems.append(&mut loading.problems);
         results.notes.append(&mut loading.notes);
         results.suites.extend(prepared.map(|prepared| prepared.run()));

@@ -139,7 +139,7 @@ fn each_expectation_that_is_broken_fails_the_run_and_shows_what_was_found() {
             SUITE,
             "deployment: two",
             "deployment: tow",
-            ["expected  Deployment tow", "did you mean two?"],
+            ["expected  Deployment tow", "there is billing, one, two"],
         ),
         (
             SUITE,
@@ -275,6 +275,44 @@ fn what_cannot_be_read_is_said_on_stderr_with_code_two() {
 }
 
 #[test]
+fn junit_is_read_back_with_the_same_verdict() {
+    use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
+    let broken = changed("exceptions-test.yaml", "deployment: two", "deployment: <two>");
+    let unread = changed("settings-test.yaml", "mode: enforcing", "mod: enforcing");
+    for (folder, wanted) in [(&broken, (6, 1, 0)), (&unread, (5, 0, 1))] {
+        let output = dorgu(folder.path(), &[".", "-o", "junit"]);
+        let report = Report::deserialize_from_str(&text(&output.stdout)).expect("JUnit");
+        let (mut passed, mut failed, mut errors) = (0, 0, 0);
+        for case in report.test_suites.iter().flat_map(|suite| &suite.test_cases) {
+            match &case.status {
+                TestCaseStatus::NonSuccess {
+                    kind: NonSuccessKind::Failure,
+                    message,
+                    ..
+                } => {
+                    failed += 1;
+                    let message = message.as_ref().map(|message| message.as_str()).unwrap_or_default();
+                    assert!(
+                        message.starts_with("expected Deployment <two>; found no such Deployment"),
+                        "{message}"
+                    );
+                }
+                TestCaseStatus::NonSuccess {
+                    kind: NonSuccessKind::Error,
+                    ..
+                } => errors += 1,
+                _ => passed += 1,
+            }
+        }
+        assert_eq!((passed, failed, errors), wanted);
+        assert_eq!(
+            (report.tests, report.failures, report.errors),
+            (passed + failed + errors, failed, errors)
+        );
+    }
+}
+
+#[test]
 fn the_flags_hold_where_a_suite_says_nothing() {
     let folder = changed("exceptions-test.yaml", "namespace: shop\n", "");
     let output = dorgu(
@@ -295,7 +333,17 @@ fn the_flags_hold_where_a_suite_says_nothing() {
     assert_eq!(enforcing.status.code(), Some(0), "{}", text(&enforcing.stdout));
     // Personas of a flag are those of every suite.
     let folder = changed("exceptions-test.yaml", "personas: [manifests/persona.yaml]\n", "");
-    assert_eq!(dorgu(folder.path(), &["exceptions-test.yaml"]).status.code(), Some(1));
+    let with = |more: &[&str]| dorgu(folder.path(), &[&["exceptions-test.yaml"], more].concat());
+    assert_eq!(with(&[]).status.code(), Some(1));
+    let output = with(&["--personas", "manifests/persona.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let output = with(&["--personas", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("--personas: nowhere: No such file"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 /// Why a value does not fit a schema; empty where it does. Knows the keywords that ours has, and no other.

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Defaults, whole};
+use super::{Reading, whole};
 use crate::api::labels::VALIDATE;
 use crate::check::paths::{Inputs, name as shown_name};
 use crate::check::{self, Found, Manifest};
-use crate::files::{FileProblem, Folder};
+use crate::files::FileProblem;
 use crate::index::{Change, Index, Namespace};
 use crate::manifest::Node;
 use crate::policy::{ModeWish, Moment};
@@ -49,7 +49,8 @@ impl<'l> Loading<'l> {
     }
 
     /// `None` where anything of it cannot be read: its tests would fail for that.
-    pub(super) fn suite(&mut self, defaults: &Defaults) -> Option<Prepared> {
+    pub(super) fn suite(&mut self, reading: &Reading<'_>) -> Option<Prepared> {
+        let defaults = reading.defaults;
         let suite = match parse(&self.text.name, self.node) {
             Ok(suite) => suite,
             Err(problem) => {
@@ -73,7 +74,7 @@ impl<'l> Loading<'l> {
             defaults.deciding.clone()
         });
         let index = deciding.index(Some(at));
-        self.personas(&suite, &defaults.personas, &index);
+        self.personas(&suite, reading, &index);
         let deployments = self.objects("/deployments", &suite.deployments);
         let old = self.objects("/oldDeployments", &suite.old_deployments);
         if suite.tests.is_empty() {
@@ -113,7 +114,7 @@ impl<'l> Loading<'l> {
         folder.join(given)
     }
 
-    fn personas(&mut self, suite: &Suite, more: &[PathBuf], index: &Index) {
+    fn personas(&mut self, suite: &Suite, reading: &Reading<'_>, index: &Index) {
         let mut roots = Vec::new();
         let mut inline = Vec::new();
         let node = self.node;
@@ -131,8 +132,11 @@ impl<'l> Loading<'l> {
             }
         }
         // Those of flags come first, as the platform's.
-        let roots = [more, &roots].concat();
-        let folder = Folder::of_paths(&roots).map(|folder| folder.in_namespace(&self.namespace));
+        let roots = [&*reading.defaults.personas, &roots].concat();
+        let folder = reading
+            .folder
+            .with_paths(&roots)
+            .map(|folder| folder.in_namespace(&self.namespace));
         let mut folder = match folder {
             Ok(folder) => folder,
             Err(error) => return self.problem("/personas", error.to_string()),
