@@ -80,6 +80,14 @@ fn made(target: &str) -> Vec<Vec<u8>> {
             files.extend(texts(&root().join("manifests")).into_iter().map(String::into_bytes));
             files
         }
+        // Choices, and behind them a manifest.
+        "edits" => {
+            let manifests = texts(&root().join("tests/fixes")).into_iter();
+            let numbered = manifests.zip(0_u8..=255);
+            numbered
+                .map(|(text, number)| [&[number; 16], text.as_bytes()].concat())
+                .collect()
+        }
         "certificate" => {
             let (now, hour) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(1));
             let authority = dorgu::server::tls::Authority::make("fuzz", now, hour).expect("a CA");

@@ -8,15 +8,22 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod edits;
 pub mod explain;
+pub mod fix;
+pub mod personas;
 pub mod report;
 pub mod serve;
+pub mod simulate;
+pub mod suite;
 
 pub mod certificates;
 pub mod controllers;
+pub mod persona_webhook;
 pub mod webhook;
 
 pub mod files;
+pub mod impact;
 pub mod index;
 pub mod watched;
 pub mod world;

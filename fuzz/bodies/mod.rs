@@ -7,6 +7,7 @@
     reason = "shared by several programs, most of which use one of it"
 )]
 
+mod edits;
 mod invent;
 mod objects;
 mod places;
@@ -15,6 +16,7 @@ mod remedies;
 mod replies;
 mod reviews;
 
+pub use edits::edits;
 pub use objects::{certificate, persona_file, watched};
 pub use places::places;
 pub use quantities::quantity;

@@ -16,27 +16,31 @@ use crate::policy::{AttributedFinding, Decision, Field};
 use crate::report::{Location, ObjectName, Position, ReportedFinding, Standing};
 
 /// A file that is judged.
-pub(super) struct File<'t> {
+pub struct File<'t> {
     /// The path, as the report has it.
-    pub(super) name: Arc<str>,
+    pub name: Arc<str>,
     /// Whether it is a template, in which no line is known: the text was rendered from it.
-    pub(super) is_template: bool,
-    pub(super) text: &'t str,
-    pub(super) manifest: &'t Manifest,
+    pub is_template: bool,
+    /// Its text.
+    pub text: &'t str,
+    /// The same, read.
+    pub manifest: &'t Manifest,
 }
 
 /// What was found about one workload.
-#[derive(Debug)]
-pub(super) struct Findings {
-    pub(super) list: Vec<ReportedFinding>,
-    pub(super) is_governed: bool,
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// The findings, those first that deny.
+    pub list: Vec<ReportedFinding>,
+    /// `metadata.name` of every persona that was applied, sorted.
+    pub personas: Vec<String>,
 }
 
 /// Judges one workload of a file.
 ///
 /// # Errors
 /// The object cannot be read.
-pub(super) fn findings(
+pub fn findings(
     file: &File<'_>,
     found: &Found,
     judge: &Judge<'_>,
@@ -44,19 +48,13 @@ pub(super) fn findings(
     old: Option<&Stored>,
 ) -> Result<Findings, String> {
     let Some(node) = file.manifest.node(found) else {
-        return Ok(Findings {
-            list: Vec::new(),
-            is_governed: false,
-        });
+        return Ok(Findings::default());
     };
     judge.judge(new, old, |judgement, workload| match judgement {
-        Judgement::Ungoverned => Findings {
-            list: Vec::new(),
-            is_governed: false,
-        },
+        Judgement::Ungoverned => Findings::default(),
         Judgement::Decided(decision) => Findings {
             list: reported(file, node, new, decision, workload),
-            is_governed: decision.personas().next().is_some(),
+            personas: decision.personas().map(str::to_owned).collect(),
         },
     })
 }

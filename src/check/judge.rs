@@ -124,5 +124,10 @@ impl Judge<'_> {
 }
 
 fn read(json: &str) -> Result<Workload<'_>, String> {
-    serde_json::from_str(json).map_err(|error| format!("the API server would refuse it: {error}"))
+    serde_json::from_str(json).map_err(|error| {
+        let said = error.to_string();
+        // The place in a text that no user sees.
+        let (reason, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
+        format!("the API server would refuse it: {reason}")
+    })
 }

@@ -80,7 +80,8 @@ fn kustomize_origin(node: &Node) -> Option<String> {
     let origin = read.documents.first()?;
     match origin.text("repo") {
         Some(_) => None,
-        None => origin.text("path").map(str::to_owned),
+        // What a generator made is in no file, and its configuration is.
+        None => origin.text("path").or(origin.text("configuredIn")).map(str::to_owned),
     }
 }
 

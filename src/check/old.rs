@@ -3,22 +3,29 @@
 //! Objects are recognised by kind, namespace and name, wherever their file is: a file that was renamed or split is the same
 //! objects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use super::git::{Content, Git};
 use super::manifest::Manifest;
 use super::paths::Inputs;
+use super::render::{self, Options};
 use super::stored::Stored;
 
 /// The old objects.
 #[derive(Clone, Debug, Default)]
 pub struct OldObjects {
-    by_name: HashMap<(String, String), Stored>,
+    by_name: HashMap<(String, String), Vec<OldObject>>,
     /// Files that could not be read whole, a line each. What they hold beyond that counts as new.
     pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct OldObject {
+    file: Arc<str>,
+    stored: Stored,
 }
 
 /// Where old manifests are.
@@ -41,188 +48,191 @@ impl OldPlace {
 }
 
 impl OldObjects {
-    /// The object that a new one replaces.
-    pub fn get(&self, new: &Stored) -> Option<&Stored> {
-        self.by_name.get(&(new.namespace.clone(), new.name.clone()))
+    /// The object that a new one of this file replaces. Overlays may hold several of one name: the one whose path ends most
+    /// like that of the new one.
+    pub fn get(&self, new: &Stored, file: &str) -> Option<&Stored> {
+        let all = self.by_name.get(&(new.namespace.clone(), new.name.clone()))?;
+        let nearest = all.iter().min_by_key(|old| distance(&old.file, file))?;
+        Some(&nearest.stored)
     }
 
-    /// Reads the old manifests. `paths` are those that are checked, `namespace` is that of objects that name none.
+    /// Reads the old manifests. `paths` are those that are checked, `namespace` is that of objects that name none. `options`
+    /// are those by which a chart or a kustomization is rendered.
     ///
     /// # Errors
     /// What cannot be read, and what to do.
-    pub fn read(place: &OldPlace, paths: &[PathBuf], namespace: &str) -> Result<OldObjects, String> {
+    pub fn read(
+        place: &OldPlace,
+        paths: &[PathBuf],
+        namespace: &str,
+        options: Option<&Options>,
+    ) -> Result<OldObjects, String> {
         let mut old = OldObjects::default();
         match place {
             OldPlace::Path(path) => {
-                let inputs = Inputs::of(std::slice::from_ref(path), Path::new("."));
-                if let Some(problem) = inputs.problems.first() {
-                    return Err(format!("{}: {}", problem.file, problem.reason));
+                let is_stdin = |path: &Path| path == Path::new("-");
+                if is_stdin(path) && paths.iter().any(|path| is_stdin(path)) {
+                    return Err(
+                        "--old - and PATH - are both standard input, which is read once; save one in a file".to_owned(),
+                    );
                 }
-                for input in inputs.files {
-                    match super::read(input.path.as_deref()) {
-                        Ok(text) => old.add(&input.name, &text, namespace),
-                        Err(reason) => return Err(format!("{}: {reason}", input.name)),
-                    }
-                }
+                old.add_files(path, namespace, options)?;
             }
             OldPlace::Git(reference) => {
-                for path in paths {
-                    old.add_revision(reference, path, namespace)?;
+                let is_rendered = |path: &&PathBuf| options.is_some() && render::kind(path).is_some();
+                if let Some(path) = paths.iter().find(is_rendered) {
+                    return Err(format!(
+                        "--old git:REF reads manifests, and {} is rendered; `git worktree add FOLDER REF`, then --old FOLDER/…",
+                        path.display()
+                    ));
                 }
+                old.add_revision(reference, paths, namespace)?;
             }
         }
         Ok(old)
     }
 
-    /// Adds the objects of a text. Of two with one name the first counts.
+    fn add_files(&mut self, path: &Path, namespace: &str, options: Option<&Options>) -> Result<(), String> {
+        let inputs = Inputs::rendering(&[path.to_owned()], Path::new("."), options);
+        if let Some(problem) = inputs.problems.first() {
+            return Err(format!("--old: {}: {}", problem.file, problem.reason));
+        }
+        self.notes
+            .extend(inputs.notes.iter().map(|note| format!("--old: {note}")));
+        for input in &inputs.files {
+            let text = match &input.rendered {
+                Some(rendered) => Ok(rendered.text.clone()),
+                None => super::read(input.path.as_deref()),
+            };
+            match text {
+                Ok(text) => self.add(&input.name, &text, namespace),
+                Err(reason) => return Err(format!("--old: {}: {reason}", input.name)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the objects of a text.
     fn add(&mut self, name: &str, text: &str, namespace: &str) {
         let manifest = Manifest::read(text);
-        for found in &manifest.workloads {
-            if let Some(node) = manifest.node(found) {
-                let stored = Stored::of(node.to_value(), namespace);
-                let key = (stored.namespace.clone(), stored.name.clone());
-                self.by_name.entry(key).or_insert(stored);
-            }
+        let file: Arc<str> = name.into();
+        for node in manifest.workloads.iter().filter_map(|found| manifest.node(found)) {
+            let stored = Stored::of(node.to_value(), namespace);
+            let key = (stored.namespace.clone(), stored.name.clone());
+            let file = Arc::clone(&file);
+            self.by_name.entry(key).or_default().push(OldObject { file, stored });
         }
         // A template of a chart is no manifest, and a repository may have many.
         if let Some(error) = manifest.error
             && !manifest.workloads.is_empty()
         {
-            self.notes.push(format!(
-                "{name} of the old manifests: {error}; what follows counts as new"
-            ));
+            self.notes
+                .push(format!("--old: {name}: {error}; what follows counts as new"));
         }
     }
 
-    fn add_revision(&mut self, reference: &str, path: &Path, namespace: &str) -> Result<(), String> {
-        if path == Path::new("-") {
-            return Err("--old git:REF needs files: standard input is in no repository".to_owned());
-        }
-        let folder = match path.is_dir() {
-            true => path,
-            false => path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty())
-                .unwrap_or(Path::new(".")),
-        };
-        let git = Git { folder };
-        let verified = git.output(&[
-            "rev-parse",
-            "--verify",
-            "--end-of-options",
-            &format!("{reference}^{{commit}}"),
-        ])?;
-        let commit = String::from_utf8_lossy(&verified).trim().to_owned();
-        // All of the folder's repository: a file may have been renamed.
-        let listed = git.output(&["ls-tree", "-r", "-z", "--full-tree", &commit])?;
-        let blobs: Vec<(String, String)> = listed.split(|byte| *byte == 0).filter_map(blob).collect();
-        let ids = blobs.iter().map(|(id, _)| id.as_str());
-        let contents = git.contents(ids)?;
-        for ((_, name), content) in blobs.iter().zip(contents) {
-            match super::text(content) {
-                Ok(text) => self.add(name, &text, namespace),
-                Err(reason) => self.notes.push(format!("{name} at {reference}: {reason}")),
+    fn add_revision(&mut self, reference: &str, paths: &[PathBuf], namespace: &str) -> Result<(), String> {
+        let mut folders = HashSet::new();
+        let mut commits = HashSet::new();
+        for path in paths {
+            if path == Path::new("-") {
+                return Err("--old git:REF needs files: standard input is in no repository".to_owned());
             }
+            let folder = folder_of(path);
+            // A shell may pass thousands of files.
+            if !folders.insert(repository_of(&folder)) {
+                continue;
+            }
+            let git = Git::of(&folder);
+            let commit = git.commit(reference)?;
+            if !commits.insert(commit.clone()) {
+                continue;
+            }
+            let tree = git.tree(&commit)?;
+            if let Some(first) = tree.submodules.first() {
+                let count = tree.submodules.len();
+                self.notes.push(format!(
+                    "--old git:{reference}: {count} submodules, such as {first}, are not read; their manifests count as new"
+                ));
+            }
+            git.each(&tree.manifests, |blob, content| {
+                let text = match content {
+                    Content::Bytes(bytes) => super::text(bytes),
+                    Content::TooLarge => Err(super::too_large()),
+                    Content::Missing => Err("this clone lacks it".to_owned()),
+                };
+                match text {
+                    Ok(text) => self.add(&blob.path, &text, namespace),
+                    Err(reason) => self.notes.push(format!(
+                        "--old git:{reference}: {}: {reason}; what it holds counts as new",
+                        blob.path
+                    )),
+                }
+            })?;
         }
         Ok(())
     }
 }
 
-/// A manifest of `git ls-tree`: its object and its path.
-fn blob(line: &[u8]) -> Option<(String, String)> {
-    let line = std::str::from_utf8(line).ok()?;
-    let (about, path) = line.split_once('\t')?;
-    let mut about = about.split(' ');
-    let (mode, kind, id) = (about.next()?, about.next()?, about.next()?);
-    let is_manifest = [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end));
-    (kind == "blob" && mode.starts_with("100") && is_manifest).then(|| (id.to_owned(), path.to_owned()))
+/// How unlike two paths are: the steps before their common end.
+fn distance(one: &str, other: &str) -> usize {
+    let steps = |path: &str| path.split('/').count();
+    let ends = one.rsplit('/').zip(other.rsplit('/'));
+    steps(one) + steps(other) - 2 * ends.take_while(|(one, other)| one == other).count()
 }
 
-/// Git, without anything that a repository's configuration could make it run.
-struct Git<'p> {
-    folder: &'p Path,
-}
-
-impl Git<'_> {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"GIT_") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .args([
-                "-c",
-                "core.fsmonitor=false",
-                "-c",
-                "core.hooksPath=/dev/null",
-                "--no-pager",
-                "-C",
-            ])
-            .arg(self.folder)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn output(&self, arguments: &[&str]) -> Result<Vec<u8>, String> {
-        let output = self.command(arguments).output().map_err(not_started)?;
-        match output.status.success() {
-            true => Ok(output.stdout),
-            false => Err(refused(&output.stderr)),
-        }
-    }
-
-    /// The contents of blobs, in their order.
-    fn contents<'i>(&self, ids: impl Iterator<Item = &'i str>) -> Result<Vec<Vec<u8>>, String> {
-        let wanted: String = ids.flat_map(|id| [id, "\n"]).collect();
-        let mut child = self
-            .command(&["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(not_started)?;
-        let input = child.stdin.take();
-        // Git answers while it reads, so one thread must not do both.
-        let writing = std::thread::spawn(move || input.map_or(Ok(()), |mut input| input.write_all(wanted.as_bytes())));
-        let output = child.wait_with_output().map_err(not_started)?;
-        let is_written = writing.join().is_ok_and(|written| written.is_ok());
-        if !output.status.success() || !is_written {
-            return Err(refused(&output.stderr));
-        }
-        let mut contents = Vec::new();
-        let mut rest = output.stdout.as_slice();
-        while !rest.is_empty() {
-            let unreadable = || "git cat-file answered in an unknown form".to_owned();
-            let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(unreadable)?;
-            let header = String::from_utf8_lossy(&rest[..end]);
-            let size: usize = header
-                .rsplit(' ')
-                .next()
-                .and_then(|size| size.parse().ok())
-                .ok_or_else(unreadable)?;
-            let content = rest.get(end + 1..end + 1 + size).ok_or_else(unreadable)?;
-            contents.push(content.to_vec());
-            rest = rest.get(end + 2 + size..).ok_or_else(unreadable)?;
-        }
-        Ok(contents)
+/// The nearest folder that is there: a path may be a pattern.
+fn folder_of(path: &Path) -> PathBuf {
+    let is_folder = |path: &&Path| path.is_dir();
+    match path.ancestors().find(is_folder) {
+        Some(folder) => folder.to_owned(),
+        None => PathBuf::from("."),
     }
 }
 
-fn not_started(error: std::io::Error) -> String {
-    format!("--old git:REF needs git, which cannot be run: {error}")
+/// The folder that holds a `.git`, else the folder itself.
+fn repository_of(folder: &Path) -> PathBuf {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let top = real.ancestors().find(|folder| folder.join(".git").exists());
+    top.map_or_else(|| real.clone(), Path::to_owned)
 }
 
-fn refused(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    format!(
-        "git: {}",
-        text.lines()
-            .next()
-            .unwrap_or("failed without a word")
-            .trim_start_matches("fatal: ")
-    )
+#[cfg(test)]
+mod tests {
+    use super::{OldObjects, Stored, distance};
+
+    fn deployment(replicas: u32) -> String {
+        format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec: {{replicas: {replicas}}}\n")
+    }
+
+    #[test]
+    fn of_several_old_objects_of_one_name_the_one_with_the_likest_path_counts() {
+        let mut old = OldObjects::default();
+        old.add("base/api.yaml", &deployment(1), "shop");
+        old.add("overlays/dev/api.yaml", &deployment(2), "shop");
+        old.add("overlays/prod/api.yaml", &deployment(3), "shop");
+        let new = Stored::of(serde_json::json!({"metadata": {"name": "api"}}), "shop");
+        for (file, replicas) in [
+            ("overlays/prod/api.yaml", 3),
+            // Checked from another folder, and moved.
+            ("prod/api.yaml", 3),
+            ("apps/dev/api.yaml", 2),
+            ("base/api.yaml", 1),
+            ("/src/repository/base/api.yaml", 1),
+        ] {
+            let found = old.get(&new, file).expect("an old one");
+            assert!(
+                found.json.contains(&format!("\"replicas\":{replicas}")),
+                "{file}: {}",
+                found.json
+            );
+        }
+    }
+
+    #[test]
+    fn paths_are_like_by_their_ends() {
+        assert_eq!(distance("a/b.yaml", "a/b.yaml"), 0);
+        assert_eq!(distance("a/b.yaml", "x/a/b.yaml"), 1);
+        assert_eq!(distance("a/b.yaml", "a/c.yaml"), 4);
+    }
 }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::render::{self, Options, Rendered};
 use crate::report::Problem;
 
 /// How many directory entries are visited. A folder with more is something like `/`, named by mistake.
@@ -20,6 +21,8 @@ pub struct Input {
     pub path: Option<PathBuf>,
     /// The name that the report has for it.
     pub name: Arc<str>,
+    /// Its text, where it was rendered.
+    pub rendered: Option<Arc<Rendered>>,
 }
 
 /// The files of some paths.
@@ -36,7 +39,13 @@ pub struct Inputs {
 impl Inputs {
     /// The files of these paths. Names in a report are relative to `root` where the file is below it.
     pub fn of(paths: &[PathBuf], root: &Path) -> Inputs {
+        Inputs::rendering(paths, root, None)
+    }
+
+    /// The same. A path that is a chart or a kustomization is rendered where there are options for that.
+    pub fn rendering(paths: &[PathBuf], root: &Path, options: Option<&Options>) -> Inputs {
         let mut finder = Finder {
+            options,
             root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
             seen: HashSet::new(),
             left: MAX_ENTRIES,
@@ -49,30 +58,46 @@ impl Inputs {
     }
 }
 
-struct Finder {
+struct Finder<'o> {
+    options: Option<&'o Options>,
     root: PathBuf,
     seen: HashSet<PathBuf>,
     left: usize,
     inputs: Inputs,
 }
 
-impl Finder {
+impl Finder<'_> {
     fn path(&mut self, path: &Path) {
         if path == Path::new("-") {
             self.inputs.files.push(Input {
                 path: None,
                 name: "-".into(),
+                rendered: None,
             });
             return;
         }
         match std::fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => self.named_folder(path),
+            Ok(meta) if meta.is_dir() => match self.options.and_then(|options| Some((options, render::kind(path)?))) {
+                Some((options, kind)) => self.rendered(path, kind, options),
+                None => self.named_folder(path),
+            },
             Ok(_) => self.file(path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(path) => self.pattern(path),
             Err(error) => self.problem(
                 path,
                 format!("{error}; name a file or a folder, or - for standard input"),
             ),
+        }
+    }
+
+    fn rendered(&mut self, folder: &Path, kind: render::Kind, options: &Options) {
+        match render::render(folder, kind, options, &self.root) {
+            Ok(rendered) => self.inputs.files.push(Input {
+                path: Some(folder.to_owned()),
+                name: self.name(folder),
+                rendered: Some(Arc::new(rendered)),
+            }),
+            Err(reason) => self.problem(folder, reason),
         }
     }
 
@@ -137,7 +162,7 @@ impl Finder {
             if is_chart && name == "templates" {
                 let folder = folder.display();
                 self.inputs.notes.push(format!(
-                    "{folder}: a Helm chart, whose templates are no manifests; `helm template {folder} | dorgu check -` checks it"
+                    "{folder}: a Helm chart, whose templates are no manifests; --render checks what `helm template` makes of them"
                 ));
                 continue;
             }
@@ -159,7 +184,8 @@ impl Finder {
                         self.folder(&path, within, depth + 1);
                     }
                 }
-                Ok(_) if is_manifest(&path) => self.file(&path),
+                // A pipe would wait for a writer.
+                Ok(meta) if meta.is_file() && is_manifest(&path) => self.file(&path),
                 Ok(_) => {}
             }
         }
@@ -181,6 +207,7 @@ impl Finder {
             self.inputs.files.push(Input {
                 path: Some(path.to_owned()),
                 name,
+                rendered: None,
             });
         }
     }
@@ -200,7 +227,7 @@ impl Finder {
 }
 
 /// The name of a path in a report: relative to the root where it is below that, with forward slashes.
-pub(super) fn name(path: &Path, root: &Path) -> Arc<str> {
+pub fn name(path: &Path, root: &Path) -> Arc<str> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for component in absolute.components() {
@@ -235,7 +262,8 @@ fn is_pattern(path: &Path) -> bool {
         .any(|byte| b"*?[".contains(byte))
 }
 
-fn is_manifest(path: &Path) -> bool {
+/// Whether a file may hold manifests, by its name.
+pub(super) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
     ["yaml", "yml", "json"]
         .iter()

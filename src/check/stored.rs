@@ -13,9 +13,9 @@ pub struct Stored {
     /// `metadata.labels`.
     pub(super) labels: String,
     /// `metadata.namespace`.
-    pub(super) namespace: String,
+    pub namespace: String,
     /// `metadata.name`, else `generateName`.
-    pub(super) name: String,
+    pub name: String,
 }
 
 impl Stored {

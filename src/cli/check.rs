@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use jiff::Timestamp;
 
-use super::{cluster, deciding, values};
+use super::values;
+use super::world::World;
 use crate::check::old::{OldObjects, OldPlace};
 use crate::check::paths::Inputs;
-use crate::check::{Judge, Reading, run as check};
-use crate::files::DEFAULT_NAMESPACE;
-use crate::index::Index;
-use crate::policy::{Mode, Moment};
+use crate::check::render::Options;
+use crate::check::{Judge, Outcome, Reading, run as check};
+use crate::policy::Mode;
 use crate::report::{FailOn, Format, Output, Outputs, Report, View, write};
-use crate::world;
 
 /// Nothing, or not everything, could be checked.
 const FAILED: u8 = 2;
@@ -26,15 +24,6 @@ pub(super) struct Flags {
     /// Files, folders, patterns such as 'k8s/**/*.yaml', or - for standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// File or folder with personas, Namespaces, exceptions and ClusterPersonas; contacts no cluster. Without it they are those
-    /// of the cluster. Repeatable.
-    #[arg(long, value_name = "PATH", env = "DORGU_PERSONAS", value_delimiter = ',')]
-    personas: Vec<PathBuf>,
-    #[command(flatten)]
-    cluster: cluster::Flags,
-    /// The namespace of objects that name none [default: that of the context; with --personas default]
-    #[arg(long, short, value_name = "NAME")]
-    namespace: Option<String>,
     /// The manifests as they were: PATH, or git:REF for a revision of their repository. What was there already does not count.
     #[arg(long, value_name = "PLACE")]
     old: Option<OsString>,
@@ -44,12 +33,10 @@ pub(super) struct Flags {
     /// A workload that no persona governs fails, too
     #[arg(long)]
     fail_on_ungoverned: bool,
-    /// The mode of the process that the findings are told for: advisory or enforcing
-    #[arg(long, value_name = "MODE", env = "DORGU_WEBHOOK_MODE", default_value = "advisory", value_parser = values::mode)]
-    mode: Mode,
-    /// When the manifests are judged, for exceptions that begin and end, such as 2027-01-31T00:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
+    /// The mode of the process, advisory or enforcing, which no exit code depends on [default: that of the operator; with
+    /// --personas advisory]
+    #[arg(long, value_name = "MODE", env = "DORGU_WEBHOOK_MODE", value_parser = values::mode)]
+    mode: Option<Mode>,
     /// A format: table, wide, json, yaml, sarif, junit, github, gitlab or markdown, or FORMAT=FILE. Repeatable, each to another
     /// place. [default: table]
     #[arg(long, short, value_name = "FORMAT")]
@@ -63,8 +50,21 @@ pub(super) struct Flags {
     /// The page with a section for each rule, which each finding links; empty: no link
     #[arg(long, value_name = "URL", env = "DORGU_DOCS_URL", default_value = "", value_parser = values::page)]
     docs_url: String,
+    /// Render each PATH that is a Helm chart or a kustomization by `helm template` or `kustomize build` (else `kubectl
+    /// kustomize`). They find no configuration, plugin or cluster, and fetch nothing.
+    #[arg(long)]
+    render: bool,
+    /// With --render: file of values for helm. Repeatable.
+    #[arg(long, value_name = "FILE", requires = "render")]
+    values: Vec<PathBuf>,
+    /// With --render: value for helm, KEY=VALUE. Repeatable.
+    #[arg(long, value_name = "KEY=VALUE", requires = "render")]
+    set: Vec<String>,
+    /// With --render: name of the release for helm [default: release-name]
+    #[arg(long, value_name = "NAME", requires = "render")]
+    release_name: Option<String>,
     #[command(flatten)]
-    deciding: deciding::Flags,
+    world: super::world::Flags,
 }
 
 pub(super) fn run(flags: Flags) -> ExitCode {
@@ -112,76 +112,54 @@ fn write_all(report: &Report, outputs: &Outputs, view: View) -> bool {
 }
 
 fn report(flags: Flags) -> anyhow::Result<Report> {
-    let (settings, ignored) = flags.deciding.settings(flags.mode).map_err(anyhow::Error::msg)?;
-    for flag in ignored {
-        super::complain(&format!("{flag} has no effect"));
-    }
-    let at = Moment(flags.at.unwrap_or_else(Timestamp::now).as_second());
-    let index = settings.index(Some(at));
-    let namespace = match flags.personas.as_slice() {
-        [] => from_cluster(&flags.cluster, &index, flags.namespace.as_deref())?,
-        paths => {
-            from_files(paths, &index)?;
-            flags.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
-        }
-    };
+    let World {
+        deciding,
+        index,
+        namespace,
+        at,
+    } = flags.world.gather(flags.mode)?;
+    let options = flags.render.then(|| Options {
+        namespace: namespace.clone(),
+        release_name: flags.release_name,
+        values: flags.values,
+        sets: flags.set,
+    });
+    let options = options.as_ref();
     let place = flags.old.as_deref().map(OldPlace::of);
-    let old = place.map(|place| OldObjects::read(&place, &flags.paths, &namespace));
+    let old = place.map(|place| OldObjects::read(&place, &flags.paths, &namespace, options));
     let old = old.transpose().map_err(anyhow::Error::msg)?;
     for note in old.iter().flat_map(|old| &old.notes) {
         super::complain(note);
     }
-    let inputs = Inputs::of(&flags.paths, &flags.root);
+    let inputs = Inputs::rendering(&flags.paths, &flags.root, options);
     for note in &inputs.notes {
         super::complain(note);
     }
     let snapshot = index.load();
     let judge = Judge {
         index: &snapshot,
-        rulebook: settings.rulebook,
-        requires_label: settings.requires_label,
+        rulebook: deciding.rulebook,
+        requires_label: deciding.requires_label,
         at,
     };
     let reading = Reading {
         namespace,
         old: old.as_ref(),
     };
-    let report = check(&inputs, &judge, &reading);
+    let Outcome { report, namespaces } = check(&inputs, &judge, &reading);
+    let left_out: Vec<String> = namespaces
+        .into_iter()
+        .filter(|name| snapshot.is_left_out(name))
+        .collect();
+    if !left_out.is_empty() {
+        super::complain(&format!(
+            "the webhook is not called for {}, which has no label dorgu.io/validate: \"true\"; judged all the same",
+            left_out.join(", ")
+        ));
+    }
     Ok(Report {
         docs_url: flags.docs_url,
         fails_ungoverned: flags.fail_on_ungoverned,
         ..report
-    })
-}
-
-/// Reads the personas of files. One that cannot be read may be the one that governs.
-fn from_files(paths: &[PathBuf], index: &Index) -> anyhow::Result<()> {
-    let loaded = world::read(paths, index)?;
-    for warning in &loaded.warnings {
-        super::complain(&warning.to_string());
-    }
-    for problem in &loaded.problems {
-        super::complain(&problem.to_string());
-    }
-    match loaded.problems.len() {
-        0 => Ok(()),
-        count => anyhow::bail!("{count} problems in the personas, named above; correct them first"),
-    }
-}
-
-/// Reads those of the cluster, and returns the namespace of objects that name none.
-fn from_cluster(flags: &cluster::Flags, index: &Index, namespace: Option<&str>) -> anyhow::Result<String> {
-    cluster::block_on(async {
-        let cluster = flags.connect().await?;
-        let namespace = namespace.unwrap_or(&cluster.namespace).to_owned();
-        let listed = world::list(&cluster.client, index, &namespace).await;
-        let server = &cluster.server;
-        let notes = listed.map_err(|error| {
-            anyhow::anyhow!("the personas of {server} cannot be read: {error}; --personas PATH takes those of files")
-        })?;
-        for note in notes {
-            super::complain(&note);
-        }
-        Ok(namespace)
     })
 }

@@ -1,7 +1,8 @@
 //! The command line: one variant a command, one file a command.
 //!
-//! Exit codes: usage errors 2 everywhere; `doctor` and `check` otherwise 0, 1 for findings, 2 for failures; `serve`, `crd`,
-//! `manifests`, `explain`, `persona` and `version` otherwise 0 or 1.
+//! Exit codes: usage errors 2 everywhere; `doctor`, `check`, `fix` and `test` otherwise 0, 1 for findings, 2 for failures;
+//! `persona` one for each cause of a failure (`persona::failure`); `serve`, `crd`, `manifests`, `explain` and `version` otherwise
+//! 0 or 1.
 
 mod check;
 mod cluster;
@@ -10,11 +11,14 @@ mod crd;
 mod deciding;
 mod doctor;
 mod explain;
+mod fix;
 mod go_flags;
 mod manifests;
 mod persona;
 mod serve;
+mod test;
 mod values;
+mod world;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -67,18 +71,28 @@ enum Command {
                             read."
     )]
     Check(Box<check::Flags>),
+    /// Run suites, which say what personas find about Deployments.
+    #[command(
+        after_help = "Exit codes: 0 all tests passed, 1 one failed, 2 wrong usage, or something could not be read."
+    )]
+    Test(Box<test::Flags>),
+    /// Change manifests so that no error is found in them; all else in them stays as it is.
+    #[command(
+        after_help = "Exit codes: 0 no error is left, 1 one is, or a file must be changed by hand, 2 wrong usage, or \
+                            something could not be read."
+    )]
+    Fix(Box<fix::Flags>),
     /// Explain a rule: what it checks, why, how to fix it, with examples. Without a rule, list all.
     #[command(after_help = WRITES)]
     Explain(explain::Flags),
+    /// Work with ApplicationPersonas, in files and in a cluster.
+    Persona(persona::Flags),
     /// Print a script that completes commands and flags in a shell.
     #[command(after_help = WRITES)]
     Completion(completion::Flags),
     /// Print a manual page, for `man -l -`.
     #[command(after_help = WRITES)]
     Man(completion::ManFlags),
-    /// Commands about single ApplicationPersonas.
-    #[command(subcommand)]
-    Persona(persona::Command),
     /// Print the version.
     #[command(after_help = WRITES)]
     Version,
@@ -148,12 +162,19 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, parts: &'static [Entr
         Command::Manifests(flags) => manifests::run(&flags),
         Command::Doctor(flags) => return doctor::run(&flags),
         Command::Check(flags) => return check::run(*flags),
+        Command::Test(flags) => return test::run(*flags),
+        Command::Fix(flags) => return fix::run(*flags),
         Command::Explain(flags) => explain::run(&flags),
+        Command::Persona(flags) => return persona::run(&flags),
         Command::Completion(flags) => completion::run(&flags),
         Command::Man(flags) => completion::man(&flags),
-        Command::Persona(command) => persona::run(&command),
         Command::Version => print(&format!("dorgu {}\n", env!("CARGO_PKG_VERSION"))),
     };
+    ended(outcome)
+}
+
+/// The exit code of a command that has only two. The error is printed.
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

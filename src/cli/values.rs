@@ -6,7 +6,6 @@ use crate::api::names::dns_label;
 use crate::policy::exception::MaxLength;
 use crate::policy::image::Reference;
 use crate::policy::{Matching, Rule};
-use crate::runtime::flags::duration;
 use crate::server::address::{BadAddress, BindAddress};
 
 /// An address to listen on.
@@ -23,6 +22,12 @@ pub(super) fn own_namespace(text: &str) -> Result<String, String> {
             "it is Kubernetes' own, and what is printed would put restricted Pod Security on it; choose another";
         return Err(reason.to_owned());
     }
+    Ok(text.to_owned())
+}
+
+/// A namespace.
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    dns_label(text)?;
     Ok(text.to_owned())
 }
 
@@ -48,17 +53,7 @@ pub(super) fn page(text: &str) -> Result<String, String> {
 
 /// How long an exception may last.
 pub(super) fn days(text: &str) -> Result<MaxLength, String> {
-    const DAY: i64 = 24 * 60 * 60;
-    let seconds = match text.strip_suffix('d') {
-        Some(days) => days.parse::<u16>().ok().map(|days| i64::from(days) * DAY),
-        None => duration(text)
-            .ok()
-            .and_then(|length| i64::try_from(length.as_secs()).ok()),
-    };
-    seconds
-        .filter(|seconds| *seconds > 0)
-        .map(MaxLength)
-        .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
+    crate::world::exception_max(text)
 }
 
 /// A rule.
@@ -124,11 +119,33 @@ words!(fail_on -> crate::report::FailOn {
     "warning" => crate::report::FailOn::Warning,
     "never" => crate::report::FailOn::Never,
 });
+words!(test_format -> crate::suite::Format {
+    "table" => crate::suite::Format::Table,
+    "json" => crate::suite::Format::Json,
+    "junit" => crate::suite::Format::Junit,
+});
 words!(log_format -> crate::telemetry::LogFormat {
     "auto" => crate::telemetry::LogFormat::Auto,
     "json" => crate::telemetry::LogFormat::Json,
     "text" => crate::telemetry::LogFormat::Text,
 });
+words!(simulation -> SimulationFormat {
+    "table" => SimulationFormat::Table,
+    "json" => SimulationFormat::Json,
+    "yaml" => SimulationFormat::Yaml,
+});
+
+/// The output format of `persona simulate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SimulationFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
 words!(report -> ReportFormat {
     "text" => ReportFormat::Text,
     "json" => ReportFormat::Json,

@@ -24,7 +24,7 @@ pub use finding::{Finding, Severity};
 pub use report::{Line, Report, Status};
 pub use rights::Right;
 pub use run::{Examination, run};
-pub use setup::{Setup, Wanted};
+pub use setup::{Arguments, Setup, Wanted};
 
 #[cfg(test)]
 mod tests;

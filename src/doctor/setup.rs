@@ -48,6 +48,10 @@ pub struct Setup {
     pub requires_label: bool,
     /// The levels that its flags require.
     pub platform: PlatformRules,
+    /// The namespace whose default personas also govern others.
+    pub default_personas_namespace: Option<String>,
+    /// `--exception-max`, as it was given.
+    pub exception_max: Option<String>,
     /// Whether the webhook is served.
     pub webhook: bool,
     /// Whether a Lease elects the writer.
@@ -60,6 +64,8 @@ pub struct Setup {
     pub rulebook: Rulebook,
     /// The parts of the process.
     pub parts: Vec<&'static About>,
+    /// The entries of the webhook configuration whose part is switched off by a flag.
+    pub switched_off: Vec<&'static str>,
 }
 
 impl Setup {
@@ -111,6 +117,8 @@ impl Setup {
                     .or_else(|| arguments.switch("require-label"))
                     .unwrap_or(false),
             platform: platform(&arguments),
+            default_personas_namespace: told("default-personas-namespace"),
+            exception_max: told("exception-max"),
             webhook: arguments.switch("enable-webhook").unwrap_or(!seen),
             elects: arguments.switch("leader-elect").unwrap_or(!seen),
             reviews_tokens: metrics && arguments.switch("metrics-secure").unwrap_or(true),
@@ -124,8 +132,20 @@ impl Setup {
             },
             namespace: wanted.namespace.clone(),
             name: wanted.name.clone(),
+            switched_off: parts
+                .iter()
+                .flat_map(|part| part.admission)
+                .filter(|admission| !admission.switch.is_empty() && arguments.switch(admission.switch) == Some(false))
+                .map(|admission| admission.webhook)
+                .collect(),
             parts: parts.to_vec(),
         }
+    }
+
+    /// Whether a part serves the entry of this name, and not the webhook for workloads.
+    pub(super) fn is_of_a_part(&self, entry: &str) -> bool {
+        let mut admission = self.parts.iter().flat_map(|part| part.admission);
+        admission.any(|admission| admission.webhook == entry)
     }
 
     /// The names of an installation that is made now.
@@ -142,13 +162,20 @@ impl Setup {
 }
 
 /// Command line and environment of the process, from its container.
-#[derive(Default)]
-struct Arguments {
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
     words: Vec<String>,
     environment: Vec<(String, String)>,
 }
 
 impl Arguments {
+    /// Those of the Deployment's container.
+    pub fn of_deployment(deployment: &Deployment) -> Arguments {
+        let spec = deployment.spec.as_ref();
+        let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+        pod.map(|pod| Arguments::of(&pod.containers)).unwrap_or_default()
+    }
+
     fn of(containers: &[Container]) -> Arguments {
         let words = |container: &Container| {
             let command = container.command.iter().chain(&container.args).flatten();
@@ -167,12 +194,12 @@ impl Arguments {
 
     /// The value of a flag: with one dash or two, `--flag=value` or `--flag value`. The last one counts; one that is absent is
     /// read from the environment.
-    fn value(&self, flag: &str) -> Option<String> {
+    pub fn value(&self, flag: &str) -> Option<String> {
         self.given(flag).next_back().or_else(|| self.variable(flag))
     }
 
     /// The values of a flag that is repeatable, and that takes several with commas between them.
-    fn values(&self, flag: &str) -> Vec<String> {
+    pub fn values(&self, flag: &str) -> Vec<String> {
         let mut given: Vec<String> = self.given(flag).collect();
         if given.is_empty() {
             given.extend(self.variable(flag));
@@ -190,7 +217,7 @@ impl Arguments {
     }
 
     /// The value of a flag that needs none.
-    fn switch(&self, flag: &str) -> Option<bool> {
+    pub fn switch(&self, flag: &str) -> Option<bool> {
         let given = self.words.iter().filter_map(|word| named(word, flag)).next_back();
         let given = given.map(|value| value.unwrap_or("true").to_owned());
         given.or_else(|| self.variable(flag)).map(|value| value == "true")

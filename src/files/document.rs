@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::FileProblem;
 use super::serving::{Object, Served, Thing};
+use super::{FileProblem, SUITE_KIND};
 use crate::api::{API_VERSION, ApplicationPersona, ClusterPersona, GROUP, PersonaException};
 use crate::manifest::{self, Content, Node};
 use crate::policy::level::NotSettable;
@@ -41,6 +41,26 @@ pub(super) fn load(file: &Path, text: &str, kinds: &Kinds, namespace: &str) -> C
     loading.contents
 }
 
+/// Reads objects that stand in a file of another kind. There is nothing to skip among them.
+pub(super) fn load_nodes(file: &Path, objects: &[&Node], kinds: &Kinds, namespace: &str) -> Contents {
+    let mut loading = Loading {
+        file,
+        kinds,
+        namespace,
+        contents: Contents::default(),
+    };
+    for object in objects {
+        let before = loading.contents.skipped;
+        loading.document(object);
+        if loading.contents.skipped > before {
+            let kind = object.text("kind").unwrap_or_default();
+            let reason = format!("{kind:?} is no persona, exception, ClusterPersona or Namespace");
+            loading.problem(object.place.line(), reason);
+        }
+    }
+    loading.contents
+}
+
 struct Loading<'a> {
     file: &'a Path,
     kinds: &'a Kinds,
@@ -62,6 +82,7 @@ impl Loading<'_> {
             (API_VERSION, "ApplicationPersona" | "ClusterPersona" | "PersonaException") => {
                 self.persona(node, api_version, kind);
             }
+            (API_VERSION, SUITE_KIND) => self.skip(node, "suites are read by dorgu test"),
             _ if api_version.split('/').next() == Some(GROUP) => {
                 let reason = format!(
                     "{kind:?} of {api_version:?} is no kind of ours; {API_VERSION} has ApplicationPersona, \

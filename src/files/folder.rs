@@ -12,8 +12,9 @@ use super::rest::{self, Arrivals, Changing, REST};
 use super::serving::{Known, Named};
 use super::state::{FileState, Reading};
 use super::walk::{self, Found, Walk};
-use super::{FileProblem, FolderError, Loaded};
+use super::{DEFAULT_NAMESPACE, FileProblem, FolderError, Loaded, document};
 use crate::api;
+use crate::manifest::Node;
 use crate::policy::quantity::Quantity;
 use crate::schema::Kinds;
 
@@ -25,6 +26,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Folder {
     roots: Vec<PathBuf>,
     kinds: Kinds,
+    /// The namespace of an object that names none.
+    namespace: String,
+    /// Objects that are not read from the folders.
+    beside: Vec<(PathBuf, FileState)>,
     files: HashMap<PathBuf, FileState>,
     /// Fingerprint of the last result; `None` before the first.
     last: Option<u64>,
@@ -84,10 +89,27 @@ impl Folder {
         Ok(Self {
             roots: roots.to_vec(),
             kinds,
+            namespace: DEFAULT_NAMESPACE.to_owned(),
+            beside: Vec::new(),
             files: HashMap::new(),
             last: None,
             most: walk::MAX_ENTRIES,
         })
+    }
+
+    /// The same, where an object that names no namespace is in this one.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        Folder {
+            namespace: namespace.to_owned(),
+            ..self
+        }
+    }
+
+    /// Adds objects that stand in a file of another kind. They come before those of the folders.
+    pub fn add(&mut self, file: &Path, objects: &[&Node]) {
+        let contents = document::load_nodes(file, objects, &self.kinds, &self.namespace);
+        self.beside.push((file.to_owned(), FileState::given(contents)));
     }
 
     pub(super) fn walk(&self) -> Walk {
@@ -306,7 +328,7 @@ impl Folder {
             Changing::record(&mut state.changing, Some(stamp.look), false, at.now);
             return Reading::Same;
         }
-        state.take(file, &bytes, stamp, &self.kinds)
+        state.take(file, &bytes, stamp, (&self.kinds, &self.namespace))
     }
 
     fn states(&self, files: &[PathBuf]) -> Vec<(&PathBuf, &FileState)> {
@@ -323,8 +345,9 @@ impl Folder {
         };
         let (here, gone) = (self.states(order), self.states(gone));
         let all = || {
-            here.iter()
-                .map(|(file, state)| (*file, *state, false))
+            let beside = self.beside.iter().map(|(file, state)| (file, state, false));
+            beside
+                .chain(here.iter().map(|(file, state)| (*file, *state, false)))
                 .chain(gone.iter().map(|(file, state)| (*file, *state, true)))
         };
         let count = all().map(|(_, state, _)| state.serving.len()).sum();

@@ -36,6 +36,9 @@ pub use watch::{Watch, watch};
 /// Namespace of an object that names none, as with `kubectl`.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
+/// The kind of the documents that `dorgu test` reads. They may stand beside personas, which they test, and are in no cluster.
+pub const SUITE_KIND: &str = "PersonaTest";
+
 /// The content of all files together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Loaded {

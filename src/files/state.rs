@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use super::FileProblem;
 use super::document::{self, Contents};
 use super::rest::{Changing, Stamp};
 use super::serving::{Known, Thing};
-use super::{DEFAULT_NAMESPACE, FileProblem};
 use crate::schema::Kinds;
 
 /// One file between two reads.
@@ -40,8 +40,21 @@ pub(super) enum Reading {
 }
 
 impl FileState {
+    /// A file whose contents are not read from disk.
+    pub(super) fn given(contents: Contents) -> FileState {
+        let mut state = FileState::default();
+        state.replace(contents);
+        state
+    }
+
     /// Parses the file's current bytes.
-    pub(super) fn take(&mut self, file: &Path, bytes: &[u8], stamp: Stamp, kinds: &Kinds) -> Reading {
+    pub(super) fn take(
+        &mut self,
+        file: &Path,
+        bytes: &[u8],
+        stamp: Stamp,
+        (kinds, namespace): (&Kinds, &str),
+    ) -> Reading {
         self.look = stamp.look;
         self.changing = None;
         let digest = <[u8; 32]>::try_from(digest(&SHA256, bytes).as_ref()).ok();
@@ -50,7 +63,7 @@ impl FileState {
         }
         self.digest = digest;
         let contents = match std::str::from_utf8(bytes) {
-            Ok(text) => document::load(file, text, kinds, DEFAULT_NAMESPACE),
+            Ok(text) => document::load(file, text, kinds, namespace),
             Err(error) => {
                 let line = 1 + bytes[..error.valid_up_to()]
                     .iter()

@@ -135,6 +135,45 @@ fn documents_of_every_kind_in_one_file_find_their_place() {
 }
 
 #[test]
+fn a_suite_beside_personas_is_passed_by() {
+    let files = Files::new();
+    files.write("a.yaml", &persona("a", ""));
+    files.write(
+        "test.yaml",
+        "apiVersion: dorgu.io/v1\nkind: PersonaTest\nmetadata: {name: a}\n",
+    );
+    let loaded = files.load();
+    assert_eq!(files.say(&loaded.problems), [""; 0]);
+    assert_eq!((names(&loaded).len(), loaded.skipped), (1, 1));
+}
+
+#[test]
+fn objects_beside_those_of_folders_share_their_namespace_and_their_names() {
+    let files = Files::new();
+    files.write("b.yaml", &persona("b", ""));
+    let text = [
+        persona("a", ""),
+        persona("b", ""),
+        "kind: Deployment\napiVersion: apps/v1\n".to_owned(),
+    ]
+    .join("---\n");
+    let documents = crate::manifest::read(&text).documents;
+    let mut folder = files.open().in_namespace("shop");
+    let file = files.path("suite.yaml");
+    folder.add(&file, &documents.iter().collect::<Vec<_>>());
+    let loaded = folder.reload();
+    assert_eq!(names(&loaded), ["shop/a", "shop/b"]);
+    assert_eq!(
+        files.say(&loaded.problems),
+        [
+            "./suite.yaml:19: \"Deployment\" is no persona, exception, ClusterPersona or Namespace",
+            "./b.yaml:1: ApplicationPersona shop/b is already defined at ./suite.yaml:10, which is the one that serves; \
+             remove one of them"
+        ]
+    );
+}
+
+#[test]
 fn personas_are_defaulted_and_pruned_with_a_warning_at_its_line() {
     let files = Files::new();
     files.write("a.yaml", &persona("a", "policies: {security: {}}\ncolour: red"));

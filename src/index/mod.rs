@@ -14,6 +14,7 @@ mod entries;
 pub mod fingerprint;
 mod governing;
 mod granted;
+mod proposed;
 mod shared;
 mod snapshot;
 mod table;
@@ -227,9 +228,7 @@ impl Index {
                     return;
                 };
                 affected.persona(now, Some(&before.persona));
-                now.release(&before.persona);
-                now.tally.take(&before);
-                now.personas.remove(&namespace, &name, "");
+                now.remove_persona(&before);
             }),
             Change::Replace { objects, kept } => {
                 // The new table is built outside the lock. Only the swap needs the writers' turn, and this kind has no other

@@ -115,6 +115,12 @@ impl Snapshot {
         Personas::compiled(list, shared.map(|shared| &shared.strictest))
     }
 
+    /// Whether a namespace is known, and the webhook is not called for it.
+    pub fn is_left_out(&self, namespace: &str) -> bool {
+        self.namespace(namespace)
+            .is_some_and(|namespace| !namespace.is_opted_in)
+    }
+
     pub(super) fn is_opted_in(&self, namespace: &str) -> bool {
         self.namespace(namespace).is_some_and(|namespace| namespace.is_opted_in)
     }
@@ -215,6 +221,14 @@ impl Snapshot {
         }
         self.governors.remove(&persona.namespace, &persona.app, &persona.name);
         self.share(&persona.namespace, &persona.app);
+    }
+
+    /// Removes a persona that is here.
+    pub(super) fn remove_persona(&mut self, stored: &StoredPersona) {
+        self.release(&stored.persona);
+        self.tally.take(stored);
+        let (namespace, name) = stored.key();
+        self.personas.remove(namespace, name, "");
     }
 
     fn share(&mut self, namespace: &str, app: &str) {

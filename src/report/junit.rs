@@ -156,7 +156,7 @@ fn put(text: &mut String, part: std::fmt::Arguments<'_>) {
 }
 
 /// For text and for attributes. What XML cannot hold at all was replaced before.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {

@@ -23,9 +23,11 @@ use serde::Serialize;
 
 use crate::policy::{Rule, Severity};
 pub use format::{Format, RenderError, Rendered, View, render, step_summary};
+pub(crate) use junit::escape as xml;
 pub use location::{Edit, Location, Position};
 pub use outputs::{Output, Outputs};
 pub use summary::Summary;
+pub(crate) use words::clean;
 pub use write::{Written, write};
 
 /// What was found in some manifests.

@@ -1,8 +1,8 @@
-//! For a terminal: columns as kubectl aligns them.
+//! For a terminal: columns as kubectl aligns them. Problems are not in them: they are on standard error.
 
 use std::fmt::Write as _;
 
-use super::words::{clean, fix, fix_line, help, message, name, object, place, problem_place};
+use super::words::{clean, fix, fix_line, help, message, name, object, place};
 use super::{Report, View};
 
 /// A row for each finding, with fix and help below it.
@@ -18,11 +18,6 @@ pub(super) fn rows(report: &Report, view: View) -> String {
             vec![place(finding), severity, rule, object(finding), message(finding)],
             below,
         );
-    }
-    for problem in &report.problems {
-        let (none, reason) = (String::from("-"), clean(&problem.reason).into_owned());
-        let row = vec![problem_place(problem), "problem".to_owned(), none.clone(), none, reason];
-        table.add(row, Vec::new());
     }
     table.text(&summary(report, view))
 }
@@ -61,12 +56,6 @@ pub(super) fn wide(report: &Report, view: View) -> String {
             or_dash(&fix_line(finding)),
             help(report, finding.rule),
         ];
-        table.add(row, Vec::new());
-    }
-    for problem in &report.problems {
-        let mut row = vec!["-".to_owned(); table.widths.len()];
-        row.splice(..2, [problem_place(problem), "problem".to_owned()]);
-        row.splice(7..8, [clean(&problem.reason).into_owned()]);
         table.add(row, Vec::new());
     }
     table.text(&summary(report, view))

@@ -7,7 +7,7 @@ use super::{ObjectName, Problem, Report, ReportedFinding, Standing};
 use crate::policy::Rule;
 
 /// The text on one line, without what a terminal or a page takes for a command: other characters are replaced by `\u{…}`.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
     }

@@ -1,8 +1,8 @@
 //! Lists the parts of the process. A part is a component beside the webhook, with a declaration ([`About`]: its kinds,
 //! rights, metrics, flags) and with what it contributes when it runs ([`Part`]: tasks, watches, checks, collectors).
 //!
-//! [`ALL`] has four entries: the certificates, and the status of ApplicationPersonas, of PersonaExceptions and of
-//! ClusterPersonas. An entry is a few lines: the declaration, and a function that builds the part or leaves it out by configuration. `serve`
+//! [`ALL`] has five entries: the certificates, the status of ApplicationPersonas, of PersonaExceptions and of ClusterPersonas,
+//! and the webhook for ApplicationPersonas. An entry is a few lines: the declaration, and a function that builds the part or leaves it out by configuration. `serve`
 //! runs the parts and lists their metrics; the commands of `cli` read the declarations.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::controllers::persona::Trigger;
 use crate::controllers::{cluster, exception, persona, reconciler};
 use crate::index::Index;
 use crate::k8s::pod_name;
+use crate::persona_webhook;
 use crate::policy::RuleSet;
 use crate::runtime::{About, Part};
 use crate::telemetry::Exposition;
@@ -48,6 +49,10 @@ pub const ALL: &[Entry] = &[
         about: &cluster::ABOUT,
         build: clusters,
     },
+    Entry {
+        about: &persona_webhook::ABOUT,
+        build: persona_reviews,
+    },
 ];
 
 /// What all parts declare.
@@ -61,6 +66,9 @@ pub enum PartError {
     /// Its flags were parsed and cannot be read: its struct of flags needs one that [`About::flags`] does not require.
     #[error("its flags cannot be read ({})", one_line(.0))]
     Flags(#[source] clap::Error),
+    /// The system denies its thread.
+    #[error("its thread cannot be started")]
+    Thread(#[source] std::io::Error),
 }
 
 /// What a part is built from.
@@ -180,6 +188,19 @@ fn clusters(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartErr
         surroundings.counted(),
         flags.options(),
     )))
+}
+
+/// Only in front of a cluster's API server: files hold no Deployments that could change verdict.
+fn persona_reviews(surroundings: &mut Surroundings<'_>) -> Result<Option<Part>, PartError> {
+    let config = surroundings.config;
+    let is_on = surroundings.flags::<persona_webhook::Flags>()?.is_on();
+    if !(is_on && surroundings.has_cluster() && config.serving.is_some()) {
+        return Ok(None);
+    }
+    let metrics = surroundings.exposition.with(persona_webhook::Metrics::register);
+    let index = Arc::clone(surroundings.index);
+    let part = persona_webhook::part(index, config.rulebook, config.requires_label, metrics);
+    part.map(Some).map_err(PartError::Thread)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::runtime::About;
 const DECLARED: Admission = Admission {
     webhook: "validate-configmap.dorgu.io",
     path: "/validate-configmap",
+    switch: "",
     entry: |_| panic!("no installation is written"),
 };
 

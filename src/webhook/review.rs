@@ -34,7 +34,8 @@ pub enum Version {
 }
 
 impl Version {
-    fn read(text: &str) -> Option<Version> {
+    /// The version of this `apiVersion`.
+    pub fn read(text: &str) -> Option<Version> {
         match text {
             "admission.k8s.io/v1" => Some(Version::V1),
             "admission.k8s.io/v1beta1" => Some(Version::V1Beta1),

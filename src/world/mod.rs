@@ -7,6 +7,7 @@ mod files;
 use crate::index::{Clock, Index};
 use crate::policy::exception::MaxLength;
 use crate::policy::{Matching, Moment, PlatformRules, Rulebook};
+use crate::runtime::flags::duration;
 
 pub use cluster::list;
 pub use files::{fill, read};
@@ -26,6 +27,24 @@ pub struct Deciding {
     pub default_personas_namespace: Option<String>,
     /// How long an exception may last (flag `--exception-max`).
     pub exception_max: MaxLength,
+}
+
+/// Reads how long an exception may last: days (90d) or a duration.
+///
+/// # Errors
+/// It is none of both.
+pub fn exception_max(text: &str) -> Result<MaxLength, String> {
+    const DAY: i64 = 24 * 60 * 60;
+    let seconds = match text.strip_suffix('d') {
+        Some(days) => days.parse::<u16>().ok().map(|days| i64::from(days) * DAY),
+        None => duration(text)
+            .ok()
+            .and_then(|length| i64::try_from(length.as_secs()).ok()),
+    };
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(MaxLength)
+        .ok_or_else(|| "it is not a length of time, such as 90d or 12h".to_owned())
 }
 
 impl Deciding {

@@ -140,6 +140,18 @@ proptest! {
     }
 
     #[test]
+    fn edits_of_any_yaml_are_rejected_or_right(choices in prop::collection::vec(any::<u8>(), 16), text in "\u{feff}?([a-c:#&*!<>{}\\[\\],?|\"' \t\n\r%+-]|- |: |\n  |é){0,60}") {
+        bodies::edits(&[&choices[..], text.as_bytes()].concat());
+    }
+
+    #[test]
+    fn a_damaged_manifest_is_edited_right_or_not_at_all(seed in any::<prop::sample::Index>(), choices in prop::collection::vec(any::<u8>(), 16), damage in damage()) {
+        let seeds = seeds::of("edits");
+        let text = seeds[seed.index(seeds.len())][16..].to_vec();
+        bodies::edits(&[choices, damaged(text, damage)].concat());
+    }
+
+    #[test]
     fn a_damaged_object_of_a_watch_is_kept_or_named(variant in 0..4_usize, damage in damage()) {
         let review = payloads::review(payloads::SHAPES[0], payloads::VARIANTS[variant], 1);
         let review: serde_json::Value = serde_json::from_str(&review).expect("JSON");
@@ -153,7 +165,7 @@ type Body = fn(&[u8]);
 /// The corpus, the manifests, and whatever the fuzzer has found: the floor says that they were read at all.
 #[test]
 fn what_the_fuzzer_starts_from_holds() {
-    let targets: [(&str, Body, usize); 11] = [
+    let targets: [(&str, Body, usize); 12] = [
         ("review", bodies::review, 300),
         ("reply", bodies::reply, 300),
         ("invented", bodies::invented, 2),
@@ -163,6 +175,7 @@ fn what_the_fuzzer_starts_from_holds() {
         ("remedy", bodies::remedy, 2),
         ("persona_file", bodies::persona_file, 5),
         ("places", bodies::places, 5),
+        ("edits", bodies::edits, 40),
         ("watched", bodies::watched, 300),
         ("certificate", bodies::certificate, 2),
     ];

@@ -86,6 +86,12 @@ fn custom_resource_definitions_are_current() {
 }
 
 #[test]
+fn the_schema_of_suites_is_current() {
+    let schema = serde_json::to_string_pretty(&dorgu::suite::schema()).unwrap() + "\n";
+    assert_text_is_current("docs/schemas/persona-test.json", &schema);
+}
+
+#[test]
 fn manifests_are_current() {
     let objects = dorgu::install::Installation::of(dorgu::serve::parts::declared()).objects();
     let files = objects.folder().unwrap();

@@ -20,6 +20,8 @@ mod certs;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
@@ -31,6 +33,8 @@ mod documented;
 mod endurance;
 #[cfg(test)]
 mod file_mode;
+#[cfg(test)]
+mod fix;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
@@ -50,6 +54,8 @@ mod oracle;
 #[cfg(test)]
 mod part;
 #[cfg(test)]
+mod persona;
+#[cfg(test)]
 mod personas_like_the_api_server;
 #[cfg(test)]
 mod placed;
@@ -61,6 +67,8 @@ mod recorded;
 mod secured_metrics;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod suites;
 #[cfg(test)]
 mod watched;
 #[cfg(test)]

@@ -55,6 +55,7 @@ static ABOUT: About = About {
     admission: &[Admission {
         webhook: "validate-configmap.dorgu.io",
         path: "/validate-configmap",
+        switch: "",
         entry,
     }],
     flags: TestFlags::augment_args,
@@ -192,7 +193,12 @@ fn a_declared_part_is_in_manifests_rights_and_reference() {
         .filter_map(|entry| entry.client_config.service.as_ref()?.path.as_deref());
     assert_eq!(
         paths.collect::<Vec<_>>(),
-        ["/validate-deployment", "/validate-deployment", "/validate-configmap"]
+        [
+            "/validate-deployment",
+            "/validate-deployment",
+            "/validate-persona",
+            "/validate-configmap"
+        ]
     );
     let sections = sections(with_the_part());
     let tests = sections

@@ -28,6 +28,9 @@
 {{- if ne .shutdownDelay "10s" }}
 {{- $args = append $args (printf "--shutdown-delay=%s" .shutdownDelay) }}
 {{- end }}
+{{- if not .personas.enabled }}
+{{- $args = append $args "--persona-webhook=false" }}
+{{- end }}
 {{- if .clientVerification.enabled }}
 {{- $args = append $args (printf "--client-ca-file=/etc/dorgu/client-ca/%s" .clientVerification.key) }}
 {{- range .clientVerification.allowedNames }}

@@ -7,6 +7,18 @@ sideEffects: None
 failurePolicy: {{ .Values.webhook.failurePolicy }}
 matchPolicy: Equivalent
 timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+{{ include "dorgu.clientConfig" (list . "/validate-deployment") }}
+namespaceSelector:
+  {{- with $selector.matchLabels }}
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  matchExpressions:
+  {{- toYaml (append ($selector.matchExpressions | default list) $never) | nindent 2 }}
+{{- end }}
+{{- /* How API servers reach a path of the process: (list . PATH). */}}
+{{- define "dorgu.clientConfig" -}}
+{{- with index . 0 -}}
 clientConfig:
   # Without a caBundle: the process keeps it, as a field manager of its own.
   {{- with .Values.webhook.caBundle }}
@@ -15,13 +27,7 @@ clientConfig:
   service:
     name: {{ include "dorgu.named" (list . "webhook") }}
     namespace: {{ .Release.Namespace }}
-    path: /validate-deployment
+    path: {{ index $ 1 }}
     port: 443
-namespaceSelector:
-  {{- with $selector.matchLabels }}
-  matchLabels:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  matchExpressions:
-  {{- toYaml (append ($selector.matchExpressions | default list) $never) | nindent 2 }}
+{{- end }}
 {{- end }}

@@ -10,6 +10,10 @@ pub const WEBHOOK: &str = "validate-deployment.dorgu.io";
 pub const SCALE_WEBHOOK: &str = "validate-scale.dorgu.io";
 /// The path to which API servers send reviews.
 pub const WEBHOOK_PATH: &str = "/validate-deployment";
+/// The entry for ApplicationPersonas, whose answers are warnings alone.
+pub const PERSONA_WEBHOOK: &str = "validate-persona.dorgu.io";
+/// The path to which API servers send reviews of ApplicationPersonas.
+pub const PERSONA_WEBHOOK_PATH: &str = "/validate-persona";
 /// The Lease of the election. The Go operator uses the same, so that it and we never write at the same time.
 pub const LEASE: &str = "48ec518d.dorgu.io";
 /// Field manager of the status of our kinds, and of events.

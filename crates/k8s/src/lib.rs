@@ -13,10 +13,12 @@ mod decode;
 mod error;
 mod events;
 mod lease;
+mod missing_right;
 mod object;
 mod queue;
 mod resource;
 mod server;
+mod server_apply;
 mod state;
 mod status;
 pub mod time;
@@ -32,10 +34,14 @@ pub use error::{CallError, Failure, Panicked, catch_panic};
 pub use events::{EventRecorder, Notice, Regarding, Reporter};
 pub use kube::Client;
 pub use lease::{Election, Leadership, LeaseName, Timings, election, identity, pod_name};
-pub use object::{Skipped, Verdict, apply, create, dry_run_create, get, list, list_each, list_each_in, merge, read};
+pub use missing_right::MissingRight;
+pub use object::{
+    Skipped, Verdict, apply, create, dry_run_create, find, get, list, list_each, list_each_in, merge, read,
+};
 pub use queue::{Queue, Reconciled};
 pub use resource::{Followed, Name, Resource, Scope, discover};
 pub use server::{ServerInfo, can, raw_text, server_info, version};
+pub use server_apply::{ApplyError, Conflict, ServerApply};
 pub use state::WatchState;
 pub use status::{Current, Outcome, write_if_changed};
 pub use trouble::Trouble;

@@ -5,6 +5,7 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::api::{GetParams, ListParams, Patch, PatchParams, PostParams, Request};
 use kube::client::Body;
+use kube::core::Status;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,9 +22,17 @@ pub(super) async fn call<T: DeserializeOwned>(
     client: &Client,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<T, CallError> {
+    Ok(call_for_status(client, request).await??)
+}
+
+/// The same with an error status as the API server sent it.
+pub(super) async fn call_for_status<T: DeserializeOwned>(
+    client: &Client,
+    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<Result<T, kube::Error>, CallError> {
     let request = request.map_err(|error| CallError::malformed(&error))?;
     match tokio::time::timeout(ANSWER_TIMEOUT, client.request(request)).await {
-        Ok(answer) => Ok(answer?),
+        Ok(answer) => Ok(answer),
         Err(_) => Err(CallError::no_answer()),
     }
 }
@@ -51,7 +60,30 @@ pub async fn get<T: DeserializeOwned>(
     }
 }
 
-/// Reads the objects of one namespace with these labels (`key=value`; empty: all).
+/// Reads one object of a kind that has to exist; `None` when the object does not exist.
+///
+/// # Errors
+/// See [`CallError`]; 404 when the API server does not know the kind.
+pub async fn find<T: DeserializeOwned>(
+    client: &Client,
+    resource: &Resource,
+    name: &Name,
+) -> Result<Option<T>, CallError> {
+    let requests = Request::new(resource.collection(&name.namespace));
+    match call_for_status(client, requests.get(&name.name, &GetParams::default())).await? {
+        Ok(object) => Ok(Some(object)),
+        // Of an unknown kind the answer is no status object, and so names nothing.
+        Err(kube::Error::Api(status)) if status.code == 404 && names(&status, &name.name) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether an error status is about the object of that name.
+fn names(status: &Status, name: &str) -> bool {
+    status.details.as_ref().is_some_and(|details| details.name == name)
+}
+
+/// Reads the objects of one namespace (empty: of all) with these labels (`key=value`; empty: all).
 ///
 /// # Errors
 /// See [`CallError`].

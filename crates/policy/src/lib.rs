@@ -21,7 +21,7 @@ mod left;
 pub mod level;
 mod matching;
 pub mod mode;
-mod notes;
+pub mod notes;
 pub mod persona;
 mod place;
 mod power;

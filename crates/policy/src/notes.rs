@@ -8,7 +8,7 @@ use super::question::{Governed, Question};
 use super::rules::{RuleSet, Subject};
 
 /// About one persona: values that cannot be read, and an undefined mode.
-pub(super) fn of_persona<'a>(
+pub fn of_persona<'a>(
     persona: &'a Persona,
     set: RuleSet,
     subject: Subject,

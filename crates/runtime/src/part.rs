@@ -141,6 +141,8 @@ pub struct Admission {
     pub webhook: &'static str,
     /// Where API servers send their reviews.
     pub path: &'static str,
+    /// The flag of `dorgu serve` that switches it off as `--FLAG=false`; empty where it is always on.
+    pub switch: &'static str,
     /// Builds the entry from the address at which API servers reach the process.
     pub entry: fn(WebhookClientConfig) -> ValidatingWebhook,
 }

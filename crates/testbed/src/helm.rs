@@ -42,6 +42,11 @@ impl Helm {
         }
     }
 
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// As the cluster admin of this bed.
     pub fn on(self, bed: &Bed) -> Self {
         let home = bed.folder().join("helm");

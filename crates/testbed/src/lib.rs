@@ -366,6 +366,12 @@ fn folder(variable: &str) -> std::io::Result<Option<PathBuf>> {
     std::env::var_os(variable).map(std::path::absolute).transpose()
 }
 
+/// kubectl without a cluster, for a test that runs it by way of another program. `None` after a line that says why there is none;
+/// see [`skip`].
+pub fn kubectl_program() -> Option<PathBuf> {
+    Some(assets_for(Needs::ApiServer)?.path("kubectl"))
+}
+
 /// The top folder of this repository.
 pub fn repository() -> &'static Path {
     static TOP: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ use super::kubectl::Output;
 /// As users see it in a denial.
 const WEBHOOK: &str = "validate-deployment.dorgu.io";
 const SCALE_WEBHOOK: &str = "validate-scale.dorgu.io";
+const PERSONA_WEBHOOK: &str = "validate-persona.dorgu.io";
 /// One more entry, only in tests, by which a test knows that the API server has read the others.
 const MARKER: &str = "marker.bed.dorgu.io";
 /// A field that no object has. The API server names it in its denial.
@@ -31,6 +32,8 @@ pub struct Registration {
     pub match_label: bool,
     /// How long the API server waits for a verdict. After that it admits.
     pub timeout_seconds: u8,
+    /// Send ApplicationPersonas, too: only a process with a cluster answers those.
+    pub personas: bool,
 }
 
 impl Registration {
@@ -42,6 +45,7 @@ impl Registration {
             ca_pem: dorgu.ca_pem(),
             match_label: true,
             timeout_seconds: 3,
+            personas: false,
         }
     }
 
@@ -57,12 +61,24 @@ impl Registration {
             let labelled = json!({ "key": "app.kubernetes.io/name", "operator": "Exists" });
             workloads["objectSelector"] = json!({ "matchExpressions": [labelled] });
         }
+        let mut webhooks = vec![workloads, self.entry(SCALE_WEBHOOK, "deployments/scale", &["UPDATE"])];
+        webhooks.extend(self.personas.then(|| self.persona_entry()));
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingWebhookConfiguration",
             "metadata": { "name": self.name() },
-            "webhooks": [workloads, self.entry(SCALE_WEBHOOK, "deployments/scale", &["UPDATE"])],
+            "webhooks": webhooks,
         })
+    }
+
+    /// As users register it, but for this one namespace, which need not have opted in.
+    fn persona_entry(&self) -> Value {
+        let mut entry = self.entry(PERSONA_WEBHOOK, "applicationpersonas", &["CREATE", "UPDATE"]);
+        entry["rules"][0]["apiGroups"] = json!(["dorgu.io"]);
+        entry["timeoutSeconds"] = json!(1);
+        entry["clientConfig"]["url"] = json!(self.url.replace("/validate-deployment", "/validate-persona"));
+        entry["namespaceSelector"] = json!({ "matchLabels": { "kubernetes.io/metadata.name": self.namespace } });
+        entry
     }
 
     fn entry(&self, name: &str, resource: &str, operations: &[&str]) -> Value {

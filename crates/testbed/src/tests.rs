@@ -185,6 +185,7 @@ fn the_registration_sends_what_matters_of_its_own_namespace_and_nothing_else() {
         ca_pem: fs::read_to_string(bed.ca_file()).unwrap(),
         match_label: true,
         timeout_seconds: 3,
+        personas: false,
     };
     bed.register(&registration);
 

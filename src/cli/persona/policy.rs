@@ -9,8 +9,9 @@ use anyhow::Context as _;
 use clap::Args;
 use k8s_openapi::api::core::v1::Namespace;
 
+use super::super::cluster::Cluster;
 use super::super::{complain, print, values};
-use super::{Cluster, Connection};
+use super::connection::Connection;
 use crate::admission_policy::{Setting, Translation, json, yaml};
 use crate::api::levels::{Level, RuleName};
 use crate::api::{ApplicationPersona, ClusterPersona};

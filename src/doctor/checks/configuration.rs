@@ -17,6 +17,7 @@ pub(in crate::doctor) fn shipped(setup: &Setup) -> ValidatingWebhook {
 /// All shipped entries.
 pub(super) fn shipped_entries(setup: &Setup) -> Vec<ValidatingWebhook> {
     let mut entries = setup.installation().webhook_entries();
+    entries.retain(|entry| !setup.switched_off.contains(&entry.name.as_str()));
     for service in entries
         .iter_mut()
         .filter_map(|entry| entry.client_config.service.as_mut())
@@ -71,10 +72,18 @@ pub(super) fn configuration(view: &View<'_>) -> Outcome {
         ));
     }
     let missing = all.iter().map(|ours| ours.name.as_str());
-    let missing: Vec<&str> = missing
-        .filter(|name| !stored.iter().any(|entry| entry.name == *name))
-        .collect();
-    findings.extend(form(view, &workloads, stored.len(), &missing));
+    let missing = missing.filter(|name| !stored.iter().any(|entry| entry.name == *name));
+    let (of_parts, missing): (Vec<&str>, Vec<&str>) = missing.partition(|name| view.setup.is_of_a_part(name));
+    let whole = form(view, &workloads, stored.len(), &missing);
+    // Its cure brings those of parts, too.
+    if whole.is_none() && !of_parts.is_empty() {
+        findings.push(Finding::warn(
+            format!("{name} has no entry {}", few(&of_parts)),
+            "it is of an earlier version, or was edited; writes of these objects get no warnings",
+            view.install_again(),
+        ));
+    }
+    findings.extend(whole);
     unless(findings, format!("{name} has its {} entries", all.len()))
 }
 
@@ -129,7 +138,7 @@ fn has_scale(workloads: &Entry<'_>) -> bool {
     workloads.webhook.name == WEBHOOK
         && rules
             .into_iter()
-            .any(|rule| covers(rule, "UPDATE", "deployments/scale"))
+            .any(|rule| covers(rule, "apps", "UPDATE", "deployments/scale"))
 }
 
 /// Skips what cannot be compared with the shipped entry while that is of the form before.
@@ -144,8 +153,8 @@ fn has(list: &Option<Vec<String>>, wanted: &str) -> bool {
     list.iter().flatten().any(|one| one == wanted || one == "*")
 }
 
-/// Whether a rule sends this.
-pub(super) fn covers(rule: &RuleWithOperations, operation: &str, resource: &str) -> bool {
+/// Whether a rule sends this, of the version v1 of its group.
+pub(super) fn covers(rule: &RuleWithOperations, group: &str, operation: &str, resource: &str) -> bool {
     let everything = || rule.resources.iter().flatten().any(|one| one == "*/*");
     let of_kind = || match resource.split_once('/') {
         None => has(&rule.resources, resource),
@@ -157,7 +166,7 @@ pub(super) fn covers(rule: &RuleWithOperations, operation: &str, resource: &str)
             .any(|one| one == resource || *one == format!("{kind}/*") || *one == format!("*/{below}")),
     };
     let scope = rule.scope.as_deref().unwrap_or("*");
-    has(&rule.api_groups, "apps")
+    has(&rule.api_groups, group)
         && has(&rule.api_versions, "v1")
         && has(&rule.operations, operation)
         && (scope == "*" || scope == "Namespaced")

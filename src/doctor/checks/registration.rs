@@ -4,6 +4,8 @@
 //! what `--match` covers or every Scale. The other differences are warnings that state their cost: another failurePolicy,
 //! needless rules, other selectors, foreign conditions, a timeout outside 2 to 10 s. A URL in place of the Service is accepted.
 
+mod of_parts;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::admissionregistration::v1::RuleWithOperations;
@@ -69,9 +71,13 @@ fn policy(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
     if policy == "Ignore" {
         return Ok("Ignore: while no pod answers, everything is admitted".to_owned());
     }
+    let cause = match view.setup.is_of_a_part(&entry.webhook.name) {
+        true => "while no pod answers, no one can write what is sent there",
+        false => "while no pod answers, no one can write a Deployment in a namespace that opted in",
+    };
     Err(Finding::warn(
         format!("failurePolicy is {policy}"),
-        "while no pod answers, no one can write a Deployment in a namespace that opted in",
+        cause,
         set(view, entry, "failurePolicy", &"Ignore"),
     )
     .into())
@@ -83,6 +89,9 @@ pub(super) fn timeout(view: &View<'_>) -> Outcome {
 
 fn patience(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
     let seconds = entry.webhook.timeout_seconds.unwrap_or(MAX_TIMEOUT);
+    if view.setup.is_of_a_part(&entry.webhook.name) {
+        return of_parts::timeout(view, entry, seconds);
+    }
     if (MIN_TIMEOUT..=MAX_TIMEOUT).contains(&seconds) {
         return Ok(format!("{seconds} s"));
     }
@@ -108,7 +117,9 @@ fn sent(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
     unless_joined(entry)?;
     let rules = entry.webhook.rules.as_deref().unwrap_or_default();
     let shipped = entry.shipped.rules.as_deref().unwrap_or_default();
-    let sent = |operation: &str, resource: &str| rules.iter().any(|rule| covers(rule, operation, resource));
+    let group = shipped.iter().flat_map(|rule| rule.api_groups.iter().flatten()).next();
+    let group = group.map_or("", String::as_str);
+    let sent = |operation: &str, resource: &str| rules.iter().any(|rule| covers(rule, group, operation, resource));
     let unsent = shipped.iter().flat_map(|rule| {
         let resources = rule.resources.iter().flatten();
         resources.flat_map(|resource| {
@@ -164,6 +175,9 @@ pub(super) fn namespace_selector(view: &View<'_>) -> Outcome {
 }
 
 fn namespaces(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
+    if view.setup.is_of_a_part(&entry.webhook.name) {
+        return of_parts::namespace_selector(view, entry);
+    }
     let selector = entry.webhook.namespace_selector.clone().unwrap_or_default();
     let sends = |name: &str, opted_in: bool| {
         let mut labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
@@ -222,6 +236,9 @@ pub(super) fn object_selector(view: &View<'_>) -> Outcome {
 }
 
 fn objects(view: &View<'_>, entry: &Entry<'_>) -> Outcome {
+    if view.setup.is_of_a_part(&entry.webhook.name) {
+        return of_parts::object_selector(view, entry);
+    }
     unless_joined(entry)?;
     let (how, judges_unlabelled) = match (view.setup.matching, view.setup.requires_label) {
         (Matching::Chain, _) => ("--match=chain", true),

@@ -323,3 +323,73 @@ fn a_url_needs_no_service() {
     assert!(clinic.report().is_clean(), "{}", clinic.report().text());
     clinic.skips(Check::Service, "calls a URL");
 }
+
+#[test]
+fn the_entry_for_personas_may_be_missing_or_different_and_no_review_depends_on_it() {
+    let missing = Clinic::with(|clinic| clinic.entries(|entries| entries.truncate(2)));
+    missing.tells(
+        Check::Configuration,
+        Status::Warn,
+        &[
+            "has no entry validate-persona.dorgu.io",
+            "get no warnings",
+            "dorgu manifests | kubectl apply -f -",
+        ],
+    );
+    let off = Clinic::with(|clinic| {
+        argument(clinic, "--persona-webhook=false");
+        clinic.entries(|entries| entries.truncate(2));
+    });
+    assert!(off.report().is_clean(), "{}", off.report().text());
+    let useless = Clinic::with(|clinic| argument(clinic, "--persona-webhook=false"));
+    useless.tells(
+        Check::Configuration,
+        Status::Warn,
+        &["entries beside ours: validate-persona.dorgu.io"],
+    );
+    type Change = fn(&mut Value);
+    let table: [(Check, Status, &str, Change); 6] = [
+        (Check::Timeout, Status::Warn, "timeoutSeconds is 3", |entry| {
+            entry["timeoutSeconds"] = json!(3);
+        }),
+        (
+            Check::FailurePolicy,
+            Status::Warn,
+            "no one can write what is sent there",
+            |entry| {
+                entry["failurePolicy"] = json!("Fail");
+            },
+        ),
+        (
+            Check::NamespaceSelector,
+            Status::Warn,
+            "namespaceSelector is {",
+            |entry| {
+                entry["namespaceSelector"] = json!({"matchLabels": {"team": "x"}});
+            },
+        ),
+        (Check::ObjectSelector, Status::Warn, "objectSelector is {", |entry| {
+            entry["objectSelector"] = json!({"matchLabels": {"team": "x"}});
+        }),
+        (
+            Check::Rules,
+            Status::Fail,
+            "not sent: CREATE of applicationpersonas",
+            |entry| {
+                entry["rules"][0]["operations"] = json!(["UPDATE"]);
+            },
+        ),
+        (
+            Check::ClientConfig,
+            Status::Fail,
+            "and not dorgu-system/dorgu-operator-webhook/validate-persona",
+            |entry| {
+                entry["clientConfig"]["service"]["path"] = json!("/validate-deployment");
+            },
+        ),
+    ];
+    for (check, status, words, change) in table {
+        let clinic = Clinic::with(|clinic| clinic.entries(|entries| change(&mut entries[2])));
+        clinic.tells(check, status, &["validate-persona.dorgu.io: ", words]);
+    }
+}

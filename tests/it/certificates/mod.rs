@@ -83,6 +83,7 @@ impl<'b> Stage<'b> {
             ca_pem: String::new(),
             match_label: true,
             timeout_seconds: 3,
+            personas: false,
         };
         let mut configuration = registration.configuration();
         for entry in configuration["webhooks"].as_array_mut().expect("entries") {

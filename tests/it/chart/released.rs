@@ -87,7 +87,12 @@ fn an_upgrade_leaves_the_ca_bundle_to_the_process() {
     let name = format!("{RELEASE}-deployment");
     let bundle = ca_bundle();
     // What the process applies; any certificate will do.
-    let written = ["validate-deployment.dorgu.io", "validate-scale.dorgu.io"].map(|entry| {
+    let names = [
+        "validate-deployment.dorgu.io",
+        "validate-scale.dorgu.io",
+        "validate-persona.dorgu.io",
+    ];
+    let written = names.map(|entry| {
         json!({
             "name": entry, "sideEffects": "None", "admissionReviewVersions": ["v1"],
             "clientConfig": {"caBundle": bundle},
@@ -107,8 +112,10 @@ fn an_upgrade_leaves_the_ca_bundle_to_the_process() {
         &["--set", "webhook.mode=enforcing,webhook.timeoutSeconds=5"],
     );
     let entries = get(&bed, &["validatingwebhookconfiguration", &name])["webhooks"].clone();
-    for entry in entries.as_array().unwrap() {
-        assert_eq!(entry["timeoutSeconds"], 5);
+    let entries = entries.as_array().unwrap();
+    assert_eq!(entries.len(), names.len());
+    for (entry, seconds) in entries.iter().zip([5, 5, 1]) {
+        assert_eq!(entry["timeoutSeconds"], seconds);
         assert_eq!(entry["clientConfig"]["caBundle"], bundle);
     }
 }

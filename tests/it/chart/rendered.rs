@@ -155,7 +155,7 @@ fn what_users_filter_by_is_joined_to_the_entry_for_workloads_only() {
             "dorgu-operator-deployment".to_owned(),
         );
         let entries = rendered[&name]["webhooks"].as_array().unwrap().clone();
-        let [workloads, scale] = <[Value; 2]>::try_from(entries).unwrap();
+        let [workloads, scale, _personas] = <[Value; 3]>::try_from(entries).unwrap();
         (workloads, scale)
     };
     let labelled = json!({"key": "app.kubernetes.io/name", "operator": "Exists"});
@@ -200,6 +200,38 @@ fn what_users_filter_by_is_joined_to_the_entry_for_workloads_only() {
         json!({"matchExpressions": [labelled]}),
         "the process ignores it with the rules of upstream"
     );
+}
+
+#[test]
+fn personas_are_sent_for_warnings_alone_unless_that_is_switched_off() {
+    let Some(helm) = Helm::find() else { return };
+    let rendered = |set: &str| {
+        let set = format!("webhook.enabled=true,{set}");
+        by_name(&template(&helm, NAMESPACE, &["--set", set.trim_end_matches(',')]).expect_success())
+    };
+    let entries = |objects: &BTreeMap<(String, String), Value>| {
+        let name = "dorgu-operator-deployment".to_owned();
+        let configuration = &objects[&("ValidatingWebhookConfiguration".to_owned(), name)];
+        configuration["webhooks"].as_array().unwrap().clone()
+    };
+    let switched_off = |objects: &BTreeMap<(String, String), Value>| {
+        let deployment = &objects[&("Deployment".to_owned(), "dorgu-operator".to_owned())];
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        args.as_array().unwrap().contains(&json!("--persona-webhook=false"))
+    };
+    // What may be set for Deployments does not make a persona wait, or be denied.
+    let on = rendered("webhook.failurePolicy=Fail,webhook.timeoutSeconds=10");
+    let entry = &entries(&on)[2];
+    assert_eq!(entry["name"], "validate-persona.dorgu.io");
+    assert_eq!(
+        (&entry["failurePolicy"], &entry["timeoutSeconds"]),
+        (&json!("Ignore"), &json!(1))
+    );
+    assert_eq!(entry["clientConfig"]["service"]["path"], "/validate-persona");
+    assert!(!switched_off(&on));
+    let off = rendered("webhook.personas.enabled=false");
+    assert_eq!(entries(&off).len(), 2);
+    assert!(switched_off(&off));
 }
 
 #[test]

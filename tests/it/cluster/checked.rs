@@ -1,10 +1,12 @@
 //! `dorgu check` says what the enforcing webhook then really does: generated pairs of stored and new Deployments are judged as
 //! files, then sent to a real API server. The settings that decide are varied.
 //!
-//! `DORGU_CHECK_CASES` and `DORGU_CHECK_SEED` choose how many pairs for each setting and which.
+//! `DORGU_CHECK_CASES` and `DORGU_CHECK_SEED` choose how many pairs for each setting and which. The first updates of each setting
+//! are files for the program, too, as CI would run it: `DORGU_CHECK_UPDATES`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use dorgu::api::levels::Level;
@@ -21,6 +23,7 @@ use super::fixed::{generate::Generator, generate::Question, generate::personas, 
 use crate::bed::{Bed, Dorgu, Options, Registration};
 
 const CASES: usize = 60;
+const UPDATES: usize = 6;
 const SEED: u64 = 20_261_130;
 
 /// One way to run the process, and the same for a check.
@@ -114,7 +117,16 @@ fn a_check_says_what_the_webhook_then_does() {
         asked > SETTINGS.len() * cases / 2 && tally.denied > asked / 5 && tally.allowed > asked / 10,
         "{tally:?}"
     );
+    let least = (SETTINGS.len() * updates()).min(tally.updates);
+    assert!(
+        tally.compared >= least * 3 / 4 && tally.failed > tally.compared / 10 && tally.failed < tally.compared,
+        "{tally:?}"
+    );
     assert!(tally.updates > asked / 4 && tally.warnings > asked / 5, "{tally:?}");
+}
+
+fn updates() -> usize {
+    number("DORGU_CHECK_UPDATES").unwrap_or(UPDATES)
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +136,9 @@ struct Tally {
     /// Refused by the API server itself.
     invalid: usize,
     updates: usize,
+    /// Updates that the program compared as files, and those of them that failed.
+    compared: usize,
+    failed: usize,
     warnings: usize,
     differences: Vec<String>,
 }
@@ -194,6 +209,7 @@ fn compare(bed: &Bed, setting: &Setting, (cases, seed): (usize, u64), tally: &mu
         Ask { method, path, body }
     };
     let replies = ask_all(&proxy, questions.iter().map(ask));
+    let mut left = updates();
     for ((question, (denied, warned)), reply) in questions.iter().zip(&found).zip(&replies) {
         let said = reply.body["message"].as_str().unwrap_or_default();
         let mut difference = |what: String| {
@@ -209,6 +225,16 @@ fn compare(bed: &Bed, setting: &Setting, (cases, seed): (usize, u64), tally: &mu
             }
         };
         tally.updates += usize::from(question.stored.is_some());
+        if let Some(stored) = question.stored.as_ref().filter(|_| left > 0 && reply.status != 422) {
+            left -= 1;
+            let (code, said) = compare_files(folder.path(), &namespace, setting.flags, (stored, &question.object));
+            let wanted = i32::from(reply.status == 403);
+            tally.compared += 1;
+            tally.failed += usize::from(code == Some(1));
+            if code != Some(wanted) {
+                difference(format!("check --old ended with {code:?} and not {wanted}: {said}"));
+            }
+        }
         match reply.status {
             403 => {
                 tally.denied += 1;
@@ -263,4 +289,30 @@ fn check(judge: &Judge<'_>, question: &Question, namespace: &str) -> Found {
         }
     });
     judged.unwrap_or_else(|error| panic!("{error}: {}", question.object))
+}
+
+/// Runs `dorgu check --old` over files that hold an update, and returns its exit code and what it said.
+fn compare_files(
+    personas: &Path,
+    namespace: &str,
+    flags: &[&str],
+    (old, new): (&Value, &Value),
+) -> (Option<i32>, String) {
+    let folder = TempDir::new().expect("a folder");
+    let write = |name: &str, object: &Value| {
+        let file = folder.path().join(name);
+        fs::write(&file, format!("{object:#}")).expect("written");
+        file
+    };
+    let (old, new) = (write("old.json", old), write("new.json", new));
+    // The mode is said otherwise here, and changes no exit code.
+    let flags = flags.iter().map(|flag| flag.replace("--webhook-mode", "--mode"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dorgu"));
+    command
+        .args(["check", "--namespace", namespace, "--personas"])
+        .arg(personas);
+    command.arg("--old").arg(old).args(flags).arg(new);
+    let output = command.output().expect("the program runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }

@@ -4,6 +4,7 @@ pub(crate) mod api_server;
 mod bypasses;
 mod charts;
 mod checked;
+mod checked_live;
 pub(crate) mod corpus;
 pub(crate) mod fixed;
 mod kubectl;

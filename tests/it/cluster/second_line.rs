@@ -35,6 +35,8 @@ const OF_CORPUS: usize = 250;
 /// Differences that are shown.
 const SHOWN: usize = 8;
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// Added for each object: an API server compiles one policy after the other.
+const TIMEOUT_EACH: Duration = Duration::from_millis(400);
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 
 /// A Deployment to be asked about, and the personas of its namespace.
@@ -270,7 +272,8 @@ fn put_in_force(bed: &Bed, proxy: &str, ready: &[Ready]) {
     });
     bed.apply(&format!("{policy}\n---\n{binding}")).expect_success();
     let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": canary}});
-    let waited = wait_until(TIMEOUT, "the policies are in force", || {
+    let timeout = TIMEOUT + TIMEOUT_EACH * u32::try_from(objects.len()).unwrap_or(u32::MAX);
+    let waited = wait_until(timeout, "the policies are in force", || {
         let answer = bed.kubectl_in(&["create", "--dry-run=server", "-f", "-"], &probe.to_string());
         ensure!(answer.stderr.contains("in force"), "{answer}");
         Ok(())

@@ -146,7 +146,12 @@ impl Reader for Repository {
             return;
         }
         // What the process applies; any certificate will do.
-        let written = ["validate-deployment.dorgu.io", "validate-scale.dorgu.io"].map(|entry| {
+        let names = [
+            "validate-deployment.dorgu.io",
+            "validate-scale.dorgu.io",
+            "validate-persona.dorgu.io",
+        ];
+        let written = names.map(|entry| {
             json!({
                 "name": entry, "sideEffects": "None", "admissionReviewVersions": ["v1"],
                 "clientConfig": {"caBundle": ca_bundle()},

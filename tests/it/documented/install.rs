@@ -68,6 +68,11 @@ pub(super) fn with_helm() -> Option<Box<dyn Reader>> {
     })
 }
 
+/// Nothing is installed: the page begins with the definitions.
+pub(super) fn with_nothing() -> Option<Box<dyn Reader>> {
+    Admin::reader(Bed::start(&Options::default())?, |_| {})
+}
+
 pub(super) fn with_kubectl() -> Option<Box<dyn Reader>> {
     Admin::reader(bed()?, |bed| {
         let left = bed.kubectl(&["get", "crd,validatingwebhookconfigurations", "-o", "name"]);

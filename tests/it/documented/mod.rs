@@ -40,6 +40,8 @@ macro_rules! followed {
 
 followed! {
     without_a_cluster_the_first_refusal_is_seconds_away by Files::start() => ["docs/quick-start.md#Without a cluster"];
+    manifests_are_checked_as_the_page_says by Files::start() => ["docs/check.md#Files"];
+    manifests_are_fixed_without_a_cluster by Files::start() => ["docs/fix.md"];
     a_new_cluster_warns_refuses_and_goes_on_through_its_life by Cluster::start() => [
         "docs/quick-start.md#In a cluster",
         "docs/personas.md",
@@ -61,6 +63,8 @@ followed! {
     the_way_from_the_go_operator_can_be_followed_and_back by install::from_the_go_operator() => [
         "docs/from-the-go-operator.md",
     ];
+    suites_are_written_and_run_without_a_cluster by Files::start() => ["docs/test.md"];
+    the_commands_about_personas_can_be_followed by install::with_nothing() => ["docs/persona.md"];
     what_git_renders_twice_is_no_difference by gitops::reader() => ["docs/gitops.md"];
     the_policies_of_a_persona_can_be_taken_and_removed by install::with_definitions() => ["docs/second-line.md"];
 }

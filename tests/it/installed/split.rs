@@ -21,8 +21,12 @@ use crate::https::Connection;
 const CONFIGURATION: &str = "dorgu-operator-deployment";
 const SECRET: &str = "dorgu-operator-webhook-ca";
 const SHOP: &str = "shop";
-/// Both entries, in their order.
-const ENTRIES: [&str; 2] = ["validate-deployment.dorgu.io", "validate-scale.dorgu.io"];
+/// The entries of today, in their order. The process of before knows the first.
+const ENTRIES: [&str; 3] = [
+    "validate-deployment.dorgu.io",
+    "validate-scale.dorgu.io",
+    "validate-persona.dorgu.io",
+];
 /// The registration of before.
 const ONE_ENTRY: &str = include_str!("one-entry.yaml");
 /// Requests a second, from the real API server.
@@ -162,13 +166,13 @@ fn bundles(bed: &Bed) -> anyhow::Result<Vec<(String, String)>> {
     Ok(bundles.collect())
 }
 
-/// Waits until both entries have the CAs of the Secret.
-fn until_both_are_kept(installed: &Installed) {
-    let kept = wait_until(TIMEOUT, "both entries have the CAs of the Secret", || {
+/// Waits until so many entries, which are all, have the CAs of the Secret.
+fn until_all_are_kept(installed: &Installed, entries: usize) {
+    let kept = wait_until(TIMEOUT, "all entries have the CAs of the Secret", || {
         let secret = installed.at_home(&["get", "secret", SECRET, "-o=jsonpath={.data.ca\\.crt}"]);
         let (ca, found) = (secret.checked()?, bundles(&installed.bed)?);
         ensure!(
-            found.len() == 2 && found.iter().all(|(_, bundle)| *bundle == ca),
+            found.len() == entries && found.iter().all(|(_, bundle)| *bundle == ca),
             "{found:?}"
         );
         Ok(())
@@ -272,7 +276,7 @@ fn from_one_entry_to_two_no_violation_is_admitted() {
         &patch.to_string(),
     ];
     installed.bed.kubectl(&edit).expect_success();
-    until_both_are_kept(&installed);
+    until_all_are_kept(&installed, 2);
     clean("the process of before has written the first");
 
     installed.bed.shell_in(clone, &register).expect_success();
@@ -288,7 +292,7 @@ fn from_one_entry_to_two_no_violation_is_admitted() {
     let started = Instant::now();
     rotate(&installed, "ca");
     installed.until_renewed(&served);
-    until_both_are_kept(&installed);
+    until_all_are_kept(&installed, ENTRIES.len());
     clean(&format!("CA rotated in {:?}", started.elapsed()));
 
     denials.stop();
@@ -333,7 +337,7 @@ fn an_entry_that_arrives_without_a_bundle_gets_it_from_the_holder_and_makes_no_p
         .bed
         .shell_in(Path::new(env!("CARGO_MANIFEST_DIR")), &register)
         .expect_success();
-    until_both_are_kept(&installed);
+    until_all_are_kept(&installed, ENTRIES.len());
     installed.bed.apply(&compliant().to_string()).expect_success();
     until_all_are_denied(&installed, &requests()[..3]);
 }

@@ -8,7 +8,9 @@ mod faults;
 mod many;
 mod memory;
 mod outages;
+mod personas;
 mod selectors;
+mod simulated;
 mod typed;
 mod unsynced;
 mod verdicts;
@@ -194,7 +196,7 @@ fn crds() -> PathBuf {
 }
 
 /// Installs the CRDs and waits until they are served. Tests share a bed; two that create one object at a time clash.
-pub(super) fn install_crds(bed: &Bed) {
+pub(crate) fn install_crds(bed: &Bed) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
     let folder = crds().display().to_string();

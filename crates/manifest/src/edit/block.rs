@@ -74,7 +74,7 @@ impl<'t> Editor<'t> {
                     let indent = self.indent(self.body(node))?;
                     let lines = added.iter().map(|(key, value)| self.entry(key, value, indent));
                     let lines = lines.collect();
-                    self.add_lines(node.place.bytes().end, lines);
+                    self.add_lines(node.place.bytes().end, lines, Some(indent));
                 }
             }
         }
@@ -133,7 +133,7 @@ impl<'t> Editor<'t> {
                 if !new.is_empty() {
                     let indent = self.indent(self.body(node))?;
                     let lines = new.iter().map(|value| self.item(value, indent)).collect();
-                    self.add_lines(node.place.bytes().end, lines);
+                    self.add_lines(node.place.bytes().end, lines, Some(indent));
                 }
             }
         }
@@ -167,7 +167,7 @@ impl<'t> Editor<'t> {
                 let kept = self.text[..bytes.start].trim_end().len();
                 self.edit(kept.max(head).min(bytes.start)..bytes.end, String::new());
                 let lines = self.children(value, indent);
-                self.add_lines(bytes.end, lines);
+                self.add_lines(bytes.end, lines, None);
             }
             (None, None) => {
                 let style = Style {
@@ -190,8 +190,9 @@ impl<'t> Editor<'t> {
         self.edit(bytes, format!("{before}{new}{behind}"));
     }
 
-    /// Adds lines behind the one in which a value ends.
-    fn add_lines(&mut self, end: usize, new: Vec<String>) {
+    /// Adds lines behind the one in which a value ends. Comments that follow it stay before them where they are indented by
+    /// `indent` or more: they are about the value.
+    fn add_lines(&mut self, end: usize, new: Vec<String>, indent: Option<usize>) {
         let ending = lines::ending(self.text, end);
         if lines::is_start(self.text, end) {
             // A block scalar that keeps its blank lines ends with them.
@@ -199,6 +200,7 @@ impl<'t> Editor<'t> {
             return self.edit(end..end, text);
         }
         let at = lines::end(self.text, end);
+        let at = indent.map_or(at, |indent| lines::behind_comments(self.text, at, indent));
         let text = new.iter().map(|line| format!("{ending}{line}")).collect();
         self.edit(at..at, text);
     }

@@ -42,6 +42,11 @@ impl<'n> Draft<'n> {
         }
     }
 
+    /// Whether no operation was applied.
+    pub(super) fn is_untouched(&self) -> bool {
+        matches!(self.now, Now::Same)
+    }
+
     /// The value without its places.
     pub(super) fn to_value(&self) -> Value {
         match &self.now {

@@ -72,3 +72,20 @@ pub(super) fn skip(text: &str, from: usize) -> usize {
         }
     }
 }
+
+/// The end of the last line of comments below the line that ends at a byte, among comments that are indented by `indent` or more
+/// and blank lines.
+pub(super) fn behind_comments(text: &str, line_end: usize, indent: usize) -> usize {
+    let (mut last, mut at) = (line_end, line_end);
+    while at < text.len() {
+        let start = at + ending(text, at).len();
+        let content = start + text[start..].len() - text[start..].trim_start_matches(' ').len();
+        at = end(text, content);
+        if text[content..].starts_with('#') && content - start >= indent {
+            last = at;
+        } else if !is_blank(&text[content..at]) {
+            break;
+        }
+    }
+    last
+}

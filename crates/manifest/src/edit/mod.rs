@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::{Node, ReadError, read};
+use super::{Node, read};
 use draft::Draft;
 use editor::{Editor, Slot};
 
@@ -91,32 +91,28 @@ pub enum EditError {
         /// The line.
         line: usize,
     },
-    /// The text is invalid.
-    #[error(transparent)]
-    Broken(#[from] ReadError),
 }
 
-/// The replacements that change documents of a text by their operations, sorted and apart from each other. No operations, no
-/// replacements.
+/// The replacements that change documents of a text by their operations, sorted and apart from each other. `documents` are those
+/// of the whole text, as [`read`] returns them; each change names one by its position.
 ///
 /// # Errors
-/// The text is invalid, an operation does not fit, or the value is shared or written in a way that cannot be edited.
-pub fn edit(text: &str, changes: &[(&Node, &[Operation])]) -> Result<Vec<TextEdit>, EditError> {
-    let before = read(text);
-    if let Some(error) = before.error {
-        return Err(error.into());
-    }
-    let mut drafts: Vec<Draft<'_>> = before.documents.iter().map(Draft::same).collect();
-    for (document, operations) in changes {
-        let position = before.documents.iter().position(|it| it.place == document.place);
-        let line = document.place.line();
-        let position = position.ok_or(EditError::Unsupported { line })?;
+/// An operation does not fit, or the value is shared or written in a way that cannot be edited.
+pub fn edit(text: &str, documents: &[Node], changes: &[(usize, &[Operation])]) -> Result<Vec<TextEdit>, EditError> {
+    let mut drafts: Vec<Draft<'_>> = documents.iter().map(Draft::same).collect();
+    for (position, operations) in changes {
+        let (Some(document), Some(draft)) = (documents.get(*position), drafts.get_mut(*position)) else {
+            return Err(EditError::Unsupported { line: 1 });
+        };
         for operation in *operations {
-            drafts[position].apply(&before.documents[position], operation)?;
+            draft.apply(document, operation)?;
         }
     }
     let mut edits = Vec::new();
-    for (document, draft) in before.documents.iter().zip(&drafts) {
+    for (document, draft) in documents.iter().zip(&drafts) {
+        if draft.is_untouched() {
+            continue;
+        }
         let mut editor = Editor::new(text, document);
         editor.value(draft, Slot::Document)?;
         edits.append(&mut editor.edits);
@@ -137,6 +133,13 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> String {
     }
     edited.push_str(text.get(from..).unwrap_or_default());
     edited
+}
+
+/// Line and column of a byte, counted from 1 in Unicode code points. A byte order mark is not counted.
+pub fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or_default();
+    let line = before.get(lines::start(before, before.len())..).unwrap_or_default();
+    (lines::number(text, byte), line.chars().count() + 1)
 }
 
 /// Sorts replacements and joins those that touch.

@@ -29,7 +29,8 @@ pub(crate) fn remove(pointer: &str) -> Operation {
 fn edited(text: &str, operations: &[Operation]) -> Result<String, EditError> {
     let read = read(text);
     assert_eq!(read.error, None);
-    let edits = edit(text, &[(read.documents.last().unwrap(), operations)])?;
+    let last = read.documents.len() - 1;
+    let edits = edit(text, &read.documents, &[(last, operations)])?;
     Ok(apply(text, &edits))
 }
 
@@ -70,6 +71,21 @@ fn a_key_is_added_below_its_siblings_and_before_what_follows() {
         "\u{feff}- a: 1\r\n- b\r\n",
         &flag,
         "\u{feff}- a: 1\r\n  runAsNonRoot: true\r\n- b\r\n",
+    );
+}
+
+#[test]
+fn comments_stay_behind_what_they_are_indented_like() {
+    let keys = [add("/a/b/x", json!(1)), add("/a/w", json!(2)), add("/z", json!(3))];
+    becomes(
+        "a:\n  b:\n    c: 1\n    # d: 2\n\n     # e\n  # f\n\n# g\nh: 4\n",
+        &keys,
+        "a:\n  b:\n    c: 1\n    # d: 2\n\n     # e\n    x: 1\n  # f\n  w: 2\n\n# g\nh: 4\nz: 3\n",
+    );
+    becomes(
+        "a:\r\n  b:\r\n  - c: 1\r\n  # - d\r\n",
+        &keys[1..],
+        "a:\r\n  b:\r\n  - c: 1\r\n  # - d\r\n  w: 2\r\nz: 3\r\n",
     );
 }
 
@@ -362,9 +378,10 @@ fn only_the_document_that_is_meant_changes() {
     let text = "a: 1\n---\na: 1\n";
     let documents = read(text).documents;
     let operations = [replace("/a", json!(2))];
-    let both: Vec<(&Node, &[Operation])> = documents.iter().map(|it| (it, &operations[..])).collect();
-    assert_eq!(apply(text, &edit(text, &both).unwrap()), "a: 2\n---\na: 2\n");
-    assert_eq!(edit(text, &[]), Ok(Vec::new()));
+    let both = [(0, &operations[..]), (1, &operations[..])];
+    let edits = edit(text, &documents, &both).unwrap();
+    assert_eq!(apply(text, &edits), "a: 2\n---\na: 2\n");
+    assert_eq!(edit(text, &documents, &[]), Ok(Vec::new()));
 }
 
 #[test]
@@ -416,8 +433,9 @@ fn what_cannot_be_edited_is_rejected() {
     rejected("[a: 1]\n", add("/0/b", json!(1)), form);
     // A key that another map would be given, too.
     rejected("a: &x {b: 1}\nc:\n  <<: *x\n  b: 2\n", add("/a/d", json!(1)), form);
-    assert_eq!(
-        edit("a: 1\n---\n{", &[]).unwrap_err().to_string(),
-        read("a: 1\n---\n{").error.unwrap().to_string()
-    );
+    // Nothing is edited in a text that ends in an error.
+    let broken = "a: 1\n---\n{";
+    let operations = [replace("/a", json!(2))];
+    let outcome = edit(broken, &read(broken).documents, &[(0, &operations)]);
+    assert_eq!(outcome.unwrap_err().to_string(), form);
 }

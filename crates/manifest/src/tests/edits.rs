@@ -115,8 +115,8 @@ fn outcome(text: &str, value: &Value, seeds: &[Seed], base: &str) -> Result<(), 
     };
     let operations: Vec<Operation> = operations.iter().map(based).collect();
     let before = read(text);
-    let document = before.documents.last().expect("a document");
-    let edits = edit(text, &[(document, &operations)]).map_err(Ok)?;
+    let last = before.documents.len() - 1;
+    let edits = edit(text, &before.documents, &[(last, &operations)]).map_err(Ok)?;
     let after = apply(text, &edits);
     let say = |what: &str| Err(Err(format!("{what}\n{text}\n=> {operations:?}\n{after}")));
     let reread = read(&after);
