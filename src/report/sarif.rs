@@ -57,7 +57,7 @@ pub(super) fn render(report: &Report, view: View) -> Result<Rendered, RenderErro
     })
 }
 
-/// How many of the results fit into a file beside so many other bytes.
+/// How many of the results fit into a file beside its other bytes.
 fn fitting(results: &[Box<RawValue>], frame: usize) -> Result<usize, RenderError> {
     /// More than a compressor holds back before it writes.
     const HELD_BACK: usize = 256 * 1024;

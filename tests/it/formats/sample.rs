@@ -106,7 +106,7 @@ pub(super) fn all_kinds() -> Report {
     }
 }
 
-/// So many findings.
+/// A number of findings.
 pub(super) fn many(count: usize) -> Report {
     Report {
         findings: (0..count).map(finding).collect(),
