@@ -50,7 +50,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "world",
         &["api", "files", "index", "k8s", "policy", "runtime", "watched"],
     ),
-    ("world", &["api", "files", "index", "k8s", "policy", "watched"]),
     ("edits", &["manifest", "policy", "report"]),
     ("fix", &["check", "edits", "manifest", "policy"]),
     ("check", &["edits", "index", "manifest", "policy", "report", "world"]),
