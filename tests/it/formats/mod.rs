@@ -60,7 +60,7 @@ fn every_format_carries_the_same_findings() {
                 ..View::default()
             };
             let shown = report.shown(view);
-            let wanted = told(&shown);
+            let all = told(&shown);
             let counting = report.failing(view.fail_on);
             assert_eq!(
                 shown.findings.len(),
@@ -69,8 +69,14 @@ fn every_format_carries_the_same_findings() {
             for format in Format::ALL {
                 let text = text(&shown, format, view);
                 let read = read::read(format, &text);
+                // What could not be read is no row of a table: it is on standard error.
+                let is_table = matches!(format, Format::Table | Format::Wide);
+                let wanted: Vec<&Told> = all
+                    .iter()
+                    .filter(|told| !is_table || told.rule != "unreadable")
+                    .collect();
                 assert_eq!(read.len(), wanted.len(), "{}:\n{text}", format.as_str());
-                for (read, wanted) in read.iter().zip(&wanted) {
+                for (read, wanted) in read.iter().zip(wanted) {
                     assert_eq!(read, wanted, "{}", format.as_str());
                 }
             }

@@ -472,10 +472,7 @@ fn table(text: &str) -> Vec<Told> {
             told.last_mut().expect("a finding").help = help.to_owned();
         } else {
             let row = &rows(header, [line].into_iter())[0];
-            told.push(match &*row[1] {
-                "problem" => problem(&row[0]),
-                _ => finding(&row[0], &row[2], &row[4]),
-            });
+            told.push(finding(&row[0], &row[2], &row[4]));
         }
     }
     told
@@ -486,23 +483,12 @@ fn wide(text: &str) -> Vec<Told> {
     let Some(header) = all.next().filter(|header| header.starts_with("PLACE ")) else {
         return Vec::new();
     };
-    let rows = rows(header, all).into_iter().map(|row| match &*row[1] {
-        "problem" => problem(&row[0]),
-        _ => Told {
-            fix: if row[8] == "-" { String::new() } else { row[8].clone() },
-            help: row[9].clone(),
-            ..finding(&row[0], &row[2], &row[7])
-        },
+    let rows = rows(header, all).into_iter().map(|row| Told {
+        fix: if row[8] == "-" { String::new() } else { row[8].clone() },
+        help: row[9].clone(),
+        ..finding(&row[0], &row[2], &row[7])
     });
     rows.collect()
-}
-
-fn problem(place: &str) -> Told {
-    let with_line = place
-        .rsplit_once(':')
-        .and_then(|(file, line)| Some((file, line.parse().ok()?)));
-    let (file, line) = with_line.unwrap_or((place, 1));
-    unreadable(file, line)
 }
 
 fn finding(place: &str, rule: &str, message: &str) -> Told {
