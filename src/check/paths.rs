@@ -251,6 +251,8 @@ pub fn name(path: &Path, root: &Path) -> Arc<str> {
     let joined = steps.collect::<Vec<_>>().join("/");
     match shown.is_absolute() {
         true => format!("/{joined}").into(),
+        // The root itself.
+        false if joined.is_empty() => ".".into(),
         false => joined.into(),
     }
 }

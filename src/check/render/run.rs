@@ -127,7 +127,7 @@ enum Stop {
     Io(io::Error),
 }
 
-/// Reads both outputs to their ends, and waits for the program's end by them: whoever holds one is of its group.
+/// Reads both outputs to their ends, and waits for the program's end by them: every process that holds one is of its group.
 fn wait(child: &mut Child, limits: Limits, end: Instant) -> Result<(Vec<u8>, Vec<u8>), Stop> {
     let stdout = child.stdout.take().map(|pipe| read(pipe, limits.bytes + 1, false));
     let stderr = child.stderr.take().map(|pipe| read(pipe, MAX_COMPLAINT, true));

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use super::{Checked, Place, deployment};
 
-/// Git with nobody's configuration.
+/// Git without a user's configuration.
 fn git_output(place: &Place, args: &[&str]) -> Output {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os() {

@@ -236,4 +236,8 @@ fn a_program_that_is_missing_is_one_line_and_nothing_runs_without_the_flag() {
         );
         assert!(checked.stderr.contains(words), "{checked:?}");
     }
+    let mut command = place.command(&["check", "--personas", "../personas.yaml", "--render", "."]);
+    command.current_dir(place.path().join("overlay")).env("PATH", none);
+    let here = Checked::of(&command.output().expect("the program runs"));
+    assert!(here.stderr.starts_with("dorgu: .: --render needs"), "{here:?}");
 }
