@@ -12,8 +12,8 @@ pub mod explain;
 pub mod personas;
 pub mod report;
 pub mod serve;
-pub mod suite;
 pub mod simulate;
+pub mod suite;
 
 pub mod certificates;
 pub mod controllers;
