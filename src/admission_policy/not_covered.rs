@@ -72,7 +72,7 @@ impl NotCovered {
                     "{} of a capability with letters outside ASCII",
                     Rule::PrivilegeEscalation.name()
                 ),
-                "it is denied where it is new; whether a stored one is the same in other letters, CEL cannot tell",
+                "it is denied where it is new; CEL cannot find a stored one that differs in the case of such letters",
             ));
         }
         for problem in &persona.problems {
