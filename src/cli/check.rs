@@ -57,7 +57,7 @@ pub(super) struct Flags {
     /// With --render: file of values for helm. Repeatable.
     #[arg(long, value_name = "FILE", requires = "render")]
     values: Vec<PathBuf>,
-    /// With --render: value for helm, KEY=VALUE. Repeatable.
+    /// With --render: a value for helm, such as image.tag=2. Repeatable.
     #[arg(long, value_name = "SETTING", requires = "render")]
     set: Vec<String>,
     /// With --render: name of the release for helm [default: release-name]

@@ -48,7 +48,10 @@ fn the_fixes_of_a_report_are_those_that_fix_writes() {
     let place = Place::new();
     for (name, text) in [
         ("plain.yaml", deployment("orders", "2")),
-        ("umlaut.yaml", deployment("orders", "2 # öfter")),
+        (
+            "umlaut.yaml",
+            deployment("orders", "2").replace("name: api", "name: api # öfter"),
+        ),
         ("windows.yaml", deployment("orders", "2").replace('\n', "\r\n")),
         (
             "two.yaml",

@@ -12,8 +12,10 @@ const OF_PERSONAS: &str = "validation";
 fn named<'a>(text: &'a str, schema: &Value) -> Vec<&'a str> {
     let set = text.split("--set ").skip(1).map(|rest| {
         let rest = rest.trim_start_matches('\'');
-        rest.split('=').next().unwrap_or_default()
+        rest.split(['=', '`', ' ']).next().unwrap_or_default()
     });
+    // The flag of `dorgu check` takes a value of any chart.
+    let set = set.filter(|name| *name != "SETTING");
     let is_group = |word: &str| {
         let (first, rest) = word.split_once('.').unwrap_or((word, ""));
         !rest.is_empty() && first != OF_PERSONAS && schema["properties"][first]["properties"].is_object()
