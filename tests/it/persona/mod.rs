@@ -9,11 +9,12 @@ mod shapes;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::bed::{Bed, Needs, Output, write_kubeconfig};
+use crate::bed::{Bed, Options, Output, write_kubeconfig};
 use crate::watched::install_crds;
 
 /// The role of the page, by its name.
@@ -60,9 +61,14 @@ struct Stage<'b> {
 impl<'b> Stage<'b> {
     /// With the rights of the page in its namespace; `None` where the machine has no API server.
     fn new(prefix: &str) -> Option<Stage<'static>> {
-        let bed = Bed::shared(Needs::ApiServer)?;
-        install_crds(bed);
-        Some(Stage::on(bed, prefix))
+        // Not the bed that others share: a process that watches all namespaces writes the status of every persona there.
+        static OWN: OnceLock<Option<Bed>> = OnceLock::new();
+        let bed = OWN.get_or_init(|| {
+            let bed = Bed::start(&Options::default())?;
+            install_crds(&bed);
+            Some(bed)
+        });
+        Some(Stage::on(bed.as_ref()?, prefix))
     }
 
     fn on(bed: &'b Bed, prefix: &str) -> Stage<'b> {
