@@ -7,6 +7,7 @@ use crate::policy::workload::{Metadata, Workload};
 use crate::policy::{
     Decision, Joint, Left, Moment, Names, ObjectLabels, RuleSet, Rulebook, Subject, decide_all, judge_unlabelled,
 };
+use crate::world::Deciding;
 
 /// What objects are judged by.
 #[derive(Clone, Copy)]
@@ -30,7 +31,17 @@ pub enum Judgement<'d, 'a> {
     Decided(&'d Decision<'a>),
 }
 
-impl Judge<'_> {
+impl<'w> Judge<'w> {
+    /// A judge by these settings.
+    pub fn of(deciding: &Deciding, index: &'w Snapshot, at: Moment) -> Judge<'w> {
+        Judge {
+            index,
+            rulebook: deciding.rulebook,
+            requires_label: deciding.requires_label,
+            at,
+        }
+    }
+
     /// Judges an object, as an update of the old one where there is one. `take` gets the result and the object that was judged.
     ///
     /// # Errors

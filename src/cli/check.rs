@@ -101,8 +101,7 @@ fn write_all(report: &Report, outputs: &Outputs, view: View) -> bool {
         super::complain(line);
     }
     for problem in &report.problems {
-        let line = problem.line.map(|line| format!("{line}:")).unwrap_or_default();
-        super::complain(&format!("{}:{line} {}", problem.file, problem.reason));
+        super::complain(&problem.to_string());
     }
     // On a terminal and in a table it stands below the findings.
     if outputs.to_stdout() != Some(Format::Table) {
@@ -136,12 +135,7 @@ fn report(flags: Flags, outputs: &Outputs) -> anyhow::Result<Report> {
         super::complain(note);
     }
     let snapshot = index.load();
-    let judge = Judge {
-        index: &snapshot,
-        rulebook: deciding.rulebook,
-        requires_label: deciding.requires_label,
-        at,
-    };
+    let judge = Judge::of(&deciding, &snapshot, at);
     let reading = Reading {
         namespace,
         old: old.as_ref(),

@@ -52,8 +52,8 @@ pub(super) fn run(flags: Flags) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    for Problem { file, line, reason } in &problems {
-        complain_about(file, *line, reason);
+    for problem in &problems {
+        super::complain(&problem.to_string());
     }
     let mut code = if problems.is_empty() { 0 } else { FAILED };
     for file in &outcome.files {
@@ -81,12 +81,7 @@ fn fixed(flags: Flags) -> anyhow::Result<(Vec<Problem>, Outcome)> {
         super::complain(note);
     }
     let snapshot = index.load();
-    let judge = Judge {
-        index: &snapshot,
-        rulebook: deciding.rulebook,
-        requires_label: deciding.requires_label,
-        at,
-    };
+    let judge = Judge::of(&deciding, &snapshot, at);
     let settings = Settings {
         judge: &judge,
         namespace: &namespace,
@@ -101,11 +96,12 @@ fn fixed(flags: Flags) -> anyhow::Result<(Vec<Problem>, Outcome)> {
 }
 
 fn complain_about(file: &str, line: Option<usize>, reason: &str) {
-    let line = line.map(|line| format!("{line}: ")).unwrap_or_default();
-    super::complain(&format!(
-        "{file}:{line}{}{reason}",
-        if line.is_empty() { " " } else { "" }
-    ));
+    let problem = Problem {
+        file: file.to_owned(),
+        line,
+        reason: reason.to_owned(),
+    };
+    super::complain(&problem.to_string());
 }
 
 /// Says what is left of a file, and returns the exit code for it.

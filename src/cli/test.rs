@@ -56,8 +56,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         super::complain(note);
     }
     for problem in &results.problems {
-        let line = problem.line.map(|line| format!("{line}: ")).unwrap_or_default();
-        super::complain(&format!("{}:{} {}", problem.file, line.trim_end(), problem.reason));
+        super::complain(&problem.to_string());
     }
     let text = output.render(&results, coverage).map_err(anyhow::Error::new);
     if let Err(error) = text.and_then(|text| super::print(&text)) {

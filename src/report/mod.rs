@@ -18,6 +18,7 @@ mod write;
 mod yaml;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -69,6 +70,17 @@ pub struct Problem {
     pub line: Option<usize>,
     /// What is wrong and what to do, on one line.
     pub reason: String,
+}
+
+/// `FILE:LINE: REASON`, as compilers write it.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { file, line, reason } = self;
+        match line {
+            Some(line) => write!(f, "{file}:{line}: {reason}"),
+            None => write!(f, "{file}: {reason}"),
+        }
+    }
 }
 
 /// One finding and where it stands.

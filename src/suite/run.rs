@@ -123,12 +123,7 @@ impl Prepared {
     /// Runs its tests.
     pub fn run(&self) -> SuiteResult {
         let snapshot = self.index.load();
-        let judge = Judge {
-            index: &snapshot,
-            rulebook: self.deciding.rulebook,
-            requires_label: self.deciding.requires_label,
-            at: self.at,
-        };
+        let judge = Judge::of(&self.deciding, &snapshot, self.at);
         let personas: Vec<&Persona> = snapshot.personas().map(|stored| &*stored.persona).collect();
         let mut known: Vec<String> = personas
             .iter()

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
 
+use super::all;
 use crate::api::{ApplicationPersona, ClusterPersona, PersonaException};
-use crate::index::{Change, ClusterRules, Index, Namespace, StoredException, StoredPersona};
+use crate::index::{ClusterRules, Index, Namespace, StoredException, StoredPersona};
 use crate::k8s::{CallError, Client, Decode, Resource, Skipped, list_each, list_each_in};
 
 /// Lists personas, exceptions, namespaces and ClusterPersonas. An account that may not list personas in all namespaces reads
@@ -51,17 +52,10 @@ pub async fn list(client: &Client, index: &Index, namespace: &str) -> Result<Vec
     .await?;
     index.namespaces(all(namespaces));
     index.cluster_rules(all(rules));
-    index.deployments(all(Vec::new()));
+    index.deployments(all([]));
     index.personas(all(found));
     index.exceptions(all(exceptions));
     Ok(notes)
-}
-
-fn all<T>(objects: Vec<Arc<T>>) -> Change<T> {
-    Change::Replace {
-        objects,
-        kept: Vec::new(),
-    }
 }
 
 /// A kind that may be absent, or that the account may not read.

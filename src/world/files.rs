@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::all;
 use crate::files::{Folder, FolderError, Loaded};
-use crate::index::{Change, ClusterRules, Index, Namespace, StoredException, StoredPersona};
+use crate::index::{ClusterRules, Index, Namespace, StoredException, StoredPersona};
 use crate::policy::exception::ExceptionPhase;
 
 /// Reads files and folders of personas as they are now, and fills the index. Returns what was read, for its problems and
@@ -73,12 +74,5 @@ fn warn_of_long_ones(index: &Index) {
                 "A PersonaException is longer than --exception-max; it covers nothing"
             );
         }
-    }
-}
-
-fn all<T>(objects: impl IntoIterator<Item = Arc<T>>) -> Change<T> {
-    Change::Replace {
-        objects: objects.into_iter().collect(),
-        kept: Vec::new(),
     }
 }

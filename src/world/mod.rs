@@ -4,7 +4,9 @@
 mod cluster;
 mod files;
 
-use crate::index::{Clock, Index};
+use std::sync::Arc;
+
+use crate::index::{Change, Clock, Index};
 use crate::policy::exception::MaxLength;
 use crate::policy::{Matching, Moment, PlatformRules, Rulebook};
 use crate::runtime::flags::duration;
@@ -57,5 +59,13 @@ impl Deciding {
             Some(at) => index.by_clock(Clock::new(move || at)),
             None => index,
         }
+    }
+}
+
+/// A complete list of a kind.
+fn all<T>(objects: impl IntoIterator<Item = Arc<T>>) -> Change<T> {
+    Change::Replace {
+        objects: objects.into_iter().collect(),
+        kept: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ use super::super::{complain, one_line, print, values};
 use super::connection::Connection;
 use crate::api::levels::{Level, RuleName};
 use crate::doctor::{Setup, Wanted};
+use crate::files::DEFAULT_NAMESPACE;
 use crate::impact::Impact;
 use crate::k8s::{Client, Name, Resource, get};
 use crate::policy::exception::MaxLength;
@@ -25,8 +26,6 @@ use crate::world::Deciding;
 const DENIED: u8 = 1;
 /// Something could not be read.
 const FAILED: u8 = 2;
-/// Namespace of an object in a file that names none, as with kubectl.
-const DEFAULT_NAMESPACE: &str = "default";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Flags {

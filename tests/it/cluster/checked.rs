@@ -187,12 +187,7 @@ fn compare(bed: &Bed, setting: &Setting, (cases, seed): (usize, u64), tally: &mu
     let loaded = world::read(&[PathBuf::from(folder.path())], &index).expect("the personas are read");
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     let snapshot = index.load();
-    let judge = Judge {
-        index: &snapshot,
-        rulebook: deciding.rulebook,
-        requires_label: deciding.requires_label,
-        at,
-    };
+    let judge = Judge::of(&deciding, &snapshot, at);
     let found: Vec<Found> = questions
         .iter()
         .map(|question| check(&judge, question, &namespace))

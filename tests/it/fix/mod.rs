@@ -57,12 +57,7 @@ fn judging<R>(personas: &[PathBuf], then: impl FnOnce(&Judge<'_>) -> R) -> R {
     let loaded = world::read(personas, &index).expect("personas");
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     let snapshot = index.load();
-    then(&Judge {
-        index: &snapshot,
-        rulebook: deciding.rulebook,
-        requires_label: false,
-        at,
-    })
+    then(&Judge::of(&deciding, &snapshot, at))
 }
 
 /// A plan for a text with warnings included.
